@@ -1,0 +1,16 @@
+/* core.c: luaopen_csock_core: the list of the parts, nothing else. */
+#include "aux.h"
+#include "parts.h"
+
+static void (*const parts[])(lua_State *L) = {
+    cs_open_error,   cs_open_constants, cs_open_address, cs_open_socket, cs_open_message,
+    cs_open_options, cs_open_netdb,     cs_open_buffer,  cs_open_stream, cs_open_select,
+};
+
+LUAMOD_API int luaopen_csock_core(lua_State *L) {
+  luaL_checkversion(L);
+  cs_state_make(L);
+  lua_createtable(L, 0, 800);
+  for (size_t i = 0; i < CS_COUNT(parts); i++) parts[i](L);
+  return 1;
+}

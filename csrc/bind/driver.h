@@ -1,0 +1,76 @@
+/* driver.h: attempts, and the one place that waits.
+ *
+ * Every operation that may block is an attempt: a C function that tries once, without blocking,
+ * and either pushes its results or says what it needs. cs_drive runs it to its end; how it waits in
+ * between (not at all, in ppoll(2), or by suspending a task) is no business of the operation.
+ *
+ * An attempt may be called again in a new C frame: it keeps what it must remember in the op, and
+ * everything that it points at on the Lua stack of the call (which stays as it is while waiting). */
+#ifndef CS_DRIVER_H
+#define CS_DRIVER_H
+
+#include "error.h"
+
+/* A descriptor that can be waited on; part of sockets, streams, epoll objects, the resolver. */
+typedef struct cs_handle {
+  cs_state *state;
+  int fd;         /* -1 when closed */
+  unsigned flags; /* CS_H_* */
+} cs_handle;
+
+#define CS_H_NONBLOCK 1u /* O_NONBLOCK is on */
+#define CS_H_SOCKET   2u /* a socket: MSG_DONTWAIT works, where the flag above is off */
+#define CS_H_FILE     4u /* regular file: always ready, cannot be polled by epoll */
+
+typedef struct cs_op cs_op;
+typedef int (*cs_attempt)(lua_State *L, cs_op *op);
+
+/* What an attempt returns: the number of results that it pushed, or one of these. */
+#define CS_READABLE (-1) /* would block: again when op->h is readable */
+#define CS_WRITABLE (-2)
+#define CS_ANY      (-3) /* again when one of op->fds has an event */
+#define CS_AGAIN    (-4) /* not done, but made progress: call again after a look at the deadline */
+
+struct cs_op {
+  const char *call; /* for errors: a literal, "recv" */
+  cs_attempt attempt;
+  cs_attempt next; /* for attempts that come before another one (a name look-up) */
+  /* NULL, or what to push when the driver ends the wait with an error: EAGAIN (timeout 0),
+     ETIMEDOUT, EBADF (closed meanwhile) ... Default: cs_fail(L, call, err). */
+  int (*fail)(lua_State *L, cs_op *op, int err);
+  cs_handle *h;     /* the handle waited on; the object that holds it is on the stack */
+  int64_t timeout;  /* ns; 0 = never wait; CS_FOREVER */
+  int64_t deadline; /* the driver's: set when the first wait begins */
+  /* The operation's own. */
+  const char *data; /* bytes of a value on the stack */
+  size_t size;
+  size_t done;
+  int flags;
+  int slot; /* a stack index */
+  void *ptr;
+  struct pollfd *fds; /* for CS_ANY */
+  unsigned nfds;
+};
+
+/* Starts an op; every field that is not named here is zero. */
+void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, cs_handle *h, int64_t timeout);
+
+/* Runs the op to its end; returns the number of results on the stack. Called last, as
+   `return cs_drive(L, &op);`. Raises only what the interpreter's hook raises (Ctrl-C), what the
+   attempt raises, and, in a task's inner coroutine, that it cannot wait there. */
+int cs_drive(lua_State *L, cs_op *op);
+
+/* Sleeps until one of the descriptors has an event, outside any task. Gives the interpreter's hook
+   its chance on each signal, also when L is not the main thread. 0, ETIMEDOUT, or poll's errno.
+   `deadline` is an instant. */
+int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadline);
+
+/* Calls without a per-call flag (accept, connect, sendfile) stand between these two, which make a
+   blocking descriptor non-blocking for just that system call. Neither raises nor changes errno. */
+void cs_nonblock_begin(cs_handle *h);
+void cs_nonblock_end(cs_handle *h);
+
+/* Closes the descriptor (once; later calls return 0) and wakes whoever waits on it. */
+int cs_handle_close(cs_handle *h);
+
+#endif

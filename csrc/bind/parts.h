@@ -1,0 +1,19 @@
+/* parts.h: what core.c puts together: each part adds its functions and constants to the table on
+   the top of the stack, and makes its classes. */
+#ifndef CS_PARTS_H
+#define CS_PARTS_H
+
+#include "aux.h"
+
+void cs_open_error(lua_State *L);
+void cs_open_constants(lua_State *L);
+void cs_open_address(lua_State *L);
+void cs_open_socket(lua_State *L);
+void cs_open_message(lua_State *L);
+void cs_open_options(lua_State *L);
+void cs_open_netdb(lua_State *L);
+void cs_open_buffer(lua_State *L);
+void cs_open_stream(lua_State *L);
+void cs_open_select(lua_State *L);
+
+#endif

@@ -1,0 +1,47 @@
+/* sock.h: the socket object, for the files that hold its methods: socket.c (life cycle), sockio.c
+   (bytes), message.c (messages, sendfile), options.c, stream.c (makefile). */
+#ifndef CS_SOCK_H
+#define CS_SOCK_H
+
+#include "driver.h"
+
+typedef struct cs_sock {
+  const cs_class *cls;
+  cs_handle h;
+  int64_t timeout; /* ns; CS_FOREVER = blocking, 0 = non-blocking */
+  int family, type, proto;
+  unsigned streams : 31; /* open makefile() streams, which keep the descriptor alive (Python's _io_refs) */
+  unsigned closed : 1;   /* close() was called; the descriptor may live on for the streams */
+} cs_sock;
+
+extern const cs_class cs_sock_class;
+
+/* Pushes a socket without a descriptor; fill it with cs_sock_adopt. */
+cs_sock *cs_sock_new(lua_State *L);
+
+/* Makes `fd` the socket's own: timeout = the default timeout, O_NONBLOCK to match it. 0 or an errno
+   value (then the descriptor is the socket's all the same, and closed with it). The socket must be
+   on the top of the stack. */
+int cs_sock_adopt(lua_State *L, cs_sock *s, int fd, int family, int type, int proto);
+
+/* The socket at `arg`; raises for anything else. It may be closed: then s->h.fd or s->closed says
+   so, and calls give EBADF (cs_drive sees to it for operations). */
+cs_sock *cs_sock_check(lua_State *L, int arg);
+
+/* The descriptor as the program may see it: -1 once close() was called. */
+int cs_sock_fd(const cs_sock *s);
+
+/* Called by a stream when it is closed or collected. */
+int cs_sock_release_stream(cs_sock *s);
+
+/* Starts an op on the socket with its timeout; a closed socket's op fails with EBADF. */
+void cs_sock_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt);
+
+/* The methods that each file brings. */
+extern const luaL_Reg cs_sock_methods[];         /* socket.c */
+extern const luaL_Reg cs_sock_io_methods[];      /* sockio.c */
+extern const luaL_Reg cs_sock_message_methods[]; /* message.c */
+extern const luaL_Reg cs_sock_option_methods[];  /* options.c */
+extern const luaL_Reg cs_sock_stream_methods[];  /* stream.c */
+
+#endif

@@ -1,0 +1,35 @@
+/* clock.c: monotonic time. Seconds exist only where Lua meets C; inside, all times are int64_t
+   nanoseconds. */
+#include "clock.h"
+
+#include <math.h>
+
+#define NS_PER_S 1000000000
+
+int64_t cs_clock_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail: the clock exists and t is ours */
+  return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+int cs_clock_from_seconds(double seconds, int64_t *ns) {
+  if (!(seconds >= 0)) return EINVAL; /* catches NaN too */
+  double exact = ceil(seconds * NS_PER_S);
+  *ns = exact < 9.2e18 ? (int64_t)exact : CS_FOREVER;
+  return 0;
+}
+
+double cs_clock_to_seconds(int64_t ns) {
+  return (double)ns / NS_PER_S;
+}
+
+int64_t cs_clock_deadline(int64_t timeout_ns) {
+  int64_t now = cs_clock_now();
+  return timeout_ns < CS_FOREVER - now ? now + timeout_ns : CS_FOREVER;
+}
+
+int64_t cs_clock_left(int64_t deadline_ns) {
+  if (deadline_ns == CS_FOREVER) return CS_FOREVER;
+  int64_t left = deadline_ns - cs_clock_now();
+  return left > 0 ? left : 0;
+}

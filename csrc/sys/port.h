@@ -1,0 +1,64 @@
+/* port.h: what this system has. The only file (besides the poller backends) that names an
+   operating system; every C file includes it first. A feature is a CS_HAVE_* macro that is 0 or 1;
+   headers that only some systems have are asked for with __has_include. */
+#ifndef CS_PORT_H
+#define CS_PORT_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* accept4, ppoll, struct ucred, dladdr */
+#endif
+#if defined(__APPLE__)
+#define _DARWIN_C_SOURCE
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#define CS_HAVE_ACCEPT4  1
+#define CS_HAVE_EPOLL    1
+#define CS_HAVE_EVENTFD  1
+#define CS_HAVE_SENDFILE 1 /* sendfile(out, in, offset, count) in Linux's form */
+#else
+#define CS_HAVE_ACCEPT4  0
+#define CS_HAVE_EPOLL    0
+#define CS_HAVE_EVENTFD  0
+#define CS_HAVE_SENDFILE 0
+#endif
+
+#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) ||   \
+    defined(__DragonFly__)
+#define CS_HAVE_KQUEUE 1
+#define CS_HAVE_SA_LEN 1 /* struct sockaddr begins with its own length */
+#else
+#define CS_HAVE_KQUEUE 0
+#define CS_HAVE_SA_LEN 0
+#endif
+
+#if defined(__APPLE__)
+#define CS_HAVE_PPOLL 0
+#else
+#define CS_HAVE_PPOLL 1
+#endif
+
+/* Where there is no per-call flag, SO_NOSIGPIPE is set on each socket (sys/fd.c). */
+#ifdef MSG_NOSIGNAL
+#define CS_MSG_NOSIGNAL MSG_NOSIGNAL
+#else
+#define CS_MSG_NOSIGNAL 0
+#endif
+
+/* A Unix path field that fills its array has no terminating zero; everything here counts bytes. */
+#define CS_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif
