@@ -1,0 +1,11 @@
+/* buffer.h: mutable bytes, to receive into and to send from without a copy. */
+#ifndef CS_BUFFER_H
+#define CS_BUFFER_H
+
+#include "aux.h"
+
+/* The bytes of the csock.buffer at `idx`, or NULL when the value is something else. They stay where
+   they are as long as the buffer is on the stack (close() makes it empty, but frees nothing). */
+char *cs_buffer_test(lua_State *L, int idx, size_t *len);
+
+#endif
