@@ -3,7 +3,7 @@
 #ifndef CS_ADDRESS_H
 #define CS_ADDRESS_H
 
-#include "aux.h"
+#include "error.h"
 
 typedef union cs_sockaddr {
   struct sockaddr any;
@@ -14,8 +14,8 @@ typedef union cs_sockaddr {
    an AF_UNIX address too, but only C code ever sees that one: cs_address_push makes it a string. */
 typedef struct cs_address {
   const cs_class *cls;
-  int proto;     /* the socket's protocol; matters to AF_CAN alone, whose parts depend on it; else 0 */
-  socklen_t len; /* bytes used of the sockaddr */
+  int proto; /* the socket's protocol; matters to AF_CAN alone, whose parts depend on it; else 0 */
+  socklen_t len;      /* bytes used of the sockaddr */
   struct sockaddr sa; /* the first bytes of a larger sockaddr: `len` counts */
 } cs_address;
 
@@ -37,8 +37,10 @@ int cs_address_read(lua_State *L, int arg, int last, int family, int proto);
 
 #define CS_ADDRESS_NAME (-1)
 
+/* cs_fail with this address in the error value. */
+int cs_fail_address(lua_State *L, const char *call, int err, const cs_address *addr);
+
 /* The object at `idx` if it is an address value, else NULL. */
 const cs_address *cs_address_test(lua_State *L, int idx);
-
 
 #endif

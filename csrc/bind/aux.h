@@ -36,8 +36,8 @@ struct cs_resolver;
 /* One for each Lua state; it lives until the state closes. */
 typedef struct cs_state {
   const cs_class *cls;
-  char *scratch;           /* CS_SCRATCH bytes to receive into, before they become a string */
-  int64_t default_timeout; /* ns; Python's setdefaulttimeout; CS_FOREVER = blocking */
+  char *scratch;                /* CS_SCRATCH bytes to receive into, before they become a string */
+  int64_t default_timeout;      /* ns; Python's setdefaulttimeout; CS_FOREVER = blocking */
   struct cs_resolver *resolver; /* made on first use by netdb.c */
 } cs_state;
 

@@ -3,11 +3,20 @@
 #include "parts.h"
 
 static void (*const parts[])(lua_State *L) = {
-    cs_open_error,   cs_open_constants, cs_open_address, cs_open_socket, cs_open_message,
-    cs_open_options, cs_open_netdb,     cs_open_buffer,  cs_open_stream, cs_open_select,
+    cs_open_error,    cs_open_constants, cs_open_address, cs_open_socket,
+    cs_open_sockmake, cs_open_message,   cs_open_options, cs_open_netdb,
+    cs_open_buffer,   cs_open_stream,    cs_open_select,
 };
 
-LUAMOD_API int luaopen_csock_core(lua_State *L) {
+#if defined(__GNUC__)
+#define CS_EXPORT __attribute__((visibility("default")))
+#else
+#define CS_EXPORT
+#endif
+
+CS_EXPORT int luaopen_csock_core(lua_State *L);
+
+int luaopen_csock_core(lua_State *L) {
   luaL_checkversion(L);
   cs_state_make(L);
   lua_createtable(L, 0, 800);

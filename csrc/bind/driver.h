@@ -5,7 +5,8 @@
  * between (not at all, in ppoll(2), or by suspending a task) is no business of the operation.
  *
  * An attempt may be called again in a new C frame: it keeps what it must remember in the op, and
- * everything that it points at on the Lua stack of the call (which stays as it is while waiting). */
+ * everything that it points at on the Lua stack of the call (which stays as it is while waiting).
+ */
 #ifndef CS_DRIVER_H
 #define CS_DRIVER_H
 
@@ -29,7 +30,8 @@ typedef int (*cs_attempt)(lua_State *L, cs_op *op);
 #define CS_READABLE (-1) /* would block: again when op->h is readable */
 #define CS_WRITABLE (-2)
 #define CS_ANY      (-3) /* again when one of op->fds has an event */
-#define CS_AGAIN    (-4) /* not done, but made progress: call again after a look at the deadline */
+#define CS_AGAIN    (-4) /* made progress, is not done: call again after a look at the deadline */
+#define CS_PAUSE    (-5) /* nothing to wait on (a full backlog): call again in a little while */
 
 struct cs_op {
   const char *call; /* for errors: a literal, "recv" */
@@ -41,6 +43,7 @@ struct cs_op {
   cs_handle *h;     /* the handle waited on; the object that holds it is on the stack */
   int64_t timeout;  /* ns; 0 = never wait; CS_FOREVER */
   int64_t deadline; /* the driver's: set when the first wait begins */
+  bool closed;      /* the object was closed before the call: EBADF */
   /* The operation's own. */
   const char *data; /* bytes of a value on the stack */
   size_t size;

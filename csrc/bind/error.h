@@ -25,3 +25,4 @@ int cs_result(lua_State *L, const char *call, int err);
 /* "ECONNREFUSED", or NULL. (constants.c has the rows.) */
 const char *cs_errno_name(int err);
 
+#endif

@@ -13,5 +13,4 @@
    at once. Otherwise returns an errno value. A look-up that fails ends the op with a gaierror. */
 int cs_op_address(lua_State *L, cs_op *op, int arg, int last, int family, int type, int proto);
 
-
 #endif

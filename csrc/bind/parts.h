@@ -9,6 +9,7 @@ void cs_open_error(lua_State *L);
 void cs_open_constants(lua_State *L);
 void cs_open_address(lua_State *L);
 void cs_open_socket(lua_State *L);
+void cs_open_sockmake(lua_State *L);
 void cs_open_message(lua_State *L);
 void cs_open_options(lua_State *L);
 void cs_open_netdb(lua_State *L);

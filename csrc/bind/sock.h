@@ -10,7 +10,8 @@ typedef struct cs_sock {
   cs_handle h;
   int64_t timeout; /* ns; CS_FOREVER = blocking, 0 = non-blocking */
   int family, type, proto;
-  unsigned streams : 31; /* open makefile() streams, which keep the descriptor alive (Python's _io_refs) */
+  unsigned streams : 31; /* open makefile() streams, which keep the descriptor alive (Python's
+                            _io_refs) */
   unsigned closed : 1;   /* close() was called; the descriptor may live on for the streams */
 } cs_sock;
 
@@ -19,14 +20,24 @@ extern const cs_class cs_sock_class;
 /* Pushes a socket without a descriptor; fill it with cs_sock_adopt. */
 cs_sock *cs_sock_new(lua_State *L);
 
-/* Makes `fd` the socket's own: timeout = the default timeout, O_NONBLOCK to match it. 0 or an errno
-   value (then the descriptor is the socket's all the same, and closed with it). The socket must be
-   on the top of the stack. */
-int cs_sock_adopt(lua_State *L, cs_sock *s, int fd, int family, int type, int proto);
+/* Makes `fd` the socket's own; its timeout is the default timeout. `nonblock`: O_NONBLOCK is on; a
+   timeout turns it on, none leaves it as it is. 0 or an errno value: the descriptor is the socket's
+   all the same, and closed with it. The socket must be on the top of the stack. */
+int cs_sock_adopt(lua_State *L, cs_sock *s, int fd, bool nonblock, int family, int type, int proto);
+
+/* Changes the timeout, O_NONBLOCK with it. `idx` is where the socket is on the stack. */
+int cs_sock_set_timeout(lua_State *L, int idx, cs_sock *s, int64_t timeout);
+
+/* Whether a call that gave `err` is worth another try: out of descriptors, once for each `tried`,
+   since collecting garbage may have closed forgotten ones. */
+bool cs_may_retry(lua_State *L, int err, bool *tried);
 
 /* The socket at `arg`; raises for anything else. It may be closed: then s->h.fd or s->closed says
    so, and calls give EBADF (cs_drive sees to it for operations). */
 cs_sock *cs_sock_check(lua_State *L, int arg);
+
+/* The socket whose handle this is. */
+#define cs_sock_of(handle) ((cs_sock *)((char *)(handle)-offsetof(cs_sock, h)))
 
 /* The descriptor as the program may see it: -1 once close() was called. */
 int cs_sock_fd(const cs_sock *s);
@@ -34,11 +45,13 @@ int cs_sock_fd(const cs_sock *s);
 /* Called by a stream when it is closed or collected. */
 int cs_sock_release_stream(cs_sock *s);
 
-/* Starts an op on the socket with its timeout; a closed socket's op fails with EBADF. */
+/* Starts an op on the socket, with its timeout; on a closed socket it ends with EBADF. */
 void cs_sock_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt);
 
 /* The methods that each file brings. */
 extern const luaL_Reg cs_sock_methods[];         /* socket.c */
+extern const luaL_Reg cs_sock_make_methods[];    /* sockmake.c */
+extern const luaL_Reg cs_sock_connect_methods[]; /* connect.c */
 extern const luaL_Reg cs_sock_io_methods[];      /* sockio.c */
 extern const luaL_Reg cs_sock_message_methods[]; /* message.c */
 extern const luaL_Reg cs_sock_option_methods[];  /* options.c */

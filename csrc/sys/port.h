@@ -36,7 +36,7 @@
 #define CS_HAVE_SENDFILE 0
 #endif
 
-#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) ||   \
+#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || \
     defined(__DragonFly__)
 #define CS_HAVE_KQUEUE 1
 #define CS_HAVE_SA_LEN 1 /* struct sockaddr begins with its own length */

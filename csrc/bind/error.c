@@ -1,0 +1,291 @@
+/* error.c: error values, and csock's four exception classes.
+ *
+ * An error value is a small table with a metatable. Those without an address are made once for each
+ * (call, errno) and kept, so that a would-block or a time-out allocates nothing. */
+#include "error.h"
+#include "parts.h"
+#include "../sys/errtext.h"
+
+#include <netdb.h>
+
+static const char cache_key = 'c'; /* registry: key of (call, errno) -> error value */
+static const char meta_key = 'm';  /* registry: the metatable */
+
+/* --- making --- */
+
+static void set_string(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, name);
+}
+
+/* Pushes a new error value; `address` is a stack index, or 0. */
+static void push_new(lua_State *L, const char *call, const char *kind, int code, const char *name,
+                     const char *text, int address) {
+  if (address != 0) address = lua_absindex(L, address);
+  luaL_checkstack(L, 4, NULL);
+  lua_createtable(L, 0, 6);
+  cs_set_int(L, "errno", code);
+  set_string(L, "name", name);
+  set_string(L, "strerror", text);
+  set_string(L, "call", call);
+  set_string(L, "kind", kind);
+  if (address != 0 && !lua_isnoneornil(L, address)) {
+    lua_pushvalue(L, address);
+    lua_setfield(L, -2, "address");
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &meta_key);
+  lua_setmetatable(L, -2);
+}
+
+static void push_errno(lua_State *L, const char *call, int err, int address) {
+  char text[128], unknown[32];
+  const char *name = cs_errno_name(err);
+  if (name == NULL) {
+    snprintf(unknown, sizeof unknown, "errno %d", err);
+    name = unknown;
+  }
+  push_new(L, call, err == ETIMEDOUT ? "timeout" : "error", err, name,
+           cs_strerror(err, text, sizeof text), address);
+}
+
+int cs_fail(lua_State *L, const char *call, int err) {
+  /* One integer for the pair: errno values are below 4096, addresses below 2^52. */
+  lua_Integer key = (lua_Integer)(((uintptr_t)call << 12) + (uintptr_t)err);
+  luaL_checkstack(L, 6, NULL);
+  lua_pushnil(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cache_key);
+  if (lua_rawgeti(L, -1, key) == LUA_TNIL) {
+    lua_pop(L, 1);
+    push_errno(L, call, err, 0);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, key);
+  }
+  lua_remove(L, -2);
+  lua_pushinteger(L, err);
+  return 3;
+}
+
+int cs_fail_at(lua_State *L, const char *call, int err, int address) {
+  address = lua_absindex(L, address);
+  luaL_checkstack(L, 6, NULL);
+  lua_pushnil(L);
+  push_errno(L, call, err, address);
+  lua_pushinteger(L, err);
+  return 3;
+}
+
+static const struct {
+  int code;
+  const char *name;
+} gai_names[] =
+    {
+#define K(name) \
+  { name, #name }
+        K(EAI_AGAIN),      K(EAI_BADFLAGS), K(EAI_FAIL),     K(EAI_FAMILY), K(EAI_MEMORY),
+        K(EAI_NONAME),     K(EAI_SERVICE),  K(EAI_SOCKTYPE), K(EAI_SYSTEM), K(EAI_OVERFLOW),
+#ifdef EAI_ADDRFAMILY
+        K(EAI_ADDRFAMILY),
+#endif
+#ifdef EAI_NODATA
+        K(EAI_NODATA),
+#endif
+},
+  host_names[] = {K(HOST_NOT_FOUND), K(TRY_AGAIN), K(NO_RECOVERY), K(NO_DATA)};
+#undef K
+
+int cs_fail_gai(lua_State *L, const char *call, int code, int saved_errno, int address) {
+  if (address != 0) address = lua_absindex(L, address);
+  const char *name = "EAI";
+  for (size_t i = 0; i < CS_COUNT(gai_names); i++)
+    if (gai_names[i].code == code) name = gai_names[i].name;
+  luaL_checkstack(L, 6, NULL);
+  lua_pushnil(L);
+  if (code == EAI_SYSTEM) {
+    push_errno(L, call, saved_errno, address);
+    code = saved_errno;
+  } else {
+    push_new(L, call, "gaierror", code, name, gai_strerror(code), address);
+  }
+  lua_pushinteger(L, code);
+  return 3;
+}
+
+int cs_fail_host(lua_State *L, const char *call, int code, int address) {
+  if (address != 0) address = lua_absindex(L, address);
+  const char *name = "HOST";
+  for (size_t i = 0; i < CS_COUNT(host_names); i++)
+    if (host_names[i].code == code) name = host_names[i].name;
+  luaL_checkstack(L, 6, NULL);
+  lua_pushnil(L);
+  push_new(L, call, "herror", code, name, hstrerror(code), address);
+  lua_pushinteger(L, code);
+  return 3;
+}
+
+int cs_result(lua_State *L, const char *call, int err) {
+  if (err != 0) return cs_fail(L, call, err);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* --- reading --- */
+
+/* Adds a string as one would quote it: 'name', with bytes that are no text as \xNN. */
+static void add_quoted(luaL_Buffer *b, const char *s, size_t len) {
+  luaL_addchar(b, '\'');
+  for (size_t i = 0; i < len; i++) {
+    unsigned char c = (unsigned char)s[i];
+    if (c < 32 || c == 127 || c == '\'' || c == '\\') {
+      char hex[8];
+      snprintf(hex, sizeof hex, "\\x%02x", c);
+      luaL_addstring(b, hex);
+    } else {
+      luaL_addchar(b, (char)c);
+    }
+  }
+  luaL_addchar(b, '\'');
+}
+
+/* The text: a `message` of its own, or "call address: strerror [name]". */
+static int error_tostring(lua_State *L) {
+  luaL_Buffer b;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  if (lua_getfield(L, 1, "message") == LUA_TSTRING) return 1;
+  lua_getfield(L, 1, "call");
+  lua_getfield(L, 1, "strerror");
+  lua_getfield(L, 1, "name");
+  lua_getfield(L, 1, "address");
+  if (lua_type(L, 6) != LUA_TSTRING && !lua_isnil(L, 6)) luaL_tolstring(L, 6, NULL);
+  luaL_buffinit(L, &b);
+  lua_pushvalue(L, 3);
+  luaL_addvalue(&b);
+  if (!lua_isnil(L, 6)) {
+    size_t len;
+    luaL_addchar(&b, ' ');
+    if (lua_type(L, 6) == LUA_TSTRING) {
+      const char *s = lua_tolstring(L, 6, &len);
+      add_quoted(&b, s, len);
+    } else {
+      lua_pushvalue(L, 7);
+      luaL_addvalue(&b);
+    }
+  }
+  luaL_addstring(&b, ": ");
+  lua_pushvalue(L, 4);
+  luaL_addvalue(&b);
+  luaL_addstring(&b, " [");
+  lua_pushvalue(L, 5);
+  luaL_addvalue(&b);
+  luaL_addchar(&b, ']');
+  luaL_pushresult(&b);
+  return 1;
+}
+
+static int error_concat(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  luaL_tolstring(L, 2, NULL);
+  lua_concat(L, 2);
+  return 1;
+}
+
+static int error_readonly(lua_State *L) {
+  return luaL_error(L, "error values are shared and read-only");
+}
+
+/***
+Whether the error belongs to a class. Every error is a `csock.error`; a failed look-up is also a
+`csock.gaierror` (getaddrinfo, getnameinfo) or a `csock.herror` (gethostbyname and its kin); a
+time-out is also a `csock.timeout`.
+Source: `isinstance` of an exception in Python.
+@function error:is
+@param class `csock.error`, `csock.herror`, `csock.gaierror` or `csock.timeout`
+@treturn boolean
+*/
+static int error_is(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_rawgeti(L, 2, 1); /* the class's kind */
+  const char *wanted = lua_tostring(L, -1);
+  lua_getfield(L, 1, "kind");
+  const char *kind = lua_tostring(L, -1);
+  if (wanted == NULL) return luaL_argerror(L, 2, "error class expected");
+  lua_pushboolean(L, strcmp(wanted, "error") == 0 || (kind != NULL && strcmp(wanted, kind) == 0));
+  return 1;
+}
+
+static int class_tostring(lua_State *L) {
+  lua_rawgeti(L, 1, 1);
+  lua_pushfstring(L, "csock.%s", lua_tostring(L, -1));
+  return 1;
+}
+
+/***
+Makes an error value, for code that reports failures in csock's way.
+@function make_error
+@tparam table fields `call`, `errno`, and optionally `kind`, `name`, `strerror`, `address`,
+`message` (the whole text, instead of the usual one) and `errors` (a list of what led to it)
+@treturn nil always, so that it can be returned as a failure's results
+@treturn error the value
+@treturn int errno
+*/
+static int make_error(lua_State *L) {
+  static const char *const copied[] = {"kind", "name", "strerror", "address", "message", "errors"};
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_getfield(L, 1, "call");
+  const char *call = luaL_checkstring(L, -1);
+  lua_getfield(L, 1, "errno");
+  int err = (int)luaL_checkinteger(L, -1);
+  lua_pushnil(L);
+  push_errno(L, call, err, 0);
+  for (size_t i = 0; i < CS_COUNT(copied); i++) {
+    lua_pushstring(L, copied[i]);
+    lua_getfield(L, 1, copied[i]);
+    if (lua_isnil(L, -1))
+      lua_pop(L, 2);
+    else
+      lua_rawset(L, -3);
+  }
+  lua_pushinteger(L, err);
+  return 3;
+}
+
+static const luaL_Reg error_meta[] = {
+    {"__tostring", error_tostring},
+    {"__concat", error_concat},
+    {"__newindex", error_readonly},
+    {NULL, NULL},
+};
+
+static const luaL_Reg error_methods[] = {{"is", error_is}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"make_error", make_error}, {NULL, NULL}};
+
+void cs_open_error(lua_State *L) {
+  static const char *const classes[] = {"error", "herror", "gaierror", "timeout"};
+  cs_setfuncs(L, functions);
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_key);
+  lua_newtable(L);
+  cs_setfuncs(L, error_meta);
+  lua_pushliteral(L, "csock.error");
+  lua_setfield(L, -2, "__name");
+  lua_newtable(L);
+  cs_setfuncs(L, error_methods);
+  lua_setfield(L, -2, "__index");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &meta_key);
+
+  lua_newtable(L); /* the classes' metatable */
+  lua_pushcfunction(L, class_tostring);
+  lua_setfield(L, -2, "__tostring");
+  for (size_t i = 0; i < CS_COUNT(classes); i++) {
+    lua_newtable(L);
+    lua_pushstring(L, classes[i]);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, -2);
+    lua_setmetatable(L, -2);
+    lua_setfield(L, -3, classes[i]);
+  }
+  lua_pop(L, 1);
+}

@@ -1,0 +1,361 @@
+/* sockio.c: moving bytes on a socket: recv*, send*. Messages with ancillary data: message.c. */
+#include "sockio.h"
+#include "address.h"
+#include "buffer.h"
+#include "netdb.h"
+
+#include <sys/ioctl.h>
+
+void cs_sock_io_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags) {
+  cs_sock_op(op, s, call, attempt);
+  if (flags & MSG_DONTWAIT) op->timeout = 0;
+#ifdef MSG_ERRQUEUE
+  if (flags & MSG_ERRQUEUE) op->timeout = 0;
+#endif
+  op->flags = flags | MSG_DONTWAIT | CS_MSG_NOSIGNAL;
+}
+
+int cs_io_failed(lua_State *L, cs_op *op, int err, int want) {
+  if (err == EAGAIN || err == EWOULDBLOCK) return want;
+  if (err == EINTR) return CS_AGAIN;
+  return op->fail != NULL ? op->fail(L, op, err) : cs_fail(L, op->call, err);
+}
+
+/* --- receiving --- */
+
+/* The number of bytes to make room for, when more than the scratch buffer was asked for: what has
+   arrived, so that recv(2^40) costs nothing. */
+static size_t room_for(int fd, size_t asked) {
+  int waiting = 0;
+  if (ioctl(fd, FIONREAD, &waiting) != 0 || waiting < 0) waiting = 1 << 20;
+  size_t room = (size_t)waiting > CS_SCRATCH ? (size_t)waiting : CS_SCRATCH;
+  return room < asked ? room : asked;
+}
+
+/* Linux: a datagram's whole length is told even when it is cut. A stream would drop the bytes. */
+static int flags_telling_length(const cs_sock *s, int flags) {
+  return s->type == SOCK_DGRAM ? flags | MSG_TRUNC : flags;
+}
+
+/* recvfrom(2) into `buf`; where the op has no room for an address (op->slot 0), recv(2). */
+static ssize_t receive(cs_op *op, char *buf, size_t size, cs_sockaddr *addr, socklen_t *len) {
+  if (op->slot == 0) return recv(op->h->fd, buf, size, op->flags);
+  *len = sizeof *addr;
+  return recvfrom(op->h->fd, buf, size, op->flags, &addr->any, len);
+}
+
+/* Pushes what follows the data: the address where it was asked for, and the length of a datagram
+   that was cut. */
+static int push_rest(lua_State *L, cs_op *op, size_t got, size_t size, const cs_sockaddr *addr,
+                     socklen_t len) {
+  int n = 1;
+  if (op->slot != 0) {
+    cs_address_push(L, &addr->any, len, cs_sock_of(op->h)->proto);
+    n++;
+  }
+  if (got > size) {
+    lua_pushinteger(L, (lua_Integer)got);
+    n++;
+  }
+  return n;
+}
+
+static int recv_attempt(lua_State *L, cs_op *op) {
+  cs_sockaddr addr;
+  socklen_t len = 0;
+  size_t size = op->size;
+  ssize_t got;
+  if (size <= CS_SCRATCH) {
+    char *scratch = op->h->state->scratch;
+    got = receive(op, scratch, size, &addr, &len);
+    if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+    lua_pushlstring(L, scratch, (size_t)got < size ? (size_t)got : size);
+  } else {
+    luaL_Buffer b;
+    int top = lua_gettop(L);
+    size = room_for(op->h->fd, size);
+    char *room = luaL_buffinitsize(L, &b, size);
+    got = receive(op, room, size, &addr, &len);
+    if (got < 0) {
+      int err = errno;
+      lua_settop(L, top);
+      return cs_io_failed(L, op, err, CS_READABLE);
+    }
+    luaL_pushresultsize(&b, (size_t)got < size ? (size_t)got : size);
+  }
+  return push_rest(L, op, (size_t)got, size, &addr, len);
+}
+
+/* MSG_WAITALL: gathers in the userdata at op->slot, which grows as the bytes come. What has been
+   received is never lost: an error or a time-out after the first byte ends the call with it. */
+static int gathered(lua_State *L, cs_op *op, int err) {
+  if (op->done == 0 && err != 0) return cs_fail(L, op->call, err);
+  lua_pushlstring(L, op->ptr, op->done);
+  return 1;
+}
+
+static int recv_all_attempt(lua_State *L, cs_op *op) {
+  while (op->done < op->size) {
+    size_t room = lua_rawlen(L, op->slot);
+    if (op->done == room) {
+      size_t more = room < op->size / 2 ? room * 2 : op->size;
+      char *grown = lua_newuserdatauv(L, more, 0);
+      memcpy(grown, op->ptr, op->done);
+      op->ptr = grown;
+      lua_replace(L, op->slot);
+      room = more;
+    }
+    ssize_t got = recv(op->h->fd, (char *)op->ptr + op->done, room - op->done, op->flags);
+    if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+    if (got == 0) break;
+    op->done += (size_t)got;
+  }
+  return gathered(L, op, 0);
+}
+
+static int start_recv_all(lua_State *L, cs_op *op, size_t size) {
+  op->attempt = recv_all_attempt;
+  op->fail = gathered;
+  op->size = size;
+  op->ptr = lua_newuserdatauv(L, size < 4096 ? size : 4096, 0);
+  op->slot = lua_gettop(L);
+  return cs_drive(L, op);
+}
+
+/***
+Receives at most `size` bytes. On a stream, `""` is the end of the stream; a datagram that was
+longer than `size` is cut, and its whole length is the second result.
+Source: recv(2), Python's `socket.recv`.
+@function socket:recv
+@tparam int size bytes, at least 0
+@tparam[opt=0] int flags `MSG_*`
+@treturn[1] string what has arrived
+@treturn[1] ?int the datagram's length, when it was cut
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EAGAIN` when nothing is there and the timeout is 0, `ETIMEDOUT`,
+`ECONNRESET`, `EBADF` on a closed socket ...)
+*/
+static int sock_recv(lua_State *L) {
+  cs_op op;
+  cs_sock *s = cs_sock_check(L, 1);
+  size_t size = cs_check_size(L, 2);
+  int flags = cs_opt_cint(L, 3, 0);
+  cs_sock_io_op(&op, s, "recv", recv_attempt, flags_telling_length(s, flags));
+  if ((flags & MSG_WAITALL) && s->type == SOCK_STREAM && op.timeout != 0 && !op.closed && size > 0)
+    return start_recv_all(L, &op, size);
+  op.size = size;
+  return cs_drive(L, &op);
+}
+
+/***
+Receives at most `size` bytes, and tells who sent them.
+Source: recvfrom(2), Python's `socket.recvfrom`.
+@function socket:recvfrom
+@tparam int size bytes, at least 0
+@tparam[opt=0] int flags `MSG_*`
+@treturn[1] string what has arrived
+@treturn[1] address the sender (a string for `AF_UNIX`; nil on a connected stream)
+@treturn[1] ?int the datagram's length, when it was cut
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_recvfrom(lua_State *L) {
+  cs_op op;
+  cs_sock *s = cs_sock_check(L, 1);
+  size_t size = cs_check_size(L, 2);
+  int flags = cs_opt_cint(L, 3, 0);
+  cs_sock_io_op(&op, s, "recvfrom", recv_attempt, flags_telling_length(s, flags));
+  op.size = size;
+  op.slot = 1;
+  return cs_drive(L, &op);
+}
+
+static int recv_into_attempt(lua_State *L, cs_op *op) {
+  cs_sockaddr addr;
+  socklen_t len = 0;
+  ssize_t got = receive(op, op->ptr, op->size, &addr, &len);
+  if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+  size_t kept = (size_t)got < op->size ? (size_t)got : op->size;
+  lua_pushinteger(L, (lua_Integer)kept);
+  return push_rest(L, op, (size_t)got, op->size, &addr, len);
+}
+
+static int receive_into(lua_State *L, const char *call, int slot) {
+  cs_op op;
+  size_t room;
+  cs_sock *s = cs_sock_check(L, 1);
+  char *into = cs_buffer_test(L, 2, &room);
+  if (into == NULL) return luaL_typeerror(L, 2, "csock.buffer");
+  size_t size = cs_opt_size(L, 3, 0);
+  int flags = cs_opt_cint(L, 4, 0);
+  if (size > room) return luaL_argerror(L, 3, "more than the buffer holds");
+  cs_sock_io_op(&op, s, call, recv_into_attempt, flags_telling_length(s, flags));
+  op.ptr = into;
+  op.size = size == 0 ? room : size;
+  op.slot = slot;
+  return cs_drive(L, &op);
+}
+
+/***
+Receives into a buffer instead of making a string.
+Source: recv(2), Python's `socket.recv_into`.
+@function socket:recv_into
+@tparam buffer buffer
+@tparam[opt=0] int nbytes at most so many; 0 is the whole buffer
+@tparam[opt=0] int flags `MSG_*`
+@treturn[1] int the number of bytes received; 0 is the end of a stream
+@treturn[1] ?int the datagram's length, when it was cut
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_recv_into(lua_State *L) {
+  return receive_into(L, "recv_into", 0);
+}
+
+/***
+Receives into a buffer, and tells who sent it.
+Source: recvfrom(2), Python's `socket.recvfrom_into`.
+@function socket:recvfrom_into
+@tparam buffer buffer
+@tparam[opt=0] int nbytes at most so many; 0 is the whole buffer
+@tparam[opt=0] int flags `MSG_*`
+@treturn[1] int the number of bytes received
+@treturn[1] address the sender
+@treturn[1] ?int the datagram's length, when it was cut
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_recvfrom_into(lua_State *L) {
+  return receive_into(L, "recvfrom_into", 1);
+}
+
+/* --- sending --- */
+
+static int send_attempt(lua_State *L, cs_op *op) {
+  ssize_t sent = send(op->h->fd, op->data, op->size, op->flags);
+  if (sent < 0) return cs_io_failed(L, op, errno, CS_WRITABLE);
+  lua_pushinteger(L, (lua_Integer)sent);
+  return 1;
+}
+
+/***
+Sends a string or buffer, or a part of it. On a stream, it may send less than asked: see `sendall`.
+Source: send(2), Python's `socket.send`.
+@function socket:send
+@param data string or buffer
+@tparam[opt=0] int flags `MSG_*`
+@tparam[opt=1] int i the first byte to send, as in `string.sub`
+@tparam[opt=-1] int j the last byte to send
+@treturn[1] int the number of bytes sent
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EAGAIN`, `ETIMEDOUT`, `EPIPE`, `ECONNRESET`, `EMSGSIZE` ...)
+*/
+static int sock_send(lua_State *L) {
+  cs_op op;
+  size_t len, from = 0;
+  cs_sock *s = cs_sock_check(L, 1);
+  const char *data = cs_check_bytes(L, 2, &len);
+  int flags = cs_opt_cint(L, 3, 0);
+  if (lua_gettop(L) > 3) {
+    size_t to;
+    cs_opt_range(L, 4, len, &from, &to);
+    len = to - from;
+  }
+  cs_sock_io_op(&op, s, "send", send_attempt, flags);
+  op.data = data + from;
+  op.size = len;
+  return cs_drive(L, &op);
+}
+
+/* Fails with the count of what was sent as a fourth result. */
+static int sendall_fail(lua_State *L, cs_op *op, int err) {
+  int n = cs_fail(L, op->call, err);
+  lua_pushinteger(L, (lua_Integer)op->done);
+  return n + 1;
+}
+
+static int sendall_attempt(lua_State *L, cs_op *op) {
+  ssize_t sent = send(op->h->fd, op->data + op->done, op->size - op->done, op->flags);
+  if (sent < 0) return cs_io_failed(L, op, errno, CS_WRITABLE);
+  op->done += (size_t)sent;
+  if (op->done < op->size) return CS_AGAIN;
+  lua_pushinteger(L, (lua_Integer)op->done);
+  return 1;
+}
+
+/***
+Sends all of a string or buffer. The socket's timeout bounds the whole call.
+Source: send(2), Python's `socket.sendall`.
+@function socket:sendall
+@param data string or buffer
+@tparam[opt=0] int flags `MSG_*`
+@treturn[1] int the number of bytes sent: all
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+@treturn[2] int the number of bytes that were sent before the failure
+*/
+static int sock_sendall(lua_State *L) {
+  cs_op op;
+  cs_sock *s = cs_sock_check(L, 1);
+  size_t len;
+  const char *data = cs_check_bytes(L, 2, &len);
+  int flags = cs_opt_cint(L, 3, 0);
+  cs_sock_io_op(&op, s, "sendall", sendall_attempt, flags);
+  op.fail = sendall_fail;
+  op.data = data;
+  op.size = len;
+  return cs_drive(L, &op);
+}
+
+static int sendto_attempt(lua_State *L, cs_op *op) {
+  const cs_address *to = op->ptr;
+  ssize_t sent = sendto(op->h->fd, op->data, op->size, op->flags, &to->sa, to->len);
+  if (sent < 0) {
+    int err = errno;
+    if (err == EAGAIN || err == EWOULDBLOCK || err == EINTR)
+      return cs_io_failed(L, op, err, CS_WRITABLE);
+    return cs_fail_address(L, op->call, err, to);
+  }
+  lua_pushinteger(L, (lua_Integer)sent);
+  return 1;
+}
+
+/***
+Sends a datagram to an address: an address value, a table, or its parts as arguments.
+Source: sendto(2), Python's `socket.sendto`.
+@function socket:sendto
+@param data string or buffer
+@tparam[opt=0] int flags `MSG_*` (may be left out: `s:sendto(data, address)`)
+@param address where to; see @{address}
+@treturn[1] int the number of bytes sent
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_sendto(lua_State *L) {
+  cs_op op;
+  size_t len;
+  cs_sock *s = cs_sock_check(L, 1);
+  const char *data = cs_check_bytes(L, 2, &len);
+  bool has_flags = lua_isnil(L, 3) || lua_type(L, 3) == LUA_TNUMBER;
+  int flags = has_flags ? cs_opt_cint(L, 3, 0) : 0;
+  int arg = has_flags ? 4 : 3;
+  cs_sock_io_op(&op, s, "sendto", sendto_attempt, flags);
+  op.data = data;
+  op.size = len;
+  int err = cs_op_address(L, &op, arg, lua_gettop(L), s->family, s->type, s->proto);
+  return err != 0 ? cs_fail(L, "sendto", err) : cs_drive(L, &op);
+}
+
+const luaL_Reg cs_sock_io_methods[] = {
+    {"recv", sock_recv},           {"recvfrom", sock_recvfrom},
+    {"recv_into", sock_recv_into}, {"recvfrom_into", sock_recvfrom_into},
+    {"send", sock_send},           {"sendall", sock_sendall},
+    {"sendto", sock_sendto},       {NULL, NULL},
+};

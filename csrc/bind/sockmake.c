@@ -1,0 +1,264 @@
+/* sockmake.c: the ways to come by a socket: new, in pairs, from a descriptor, as a copy. socket_*
+   are functions of the module, sock_* methods. */
+#include "sock.h"
+#include "parts.h"
+#include "address.h"
+#include "../sys/fd.h"
+
+bool cs_may_retry(lua_State *L, int err, bool *tried) {
+  if ((err != EMFILE && err != ENFILE) || *tried) return false;
+  *tried = true;
+  lua_gc(L, LUA_GCCOLLECT);
+  return true;
+}
+
+static int option_of(int fd, int name, int *value) {
+  socklen_t len = sizeof *value;
+  return getsockopt(fd, SOL_SOCKET, name, value, &len) != 0 ? errno : 0;
+}
+
+/* What the descriptor says of itself, where the caller did not (-1). */
+static int describe(int fd, int *family, int *type, int *proto) {
+  int real_type;
+  int err = option_of(fd, SO_TYPE, &real_type); /* ENOTSOCK, EBADF: asked first, for all systems */
+  if (err != 0) return err;
+  if (*type == -1) *type = real_type;
+  if (*family == -1) {
+    cs_sockaddr addr;
+    socklen_t len = sizeof addr;
+    if (getsockname(fd, &addr.any, &len) != 0) return errno;
+    *family = addr.any.sa_family;
+  }
+  if (*proto == -1) {
+    *proto = 0;
+#ifdef SO_PROTOCOL
+    err = option_of(fd, SO_PROTOCOL, proto);
+#endif
+  }
+  return err;
+}
+
+#ifndef SOCK_NONBLOCK
+#define SOCK_NONBLOCK 0
+#endif
+#ifndef SOCK_CLOEXEC
+#define SOCK_CLOEXEC 0
+#endif
+
+/* SOCK_NONBLOCK in the type means a timeout of 0, as in Python; the rest is the type proper. */
+static int plain_type(int type) {
+  return type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+static int adopt_typed(lua_State *L, const char *call, cs_sock *s, int fd, bool nonblock,
+                       int family, int type, int proto) {
+  int err = cs_sock_adopt(L, s, fd, nonblock, family, plain_type(type), proto);
+  if (err == 0 && (type & SOCK_NONBLOCK)) {
+    err = cs_sock_set_timeout(L, -1, s, 0);
+  }
+  return err != 0 ? cs_fail(L, call, err) : 1;
+}
+
+/***
+Makes a socket. Its timeout is the default timeout (see `setdefaulttimeout`).
+Source: socket(2), Python's `socket.socket`.
+@function socket
+@tparam[opt=AF_INET] int family `AF_*`
+@tparam[opt=SOCK_STREAM] int type `SOCK_*`
+@tparam[opt=0] int proto `IPPROTO_*`
+@tparam[opt] table options `{fileno = fd}`: takes an open descriptor over, which must be a socket;
+family, type and proto are then read from it where they are not given
+@treturn[1] socket
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EMFILE`, `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `EACCES`, `ENOTSOCK` ...)
+*/
+static int socket_socket(lua_State *L) {
+  int options = lua_type(L, lua_gettop(L)) == LUA_TTABLE ? lua_gettop(L) : 4;
+  lua_Integer fileno = -1;
+  if (lua_istable(L, options)) {
+    if (lua_getfield(L, options, "fileno") != LUA_TNIL) {
+      fileno = luaL_checkinteger(L, -1);
+      luaL_argcheck(L, fileno >= 0 && fileno <= INT_MAX, options, "fileno: descriptor expected");
+    }
+    lua_pushnil(L);
+    lua_replace(L, options);
+  }
+  int dflt = fileno < 0 ? 0 : -1;
+  int family = cs_opt_cint(L, 1, dflt == 0 ? AF_INET : -1);
+  int type = cs_opt_cint(L, 2, dflt == 0 ? SOCK_STREAM : -1);
+  int proto = cs_opt_cint(L, 3, dflt);
+  cs_sock *s = cs_sock_new(L);
+  if (fileno >= 0) {
+    int err = describe((int)fileno, &family, &type, &proto);
+    if (err != 0) return cs_fail(L, "socket", err);
+    bool nonblock;
+    err = cs_fd_get_nonblock((int)fileno, &nonblock);
+    if (err != 0) return cs_fail(L, "socket", err);
+    return adopt_typed(L, "socket", s, (int)fileno, nonblock, family, type, proto);
+  }
+  int fd, err;
+  bool tried = false;
+  do err = cs_fd_socket(family, plain_type(type), proto, &fd);
+  while (err != 0 && cs_may_retry(L, err, &tried));
+  if (err != 0) return cs_fail(L, "socket", err);
+  return adopt_typed(L, "socket", s, fd, false, family, type, proto);
+}
+
+/***
+Makes two connected sockets.
+Source: socketpair(2), Python's `socket.socketpair`.
+@function socketpair
+@tparam[opt=AF_UNIX] int family `AF_*`
+@tparam[opt=SOCK_STREAM] int type `SOCK_*`
+@tparam[opt=0] int proto
+@treturn[1] socket
+@treturn[1] socket
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int socket_socketpair(lua_State *L) {
+  int family = cs_opt_cint(L, 1, AF_UNIX);
+  int type = cs_opt_cint(L, 2, SOCK_STREAM);
+  int proto = cs_opt_cint(L, 3, 0);
+  int fds[2], err;
+  bool tried = false;
+  lua_settop(L, 3);
+  cs_sock *a = cs_sock_new(L);
+  cs_sock *b = cs_sock_new(L);
+  do err = cs_fd_pair(family, plain_type(type), proto, fds);
+  while (err != 0 && cs_may_retry(L, err, &tried));
+  if (err != 0) return cs_fail(L, "socketpair", err);
+  a->h.fd = fds[0]; /* owned before anything can raise */
+  b->h.fd = fds[1];
+  lua_pushvalue(L, 4);
+  int n = adopt_typed(L, "socketpair", a, fds[0], false, family, type, proto);
+  if (n != 1) return n;
+  lua_pushvalue(L, 5);
+  n = adopt_typed(L, "socketpair", b, fds[1], false, family, type, proto);
+  return n == 1 ? 2 : n;
+}
+
+/* A socket over a copy of `fd`. */
+static int push_copy(lua_State *L, const char *call, int fd, int family, int type, int proto,
+                     const int64_t *timeout) {
+  int copy, err;
+  bool tried = false, nonblock;
+  cs_sock *s = cs_sock_new(L);
+  do err = cs_fd_dup(fd, &copy);
+  while (err != 0 && cs_may_retry(L, err, &tried));
+  if (err == 0) {
+    s->h.fd = copy;
+    err = describe(copy, &family, &type, &proto);
+  }
+  if (err == 0) err = cs_fd_get_nonblock(copy, &nonblock);
+  if (err == 0) err = cs_sock_adopt(L, s, copy, nonblock, family, plain_type(type), proto);
+  if (err == 0 && timeout != NULL) err = cs_sock_set_timeout(L, -1, s, *timeout);
+  return err != 0 ? cs_fail(L, call, err) : 1;
+}
+
+/***
+Makes a socket over a copy of a descriptor; the descriptor itself stays open.
+Source: dup(2), Python's `socket.fromfd`.
+@function fromfd
+@tparam int|object fd descriptor, or anything with a `fileno` method
+@tparam[opt] int family read from the descriptor when absent
+@tparam[opt] int type
+@tparam[opt] int proto
+@treturn[1] socket
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int socket_fromfd(lua_State *L) {
+  int fd = cs_check_fd(L, 1);
+  return push_copy(L, "fromfd", fd, cs_opt_cint(L, 2, -1), cs_opt_cint(L, 3, -1),
+                   cs_opt_cint(L, 4, -1), NULL);
+}
+
+/***
+A second socket over a copy of the descriptor, with the same timeout.
+Source: dup(2), Python's `socket.dup`.
+@function socket:dup
+@treturn[1] socket
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_dup(lua_State *L) {
+  cs_sock *s = cs_sock_check(L, 1);
+  return push_copy(L, "dup", cs_sock_fd(s), s->family, s->type, s->proto, &s->timeout);
+}
+
+/***
+Copies a descriptor; the copy is close-on-exec.
+Source: dup(2), Python's `socket.dup`.
+@function dup
+@tparam int|object fd descriptor, or anything with a `fileno` method
+@treturn[1] int the new descriptor
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int socket_dup(lua_State *L) {
+  int copy;
+  int err = cs_fd_dup(cs_check_fd(L, 1), &copy);
+  if (err != 0) return cs_fail(L, "dup", err);
+  lua_pushinteger(L, copy);
+  return 1;
+}
+
+/***
+Closes a descriptor by its number. Sockets have a method of that name.
+Source: close(2), Python's `socket.close`.
+@function close
+@tparam int fd
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int socket_close(lua_State *L) {
+  return cs_result(L, "close", cs_fd_close((int)cs_check_int(L, 1, 0, INT_MAX)));
+}
+
+/***
+The timeout that new sockets get.
+Source: Python's `socket.getdefaulttimeout`.
+@function getdefaulttimeout
+@treturn ?number seconds; nil when they block
+*/
+static int socket_getdefaulttimeout(lua_State *L) {
+  cs_push_timeout(L, cs_state_get(L)->default_timeout);
+  return 1;
+}
+
+/***
+Sets the timeout that new sockets get.
+Source: Python's `socket.setdefaulttimeout`.
+@function setdefaulttimeout
+@tparam ?number seconds at least 0; nil: new sockets block
+*/
+static int socket_setdefaulttimeout(lua_State *L) {
+  luaL_checkany(L, 1);
+  cs_state_get(L)->default_timeout = cs_check_timeout(L, 1);
+  return 0;
+}
+
+const luaL_Reg cs_sock_make_methods[] = {{"dup", sock_dup}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"socket", socket_socket},
+    {"socketpair", socket_socketpair},
+    {"fromfd", socket_fromfd},
+    {"dup", socket_dup},
+    {"close", socket_close},
+    {"getdefaulttimeout", socket_getdefaulttimeout},
+    {"setdefaulttimeout", socket_setdefaulttimeout},
+    {NULL, NULL},
+};
+
+void cs_open_sockmake(lua_State *L) {
+  cs_setfuncs(L, functions);
+}
