@@ -4,17 +4,13 @@
 #define CS_ADDRESS_H
 
 #include "error.h"
-
-typedef union cs_sockaddr {
-  struct sockaddr any;
-  struct sockaddr_storage storage;
-} cs_sockaddr;
+#include "../sys/sockaddr.h"
 
 /* Inside an address object; `sa` stays valid while the object is on the stack. An object may hold
    an AF_UNIX address too, but only C code ever sees that one: cs_address_push makes it a string. */
 typedef struct cs_address {
   const cs_class *cls;
-  int proto; /* the socket's protocol; matters to AF_CAN alone, whose parts depend on it; else 0 */
+  int proto;          /* the protocol that the parts depend on (AF_CAN, AF_BLUETOOTH), else 0 */
   socklen_t len;      /* bytes used of the sockaddr */
   struct sockaddr sa; /* the first bytes of a larger sockaddr: `len` counts */
 } cs_address;
@@ -25,6 +21,9 @@ extern const cs_class cs_address_class;
    for AF_UNIX ("" when unnamed), nil when `len` is 0. `len` may exceed what was written; foreign
    and truncated addresses become a value with only `family` and the raw bytes. */
 void cs_address_push(lua_State *L, const struct sockaddr *addr, socklen_t len, int proto);
+
+/* Pushes the cs_address object itself, also for AF_UNIX. `len` is not 0. */
+void cs_address_push_object(lua_State *L, const struct sockaddr *addr, socklen_t len, int proto);
 
 /* Reads the address given by the arguments `arg` .. `last`, for a socket of this family and
    protocol: an address value, a table, a string (AF_UNIX), or the parts as arguments. Pushes the
@@ -42,5 +41,8 @@ int cs_fail_address(lua_State *L, const char *call, int err, const cs_address *a
 
 /* The object at `idx` if it is an address value, else NULL. */
 const cs_address *cs_address_test(lua_State *L, int idx);
+
+/* What address_read.c brings to the module. */
+extern const luaL_Reg cs_address_functions[];
 
 #endif

@@ -29,11 +29,13 @@
 #define CS_HAVE_EPOLL    1
 #define CS_HAVE_EVENTFD  1
 #define CS_HAVE_SENDFILE 1 /* sendfile(out, in, offset, count) in Linux's form */
+#define CS_HAVE_ABSTRACT_UNIX 1 /* AF_UNIX names that begin with a zero byte */
 #else
 #define CS_HAVE_ACCEPT4  0
 #define CS_HAVE_EPOLL    0
 #define CS_HAVE_EVENTFD  0
 #define CS_HAVE_SENDFILE 0
+#define CS_HAVE_ABSTRACT_UNIX 0
 #endif
 
 #if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || \
