@@ -31,8 +31,9 @@ static int part_arg(const reader *r, unsigned n) {
 }
 
 static void wrong_type(lua_State *L, int arg, const char *name, const char *expected) {
-  luaL_argerror(
-      L, arg, lua_pushfstring(L, "%s: %s expected, got %s", name, expected, luaL_typename(L, -1)));
+  luaL_argerror(L, arg,
+                lua_pushfstring(L, "%s: %s expected, got %s", name, expected,
+                                lua_isnil(L, -1) ? "no value" : luaL_typename(L, -1)));
 }
 
 static void check_number(lua_State *L, int arg, const cs_part *part, cs_value *value) {
