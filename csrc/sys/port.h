@@ -38,6 +38,12 @@
 #define CS_HAVE_ABSTRACT_UNIX 0
 #endif
 
+#if defined(__linux__) || defined(__FreeBSD__)
+#define CS_HAVE_GETHOSTBY_R 1 /* gethostbyname_r, gethostbyaddr_r in the form that takes a buffer */
+#else
+#define CS_HAVE_GETHOSTBY_R 0
+#endif
+
 #if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || \
     defined(__DragonFly__)
 #define CS_HAVE_KQUEUE 1
@@ -51,6 +57,15 @@
 #define CS_HAVE_PPOLL 0
 #else
 #define CS_HAVE_PPOLL 1
+#endif
+
+/* The clock that condition variables are timed by. */
+#if defined(__APPLE__)
+#define CS_COND_CLOCK                     CLOCK_REALTIME
+#define cs_condattr_setclock(attr, clock) ((void)0)
+#else
+#define CS_COND_CLOCK        CLOCK_MONOTONIC
+#define cs_condattr_setclock pthread_condattr_setclock
 #endif
 
 /* Where there is no per-call flag, SO_NOSIGPIPE is set on each socket (sys/fd.c). */
