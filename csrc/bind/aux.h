@@ -38,7 +38,7 @@ typedef struct cs_state {
   const cs_class *cls;
   char *scratch;                /* CS_SCRATCH bytes to receive into, before they become a string */
   int64_t default_timeout;      /* ns; Python's setdefaulttimeout; CS_FOREVER = blocking */
-  struct cs_resolver *resolver; /* made on first use by netdb.c */
+  struct cs_resolver *resolver; /* lookup.c's; NULL once the state closes */
 } cs_state;
 
 #define CS_SCRATCH 65536

@@ -156,15 +156,16 @@ static int connect_attempt(lua_State *L, cs_op *op) {
     socklen_t len = sizeof err;
     if (getsockopt(op->h->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0) err = errno;
   }
-  if (err != 0) return connect_fail(L, op, err);
+  if (err != 0) return op->fail(L, op, err);
   lua_pushboolean(L, 1);
   return 1;
 }
 
-static int start_connect(lua_State *L, cs_op *op, const char *call) {
+static int start_connect(lua_State *L, cs_op *op, const char *call, cs_attempt attempt,
+                         int (*fail)(lua_State *, cs_op *, int)) {
   cs_sock *s = cs_sock_check(L, 1);
-  cs_sock_op(op, s, call, connect_attempt);
-  op->fail = connect_fail;
+  cs_sock_op(op, s, call, attempt);
+  op->fail = fail;
   return cs_op_address(L, op, 2, lua_gettop(L), s->family, s->type, s->proto);
 }
 
@@ -180,7 +181,7 @@ Source: connect(2), Python's `socket.connect`.
 */
 static int sock_connect(lua_State *L) {
   cs_op op;
-  int err = start_connect(L, &op, "connect");
+  int err = start_connect(L, &op, "connect", connect_attempt, connect_fail);
   return err != 0 ? cs_fail(L, "connect", err) : cs_drive(L, &op);
 }
 
@@ -209,12 +210,7 @@ Source: connect(2), Python's `socket.connect_ex`.
 */
 static int sock_connect_ex(lua_State *L) {
   cs_op op;
-  int err = start_connect(L, &op, "connect_ex");
-  op.fail = connect_ex_fail;
-  if (op.attempt == connect_attempt)
-    op.attempt = connect_ex_attempt;
-  else
-    op.next = connect_ex_attempt;
+  int err = start_connect(L, &op, "connect_ex", connect_ex_attempt, connect_ex_fail);
   return err != 0 ? connect_ex_fail(L, &op, err) : cs_drive(L, &op);
 }
 

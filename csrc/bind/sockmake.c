@@ -74,7 +74,8 @@ family, type and proto are then read from it where they are not given
 @treturn[2] int errno (`EMFILE`, `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `EACCES`, `ENOTSOCK` ...)
 */
 static int socket_socket(lua_State *L) {
-  int options = lua_type(L, lua_gettop(L)) == LUA_TTABLE ? lua_gettop(L) : 4;
+  int top = lua_gettop(L);
+  int options = top > 0 && lua_istable(L, top) ? top : 4;
   lua_Integer fileno = -1;
   if (lua_istable(L, options)) {
     if (lua_getfield(L, options, "fileno") != LUA_TNIL) {

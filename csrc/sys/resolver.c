@@ -89,6 +89,8 @@ static const void *ip_bytes(const struct sockaddr *addr, socklen_t *len) {
 
 #if CS_HAVE_GETHOSTBY_R
 
+#define ENTRY_FLAGS 0 /* what ask_hostent needs of getaddrinfo */
+
 /* A hostent into answer->entry. The functions ask for a larger buffer with ERANGE. */
 static void ask_hostent(const cs_query *query, cs_answer *answer) {
   for (size_t size = 2048;; size *= 2) {
@@ -119,6 +121,8 @@ static void ask_hostent(const cs_query *query, cs_answer *answer) {
 }
 
 #else
+
+#define ENTRY_FLAGS AI_CANONNAME
 
 /* Without them the old functions are not safe in threads, so the newer ones give what they can:
    all but the aliases. */
@@ -176,7 +180,7 @@ static void ask(const cs_query *query, cs_answer *answer) {
     break;
   case CS_QUERY_BYNAME:
   case CS_QUERY_BYADDR:
-    ask_addrinfo(query, AI_CANONNAME, answer);
+    ask_addrinfo(query, ENTRY_FLAGS, answer);
     if (answer->code == 0) ask_hostent(query, answer);
     break;
   }
