@@ -39,9 +39,10 @@ static int flags_telling_length(const cs_sock *s, int flags) {
 
 /* recvfrom(2) into `buf`; where the op has no room for an address (op->slot 0), recv(2). */
 static ssize_t receive(cs_op *op, char *buf, size_t size, cs_sockaddr *addr, socklen_t *len) {
-  if (op->slot == 0) return recv(op->h->fd, buf, size, op->flags);
+  int flags = op->flags & ~CS_MSG_NOSIGNAL; /* AF_PACKET refuses it when receiving */
+  if (op->slot == 0) return recv(op->h->fd, buf, size, flags);
   *len = sizeof *addr;
-  return recvfrom(op->h->fd, buf, size, op->flags, &addr->any, len);
+  return recvfrom(op->h->fd, buf, size, flags, &addr->any, len);
 }
 
 /* Pushes what follows the data: the address where it was asked for, and the length of a datagram
