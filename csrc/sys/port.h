@@ -68,6 +68,12 @@
 #define cs_condattr_setclock pthread_condattr_setclock
 #endif
 
+#if defined(__APPLE__) || defined(__OpenBSD__)
+#define CS_HAVE_SIGTIMEDWAIT 0
+#else
+#define CS_HAVE_SIGTIMEDWAIT 1
+#endif
+
 /* Where there is no per-call flag, SO_NOSIGPIPE is set on each socket (sys/fd.c). */
 #ifdef MSG_NOSIGNAL
 #define CS_MSG_NOSIGNAL MSG_NOSIGNAL

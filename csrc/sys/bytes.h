@@ -1,0 +1,48 @@
+/* bytes.h: a growable queue of bytes, in one piece of memory: room is made at its end, bytes are
+   taken from its front. Whoever holds a queue frees it. A zeroed struct is an empty queue. */
+#ifndef CS_BYTES_H
+#define CS_BYTES_H
+
+#include "port.h"
+
+typedef struct cs_bytes {
+  char *block;
+  size_t capacity; /* of the block */
+  size_t head;     /* offset of the first byte in it */
+  size_t len;      /* bytes queued */
+} cs_bytes;
+
+/* What an idle queue may keep, and what an emptied one may. */
+#define CS_BYTES_IDLE 4096
+#define CS_BYTES_KEEP 65536
+
+/* Makes room for `n` bytes at least: *space is where they go, *room how many fit there. 0 or ENOMEM
+   (the queue is unchanged then). */
+int cs_bytes_reserve(cs_bytes *q, size_t n, char **space, size_t *room);
+
+/* The first `n` bytes of the room have been filled. */
+void cs_bytes_commit(cs_bytes *q, size_t n);
+
+/* 0 or ENOMEM. */
+int cs_bytes_append(cs_bytes *q, const char *data, size_t n);
+
+/* Takes the last `n` bytes back. */
+void cs_bytes_retract(cs_bytes *q, size_t n);
+
+/* Drops the first `n` bytes; nothing is moved. An emptied queue gives a large block back. */
+void cs_bytes_consume(cs_bytes *q, size_t n);
+
+/* To be called before a long wait: a queue with little in it keeps little memory. */
+void cs_bytes_idle(cs_bytes *q);
+
+void cs_bytes_free(cs_bytes *q);
+
+static inline const char *cs_bytes_at(const cs_bytes *q, size_t offset) {
+  return q->block + q->head + offset;
+}
+
+/* Looks for `n` >= 1 bytes `delimiter` from offset `from` on; *at is the offset of its first byte.
+   When it is not there, *at is from where to look once more bytes have come. */
+bool cs_bytes_find(const cs_bytes *q, size_t from, const char *delimiter, size_t n, size_t *at);
+
+#endif

@@ -1,0 +1,92 @@
+/* io.c: reads and writes that neither block nor raise SIGPIPE. */
+#include "io.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+
+/* A write of so much does not block where poll(2) has said that there is room. */
+#ifdef PIPE_BUF
+#define SMALL_WRITE PIPE_BUF
+#else
+#define SMALL_WRITE _POSIX_PIPE_BUF
+#endif
+
+int cs_io_kind_of(int fd, cs_io_kind *kind) {
+  struct stat st;
+  if (fstat(fd, &st) != 0) return errno;
+  *kind = S_ISSOCK(st.st_mode) ? CS_IO_SOCKET : S_ISREG(st.st_mode) ? CS_IO_FILE : CS_IO_OTHER;
+  return 0;
+}
+
+/* 0, or EAGAIN while there is nothing to read or no room to write. */
+static int ready(int fd, short events) {
+  struct pollfd p = {.fd = fd, .events = events};
+  int n;
+  do {
+    n = poll(&p, 1, 0);
+  } while (n < 0 && errno == EINTR);
+  return n == 0 ? EAGAIN : n < 0 ? errno : 0;
+}
+
+/* An errno value, with the two names of EAGAIN made one. */
+static int failure(void) {
+  return errno == EWOULDBLOCK ? EAGAIN : errno;
+}
+
+int cs_io_read(int fd, cs_io_kind kind, char *bytes, size_t n, size_t *got) {
+  int err = kind == CS_IO_OTHER ? ready(fd, POLLIN) : 0;
+  if (err != 0) return err;
+  ssize_t r;
+  do {
+    r = kind == CS_IO_SOCKET ? recv(fd, bytes, n, MSG_DONTWAIT) : read(fd, bytes, n);
+  } while (r < 0 && errno == EINTR);
+  if (r < 0) return failure();
+  *got = (size_t)r;
+  return 0;
+}
+
+/* Takes away the SIGPIPE that is pending for this thread, if there is one. */
+static void take_sigpipe(const sigset_t *sigpipe) {
+#if CS_HAVE_SIGTIMEDWAIT
+  const struct timespec now = {0};
+  while (sigtimedwait(sigpipe, NULL, &now) < 0 && errno == EINTR) continue;
+#else
+  sigset_t pending;
+  int sig;
+  if (sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE)) sigwait(sigpipe, &sig);
+#endif
+}
+
+/* write(2) with SIGPIPE held off this thread: there is no flag for it outside of sockets, and the
+   signal's disposition belongs to the host program. */
+static ssize_t write_quietly(int fd, const char *bytes, size_t n) {
+  sigset_t sigpipe, before, pending;
+  sigemptyset(&sigpipe);
+  sigaddset(&sigpipe, SIGPIPE);
+  sigemptyset(&pending);
+  sigpending(&pending);
+  pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
+  ssize_t r = write(fd, bytes, n);
+  int err = errno;
+  if (r < 0 && err == EPIPE && !sigismember(&pending, SIGPIPE)) take_sigpipe(&sigpipe);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = err;
+  return r;
+}
+
+int cs_io_write(int fd, cs_io_kind kind, const char *bytes, size_t n, size_t *put) {
+  int err = kind == CS_IO_OTHER ? ready(fd, POLLOUT) : 0;
+  if (err != 0) return err;
+  if (kind == CS_IO_OTHER && n > SMALL_WRITE) n = SMALL_WRITE;
+  ssize_t r;
+  do {
+    if (kind == CS_IO_SOCKET) {
+      r = send(fd, bytes, n, MSG_DONTWAIT | CS_MSG_NOSIGNAL);
+    } else {
+      r = write_quietly(fd, bytes, n);
+    }
+  } while (r < 0 && errno == EINTR);
+  if (r < 0) return failure();
+  *put = (size_t)r;
+  return 0;
+}
