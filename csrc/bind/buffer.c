@@ -34,7 +34,8 @@ static cs_buffer *push_new(lua_State *L, size_t len) {
 /***
 Makes a mutable byte buffer, for `recv_into`, `recvfrom_into` and `recvmsg_into`, and for sending
 without a copy: whatever sends bytes takes a buffer in place of a string. `#b` is its size in bytes,
-which never changes.
+which never changes. Positions are those of Lua's strings: the first byte is 1, negative ones count
+from the end.
 Source: Python's bytearray, as the socket calls use it.
 @function buffer
 @tparam int|string size how many bytes (0 .. 2^31-1; all are 0 at first), or a string to copy
@@ -56,12 +57,6 @@ static int new_buffer(lua_State *L) {
   }
   return 1;
 }
-
-/***
-A mutable buffer of bytes. Positions are those of Lua's strings: the first byte is 1, negative ones
-count from the end.
-@type buffer
-*/
 
 /***
 Bytes as integers, as `string.byte`.

@@ -50,6 +50,8 @@ struct cs_op {
   size_t done;
   int flags;
   int slot; /* a stack index */
+  int last; /* another one */
+  unsigned mark;
   void *ptr;
   struct pollfd *fds; /* for CS_ANY */
   unsigned nfds;

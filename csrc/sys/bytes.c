@@ -82,16 +82,16 @@ void cs_bytes_free(cs_bytes *q) {
   *q = (cs_bytes){0};
 }
 
-bool cs_bytes_find(const cs_bytes *q, size_t from, const char *delimiter, size_t n, size_t *at) {
-  const char *found = NULL;
+bool cs_bytes_find(const cs_bytes *q, size_t from, size_t to, const char *delimiter, size_t n,
+                   size_t *at) {
+  if (to > q->len) to = q->len;
   *at = from;
-  if (from >= q->len || n > q->len - from) return false;
-  const char *start = cs_bytes_at(q, from);
-  if (n == 1) {
-    found = memchr(start, delimiter[0], q->len - from);
-  } else {
-    found = memmem(start, q->len - from, delimiter, n);
-  }
-  *at = found != NULL ? (size_t)(found - cs_bytes_at(q, 0)) : q->len - n + 1;
+  if (from >= to || n > to - from) return false;
+  const char *start = cs_bytes_at(q, from), *found;
+  if (n == 1)
+    found = memchr(start, delimiter[0], to - from);
+  else
+    found = memmem(start, to - from, delimiter, n);
+  *at = found != NULL ? from + (size_t)(found - start) : to - n + 1;
   return found != NULL;
 }

@@ -38,11 +38,12 @@ void cs_bytes_idle(cs_bytes *q);
 void cs_bytes_free(cs_bytes *q);
 
 static inline const char *cs_bytes_at(const cs_bytes *q, size_t offset) {
-  return q->block + q->head + offset;
+  return q->block != NULL ? q->block + q->head + offset : "";
 }
 
-/* Looks for `n` >= 1 bytes `delimiter` from offset `from` on; *at is the offset of its first byte.
-   When it is not there, *at is from where to look once more bytes have come. */
-bool cs_bytes_find(const cs_bytes *q, size_t from, const char *delimiter, size_t n, size_t *at);
+/* Looks for `n` >= 1 bytes `delimiter` that lie between the offsets `from` and `to`; *at is where
+   they begin. When they are not there, *at is from where to look once more bytes have come. */
+bool cs_bytes_find(const cs_bytes *q, size_t from, size_t to, const char *delimiter, size_t n,
+                   size_t *at);
 
 #endif

@@ -1,0 +1,568 @@
+/* stream_read.c: what a stream receives. A call looks at the queued bytes until it knows all that
+   it will take, and only then takes it: a call that fails or times out leaves every byte in place,
+   and can be repeated. */
+#include "stream.h"
+#include "sockio.h"
+
+#include <locale.h>
+
+/* --- one piece of input --- */
+
+typedef enum piece_kind { LINE, WHOLE_LINE, NUMERAL, ALL, COUNT, RECORD } piece_kind;
+
+typedef struct piece {
+  piece_kind kind;
+  size_t limit;          /* the most bytes to take; of a RECORD, without its delimiter */
+  const char *delimiter; /* of a RECORD */
+  size_t delimiter_len;
+  /* Filled in by measure: */
+  size_t end;  /* the offset after the piece */
+  bool absent; /* nothing is there: the end, or no numeral */
+  bool too_long;
+} piece;
+
+#define NO_LIMIT SIZE_MAX
+
+static size_t add_limit(size_t at, size_t limit) {
+  return limit < SIZE_MAX - at ? at + limit : SIZE_MAX;
+}
+
+#define NUMERAL_MAX 200 /* Lua's own limit */
+
+static bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool one_of(const char *p, size_t n, size_t *i, const char *set) {
+  if (*i >= n || p[*i] == '\0' || strchr(set, p[*i]) == NULL) return false;
+  (*i)++;
+  return true;
+}
+
+static size_t digits(const char *p, size_t n, size_t *i, const char *set) {
+  size_t first = *i;
+  while (one_of(p, n, i, set)) continue;
+  return *i - first;
+}
+
+/* How many of the bytes belong to a numeral, or to what began as one. */
+static size_t numeral_length(const char *p, size_t n) {
+  static const char decimal[] = "0123456789", hexadecimal[] = "0123456789abcdefABCDEF";
+  const char point[] = {'.', localeconv()->decimal_point[0], '\0'};
+  const char *set = decimal;
+  size_t i = 0, count = 0;
+  one_of(p, n, &i, "+-");
+  if (one_of(p, n, &i, "0")) {
+    if (one_of(p, n, &i, "xX"))
+      set = hexadecimal;
+    else
+      count = 1;
+  }
+  count += digits(p, n, &i, set);
+  if (one_of(p, n, &i, point)) count += digits(p, n, &i, set);
+  if (count > 0 && one_of(p, n, &i, set == decimal ? "eE" : "pP")) {
+    one_of(p, n, &i, "+-");
+    digits(p, n, &i, decimal);
+  }
+  return i;
+}
+
+/* Pushes the number that the bytes spell: whether they spell one. */
+static bool push_number(lua_State *L, const char *p, size_t n) {
+  char text[NUMERAL_MAX + 1];
+  memcpy(text, p, n);
+  text[n] = '\0';
+  return lua_stringtonumber(L, text) == n + 1;
+}
+
+/* *scan ends where the numeral begins: white space is looked at once. */
+static bool measure_numeral(lua_State *L, const cs_stream *st, bool at_end, size_t *scan,
+                            piece *p) {
+  size_t len = st->in.len;
+  while (*scan < len && is_space(*cs_bytes_at(&st->in, *scan))) (*scan)++;
+  size_t there = len - *scan;
+  size_t n =
+      numeral_length(cs_bytes_at(&st->in, *scan), there > NUMERAL_MAX ? NUMERAL_MAX + 1 : there);
+  if (n == there && n <= NUMERAL_MAX && !at_end) return false; /* the next byte may belong to it */
+  bool too_many = n > NUMERAL_MAX;
+  if (too_many) n = NUMERAL_MAX;
+  p->end = *scan + n;
+  p->absent = too_many || !push_number(L, cs_bytes_at(&st->in, *scan), n);
+  if (!p->absent) lua_pop(L, 1);
+  return true;
+}
+
+static bool measure_record(const cs_stream *st, size_t at, bool at_end, size_t *scan, piece *p) {
+  size_t to = add_limit(add_limit(at, p->limit), p->delimiter_len);
+  if (cs_bytes_find(&st->in, *scan, to, p->delimiter, p->delimiter_len, scan)) {
+    p->end = *scan + p->delimiter_len;
+    return true;
+  }
+  p->too_long = st->in.len >= to || (at_end && st->in.len - at > p->limit);
+  p->absent = at_end && st->in.len == at;
+  p->end = st->in.len;
+  return p->too_long || at_end;
+}
+
+static bool measure_line(const cs_stream *st, size_t at, bool at_end, size_t *scan, piece *p) {
+  size_t to = add_limit(at, p->limit);
+  if (cs_bytes_find(&st->in, *scan, to, "\n", 1, scan)) {
+    p->end = *scan + 1;
+    return true;
+  }
+  p->end = st->in.len < to ? st->in.len : to;
+  p->absent = at_end && p->end == at;
+  return at_end || p->end == to;
+}
+
+/* Finds how far the piece that begins at `at` goes. `at_end`: no more bytes will come; *scan: how
+   far earlier calls have looked. False: that depends on bytes which have not come yet. */
+static bool measure(lua_State *L, const cs_stream *st, size_t at, bool at_end, size_t *scan,
+                    piece *p) {
+  size_t len = st->in.len;
+  p->absent = p->too_long = false;
+  p->end = at;
+  switch (p->kind) {
+  case LINE:
+  case WHOLE_LINE:
+    return measure_line(st, at, at_end, scan, p);
+  case NUMERAL:
+    return measure_numeral(L, st, at_end, scan, p);
+  case RECORD:
+    return measure_record(st, at, at_end, scan, p);
+  case ALL:
+    p->end = len;
+    return at_end;
+  case COUNT:
+    break;
+  }
+  p->end = len - at > p->limit ? at + p->limit : len;
+  p->absent = at_end && len == at;
+  return at_end || (len - at >= p->limit && len > at);
+}
+
+/* Pushes the piece from `at` to p->end; a line without its LF or CRLF. */
+static void push_piece(lua_State *L, const cs_stream *st, size_t at, const piece *p) {
+  const char *bytes = cs_bytes_at(&st->in, at);
+  size_t n = p->end - at;
+  if (p->kind == NUMERAL) {
+    for (; n > 0 && is_space(*bytes); n--) bytes++;
+    if (p->absent || !push_number(L, bytes, n)) lua_pushnil(L);
+  } else if (p->absent) {
+    lua_pushnil(L);
+  } else {
+    if (p->kind == LINE && n > 0 && bytes[n - 1] == '\n') {
+      n--;
+      if (n > 0 && bytes[n - 1] == '\r') n--;
+    }
+    lua_pushlstring(L, bytes, n);
+  }
+}
+
+static void take(cs_stream *st, size_t n) {
+  cs_bytes_consume(&st->in, n < st->in.len ? n : st->in.len);
+  st->scanned = 0;
+  st->taken++;
+}
+
+/* --- operations ---
+   In the op: done = where the current piece begins, size = how far it has been looked through,
+   slot = its format's stack index, last = that of the last one, flags = AT_END once the stream has
+   ended, mark = the stream's count of reads: when another task has taken bytes meanwhile, the call
+   starts anew. */
+
+#define AT_END 1
+
+static void start(cs_op *op, cs_stream *st, const char *call, cs_attempt attempt) {
+  cs_stream_op(op, st, st->readable, call, attempt);
+  op->mark = st->taken;
+  op->slot = 2;
+}
+
+/* To be called first in each attempt. */
+static cs_stream *resume(cs_op *op) {
+  cs_stream *st = op->ptr;
+  if (op->mark != st->taken) {
+    op->mark = st->taken;
+    op->slot = 2;
+    op->done = op->size = 0;
+  }
+  return st;
+}
+
+/* Receives once. 0, or what the attempt has to return. */
+static int fill(lua_State *L, cs_op *op) {
+  cs_stream *st = op->ptr;
+  char *space;
+  size_t room, got = 0;
+  int err = cs_stream_usable(L, st);
+  if (err == 0) err = cs_bytes_reserve(&st->in, st->want, &space, &room);
+  if (err == 0) err = cs_io_read(st->h->fd, st->kind, space, room, &got);
+  if (err == EAGAIN) {
+    st->want = CS_STREAM_WANT;
+    cs_bytes_idle(&st->in);
+  }
+  if (err != 0) return cs_io_failed(L, op, err, CS_READABLE);
+  if (got == 0) op->flags |= AT_END;
+  if (got == room) st->want = CS_STREAM_MORE;
+  cs_bytes_commit(&st->in, got);
+  return 0;
+}
+
+/* Measures the piece at op->done, receiving as needed. 0, or what the attempt has to return. */
+static int find(lua_State *L, cs_op *op, piece *p) {
+  cs_stream *st = op->ptr;
+  bool is_line = (p->kind == LINE || p->kind == WHOLE_LINE) && op->done == 0;
+  if (is_line && op->size < st->scanned) op->size = st->scanned;
+  for (bool filled = false;; filled = true) {
+    if (measure(L, st, op->done, op->flags & AT_END, &op->size, p)) return 0;
+    if (is_line) st->scanned = op->size;
+    if (filled) return CS_AGAIN;
+    int n = fill(L, op);
+    if (n == CS_READABLE && p->kind == COUNT && p->limit == 0) return 0;
+    if (n != 0) return n;
+    if (op->mark != st->taken) return CS_AGAIN; /* a fileno method has read from this very stream */
+  }
+}
+
+/* Goes on to the next piece. */
+static void advance(cs_op *op, const piece *p) {
+  op->done = op->size = p->end;
+}
+
+/* --- read --- */
+
+/* The piece that the format at `slot` stands for; raises when there is no such format. */
+static piece format_piece(lua_State *L, int slot) {
+  piece p = {.limit = NO_LIMIT};
+  if (lua_type(L, slot) == LUA_TNUMBER) {
+    lua_Integer n = cs_check_int(L, slot, 0, LUA_MAXINTEGER);
+    p.kind = COUNT;
+    p.limit = (lua_Unsigned)n < NO_LIMIT ? (size_t)n : NO_LIMIT;
+    return p;
+  }
+  const char *format = luaL_checkstring(L, slot);
+  if (*format == '*') format++; /* as Lua's files do */
+  switch (*format) {
+  case 'l':
+    p.kind = LINE;
+    break;
+  case 'L':
+    p.kind = WHOLE_LINE;
+    break;
+  case 'n':
+    p.kind = NUMERAL;
+    break;
+  case 'a':
+    p.kind = ALL;
+    break;
+  default:
+    luaL_argerror(L, slot, "invalid format");
+  }
+  return p;
+}
+
+/* All formats have been found to end within what is queued: pushes the results. */
+static int push_results(lua_State *L, cs_op *op) {
+  cs_stream *st = op->ptr;
+  size_t at = 0;
+  int count = 0;
+  luaL_checkstack(L, op->last, NULL);
+  for (int slot = 2; slot <= op->last && at <= st->in.len; slot++) {
+    size_t scan = at;
+    piece p = format_piece(L, slot);
+    measure(L, st, at, op->flags & AT_END, &scan, &p);
+    push_piece(L, st, at, &p);
+    at = p.end;
+    count++;
+    if (p.absent) break;
+  }
+  take(st, at);
+  return count;
+}
+
+static int read_attempt(lua_State *L, cs_op *op) {
+  resume(op);
+  for (; op->slot <= op->last; op->slot++) {
+    piece p = format_piece(L, op->slot);
+    int n = find(L, op, &p);
+    if (n != 0) return n;
+    advance(op, &p);
+    if (p.absent) break;
+  }
+  return push_results(L, op);
+}
+
+/* The usual case, a line that is there already: whether it was, and is now pushed. */
+static inline bool take_ready_line(lua_State *L, cs_stream *st) {
+  size_t at = st->scanned;
+  if (at >= st->in.len) return false;
+  const char *line = cs_bytes_at(&st->in, 0);
+  const char *lf = memchr(line + at, '\n', st->in.len - at);
+  if (lf == NULL) return false;
+  size_t n = (size_t)(lf - line);
+  lua_pushlstring(L, line, n > 0 && lf[-1] == '\r' ? n - 1 : n);
+  take(st, n + 1);
+  return true;
+}
+
+/* Checks the formats from stack index 2 on; whether they ask for just a line. */
+static bool check_formats(lua_State *L) {
+  int top = lua_gettop(L);
+  for (int slot = 2; slot <= top; slot++) format_piece(L, slot);
+  return top == 1 || (top == 2 && format_piece(L, 2).kind == LINE);
+}
+
+/***
+Reads by formats, as Lua's files do. All the formats of one call are read together or not at all:
+when the call fails or times out, every byte stays in the stream, and the same call can be repeated.
+
+- `"l"`: a line, without its LF or CRLF (no other byte is touched); the default
+- `"L"`: a line, with its line end
+- `"n"`: a number, by Lua's rules
+- `"a"`: everything up to the end of the stream
+- an integer: so many bytes, fewer only at the end of the stream. `0` never waits: it gives `""`, or
+  nil when the stream is known to have ended
+
+A last line without a line end is a line. The results end with the first format that finds nothing.
+Source: Lua's `file:read`.
+@function stream:read
+@param[opt="l"] ... formats
+@treturn[1] string|number... one for each format; nil (alone) at the end of the stream, and for "n"
+where there is no numeral
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EAGAIN`, `ETIMEDOUT`, `ECONNRESET`, `EBADF`, `ENOMEM` ...)
+*/
+static int stream_read(lua_State *L) {
+  cs_op op;
+  cs_stream *st = cs_stream_check(L, 1);
+  if (check_formats(L) && take_ready_line(L, st)) return 1;
+  if (lua_gettop(L) == 1) lua_pushliteral(L, "l");
+  start(&op, st, "read", read_attempt);
+  op.last = lua_gettop(L);
+  return cs_drive(L, &op);
+}
+
+/* --- lines --- */
+
+static int raise_failure(lua_State *L, cs_op *op, int err) {
+  cs_fail(L, op->call, err);
+  lua_pop(L, 1);
+  return lua_error(L);
+}
+
+/* Upvalues: the stream, their number, the formats. */
+static int next_pieces(lua_State *L) {
+  cs_op op;
+  int count = (int)lua_tointeger(L, lua_upvalueindex(2));
+  lua_settop(L, 0);
+  luaL_checkstack(L, count + 1, NULL);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  for (int i = 1; i <= count; i++) lua_pushvalue(L, lua_upvalueindex(2 + i));
+  start(&op, cs_stream_check(L, 1), "lines", read_attempt);
+  op.fail = raise_failure;
+  op.last = count + 1;
+  return cs_drive(L, &op);
+}
+
+static int next_line(lua_State *L) {
+  cs_stream *st = lua_touserdata(L, lua_upvalueindex(1));
+  return take_ready_line(L, st) ? 1 : next_pieces(L);
+}
+
+#define MAX_FORMATS 250
+
+/***
+An iterator that reads by the formats on each step (by default a line), for the generic `for`. It
+stops at the end of the stream. A failure raises the error value; no byte is lost by it.
+Source: Lua's `file:lines`; iterating over a file in Python.
+@function stream:lines
+@param[opt="l"] ... formats, see `read`
+@treturn function
+@usage
+for line in s:makefile():lines() do print(line) end
+*/
+static int stream_lines(lua_State *L) {
+  cs_stream_check(L, 1);
+  luaL_argcheck(L, lua_gettop(L) <= MAX_FORMATS + 1, MAX_FORMATS + 2, "too many formats");
+  bool plain = check_formats(L);
+  if (lua_gettop(L) == 1) lua_pushliteral(L, "l");
+  int count = lua_gettop(L) - 1;
+  lua_pushinteger(L, count);
+  lua_insert(L, 2);
+  lua_pushcclosure(L, plain ? next_line : next_pieces, count + 2);
+  return 1;
+}
+
+/* --- Python's --- */
+
+/* An optional limit at `slot`: nil and negative numbers are none. */
+static size_t limit_at(lua_State *L, int slot) {
+  lua_Integer n = luaL_optinteger(L, slot, -1);
+  return n < 0 || (lua_Unsigned)n >= NO_LIMIT ? NO_LIMIT : (size_t)n;
+}
+
+static int readline_attempt(lua_State *L, cs_op *op) {
+  cs_stream *st = resume(op);
+  piece p = {.kind = WHOLE_LINE, .limit = limit_at(L, 2)};
+  int n = find(L, op, &p);
+  if (n != 0) return n;
+  p.absent = false; /* "" */
+  push_piece(L, st, 0, &p);
+  take(st, p.end);
+  return 1;
+}
+
+/***
+Reads a line with its line end.
+Source: Python's `io.IOBase.readline`.
+@function stream:readline
+@tparam[opt] int limit at most so many bytes; the rest of the line stays in the stream
+@treturn[1] string `""` at the end of the stream
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int stream_readline(lua_State *L) {
+  cs_op op;
+  cs_stream *st = cs_stream_check(L, 1);
+  limit_at(L, 2);
+  start(&op, st, "readline", readline_attempt);
+  return cs_drive(L, &op);
+}
+
+static int readlines_attempt(lua_State *L, cs_op *op) {
+  cs_stream *st = resume(op);
+  size_t hint = limit_at(L, 2), at = 0;
+  piece p = {.kind = WHOLE_LINE, .limit = NO_LIMIT};
+  if (hint == 0) hint = NO_LIMIT;
+  do {
+    int n = find(L, op, &p);
+    if (n != 0) return n;
+    advance(op, &p);
+  } while (!p.absent && op->done < hint);
+  lua_newtable(L);
+  for (lua_Integer i = 1; at < op->done && at < st->in.len; i++) {
+    size_t scan = at;
+    measure(L, st, at, true, &scan, &p);
+    push_piece(L, st, at, &p);
+    lua_rawseti(L, -2, i);
+    at = p.end;
+  }
+  take(st, at);
+  return 1;
+}
+
+/***
+Reads the lines up to the end of the stream, each with its line end.
+Source: Python's `io.IOBase.readlines`.
+@function stream:readlines
+@tparam[opt] int hint stop after the line that makes the total so many bytes or more
+@treturn[1] {string,...} empty at the end of the stream
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int stream_readlines(lua_State *L) {
+  cs_op op;
+  cs_stream *st = cs_stream_check(L, 1);
+  limit_at(L, 2);
+  start(&op, st, "readlines", readlines_attempt);
+  return cs_drive(L, &op);
+}
+
+static int read_until_attempt(lua_State *L, cs_op *op) {
+  cs_stream *st = resume(op);
+  piece p = {.kind = RECORD, .limit = limit_at(L, 3)};
+  p.delimiter = lua_tolstring(L, 2, &p.delimiter_len);
+  int n = find(L, op, &p);
+  if (n != 0) return n;
+  if (p.too_long) return cs_fail(L, op->call, EMSGSIZE);
+  if (p.absent) {
+    lua_pushnil(L);
+    return 1;
+  }
+  size_t end = p.end;
+  bool whole = end >= p.delimiter_len && memcmp(cs_bytes_at(&st->in, end - p.delimiter_len),
+                                                p.delimiter, p.delimiter_len) == 0;
+  lua_pushlstring(L, cs_bytes_at(&st->in, 0), whole ? end - p.delimiter_len : end);
+  lua_pushboolean(L, whole);
+  take(st, end);
+  return 2;
+}
+
+/***
+Reads up to a delimiter, which is taken from the stream but is no part of the result.
+Source: csock's own; compare `asyncio.StreamReader.readuntil` in Python.
+@function stream:read_until
+@tparam string delimiter one byte or more
+@tparam[opt] int limit the most bytes that the result may have
+@treturn[1] string what comes before the delimiter, or before the end of the stream
+@treturn[1] boolean false when the stream ended before a delimiter came
+@treturn[2] nil at the end of the stream (one result)
+@treturn[3] nil
+@treturn[3] error
+@treturn[3] int errno (`EMSGSIZE` when there is no delimiter within the limit: the bytes are still
+in the stream)
+*/
+static int stream_read_until(lua_State *L) {
+  cs_op op;
+  cs_stream *st = cs_stream_check(L, 1);
+  size_t len;
+  luaL_checklstring(L, 2, &len);
+  luaL_argcheck(L, len > 0, 2, "empty delimiter");
+  limit_at(L, 3);
+  start(&op, st, "read_until", read_until_attempt);
+  return cs_drive(L, &op);
+}
+
+static int peek_attempt(lua_State *L, cs_op *op) {
+  cs_stream *st = resume(op);
+  bool any = lua_isnoneornil(L, 2);
+  piece p = {.kind = COUNT, .limit = any ? 1 : cs_check_size(L, 2)};
+  int n = find(L, op, &p);
+  if (n != 0) return n;
+  lua_pushlstring(L, cs_bytes_at(&st->in, 0), any ? st->in.len : p.end);
+  return 1;
+}
+
+/***
+Shows the next bytes and leaves them in the stream. It waits for as many as were asked for (with no
+number, for one at least).
+Source: Python's `io.BufferedReader.peek`, which may give fewer.
+@function stream:peek
+@tparam[opt] int size bytes; without it, all that have been received
+@treturn[1] string fewer bytes only at the end of the stream, then `""`
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int stream_peek(lua_State *L) {
+  cs_op op;
+  cs_stream *st = cs_stream_check(L, 1);
+  cs_opt_size(L, 2, 0);
+  start(&op, st, "peek", peek_attempt);
+  return cs_drive(L, &op);
+}
+
+/***
+How many bytes have been received and not yet read.
+@function stream:buffered
+@treturn int bytes
+*/
+static int stream_buffered(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)cs_stream_check(L, 1)->in.len);
+  return 1;
+}
+
+const luaL_Reg cs_stream_read_methods[] = {
+    {"buffered", stream_buffered},
+    {"lines", stream_lines},
+    {"peek", stream_peek},
+    {"read", stream_read},
+    {"read_until", stream_read_until},
+    {"readline", stream_readline},
+    {"readlines", stream_readlines},
+    {NULL, NULL},
+};
