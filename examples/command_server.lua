@@ -1,0 +1,83 @@
+-- command_server.lua: a little server that carries out commands: date, os, ls, ls DIR. A request is
+-- a line; the answer is some lines and then an empty one. It listens on this machine alone unless it
+-- is told otherwise: whoever can connect can list any directory.
+--
+--   lua5.4 examples/command_server.lua [host] [port]        (in another terminal: command_client.lua)
+local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
+local csock = require "csock"
+
+-- The output of a program of the system, or nil and its complaint.
+local function output(program)
+  local pipe = assert(io.popen(program .. " 2>&1"))
+  local text = pipe:read("a"):gsub("\n$", "")
+  if pipe:close() then return text end
+  return nil, text
+end
+
+-- The text as one word for the shell, whatever is in it.
+local function quoted(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local commands = {}
+
+function commands.date()
+  return os.date("%c")
+end
+
+function commands.os()
+  return output("uname -s -r -m")
+end
+
+function commands.ls(directory)
+  -- -q: a strange name is still one line.
+  return output("ls -1q -- " .. quoted(directory == "" and "." or directory))
+end
+
+local function answer(line)
+  local name, argument = line:match("^%s*(%S*)%s*(.-)%s*$")
+  local command = commands[name]
+  if not command then return "error: unknown command; there are: date, os, ls, ls DIR" end
+  if argument ~= "" and name ~= "ls" then return "error: " .. name .. " takes no argument" end
+  if argument:find("\0") then return "error: a zero byte in a name" end
+  local text, complaint = command(argument)
+  return text or "error: " .. complaint
+end
+
+-- Answers until the client has finished; what came may be a part of a line, or many lines.
+local function serve(client)
+  client:settimeout(60) -- nobody keeps the others waiting by saying nothing
+  local pending = ""
+  while true do
+    local line, rest = pending:match("^(.-)\r?\n(.*)$")
+    if line then
+      pending = rest
+      local text = answer(line)
+      local sent, err = client:sendall((text == "" and "" or text .. "\n") .. "\n")
+      if not sent then return "lost: " .. err end
+    elseif #pending > 1024 then
+      return "lost: a line of over 1024 bytes"
+    else
+      if not example.wait(client) then return "silent for too long" end
+      local data, err = client:recv(1024)
+      if not data then return "lost: " .. err end
+      if data == "" then return "finished" end
+      pending = pending .. data
+    end
+  end
+end
+
+example.run(function()
+  local host, port = example.arguments("host", "localhost", "port", 21568)
+
+  local server <close> = assert(csock.create_server { host, port })
+  example.announce(server, port)
+
+  while true do
+    print("waiting for connection...")
+    example.wait(server)
+    local client <close>, address = assert(server:accept())
+    print(("...connected from: %s"):format(address))
+    print("..." .. serve(client))
+  end
+end)

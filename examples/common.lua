@@ -1,0 +1,152 @@
+-- common.lua: what every example needs and none should have to explain: finding csock, reading the
+-- command line, and ending well. An example begins with
+--
+--   local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
+--   local csock = require "csock"
+
+local example = {}
+
+-- In a source checkout that has been built, the checkout's own csock; else the installed one.
+local root = arg[0]:gsub("[^/]*$", "") .. "../"
+local built = io.open(root .. "build/csock/core.so")
+if built then
+  built:close()
+  package.path = root .. "lua/?.lua;" .. package.path
+  package.cpath = root .. "build/?.so;" .. package.cpath
+end
+if not package.searchpath("csock.core", package.cpath) then
+  io.stderr:write 'csock is neither built nor installed: run "make" first\n'
+  os.exit(1)
+end
+local csock = require "csock"
+
+-- Whoever reads our output through a pipe gets each line as soon as it is written.
+io.stdout:setvbuf "line"
+
+local name = arg[0]:match "[^/]*$"
+
+-- Failures ----------------------------------------------------------------------------------------
+
+local Failure = { __tostring = function(self) return self.text end }
+
+--- Ends the program: the text goes to standard error as one line, and the exit status is 1.
+function example.fail(text, ...)
+  error(setmetatable({ text = text:format(...) }, Failure))
+end
+
+local function interrupted(err)
+  return type(err) == "string" and err:find "interrupted!$"
+end
+
+-- Only a mistake in the program itself deserves a traceback.
+local function explain(err)
+  if type(err) == "string" and not interrupted(err) then return debug.traceback(err, 2) end
+  return err
+end
+
+--- Runs a program. Whichever way it ends, `<close>` variables are closed and so are its sockets.
+-- The exit status is 0 at its end and after Ctrl-C, and 1 after an error, such as a refused
+-- connection (`assert(s:connect(...))`), which is reported in one line.
+function example.run(program)
+  local ok, err = xpcall(program, explain)
+  if not ok and not interrupted(err) then
+    io.stderr:write(name, ": ", tostring(err), "\n")
+    os.exit(1, true)
+  end
+  os.exit(0, true)
+end
+
+-- The command line --------------------------------------------------------------------------------
+
+local function usage(parameters, text, ...)
+  local line = ("usage: lua5.4 %s"):format(arg[0])
+  for i = 1, #parameters, 2 do line = line .. (" [%s]"):format(parameters[i]) end
+  example.fail(text .. "; " .. line, ...)
+end
+
+--- The values of the command line: `arguments("host", "localhost", "port", 21567)` gives a host and
+-- a port. Each has a name and a default; where the default is a number, so is the value. A number
+-- alone stands for the port, so that `NAME.lua 8000` and `NAME.lua localhost 8000` both work.
+function example.arguments(...)
+  local parameters, given, values = { ... }, { table.unpack(arg) }, {}
+  if #given == 1 and given[1]:find "^%d+$" and parameters[3] == "port" then
+    table.insert(given, 1, parameters[2])
+  end
+  if given[1] and given[1]:find "^%-" then usage(parameters, "unknown option %s", given[1]) end
+  if #given > #parameters // 2 then usage(parameters, "too many arguments") end
+  for i = 1, #parameters, 2 do
+    local parameter, default, text = parameters[i], parameters[i + 1], given[#values + 1]
+    local value = text or default
+    if text and math.type(default) then
+      local most = parameter == "port" and 65535 or math.maxinteger
+      value = text:find "^%d+$" and math.tointeger(text)
+      if not value or value > most then
+        usage(parameters, "%s must be a whole number from 0 to %d, not '%s'", parameter, most, text)
+      end
+    end
+    values[#values + 1] = value
+  end
+  return table.unpack(values)
+end
+
+--- Whether the command line has this option, such as "--listen"; it is taken off.
+function example.option(option)
+  for i, text in ipairs(arg) do
+    if text == option then return table.remove(arg, i) ~= nil end
+  end
+  return false
+end
+
+-- Servers -----------------------------------------------------------------------------------------
+
+--- Says which port a server got that was started on port 0 (any free one).
+function example.announce(server, port)
+  if port == 0 then print("listening on port " .. server:getsockname()[2]) end
+end
+
+--- A list of sockets for a `<close>` variable: all that are in it at the end are closed.
+function example.closing(sockets)
+  return setmetatable(sockets, {
+    __close = function()
+      for _, socket in ipairs(sockets) do socket:close() end
+    end,
+  })
+end
+
+-- The keyboard ------------------------------------------------------------------------------------
+
+-- A program in the background ("&") must not touch the terminal: reading from it would stop the
+-- program. Where there is no /proc this cannot be told, and servers take no notice of the keyboard.
+local function in_foreground()
+  local stat <close> = io.open "/proc/self/stat"
+  local group, foreground = (stat and stat:read "a" or ""):match "%) %a %d+ (%d+) %d+ %d+ (%d+)"
+  return group and group == foreground
+end
+
+local at_terminal = in_foreground() and os.execute "test -t 0"
+
+--- For servers, which read nothing from standard input but end on Ctrl-D: standard input when
+-- somebody sits there, else nil.
+function example.keyboard()
+  return at_terminal and in_foreground() and io.stdin or nil
+end
+
+--- Waits until the socket has something to read or to accept, as long as its timeout allows: whether
+-- it has. Ctrl-D ends the program here.
+function example.wait(socket)
+  while true do
+    local ready = assert(csock.select({ socket, example.keyboard() }, {}, {}, socket:gettimeout()))
+    if #ready == 0 or ready[1] == socket then return #ready > 0 end
+    if not io.read() then os.exit(0, true) end
+  end
+end
+
+--- Asks for a line: nil at the end of the input (Ctrl-D).
+function example.prompt(text)
+  io.write(text):flush()
+  local line = io.read()
+  if not line then print() end
+  return line
+end
+
+return example
