@@ -1,8 +1,8 @@
 -- command_server.lua: a little server that carries out commands: date, os, ls, ls DIR. A request is
--- a line; the answer is some lines and then an empty one. It listens on this machine alone unless it
--- is told otherwise: whoever can connect can list any directory.
+-- a line; the answer is some lines and then an empty one. It listens on this machine alone unless
+-- it is told otherwise: whoever can connect can list any directory.
 --
---   lua5.4 examples/command_server.lua [host] [port]        (in another terminal: command_client.lua)
+--   lua5.4 examples/command_server.lua [host] [port]   # then command_client.lua
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

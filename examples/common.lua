@@ -131,8 +131,8 @@ function example.keyboard()
   return at_terminal and in_foreground() and io.stdin or nil
 end
 
---- Waits until the socket has something to read or to accept, as long as its timeout allows: whether
--- it has. Ctrl-D ends the program here.
+--- Waits until the socket has something to read or to accept, as long as its timeout allows:
+-- whether it has. Ctrl-D ends the program here.
 function example.wait(socket)
   while true do
     local ready = assert(csock.select({ socket, example.keyboard() }, {}, {}, socket:gettimeout()))

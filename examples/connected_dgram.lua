@@ -1,7 +1,7 @@
 -- connected_dgram.lua: a UDP socket with connect. It then sends and receives without naming an
 -- address, hears nobody else, and is told when nobody is there.
 --
---   lua5.4 examples/connected_dgram.lua [host] [port] [message]     (first: echo_dgram_server.lua)
+--   lua5.4 examples/connected_dgram.lua [host] [port] [message]   # after echo_dgram_server.lua
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

@@ -1,8 +1,8 @@
--- daytime.lua: asks a daytime server (RFC 867) for the date, on UDP. What the question says does not
--- matter: any datagram is answered. Both the question and the answer may be lost, so it asks again,
--- waiting longer each time.
+-- daytime.lua: asks a daytime server (RFC 867) for the date, on UDP. What the question says does
+-- not matter: any datagram is answered. Both the question and the answer may be lost, so it asks
+-- again, waiting longer each time.
 --
---   lua5.4 examples/daytime.lua [host] [port]        (daytime_server.lua is such a server)
+--   lua5.4 examples/daytime.lua [host] [port]   # daytime_server.lua is such a server
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 
@@ -18,7 +18,8 @@ local function daytime_port()
 end
 
 example.run(function()
-  local host, port = example.arguments("host", "localhost", "port", daytime_port())
+  local host, port = example.arguments("host", "localhost", "port", 0)
+  if port == 0 then port = daytime_port() end
 
   local client <close> = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
   assert(client:connect(host, port))

@@ -2,7 +2,7 @@
 -- service's own port, 13, is for the superuser; give another one to try it.
 --
 --   lua5.4 examples/daytime_server.lua [host] [port]
---   lua5.4 examples/daytime_server.lua 1313             (then: daytime.lua 1313)
+--   lua5.4 examples/daytime_server.lua 1313   # then daytime.lua 1313
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

@@ -1,6 +1,6 @@
 -- echo_dgram_server.lua: sends back what it receives, on UDP.
 --
---   lua5.4 examples/echo_dgram_server.lua [host] [port]   (then: echo_dgram_client.lua)
+--   lua5.4 examples/echo_dgram_server.lua [host] [port]   # then echo_dgram_client.lua
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

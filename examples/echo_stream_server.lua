@@ -1,6 +1,6 @@
 -- echo_stream_server.lua: sends back what it receives, on TCP, one client at a time.
 --
---   lua5.4 examples/echo_stream_server.lua [host] [port]        (then: echo_stream_client.lua)
+--   lua5.4 examples/echo_stream_server.lua [host] [port]   # then echo_stream_client.lua
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

@@ -13,14 +13,16 @@ local function row(call, ...)
   end
   for i = 1, results.n do
     local value = results[i]
-    results[i] = type(value) == "table" and "{" .. table.concat(value, ", ") .. "}" or tostring(value)
+    results[i] = type(value) == "table" and "{" .. table.concat(value, ", ") .. "}"
+      or tostring(value)
   end
   print(("%-36s %s"):format(call, table.concat(results, "  ")))
 end
 
 -- The bytes of a string as they would be written in a program: "\x7f\x00\x00\x01".
 local function bytes(data, err)
-  return data and '"' .. data:gsub(".", function(c) return ("\\x%02x"):format(c:byte()) end) .. '"', err
+  if not data then return nil, err end
+  return '"' .. data:gsub(".", function(c) return ("\\x%02x"):format(c:byte()) end) .. '"'
 end
 
 example.run(function()

@@ -1,7 +1,7 @@
 -- poll_server.lua: many clients at once, in one process: the server of select_server.lua on poll,
 -- which knows sockets by their descriptors, so the program keeps a map from descriptor to socket.
 --
---   lua5.4 examples/poll_server.lua [host] [port]        (in other terminals: telnet localhost 1234)
+--   lua5.4 examples/poll_server.lua [host] [port]   # then telnet localhost 1234
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

@@ -1,8 +1,8 @@
--- safe_send.lua: sending more than the system takes at once. `send` says how many bytes it took, and
--- the program goes on from there; `sendall` does the same by itself.
+-- safe_send.lua: sending more than the system takes at once. `send` says how many bytes it took,
+-- and the program goes on from there; `sendall` does the same by itself.
 --
---   lua5.4 examples/safe_send.lua --receive [host] [port]       (in one terminal)
---   lua5.4 examples/safe_send.lua [host] [port] [bytes]         (in another)
+--   lua5.4 examples/safe_send.lua --receive [host] [port]   # in one terminal
+--   lua5.4 examples/safe_send.lua [host] [port] [bytes]   # in another
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 
@@ -54,7 +54,8 @@ local function send()
   do
     local socket <close> = assert(csock.create_connection { host, port })
     local pieces = safe_send(socket, message)
-    print(("send: %d bytes in %d pieces; the receiver counted %s"):format(size, pieces, counted(socket)))
+    local count = counted(socket)
+    print(("send: %d bytes in %d pieces; the receiver counted %s"):format(size, pieces, count))
   end
   do
     local socket <close> = assert(csock.create_connection { host, port })

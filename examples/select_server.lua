@@ -1,7 +1,7 @@
 -- select_server.lua: many clients at once, in one process: select tells which of the sockets have
 -- something to read. It prints who connects, what each client sends, and who disconnects.
 --
---   lua5.4 examples/select_server.lua [host] [port]        (in other terminals: telnet localhost 1234)
+--   lua5.4 examples/select_server.lua [host] [port]   # then telnet localhost 1234
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

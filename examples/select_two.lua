@@ -1,7 +1,7 @@
 -- select_two.lua: waiting on two connections at once, for five seconds at most. It prints what each
 -- of them receives, until both have ended or nothing comes any more.
 --
---   lua5.4 examples/select_two.lua [host] [port]        (first: thanks_server.lua)
+--   lua5.4 examples/select_two.lua [host] [port]   # after thanks_server.lua
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

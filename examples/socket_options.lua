@@ -11,9 +11,10 @@ example.run(function()
   local size = assert(socket:getsockopt(csock.SOL_SOCKET, csock.SO_SNDBUF))
   print(("SO_SNDBUF: %d bytes wait at most to be sent"):format(size))
 
-  print("SO_REUSEADDR: " .. assert(socket:getsockopt(csock.SOL_SOCKET, csock.SO_REUSEADDR)))
+  local before = assert(socket:getsockopt(csock.SOL_SOCKET, csock.SO_REUSEADDR))
   assert(socket:setsockopt(csock.SOL_SOCKET, csock.SO_REUSEADDR, 1))
-  print("SO_REUSEADDR: " .. assert(socket:getsockopt(csock.SOL_SOCKET, csock.SO_REUSEADDR)) .. " now")
+  local after = assert(socket:getsockopt(csock.SOL_SOCKET, csock.SO_REUSEADDR))
+  print(("SO_REUSEADDR: %d at first, %d after setting it"):format(before, after))
 
   local hops = assert(socket:getsockopt(csock.SOL_IP, csock.IP_TTL))
   print(("IP_TTL: %d hops, then a packet is dropped"):format(hops))

@@ -1,6 +1,6 @@
 -- thanks_server.lua: a first server: it thanks each client for connecting, and hangs up.
 --
---   lua5.4 examples/thanks_server.lua [host] [port]        (in another terminal: thanks_client.lua)
+--   lua5.4 examples/thanks_server.lua [host] [port]   # then thanks_client.lua
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

@@ -1,5 +1,5 @@
--- tsTclnt_safe.lua: the client of tsTclnt.lua with every error handled: a line of any length, a reply
--- that comes in pieces or not at all, a server that resets, closes, or closes only its half.
+-- tsTclnt_safe.lua: the client of tsTclnt.lua with every error handled: a line of any length, a
+-- reply that comes in pieces or not at all, a server that resets, closes, or closes only its half.
 --
 --   lua5.4 examples/tsTclnt_safe.lua [host] [port]
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))

@@ -1,7 +1,7 @@
--- tsTserv.lua: the timestamp server, on TCP. It serves one client at a time, and sends back all that
--- it receives with the date before it.
+-- tsTserv.lua: the timestamp server, on TCP. It serves one client at a time, and sends back all
+-- that it receives with the date before it.
 --
---   lua5.4 examples/tsTserv.lua [host] [port]        (in another terminal: tsTclnt.lua)
+--   lua5.4 examples/tsTserv.lua [host] [port]   # then tsTclnt.lua
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

@@ -1,6 +1,7 @@
--- tsTserv6.lua: the timestamp server of tsTserv.lua, over IPv6. Only the family and the host differ.
+-- tsTserv6.lua: the timestamp server of tsTserv.lua, over IPv6. Only the family and the host
+-- differ.
 --
---   lua5.4 examples/tsTserv6.lua [host] [port]        (in another terminal: tsTclnt6.lua)
+--   lua5.4 examples/tsTserv6.lua [host] [port]   # then tsTclnt6.lua
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

@@ -1,7 +1,7 @@
 -- tsTserv_safe.lua: the timestamp server of tsTserv.lua with every error handled. Nothing that a
 -- client does or leaves undone ends it, or keeps it from serving the next one.
 --
---   lua5.4 examples/tsTserv_safe.lua [host] [port]        (in another terminal: tsTclnt_safe.lua)
+--   lua5.4 examples/tsTserv_safe.lua [host] [port]   # then tsTclnt_safe.lua
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 
@@ -9,7 +9,8 @@ local BUFSIZ = 1024
 local PATIENCE = 60 -- seconds: how long a client may say nothing, or read nothing
 
 -- Serves one client. Returns how it ended. What can fail here fails because of the client, so every
--- failure is looked at and none is raised; only Ctrl-C passes through, and `<close>` holds for it too.
+-- failure is looked at and none is raised; only Ctrl-C passes through, and `<close>` holds for it
+-- too.
 local function serve(client)
   client:settimeout(PATIENCE)
   -- A machine that was switched off says nothing, ever; let the system find out.

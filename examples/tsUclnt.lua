@@ -11,8 +11,8 @@ local MOST = BUFSIZ - #"[Sat Jun 17 17:27:21 2006] " -- so that the reply fits i
 example.run(function()
   local host, port = example.arguments("host", "localhost", "port", 21567)
 
-  -- connect() sends nothing on UDP. It names the one address to talk to, and lets the system tell us
-  -- that nobody is there. A datagram can still be lost, so no wait is without an end.
+  -- connect() sends nothing on UDP. It names the one address to talk to, and lets the system tell
+  -- us that nobody is there. A datagram can still be lost, so no wait is without an end.
   local client <close> = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
   assert(client:connect(host, port))
   client:settimeout(5)

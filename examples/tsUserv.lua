@@ -1,7 +1,7 @@
 -- tsUserv.lua: the timestamp server, on UDP. There is no connection: each datagram comes with the
 -- address of its sender, and is sent back there with the date before it.
 --
---   lua5.4 examples/tsUserv.lua [host] [port]        (in another terminal: tsUclnt.lua)
+--   lua5.4 examples/tsUserv.lua [host] [port]   # then tsUclnt.lua
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 

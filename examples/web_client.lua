@@ -30,7 +30,8 @@ local function read_head(stream)
   end
 end
 
--- Copies `length` bytes (all that come, when it is nil). Returns how many came, and what went wrong.
+-- Copies `length` bytes (all that come, when it is nil). Returns how many came, and what went
+-- wrong.
 local function copy(stream, file, length)
   local count = 0
   while not length or count < length do

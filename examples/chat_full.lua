@@ -1,0 +1,50 @@
+-- chat_full.lua: two people talk, each whenever they like: select waits for the keyboard and for
+-- the socket together. Ctrl-D ends it.
+--
+--   lua5.4 examples/chat_full.lua --listen [host] [port]   # one side
+--   lua5.4 examples/chat_full.lua [host] [port]   # the other side
+local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
+local csock = require "csock"
+
+local PORT = 21570
+
+-- Waits for somebody to call.
+local function listen()
+  local host, port = example.arguments("host", "", "port", PORT)
+  local server <close> = assert(csock.create_server { host, port })
+  example.announce(server, port)
+  print("waiting for connection...")
+  example.wait(server)
+  local socket, address = assert(server:accept())
+  print(("...connected from: %s"):format(address))
+  return socket
+end
+
+local function call()
+  local host, port = example.arguments("host", "localhost", "port", PORT)
+  return assert(csock.create_connection { host, port })
+end
+
+example.run(function()
+  local socket <close> = example.option("--listen") and listen() or call()
+  socket:settimeout(10) -- for sendall, when the other side does not read
+  -- select sees what the system holds, not what Lua's file has already read ahead.
+  io.stdin:setvbuf("no")
+
+  while true do
+    for _, ready in ipairs(assert(csock.select({ socket, io.stdin }, {}, {}))) do
+      if ready == io.stdin then
+        local line = io.read("L")
+        if not line then return end
+        assert(socket:sendall(line))
+      else
+        local data = assert(socket:recv(1024))
+        if data == "" then
+          print("the other side has left")
+          return
+        end
+        io.write(data):flush()
+      end
+    end
+  end
+end)

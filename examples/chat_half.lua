@@ -1,0 +1,49 @@
+-- chat_half.lua: two people talk in turns: the one who connected begins, and each then waits for
+-- the other's line. Ctrl-D ends it.
+--
+--   lua5.4 examples/chat_half.lua --listen [host] [port]   # one side
+--   lua5.4 examples/chat_half.lua [host] [port]   # the other side
+local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
+local csock = require "csock"
+
+local PORT = 21569
+
+-- Waits for somebody to call.
+local function listen()
+  local host, port = example.arguments("host", "", "port", PORT)
+  local server <close> = assert(csock.create_server { host, port })
+  example.announce(server, port)
+  print("waiting for connection...")
+  example.wait(server)
+  local socket, address = assert(server:accept())
+  print(("...connected from: %s"):format(address))
+  return socket
+end
+
+local function call()
+  local host, port = example.arguments("host", "localhost", "port", PORT)
+  return assert(csock.create_connection { host, port })
+end
+
+example.run(function()
+  local my_turn = not example.option("--listen")
+  local socket <close> = my_turn and call() or listen()
+  local stream <close> = assert(socket:makefile("rw"))
+
+  while true do
+    if my_turn then
+      local line = example.prompt("> ")
+      if not line then break end
+      assert(assert(stream:write(line, "\n")):flush())
+    else
+      local line, err = stream:read("l")
+      if err then error(err) end
+      if not line then
+        print("the other side has left")
+        break
+      end
+      print("< " .. line)
+    end
+    my_turn = not my_turn
+  end
+end)

@@ -1,0 +1,119 @@
+-- chat_server.lua: a chat server over select: what one client types, all the others read. A client
+-- that stops reading does not stop the others: what it has not read waits in a queue, and when that
+-- is too long, the client is dropped.
+--
+--   lua5.4 examples/chat_server.lua [host] [port]   # then telnet localhost 2626
+local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
+local csock = require "csock"
+
+local LINE = 1024 -- bytes: a longer line is cut into lines
+local QUEUE = 65536 -- bytes that may wait for a slow reader
+
+local ChatServer = {}
+ChatServer.__index = ChatServer
+
+function ChatServer:__close()
+  for client in pairs(self.clients) do client:close() end
+  self.server:close()
+end
+
+-- Opens a server: ChatServer(port), or ChatServer(port, host).
+setmetatable(ChatServer, {
+  __call = function(class, port, host)
+    local server = assert(csock.create_server { host or "", port })
+    server:setblocking(false)
+    example.announce(server, port)
+    print("ChatServer started on port " .. server:getsockname()[2])
+    return setmetatable({ server = server, clients = {} }, class)
+  end,
+})
+
+-- Sends a line to every client but one, and prints it.
+function ChatServer:broadcast_string(text, omit)
+  print(text)
+  for client, state in pairs(self.clients) do
+    if client ~= omit then state.queue = state.queue .. text .. "\r\n" end
+  end
+end
+
+function ChatServer:accept_new_connection()
+  local client, address = self.server:accept()
+  if not client then return end -- it is gone already
+  client:setblocking(false)
+  local name = ("%s:%d"):format(address[1], address[2])
+  self.clients[client] = {
+    name = name,
+    received = "",
+    queue = "You're connected to the csock chatserver\r\n",
+  }
+  self:broadcast_string("Client joined " .. name, client)
+end
+
+function ChatServer:drop(client)
+  local name = self.clients[client].name
+  self.clients[client] = nil
+  client:close()
+  self:broadcast_string("Client left " .. name)
+end
+
+-- Takes what a client has sent, and passes its whole lines on.
+function ChatServer:receive(client)
+  local state = self.clients[client]
+  local data, err = client:recv(LINE)
+  if not data and err.errno == csock.errno.EAGAIN then return end
+  local received = state.received .. (data or "")
+  -- Without a line's end, what is there is a line all the same: the last one, or a long one.
+  local gone = not data or data == ""
+  if received ~= "" and (gone or #received > LINE) then received = received .. "\n" end
+  for line in received:gmatch("(.-)\r?\n") do
+    self:broadcast_string(("[%s] %s"):format(state.name, line), client)
+  end
+  state.received = received:match("[^\n]*$")
+  if gone then self:drop(client) end
+end
+
+-- Sends as much of a client's queue as it takes.
+function ChatServer:send(client)
+  local state = self.clients[client]
+  local sent, err = client:send(state.queue)
+  if sent then
+    state.queue = state.queue:sub(sent + 1)
+  elseif err.errno ~= csock.errno.EAGAIN then
+    self:drop(client)
+  end
+end
+
+-- Serves until Ctrl-C or Ctrl-D.
+function ChatServer:run()
+  while true do
+    local readers, writers = { self.server, example.keyboard() }, {}
+    for client, state in pairs(self.clients) do
+      if #state.queue > QUEUE then
+        self:drop(client)
+      else
+        table.insert(readers, client)
+        if state.queue ~= "" then table.insert(writers, client) end
+      end
+    end
+
+    local readable, writable = assert(csock.select(readers, writers, {}))
+    for _, socket in ipairs(readable) do
+      if socket == self.server then
+        self:accept_new_connection()
+      elseif socket == io.stdin then
+        if not io.read() then return end
+      else
+        self:receive(socket)
+      end
+    end
+    for _, client in ipairs(writable) do
+      if self.clients[client] then self:send(client) end -- receive may have dropped it
+    end
+  end
+end
+
+example.run(function()
+  local host, port = example.arguments("host", "", "port", 2626)
+  local server <close> = ChatServer(port, host)
+  server:run()
+end)
