@@ -31,27 +31,24 @@ static lua_State *main_thread(lua_State *L) {
   return main;
 }
 
-static lua_Hook pending_hook(lua_State *L, lua_State *main) {
-  lua_Hook hook = lua_gethook(L);
-  return hook != NULL ? hook : lua_gethook(main);
-}
-
-/* Runs the hook of L, or in a coroutine the main thread's, by a call of an empty function. Raises
-   what the hook raises; the main thread's hook is then taken away, since it has been answered. */
-static void run_hook(lua_State *L, lua_State *main) {
+/* Runs the hook that is set on `owner` (L, or the main thread while L is a coroutine) by a call of
+   an empty function in L. Raises what the hook raises; the main thread's hook is then taken away,
+   since it has been answered. */
+static void run_hook(lua_State *L, lua_State *owner) {
   luaL_checkstack(L, 4, NULL);
-  lua_Hook hook = lua_gethook(main);
-  if (L == main || hook == NULL || lua_gethook(L) != NULL) {
+  if (L == owner) {
     lua_pushcfunction(L, nothing);
     lua_call(L, 0, 0);
     return;
   }
-  lua_sethook(L, hook, lua_gethookmask(main), lua_gethookcount(main));
+  lua_Hook hook = lua_gethook(owner), own = lua_gethook(L);
+  int mask = lua_gethookmask(L), count = lua_gethookcount(L);
+  lua_sethook(L, hook, lua_gethookmask(owner), lua_gethookcount(owner));
   lua_pushcfunction(L, nothing);
   int status = lua_pcall(L, 0, 0, 0);
-  lua_sethook(L, NULL, 0, 0);
+  lua_sethook(L, own, mask, count);
   if (status != LUA_OK) {
-    if (lua_gethook(main) == hook) lua_sethook(main, NULL, 0, 0);
+    if (lua_gethook(owner) == hook) lua_sethook(owner, NULL, 0, 0);
     lua_error(L);
   }
 }
@@ -75,20 +72,34 @@ static int sleep_once(struct pollfd *fds, unsigned nfds, int64_t left, const sig
 #endif
 }
 
+/* Which of the hooks is to be run before the next sleep, or -1. A debugger's hook stays set: it
+   runs once a wait, not for ever. */
+static int unanswered(lua_State *const owners[2], lua_Hook answered[2]) {
+  int n = owners[0] == owners[1] ? 1 : 2;
+  for (int i = 0; i < n; i++) {
+    lua_Hook hook = lua_gethook(owners[i]);
+    if (hook == NULL)
+      answered[i] = NULL;
+    else if (hook != answered[i])
+      return i;
+  }
+  return -1;
+}
+
 int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadline) {
-  lua_State *main = main_thread(L);
-  lua_Hook answered = NULL; /* a debugger's hook stays set: run it once a wait, not for ever */
+  lua_State *owners[] = {L, main_thread(L)};
+  lua_Hook answered[] = {NULL, NULL};
   sigset_t all, mask;
   sigfillset(&all);
   for (;;) {
     /* Signals are let in only while ppoll(2) sleeps: one that came just before would otherwise
        set the hook and leave the sleep undisturbed. */
     pthread_sigmask(SIG_SETMASK, &all, &mask);
-    lua_Hook hook = pending_hook(L, main);
-    if (hook != NULL && hook != answered) {
+    int i = unanswered(owners, answered);
+    if (i >= 0) {
       pthread_sigmask(SIG_SETMASK, &mask, NULL);
-      answered = hook;
-      run_hook(L, main);
+      answered[i] = lua_gethook(owners[i]);
+      run_hook(L, owners[i]);
       continue;
     }
     int n = sleep_once(fds, nfds, cs_clock_left(deadline), &mask);
@@ -142,12 +153,15 @@ int cs_drive(lua_State *L, cs_op *op) {
 /* --- handles --- */
 
 void cs_nonblock_begin(cs_handle *h) {
-  if (!(h->flags & CS_H_NONBLOCK)) cs_fd_set_nonblock(h->fd, true);
+  bool on;
+  if (cs_fd_get_nonblock(h->fd, &on) != 0 || on) return;
+  if (cs_fd_set_nonblock(h->fd, true) == 0) h->flags |= CS_H_BORROWED;
 }
 
 void cs_nonblock_end(cs_handle *h) {
-  if (h->flags & CS_H_NONBLOCK) return;
+  if (!(h->flags & CS_H_BORROWED)) return;
   int saved = errno;
+  h->flags &= ~CS_H_BORROWED;
   cs_fd_set_nonblock(h->fd, false);
   errno = saved;
 }

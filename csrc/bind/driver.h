@@ -22,6 +22,7 @@ typedef struct cs_handle {
 #define CS_H_NONBLOCK 1u /* O_NONBLOCK is on */
 #define CS_H_SOCKET   2u /* a socket: MSG_DONTWAIT works, where the flag above is off */
 #define CS_H_FILE     4u /* regular file: always ready, cannot be polled by epoll */
+#define CS_H_BORROWED 8u /* O_NONBLOCK is on for just one system call */
 
 typedef struct cs_op cs_op;
 typedef int (*cs_attempt)(lua_State *L, cs_op *op);
@@ -71,7 +72,8 @@ int cs_drive(lua_State *L, cs_op *op);
 int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadline);
 
 /* Calls without a per-call flag (accept, connect, sendfile) stand between these two, which make a
-   blocking descriptor non-blocking for just that system call. Neither raises nor changes errno. */
+   blocking descriptor non-blocking for just that system call. They ask the kernel how it is: a
+   copy of the descriptor may have changed it. Neither raises; the second keeps errno. */
 void cs_nonblock_begin(cs_handle *h);
 void cs_nonblock_end(cs_handle *h);
 
