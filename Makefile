@@ -64,7 +64,6 @@ export LUA_CPATH = $(abspath $(BUILD))/?.so;;
 SPECS      ?= spec
 TIME_LIMIT ?= 600
 BUSTED      = timeout -k 10 $(TIME_LIMIT) $(LUA) spec/support/run.lua
-# A newer busted would find busted's settings for itself; nothing here depends on them.
 
 all: $(CORE)
 
@@ -105,18 +104,131 @@ $(BUILD)/flags: FORCE
 
 -include $(CORE_OBJ:.o=.d) $(SUPPORT:.so=.d)
 
-clean:
-	rm -rf build doc/html
+# --- installing -----------------------------------------------------------------------------------
+
+LUA_FILES := $(sort $(shell find lua -name '*.lua'))
+LMOD = $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)
+CMOD = $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_VERSION)
+
+install: $(CORE)
+	@for f in $(LUA_FILES:lua/%=%); do \
+	  install -d "$(LMOD)/$$(dirname $$f)" && install -m 644 lua/$$f "$(LMOD)/$$f" || exit; done
+	install -d "$(CMOD)/csock"
+	install -m 755 $(CORE) "$(CMOD)/csock/core.so"
+
+uninstall:
+	rm -f $(addprefix "$(LMOD)"/,$(LUA_FILES:lua/%=%)) "$(CMOD)/csock/core.so"
+	-rmdir "$(LMOD)/csock" "$(CMOD)/csock"
+
+# --- what it needs --------------------------------------------------------------------------------
+
+DEPS = @LUA='$(LUA)' LUA_VERSION='$(LUA_VERSION)' LUA_CFLAGS='$(strip $(LUA_CFLAGS))' spec/support/deps.sh
+
+deps:
+	$(DEPS) cc lua headers busted luacheck luarocks
+
+deps-demo:
+	$(DEPS) cc lua headers
+
+deps-lint: deps
+	$(DEPS) gcc clang clang-format cppcheck
+
+deps-doc:
+	$(DEPS) lua ldoc
+
+deps-valgrind: deps
+	$(DEPS) valgrind
+
+# --- using ----------------------------------------------------------------------------------------
+
+# Here and below make starts anew after deps, which may have brought the Lua that the variables
+# above look for.
+AGAIN = @$(MAKE) --no-print-directory
+
+demo: deps-demo
+	$(AGAIN) run-demo
+
+run-demo: $(CORE)
+	@examples/demo.sh
+
+doc: deps-doc
+	$(AGAIN) run-doc
+
+run-doc:
+	ldoc --fatalwarnings --quiet --config doc/config.ld .
+
+bench: deps
+	$(AGAIN) run-bench
+
+run-bench: $(CORE) $(SUPPORT)
+	@$(LUA) spec/bench/run.lua
 
 # --- checking -------------------------------------------------------------------------------------
 
-# make starts anew after deps, which may have brought the Lua that the variables above look for.
-test:
-	@$(MAKE) --no-print-directory run-test WERROR=-Werror
+test: deps
+	$(AGAIN) run-test WERROR=-Werror
 
 run-test: $(CORE) $(SUPPORT)
 	luacheck --quiet --no-color .
 	@$(BUSTED) $(SPECS)
 
+C_FILES := $(shell find csrc spec -name '*.[ch]')
+LUAC    ?= $(subst lua,luac,$(LUA))
+
+lint: deps-lint
+	$(AGAIN) run-lint
+
+# Both compilers, each in a directory of its own. cppcheck is not told of the system's headers,
+# and cannot know that Lua's errors do not return.
+run-lint:
+	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror objects
+	$(AGAIN) BUILD=build/clang CC=clang WERROR=-Werror objects
+	clang-format --dry-run -Werror $(C_FILES)
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
+	  --suppress=missingIncludeSystem -j 2 -D__linux__ -D__GNUC__ -Icsrc csrc spec
+	find lua spec examples -name '*.lua' -exec $(LUAC) -p {} +
+	luacheck --quiet --no-color .
+	luarocks --lua-version=$(LUA_VERSION) lint rockspec/csock-scm-1.rockspec
+	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror check-layers
+
+objects: $(CORE) $(SUPPORT)
+
+check-layers: objects
+	@$(BUSTED) spec/architecture_spec.lua
+
+# The sanitizers' library is preloaded into the ordinary interpreter; spec/support/process.lua
+# keeps it from other programs. Leaks are looked for at the exit of every interpreter.
+SANITIZE_CC     ?= gcc
+SANITIZE_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE_ENV     = SPEC_SLOWNESS=4 LD_PRELOAD="$$($(SANITIZE_CC) -print-file-name=libasan.so)" \
+  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
+  UBSAN_OPTIONS=print_stacktrace=1
+
+sanitize: deps
+	$(AGAIN) run-sanitize BUILD=build/sanitize CC=$(SANITIZE_CC) CFLAGS='$(SANITIZE_CFLAGS)'
+
+run-sanitize: objects
+	@timeout -k 10 $(TIME_LIMIT) env $(SANITIZE_ENV) $(LUA) spec/support/run.lua $(SPECS)
+
+VALGRIND_LOG   := build/valgrind.log
+VALGRIND_SPECS ?= spec/sys spec/bind spec/csock_spec.lua
+
+valgrind: deps-valgrind
+	$(AGAIN) run-valgrind
+
+# valgrind counts an open descriptor as no error, so its report is read for them.
+run-valgrind: objects
+	@SPEC_SLOWNESS=20 timeout -k 10 $(TIME_LIMIT) valgrind --quiet --leak-check=full --error-exitcode=99 \
+	  --track-fds=yes --log-file=$(VALGRIND_LOG) $(LUA) spec/support/run.lua $(VALGRIND_SPECS) || \
+	  { cat $(VALGRIND_LOG); exit 1; }
+	@! awk '/Open .*file descriptor|Open .*socket/ { open = $$0; next } \
+	  open && !/inherited from parent/ { print open; print; found = 1 } { open = "" } \
+	  END { exit !found }' $(VALGRIND_LOG)
+
+clean:
+	rm -rf build doc/html
+
 FORCE:
-.PHONY: all help clean test run-test FORCE
+.PHONY: all help install uninstall deps deps-demo deps-lint deps-doc deps-valgrind demo run-demo doc run-doc \
+  bench run-bench test run-test lint run-lint objects check-layers sanitize run-sanitize valgrind run-valgrind \
+  clean FORCE

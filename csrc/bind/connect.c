@@ -93,9 +93,7 @@ static int accept_attempt(lua_State *L, cs_op *op) {
   bool tried = false;
   cs_sock *s = cs_sock_of(op->h);
   cs_sock *conn = push_spare(L);
-  /* A task's connections wait in the poller, which wants O_NONBLOCK: at no cost if set from birth. */
-  const cs_state *state = op->h->state;
-  bool nonblock = state->default_timeout != CS_FOREVER || state->loop != NULL;
+  bool nonblock = op->h->state->default_timeout != CS_FOREVER;
   socklen_t len;
   do {
     len = sizeof addr;
@@ -129,7 +127,6 @@ Source: accept(2), Python's `socket.accept`.
 static int sock_accept(lua_State *L) {
   cs_op op;
   cs_sock_op(&op, cs_sock_check(L, 1), "accept", accept_attempt);
-  op.first = CS_READABLE;
   return cs_drive(L, &op);
 }
 

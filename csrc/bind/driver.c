@@ -1,8 +1,10 @@
 /* driver.c: the one place that waits. */
-#include "loop.h"
+#include "driver.h"
 #include "../sys/fd.h"
 
 #include <signal.h>
+
+#define PAUSE_NS 10000000 /* 10 ms */
 
 void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, cs_handle *h, int64_t timeout) {
   memset(op, 0, sizeof *op);
@@ -54,15 +56,6 @@ static void run_hook(lua_State *L, lua_State *main) {
   }
 }
 
-void cs_check_interrupt(lua_State *L) {
-  lua_State *main = main_thread(L);
-  if (pending_hook(L, main) != NULL) run_hook(L, main);
-}
-
-bool cs_interrupt_pending(lua_State *L) {
-  return pending_hook(L, main_thread(L)) != NULL;
-}
-
 /* --- sleeping --- */
 
 static int sleep_once(struct pollfd *fds, unsigned nfds, int64_t left, const sigset_t *mask) {
@@ -107,14 +100,11 @@ int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadl
   }
 }
 
-/* Waits, outside any task, for what the attempt asked. 0, ETIMEDOUT, or an errno value. */
+/* Waits, outside any task, for what the attempt asked. 0, ETIMEDOUT, or poll's errno. */
 static int wait_blocking(lua_State *L, cs_op *op, int want) {
   if (want == CS_ANY) return cs_sleep_poll(L, op->fds, op->nfds, op->deadline);
-  if (want == CS_PARK && op->ptr != NULL) return cs_loop_run(L, cs_loop_get(L), op->deadline, true);
-  if (want == CS_YIELD) return 0;
-  if (want == CS_PARK) return cs_sleep_poll(L, NULL, 0, op->deadline);
   if (want == CS_PAUSE) {
-    int64_t until = cs_clock_deadline(CS_PAUSE_NS);
+    int64_t until = cs_clock_deadline(PAUSE_NS);
     if (until >= op->deadline) return cs_sleep_poll(L, NULL, 0, op->deadline);
     int err = cs_sleep_poll(L, NULL, 0, until);
     return err == ETIMEDOUT ? 0 : err;
@@ -129,66 +119,8 @@ static int end_with(lua_State *L, cs_op *op, int err) {
   return op->fail != NULL ? op->fail(L, op, err) : cs_fail(L, op->call, err);
 }
 
-static int resumed(lua_State *L, int status, lua_KContext context);
-
-/* Suspends the task until what the attempt asked for has come. */
-static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again) {
-  cs_task *task = cs_loop_task(L, loop, op->call);
-  if (task == NULL) return end_with(L, op, ECANCELED);
-  if (op != &task->op) task->op = *op;
-  int err = cs_task_wait(L, task, want, again);
-  if (err != 0) return end_with(L, &task->op, err);
-  loop->passing = L != task->co;
-  return lua_yieldk(L, 0, (lua_KContext)task, resumed);
-}
-
-/* Whether a first try would be in vain: the poller has reported nothing since the last one, or
-   others have been waiting longer. */
-static bool in_vain(const cs_op *op) {
-  const cs_handle *h = op->h;
-  if (op->first == CS_READABLE)
-    return (h->flags & (CS_H_WATCHED | CS_H_READ)) == CS_H_WATCHED || h->readers.last != NULL;
-  if (op->first == CS_WRITABLE) return h->writers.last != NULL;
-  return false;
-}
-
-/* The driver in a task. `again`: it has been resumed, so its turn has come. */
-static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
-  int n;
-  if (!again && --loop->budget < 0) return suspend(L, loop, op, CS_YIELD, false);
-  for (;;) {
-    if (op->h != NULL && op->h->fd < 0) return end_with(L, op, EBADF);
-    if (!again && op->timeout != 0 && in_vain(op)) {
-      n = op->first;
-    } else {
-      n = op->attempt(L, op);
-      if (n >= 0) return n;
-      if (n == CS_READABLE) op->h->flags &= ~CS_H_READ;
-      if (n == CS_WRITABLE) op->h->flags &= ~CS_H_WRITE;
-    }
-    if (op->timeout == 0) {
-      if (n == CS_AGAIN) continue;
-      return end_with(L, op, EAGAIN);
-    }
-    if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
-    if (n != CS_AGAIN) return suspend(L, loop, op, n, again);
-    if (cs_clock_left(op->deadline) == 0) return end_with(L, op, ETIMEDOUT);
-    if (--loop->budget < 0) return suspend(L, loop, op, CS_YIELD, again);
-  }
-}
-
-static int resumed(lua_State *L, int status, lua_KContext context) {
-  cs_task *task = (cs_task *)context;
-  (void)status;
-  cs_task_resumed(L, task);
-  if (task->timed_out) return end_with(L, &task->op, ETIMEDOUT);
-  return drive_task(L, task->loop, &task->op, true);
-}
-
 int cs_drive(lua_State *L, cs_op *op) {
   if (op->closed) return end_with(L, op, EBADF);
-  cs_loop *loop = op->h != NULL ? op->h->state->loop : cs_state_get(L)->loop;
-  if (loop != NULL && loop->current != NULL) return drive_task(L, loop, op, false);
   for (;;) {
     if (op->h != NULL && op->h->fd < 0) return end_with(L, op, EBADF);
     int n = op->attempt(L, op);
@@ -220,16 +152,8 @@ void cs_nonblock_end(cs_handle *h) {
   errno = saved;
 }
 
-int cs_handle_release(cs_handle *h) {
-  int fd = h->fd;
-  if (h->flags & CS_H_WATCHED) cs_loop_forget(h->state->loop, h);
-  h->fd = -1;
-  cs_wake(&h->readers, true); /* they find it closed: EBADF */
-  cs_wake(&h->writers, true);
-  return fd;
-}
-
 int cs_handle_close(cs_handle *h) {
-  int fd = cs_handle_release(h); /* first: nothing may close the number twice */
+  int fd = h->fd;
+  h->fd = -1; /* first: nothing may close the number twice */
   return fd < 0 ? 0 : cs_fd_close(fd);
 }

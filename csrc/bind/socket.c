@@ -286,7 +286,7 @@ Source: Python's `socket.detach`.
 static int sock_detach(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   lua_pushinteger(L, cs_sock_fd(s));
-  cs_handle_release(&s->h);
+  s->h.fd = -1;
   s->closed = 1;
   return 1;
 }

@@ -84,7 +84,6 @@ static int recv_attempt(lua_State *L, cs_op *op) {
     }
     luaL_pushresultsize(&b, (size_t)got < size ? (size_t)got : size);
   }
-  if (got > 0 && (size_t)got < size && cs_sock_of(op->h)->type == SOCK_STREAM) cs_drained(op->h);
   return push_rest(L, op, (size_t)got, size, &addr, len);
 }
 
@@ -147,7 +146,6 @@ static int sock_recv(lua_State *L) {
   if ((flags & MSG_WAITALL) && s->type == SOCK_STREAM && op.timeout != 0 && !op.closed && size > 0)
     return start_recv_all(L, &op, size);
   op.size = size;
-  op.first = CS_READABLE;
   return cs_drive(L, &op);
 }
 
@@ -172,7 +170,6 @@ static int sock_recvfrom(lua_State *L) {
   cs_sock_io_op(&op, s, "recvfrom", recv_attempt, flags_telling_length(s, flags));
   op.size = size;
   op.slot = 1;
-  op.first = CS_READABLE;
   return cs_drive(L, &op);
 }
 
@@ -182,7 +179,6 @@ static int recv_into_attempt(lua_State *L, cs_op *op) {
   ssize_t got = receive(op, op->ptr, op->size, &addr, &len);
   if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
   size_t kept = (size_t)got < op->size ? (size_t)got : op->size;
-  if (kept > 0 && kept < op->size && cs_sock_of(op->h)->type == SOCK_STREAM) cs_drained(op->h);
   lua_pushinteger(L, (lua_Integer)kept);
   return push_rest(L, op, (size_t)got, op->size, &addr, len);
 }
@@ -200,7 +196,6 @@ static int receive_into(lua_State *L, const char *call, int slot) {
   op.ptr = into;
   op.size = size == 0 ? room : size;
   op.slot = slot;
-  op.first = CS_READABLE;
   return cs_drive(L, &op);
 }
 
@@ -274,7 +269,6 @@ static int sock_send(lua_State *L) {
   }
   cs_sock_io_op(&op, s, "send", send_attempt, flags);
   op.data = data + from;
-  op.first = CS_WRITABLE;
   op.size = len;
   return cs_drive(L, &op);
 }
@@ -315,7 +309,6 @@ static int sock_sendall(lua_State *L) {
   int flags = cs_opt_cint(L, 3, 0);
   cs_sock_io_op(&op, s, "sendall", sendall_attempt, flags);
   op.fail = sendall_fail;
-  op.first = CS_WRITABLE;
   op.data = data;
   op.size = len;
   return cs_drive(L, &op);

@@ -1,0 +1,67 @@
+rockspec_format = "3.0"
+package = "csock"
+version = "scm-1"
+source = {
+  url = "git+https://github.com/csock/csock.git",
+}
+description = {
+  summary = "Python's sockets for Lua 5.4, on a C core",
+  detailed = [[
+The whole of Python's socket and select modules for Lua 5.4: sockets of every family, address values,
+messages with descriptors, buffered streams, name look-ups, select, poll and epoll. Errors are values,
+deadlines cover whole calls, and Ctrl-C works. Needs nothing but libc.]],
+  license = "MIT",
+  homepage = "https://github.com/csock/csock",
+  issues_url = "https://github.com/csock/csock/issues",
+  labels = { "network", "socket", "tcp", "udp", "unix", "ipv6" },
+}
+supported_platforms = { "unix" }
+dependencies = {
+  "lua >= 5.4, < 5.6",
+}
+test_dependencies = {
+  "busted",
+}
+build = {
+  type = "builtin",
+  modules = {
+    csock = "lua/csock.lua",
+    ["csock.core"] = {
+      -- Both are parts of the C library; only old ones keep them in files of their own.
+      libraries = { "m", "pthread" },
+      sources = {
+        "csrc/bind/address.c",
+        "csrc/bind/address_read.c",
+        "csrc/bind/aux.c",
+        "csrc/bind/buffer.c",
+        "csrc/bind/connect.c",
+        "csrc/bind/constants.c",
+        "csrc/bind/core.c",
+        "csrc/bind/driver.c",
+        "csrc/bind/error.c",
+        "csrc/bind/lookup.c",
+        "csrc/bind/message.c",
+        "csrc/bind/netdb.c",
+        "csrc/bind/options.c",
+        "csrc/bind/select.c",
+        "csrc/bind/socket.c",
+        "csrc/bind/sockio.c",
+        "csrc/bind/sockmake.c",
+        "csrc/bind/stream.c",
+        "csrc/bind/stream_read.c",
+        "csrc/bind/stream_write.c",
+        "csrc/sys/bytes.c",
+        "csrc/sys/clock.c",
+        "csrc/sys/errtext.c",
+        "csrc/sys/fd.c",
+        "csrc/sys/io.c",
+        "csrc/sys/resolver.c",
+        "csrc/sys/sockaddr.c",
+        "csrc/sys/sockaddr_part.c",
+      },
+    },
+  },
+}
+test = {
+  type = "busted",
+}

@@ -1,0 +1,177 @@
+-- The layers (doc/architecture.md): lua/ -> csrc/bind/ -> csrc/sys/, and what each may know.
+local tree = require "spec.support.tree"
+
+local C = tree.files("csrc", "%.[ch]$")
+local LUA = tree.files("lua", "%.lua$")
+
+-- The file without its comments, line by line.
+local function code_of(name)
+  local text = tree.read(name)
+  if name:find "%.lua$" then
+    text = text:gsub("%-%-[^\n]*", "")
+  else
+    text = text:gsub("/%*.-%*/", function(comment) return (comment:gsub("[^\n]", " ")) end)
+    text = text:gsub("//[^\n]*", "")
+  end
+  return text
+end
+
+-- All places in `files` where the code has one of the patterns, except in files for which
+-- `allowed` is true.
+local function find(files, patterns, allowed)
+  local found = {}
+  for _, name in ipairs(files) do
+    if not (allowed and allowed(name)) then
+      local number = 0
+      for line in (code_of(name) .. "\n"):gmatch "([^\n]*)\n" do
+        number = number + 1
+        for _, pattern in ipairs(patterns) do
+          if line:find(pattern) then found[#found + 1] = ("%s:%d: %s"):format(name, number, line) end
+        end
+      end
+    end
+  end
+  return found
+end
+
+-- The names of other files of the project that a C file includes.
+local function includes(name)
+  local dir, list = name:match "^(.*)/", {}
+  for path in tree.read(name):gmatch '#include%s+"([^"]+)"' do
+    path = dir .. "/" .. path
+    local before
+    repeat
+      before = path
+      path = path:gsub("/[^/.]+/%.%./", "/")
+    until path == before
+    list[#list + 1] = path
+  end
+  return list
+end
+
+describe("the tree", function()
+  it("keeps Lua out of csrc/sys", function()
+    assert.same({}, find(tree.files("csrc/sys", "."), { "lua%.h", "lauxlib", "lua_", "luaL_" }))
+    for _, name in ipairs(tree.files("csrc/sys", ".")) do
+      for _, included in ipairs(includes(name)) do assert.matches("^csrc/sys/", included, nil, name) end
+    end
+  end)
+
+  it("names operating systems in sys/port.h and the poller backends alone", function()
+    local systems = { "__linux", "__APPLE__", "__FreeBSD", "__NetBSD", "__OpenBSD", "__DragonFly",
+      "__sun", "_WIN32", "__CYGWIN__", "__ANDROID__", "__GLIBC__", "__unix" }
+    assert.same({}, find(C, systems, function(name)
+      return name == "csrc/sys/port.h" or name:find "^csrc/sys/poller_"
+    end))
+  end)
+
+  it("includes OpenSSL in csrc/tls alone", function()
+    assert.same({}, find(C, { "openssl/" }, function(name) return name:find "^csrc/tls/" end))
+  end)
+
+  it("includes port.h before any header of the system", function()
+    for _, name in ipairs(C) do
+      if name ~= "csrc/sys/port.h" then
+        local first = code_of(name):match '#include%s+([<"][^>"]+)'
+        assert.matches('^"', first or '"', nil, name)
+      end
+    end
+  end)
+
+  it("has no circle of includes", function()
+    local state = {}
+    local function visit(name, path)
+      assert.not_equal("open", state[name], path .. " -> " .. name)
+      if state[name] then return end
+      state[name] = "open"
+      for _, included in ipairs(includes(name)) do visit(included, path .. " -> " .. name) end
+      state[name] = "done"
+    end
+    for _, name in ipairs(C) do visit(name, "") end
+  end)
+
+  it("knows nothing of sockets where errors and addresses are made", function()
+    local lower = { "csrc/bind/error.c", "csrc/bind/error.h", "csrc/bind/address.c", "csrc/bind/address.h",
+      "csrc/bind/address_read.c", "csrc/bind/aux.h" }
+    assert.same({}, find(lower, { '#include%s+"sock', '#include%s+"driver%.h"', '#include%s+"loop%.h"' }))
+  end)
+
+  it("keeps the loop's insides to the loop", function()
+    assert.same({}, find(C, { '#include%s+"loop%.h"' }, function(name)
+      return name:find "/loop" or name:find "/task" or name:find "/driver" or name:find "/core%.c$"
+    end))
+  end)
+
+  it("has a header only where other files include it", function()
+    local wanted = {}
+    for _, name in ipairs(C) do
+      for _, included in ipairs(includes(name)) do
+        if included:gsub("%.h$", "") ~= name:gsub("%.c$", "") then wanted[included] = true end
+      end
+    end
+    for _, name in ipairs(C) do
+      if name:find "%.h$" then assert(wanted[name], name .. ": nobody includes it") end
+    end
+  end)
+
+  it("has no file of more than 600 lines", function()
+    local long = {}
+    for _, files in ipairs { C, LUA, tree.files("spec", "%.[clh][ua]?[a]?$"), tree.files("examples", "%.lua$") } do
+      for _, name in ipairs(files) do
+        local _, lines = tree.read(name):gsub("\n", "")
+        if lines > 600 then long[#long + 1] = name .. ": " .. lines end
+      end
+    end
+    assert.same({}, long)
+  end)
+
+  it("uses only csock's public face in its Lua modules", function()
+    assert.same({}, find(LUA, { 'csock%.core' }, function(name) return name == "lua/csock.lua" end))
+    assert.same({}, find(LUA, { 'debug%.getregistry', 'debug%.getmetatable', 'debug%.setmetatable' }))
+  end)
+
+  it("leaves no work for later in its texts", function()
+    local files = {}
+    for _, dir in ipairs { "csrc", "lua", "examples", "rockspec" } do
+      table.move(tree.files(dir, "."), 1, 999, #files + 1, files)
+    end
+    local found = {}
+    for _, name in ipairs(files) do
+      for _, word in ipairs { "TODO", "FIXME", "XXX", "not implemented" } do
+        if tree.read(name):find(word, 1, true) then found[#found + 1] = name .. ": " .. word end
+      end
+    end
+    assert.same({}, found)
+  end)
+end)
+
+describe("core.so", function()
+  -- Where this run's core was built; its objects are beside it.
+  local core = package.searchpath("csock.core", package.cpath)
+  local build = core:gsub("csock/core%.so$", "")
+  local objects = tree.files(build .. "obj", "%.o$")
+  local sanitized = tree.output("nm -D '" .. core .. "'"):find "__asan"
+
+  it("exports luaopen_csock_core and nothing else", function()
+    if sanitized then return pending "a sanitizer adds names of its own" end
+    local names = {}
+    for name in tree.output("nm -D --defined-only '" .. core .. "'"):gmatch "%x+ %u ([%w_]+)" do
+      names[#names + 1] = name
+    end
+    assert.same({ "luaopen_csock_core" }, names)
+  end)
+
+  it("has no variables outside a Lua state: several states in several threads", function()
+    if sanitized then return pending "a sanitizer adds variables of its own" end
+    assert.is_true(#objects > 10)
+    local found = {}
+    for _, object in ipairs(objects) do
+      for kind, name in tree.output("nm '" .. object .. "'"):gmatch "%x+ ([bBcCdDgGsSuvV]) (%S+)" do
+        -- Tables of constant pointers are in .data.rel.ro, which nm calls d as well.
+        local section = tree.output(("objdump -t '%s' | grep -F ' %s'"):format(object, name))
+        if not section:find "%.data%.rel%.ro" then found[#found + 1] = object .. ": " .. kind .. " " .. name end
+      end
+    end
+    assert.same({}, found)
+  end)
+end)

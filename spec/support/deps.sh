@@ -1,0 +1,120 @@
+#!/bin/sh
+# deps.sh TOOL...: makes sure that the tools are there. Installs what is missing where apt-get is and
+# may be used; elsewhere prints the line to run, and fails. Takes no time when nothing is missing.
+# LUA, LUA_VERSION and LUA_CFLAGS come from the Makefile.
+set -eu
+LUA=${LUA:-lua5.4}
+LUA_VERSION=${LUA_VERSION:-5.4}
+
+lua_finds() {
+  "$LUA" -e "os.exit(package.searchpath('$1', package.path) ~= nil)" 2>/dev/null
+}
+
+have() {
+  case $1 in
+    cc) command -v cc >/dev/null || command -v gcc >/dev/null ;;
+    lua) "$LUA" -v 2>&1 | grep -q 'Lua 5\.[45]' ;;
+    headers) test -n "${LUA_CFLAGS:-}" ;;
+    busted) lua_finds busted.runner ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+if command -v apt-get >/dev/null; then system=apt
+elif command -v dnf >/dev/null; then system=dnf
+elif command -v apk >/dev/null; then system=apk
+elif command -v pacman >/dev/null; then system=pacman
+elif command -v zypper >/dev/null; then system=zypper
+elif command -v brew >/dev/null; then system=brew
+elif command -v pkg >/dev/null; then system=pkg
+else system=unknown
+fi
+
+# The system's package with the tool; "rock NAME" where only LuaRocks has it.
+package() {
+  case $system:$1 in
+    apt:cc) echo gcc libc6-dev ;;
+    apt:lua) echo lua5.4 ;;
+    apt:headers) echo liblua5.4-dev ;;
+    apt:busted) echo lua-busted ;;
+    apt:luacheck) echo lua-check ;;
+    apt:ldoc) echo lua-ldoc ;;
+    apt:*) echo "$1" ;;
+    *:busted | *:luacheck | *:ldoc) echo rock "$1" ;;
+    *:cc) echo gcc ;;
+    dnf:headers) echo lua-devel ;;
+    dnf:clang-format) echo clang-tools-extra ;;
+    apk:lua) echo lua5.4 ;;
+    apk:headers) echo lua5.4-dev musl-dev ;;
+    apk:luarocks) echo luarocks5.4 ;;
+    apk:clang-format) echo clang-extra-tools ;;
+    pacman:headers) echo lua ;;
+    pacman:clang-format) echo clang ;;
+    zypper:lua) echo lua54 ;;
+    zypper:headers) echo lua54-devel ;;
+    zypper:luarocks) echo lua54-luarocks ;;
+    brew:headers) echo lua ;;
+    brew:clang) echo llvm ;;
+    pkg:lua | pkg:headers) echo lua54 ;;
+    pkg:luarocks) echo lua54-luarocks ;;
+    pkg:clang | pkg:clang-format) echo llvm ;;
+    *) echo "$1" ;;
+  esac
+}
+
+missing=
+for tool; do
+  have "$tool" || missing="$missing $tool"
+done
+test -n "$missing" || exit 0
+
+packages= rocks=
+for tool in $missing; do
+  p=$(package "$tool")
+  case $p in
+    rock\ *) rocks="$rocks ${p#rock }" ;;
+    *) packages="$packages $p" ;;
+  esac
+done
+if [ -n "$rocks" ] && ! command -v luarocks >/dev/null; then
+  packages="$packages $(package luarocks)"
+fi
+packages=$(printf '%s\n' $packages | sort -u | tr '\n' ' ')
+packages=${packages% }
+
+sudo=
+[ "$(id -u)" = 0 ] || sudo='sudo '
+if [ $system = apt ] && { [ -z "$sudo" ] || sudo -n true 2>/dev/null; }; then
+  echo "installing: $packages"
+  run() {
+    if [ -n "$sudo" ]; then sudo -n env DEBIAN_FRONTEND=noninteractive "$@"
+    else DEBIAN_FRONTEND=noninteractive "$@"
+    fi
+  }
+  # An old list may still do, when the network does not.
+  run apt-get update -qq || true
+  run apt-get install -y -qq --no-install-recommends $packages </dev/null
+  exit
+fi
+
+case $system in
+  apt) installer='apt-get install' ;;
+  apk) installer='apk add' ;;
+  pacman) installer='pacman -S' ;;
+  brew) installer='brew install' sudo= ;;
+  unknown)
+    echo "csock needs, and this system lacks:$missing" >&2
+    echo "Install them (Lua 5.4 or 5.5 with its headers), then run make again." >&2
+    exit 1
+    ;;
+  *) installer="$system install" ;;
+esac
+line=
+[ -z "$packages" ] || line="$sudo$installer $packages"
+for rock in $rocks; do
+  line="${line:+$line && }${sudo}luarocks --lua-version=$LUA_VERSION install $rock"
+done
+echo "csock needs, and this system lacks:$missing" >&2
+echo "Run this, then make again:" >&2
+echo "  $line" >&2
+exit 1
