@@ -32,6 +32,7 @@ void *cs_object_check(lua_State *L, int arg, const cs_class *cls);
 /* --- the state ---------------------------------------------------------------------------- */
 
 struct cs_resolver;
+struct cs_loop;
 
 /* One for each Lua state; it lives until the state closes. */
 typedef struct cs_state {
@@ -39,6 +40,7 @@ typedef struct cs_state {
   char *scratch;                /* CS_SCRATCH bytes to receive into, before they become a string */
   int64_t default_timeout;      /* ns; Python's setdefaulttimeout; CS_FOREVER = blocking */
   struct cs_resolver *resolver; /* lookup.c's; NULL once the state closes */
+  struct cs_loop *loop;         /* made on first use by loop.c */
 } cs_state;
 
 #define CS_SCRATCH 65536

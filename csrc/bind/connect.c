@@ -80,7 +80,6 @@ static bool passes_over(int err) {
 #ifdef ENONET
   case ENONET:
 #endif
-  case EINTR:
     return true;
   default:
     return false;
@@ -91,11 +90,15 @@ static int accept_attempt(lua_State *L, cs_op *op) {
   cs_sockaddr addr;
   int fd, err;
   bool tried = false;
-  cs_sock *s = cs_sock_of(op->h);
-  cs_sock *conn = push_spare(L);
-  bool nonblock = op->h->state->default_timeout != CS_FOREVER;
+  cs_sock *s = cs_sock_of(op->h), *conn;
+  int top = lua_gettop(L);
+  /* A task's connections wait in the poller, which wants O_NONBLOCK: at no cost if set from birth. */
+  const cs_state *state = op->h->state;
+  bool nonblock = state->default_timeout != CS_FOREVER || state->loop != NULL;
   socklen_t len;
   do {
+    lua_settop(L, top);
+    conn = push_spare(L); /* each time: the collection's finalizers may have taken the last one */
     len = sizeof addr;
     memset(&addr, 0, sizeof(struct sockaddr));
     cs_nonblock_begin(op->h);
@@ -103,13 +106,15 @@ static int accept_attempt(lua_State *L, cs_op *op) {
     cs_nonblock_end(op->h);
   } while (passes_over(err) || (err != 0 && cs_may_retry(L, err, &tried)));
   if (err != 0) {
-    lua_pop(L, 1);
-    return err == EAGAIN || err == EWOULDBLOCK ? CS_READABLE : cs_fail(L, op->call, err);
+    lua_settop(L, top);
+    if (err == EAGAIN || err == EWOULDBLOCK) return CS_READABLE;
+    if (err == EINTR) return op->timeout == 0 ? CS_AGAIN : CS_READABLE; /* Ctrl-C is seen there */
+    return cs_fail(L, op->call, err);
   }
   conn->h.fd = fd;
   take_spare(L);
   err = cs_sock_adopt(L, conn, fd, nonblock, s->family, s->type, s->proto);
-  if (err != 0) return cs_fail(L, op->call, err);
+  if (err != 0) return cs_sock_abandon(L, conn, op->call, err);
   cs_address_push(L, &addr.any, len, s->proto);
   return 2;
 }
@@ -127,6 +132,7 @@ Source: accept(2), Python's `socket.accept`.
 static int sock_accept(lua_State *L) {
   cs_op op;
   cs_sock_op(&op, cs_sock_check(L, 1), "accept", accept_attempt);
+  op.first = CS_READABLE;
   return cs_drive(L, &op);
 }
 
@@ -145,11 +151,12 @@ static int connect_attempt(lua_State *L, cs_op *op) {
     cs_nonblock_begin(op->h);
     if (connect(op->h->fd, &to->sa, to->len) != 0) err = errno;
     cs_nonblock_end(op->h);
-    if (err == EINPROGRESS || err == EINTR) {
+    /* EALREADY: an earlier call's time ran out, or Ctrl-C ended it. */
+    if (err == EINPROGRESS || err == EINTR || (err == EALREADY && op->timeout != 0)) {
       op->done = CONNECT_UNDER_WAY;
       return CS_WRITABLE;
     }
-    if (err == EAGAIN) return CS_PAUSE; /* a Unix listener's backlog is full */
+    if (err == EAGAIN && to->sa.sa_family == AF_UNIX) return CS_PAUSE; /* a full backlog */
   } else {
     struct pollfd p = {.fd = op->h->fd, .events = POLLOUT};
     if (poll(&p, 1, 0) == 0) return CS_WRITABLE;

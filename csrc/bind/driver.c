@@ -1,10 +1,8 @@
 /* driver.c: the one place that waits. */
-#include "driver.h"
+#include "loop.h"
 #include "../sys/fd.h"
 
 #include <signal.h>
-
-#define PAUSE_NS 10000000 /* 10 ms */
 
 void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, cs_handle *h, int64_t timeout) {
   memset(op, 0, sizeof *op);
@@ -31,29 +29,36 @@ static lua_State *main_thread(lua_State *L) {
   return main;
 }
 
-static lua_Hook pending_hook(lua_State *L, lua_State *main) {
-  lua_Hook hook = lua_gethook(L);
-  return hook != NULL ? hook : lua_gethook(main);
-}
-
-/* Runs the hook of L, or in a coroutine the main thread's, by a call of an empty function. Raises
-   what the hook raises; the main thread's hook is then taken away, since it has been answered. */
-static void run_hook(lua_State *L, lua_State *main) {
+/* Runs the hook that is set on `owner` (L, or the main thread while L is a coroutine) by a call of
+   an empty function in L. Raises what the hook raises; the main thread's hook is then taken away,
+   since it has been answered. */
+static void run_hook(lua_State *L, lua_State *owner) {
   luaL_checkstack(L, 4, NULL);
-  lua_Hook hook = lua_gethook(main);
-  if (L == main || hook == NULL || lua_gethook(L) != NULL) {
+  if (L == owner) {
     lua_pushcfunction(L, nothing);
     lua_call(L, 0, 0);
     return;
   }
-  lua_sethook(L, hook, lua_gethookmask(main), lua_gethookcount(main));
+  lua_Hook hook = lua_gethook(owner), own = lua_gethook(L);
+  int mask = lua_gethookmask(L), count = lua_gethookcount(L);
+  lua_sethook(L, hook, lua_gethookmask(owner), lua_gethookcount(owner));
   lua_pushcfunction(L, nothing);
   int status = lua_pcall(L, 0, 0, 0);
-  lua_sethook(L, NULL, 0, 0);
+  lua_sethook(L, own, mask, count);
   if (status != LUA_OK) {
-    if (lua_gethook(main) == hook) lua_sethook(main, NULL, 0, 0);
+    if (lua_gethook(owner) == hook) lua_sethook(owner, NULL, 0, 0);
     lua_error(L);
   }
+}
+
+void cs_check_interrupt(lua_State *L) {
+  lua_State *main = main_thread(L);
+  if (L != main && lua_gethook(main) != NULL) run_hook(L, main);
+  if (lua_gethook(L) != NULL) run_hook(L, L);
+}
+
+bool cs_interrupt_pending(lua_State *L) {
+  return lua_gethook(L) != NULL || lua_gethook(main_thread(L)) != NULL;
 }
 
 /* --- sleeping --- */
@@ -75,20 +80,34 @@ static int sleep_once(struct pollfd *fds, unsigned nfds, int64_t left, const sig
 #endif
 }
 
+/* Which of the hooks is to be run before the next sleep, or -1. A debugger's hook stays set: it
+   runs once a wait, not for ever. */
+static int unanswered(lua_State *const owners[2], lua_Hook answered[2]) {
+  int n = owners[0] == owners[1] ? 1 : 2;
+  for (int i = 0; i < n; i++) {
+    lua_Hook hook = lua_gethook(owners[i]);
+    if (hook == NULL)
+      answered[i] = NULL;
+    else if (hook != answered[i])
+      return i;
+  }
+  return -1;
+}
+
 int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadline) {
-  lua_State *main = main_thread(L);
-  lua_Hook answered = NULL; /* a debugger's hook stays set: run it once a wait, not for ever */
+  lua_State *owners[] = {L, main_thread(L)};
+  lua_Hook answered[] = {NULL, NULL};
   sigset_t all, mask;
   sigfillset(&all);
   for (;;) {
     /* Signals are let in only while ppoll(2) sleeps: one that came just before would otherwise
        set the hook and leave the sleep undisturbed. */
     pthread_sigmask(SIG_SETMASK, &all, &mask);
-    lua_Hook hook = pending_hook(L, main);
-    if (hook != NULL && hook != answered) {
+    int i = unanswered(owners, answered);
+    if (i >= 0) {
       pthread_sigmask(SIG_SETMASK, &mask, NULL);
-      answered = hook;
-      run_hook(L, main);
+      answered[i] = lua_gethook(owners[i]);
+      run_hook(L, owners[i]);
       continue;
     }
     int n = sleep_once(fds, nfds, cs_clock_left(deadline), &mask);
@@ -100,11 +119,14 @@ int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadl
   }
 }
 
-/* Waits, outside any task, for what the attempt asked. 0, ETIMEDOUT, or poll's errno. */
+/* Waits, outside any task, for what the attempt asked. 0, ETIMEDOUT, or an errno value. */
 static int wait_blocking(lua_State *L, cs_op *op, int want) {
   if (want == CS_ANY) return cs_sleep_poll(L, op->fds, op->nfds, op->deadline);
+  if (want == CS_PARK && op->ptr != NULL) return cs_loop_run(L, cs_loop_get(L), op->deadline, true);
+  if (want == CS_YIELD) return 0;
+  if (want == CS_PARK) return cs_sleep_poll(L, NULL, 0, op->deadline);
   if (want == CS_PAUSE) {
-    int64_t until = cs_clock_deadline(PAUSE_NS);
+    int64_t until = cs_clock_deadline(CS_PAUSE_NS);
     if (until >= op->deadline) return cs_sleep_poll(L, NULL, 0, op->deadline);
     int err = cs_sleep_poll(L, NULL, 0, until);
     return err == ETIMEDOUT ? 0 : err;
@@ -119,8 +141,66 @@ static int end_with(lua_State *L, cs_op *op, int err) {
   return op->fail != NULL ? op->fail(L, op, err) : cs_fail(L, op->call, err);
 }
 
+static int resumed(lua_State *L, int status, lua_KContext context);
+
+/* Suspends the task until what the attempt asked for has come. */
+static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again) {
+  cs_task *task = cs_loop_task(L, loop, op->call);
+  if (task == NULL) return end_with(L, op, ECANCELED);
+  if (op != &task->op) task->op = *op;
+  int err = cs_task_wait(L, task, want, again);
+  if (err != 0) return end_with(L, &task->op, err);
+  loop->passing = L != task->co;
+  return lua_yieldk(L, 0, (lua_KContext)task, resumed);
+}
+
+/* Whether a first try would be in vain: the poller has reported nothing since the last one, or
+   others have been waiting longer. */
+static bool in_vain(const cs_op *op) {
+  const cs_handle *h = op->h;
+  if (op->first == CS_READABLE)
+    return (h->flags & (CS_H_WATCHED | CS_H_READ)) == CS_H_WATCHED || h->readers.last != NULL;
+  if (op->first == CS_WRITABLE) return h->writers.last != NULL;
+  return false;
+}
+
+/* The driver in a task. `again`: it has been resumed, so its turn has come. */
+static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
+  int n;
+  if (!again && --loop->budget < 0) return suspend(L, loop, op, CS_YIELD, false);
+  for (;;) {
+    if (op->h != NULL && op->h->fd < 0) return end_with(L, op, EBADF);
+    if (!again && op->timeout != 0 && in_vain(op)) {
+      n = op->first;
+    } else {
+      n = op->attempt(L, op);
+      if (n >= 0) return n;
+      if (n == CS_READABLE) op->h->flags &= ~CS_H_READ;
+      if (n == CS_WRITABLE) op->h->flags &= ~CS_H_WRITE;
+    }
+    if (op->timeout == 0) {
+      if (n == CS_AGAIN) continue;
+      return end_with(L, op, EAGAIN);
+    }
+    if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
+    if (n != CS_AGAIN) return suspend(L, loop, op, n, again);
+    if (cs_clock_left(op->deadline) == 0) return end_with(L, op, ETIMEDOUT);
+    if (--loop->budget < 0) return suspend(L, loop, op, CS_YIELD, again);
+  }
+}
+
+static int resumed(lua_State *L, int status, lua_KContext context) {
+  cs_task *task = (cs_task *)context;
+  (void)status;
+  cs_task_resumed(L, task);
+  if (task->timed_out) return end_with(L, &task->op, ETIMEDOUT);
+  return drive_task(L, task->loop, &task->op, true);
+}
+
 int cs_drive(lua_State *L, cs_op *op) {
   if (op->closed) return end_with(L, op, EBADF);
+  cs_loop *loop = op->h != NULL ? op->h->state->loop : cs_state_get(L)->loop;
+  if (loop != NULL && loop->current != NULL) return drive_task(L, loop, op, false);
   for (;;) {
     if (op->h != NULL && op->h->fd < 0) return end_with(L, op, EBADF);
     int n = op->attempt(L, op);
@@ -142,18 +222,30 @@ int cs_drive(lua_State *L, cs_op *op) {
 /* --- handles --- */
 
 void cs_nonblock_begin(cs_handle *h) {
-  if (!(h->flags & CS_H_NONBLOCK)) cs_fd_set_nonblock(h->fd, true);
+  bool on;
+  if (h->flags & CS_H_WATCHED) return; /* the loop has set it for good */
+  if (cs_fd_get_nonblock(h->fd, &on) != 0 || on) return;
+  if (cs_fd_set_nonblock(h->fd, true) == 0) h->flags |= CS_H_BORROWED;
 }
 
 void cs_nonblock_end(cs_handle *h) {
-  if (h->flags & CS_H_NONBLOCK) return;
+  if (!(h->flags & CS_H_BORROWED)) return;
   int saved = errno;
+  h->flags &= ~CS_H_BORROWED;
   cs_fd_set_nonblock(h->fd, false);
   errno = saved;
 }
 
-int cs_handle_close(cs_handle *h) {
+int cs_handle_release(cs_handle *h) {
   int fd = h->fd;
-  h->fd = -1; /* first: nothing may close the number twice */
+  if (h->flags & CS_H_WATCHED) cs_loop_forget(h->state->loop, h);
+  h->fd = -1;
+  cs_wake(&h->readers, true); /* they find it closed: EBADF */
+  cs_wake(&h->writers, true);
+  return fd;
+}
+
+int cs_handle_close(cs_handle *h) {
+  int fd = cs_handle_release(h); /* first: nothing may close the number twice */
   return fd < 0 ? 0 : cs_fd_close(fd);
 }

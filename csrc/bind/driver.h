@@ -12,16 +12,40 @@
 
 #include "error.h"
 
+struct cs_task;
+
+/* Tasks that wait for the same thing, first come first served: a circular list, known by its last
+   member. */
+typedef struct cs_queue {
+  struct cs_task *last; /* NULL: empty */
+} cs_queue;
+
 /* A descriptor that can be waited on; part of sockets, streams, epoll objects, the resolver. */
 typedef struct cs_handle {
   cs_state *state;
   int fd;         /* -1 when closed */
   unsigned flags; /* CS_H_* */
+  /* The loop's: */
+  cs_queue readers, writers;
+  unsigned slot; /* the poller's note */
 } cs_handle;
 
-#define CS_H_NONBLOCK 1u /* O_NONBLOCK is on */
-#define CS_H_SOCKET   2u /* a socket: MSG_DONTWAIT works, where the flag above is off */
-#define CS_H_FILE     4u /* regular file: always ready, cannot be polled by epoll */
+#define CS_H_NONBLOCK 1u  /* O_NONBLOCK is on */
+#define CS_H_SOCKET   2u  /* a socket: MSG_DONTWAIT works, where the flag above is off */
+#define CS_H_FILE     4u  /* regular file: always ready, cannot be polled by epoll */
+#define CS_H_ALL      8u  /* an event is for every waiter, not for the first */
+#define CS_H_WATCHED  16u /* the loop's poller has it; then these tell what it reported: */
+#define CS_H_READ     32u
+#define CS_H_WRITE    64u
+#define CS_H_HANGUP   128u /* the end of the stream, or an error, is to be read */
+#define CS_H_BORROWED 256u /* O_NONBLOCK is on for just one system call */
+
+/* A stream that gave less than there was room for is drained: the loop need not ask again before
+   the next event. Called by attempts that read from or write to a stream. */
+#define cs_drained(h) ((h)->flags & CS_H_HANGUP ? 0u : ((h)->flags &= ~CS_H_READ))
+#define cs_filled(h)  ((h)->flags &= ~CS_H_WRITE)
+
+#define CS_PAUSE_NS 10000000 /* 10 ms */
 
 typedef struct cs_op cs_op;
 typedef int (*cs_attempt)(lua_State *L, cs_op *op);
@@ -31,6 +55,8 @@ typedef int (*cs_attempt)(lua_State *L, cs_op *op);
 #define CS_WRITABLE (-2)
 #define CS_ANY      (-3) /* again when one of op->fds has an event */
 #define CS_AGAIN    (-4) /* made progress, is not done: call again after a look at the deadline */
+#define CS_PARK     (-6) /* again when woken (cs_wake) from the queue op->ptr; NULL: sleep */
+#define CS_YIELD    (-7) /* again when the other tasks have had their turn */
 #define CS_PAUSE    (-5) /* nothing to wait on (a full backlog): call again in a little while */
 
 struct cs_op {
@@ -43,7 +69,8 @@ struct cs_op {
   cs_handle *h;     /* the handle waited on; the object that holds it is on the stack */
   int64_t timeout;  /* ns; 0 = never wait; CS_FOREVER */
   int64_t deadline; /* the driver's: set when the first wait begins */
-  bool closed;      /* the object was closed before the call: EBADF */
+  int8_t first; /* CS_READABLE, CS_WRITABLE: what is needed before a first try is worth it; or 0 */
+  bool closed;  /* the object was closed before the call: EBADF */
   /* The operation's own. */
   const char *data; /* bytes of a value on the stack */
   size_t size;
@@ -70,12 +97,20 @@ int cs_drive(lua_State *L, cs_op *op);
    `deadline` is an instant. */
 int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadline);
 
+/* Runs the interpreter's hook if one is set (Ctrl-C): raises what it raises. */
+void cs_check_interrupt(lua_State *L);
+bool cs_interrupt_pending(lua_State *L);
+
 /* Calls without a per-call flag (accept, connect, sendfile) stand between these two, which make a
-   blocking descriptor non-blocking for just that system call. Neither raises nor changes errno. */
+   blocking descriptor non-blocking for just that system call. They ask the kernel how it is: a
+   copy of the descriptor may have changed it. Neither raises; the second keeps errno. */
 void cs_nonblock_begin(cs_handle *h);
 void cs_nonblock_end(cs_handle *h);
 
 /* Closes the descriptor (once; later calls return 0) and wakes whoever waits on it. */
 int cs_handle_close(cs_handle *h);
+
+/* The same without closing: gives the descriptor away. */
+int cs_handle_release(cs_handle *h);
 
 #endif

@@ -1,7 +1,8 @@
 /* error.c: error values, and csock's four exception classes.
  *
- * An error value is a small table with a metatable. Those without an address are made once for each
- * (call, errno) and kept, so that a would-block or a time-out allocates nothing. */
+ * An error value's fields are in a table that only this file sees, since the values are shared:
+ * those without an address are made once for each (call, errno) and kept, so that a would-block or
+ * a time-out allocates nothing. */
 #include "error.h"
 #include "parts.h"
 #include "../sys/errtext.h"
@@ -9,7 +10,8 @@
 #include <netdb.h>
 
 static const char cache_key = 'c'; /* registry: key of (call, errno) -> error value */
-static const char meta_key = 'm';  /* registry: the metatable */
+
+static const cs_class error_class = {"csock.error"};
 
 /* --- making --- */
 
@@ -22,7 +24,8 @@ static void set_string(lua_State *L, const char *name, const char *value) {
 static void push_new(lua_State *L, const char *call, const char *kind, int code, const char *name,
                      const char *text, int address) {
   if (address != 0) address = lua_absindex(L, address);
-  luaL_checkstack(L, 4, NULL);
+  luaL_checkstack(L, 5, NULL);
+  cs_object_new(L, &error_class, sizeof(cs_class *), 1);
   lua_createtable(L, 0, 6);
   cs_set_int(L, "errno", code);
   set_string(L, "name", name);
@@ -33,8 +36,7 @@ static void push_new(lua_State *L, const char *call, const char *kind, int code,
     lua_pushvalue(L, address);
     lua_setfield(L, -2, "address");
   }
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &meta_key);
-  lua_setmetatable(L, -2);
+  lua_setiuservalue(L, -2, 1);
 }
 
 static void push_errno(lua_State *L, const char *call, int err, int address) {
@@ -146,10 +148,27 @@ static void add_quoted(luaL_Buffer *b, const char *s, size_t len) {
   luaL_addchar(b, '\'');
 }
 
+/* The fields of the error value that is argument 1. */
+static void push_fields(lua_State *L) {
+  cs_object_check(L, 1, &error_class);
+  lua_getiuservalue(L, 1, 1);
+}
+
+/* __index; upvalue 1: the methods. */
+static int error_index(lua_State *L) {
+  push_fields(L);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, -2) != LUA_TNIL) return 1;
+  lua_pushvalue(L, 2);
+  lua_rawget(L, lua_upvalueindex(1));
+  return 1;
+}
+
 /* The text: a `message` of its own, or "call address: strerror [name]". */
 static int error_tostring(lua_State *L) {
   luaL_Buffer b;
-  luaL_checktype(L, 1, LUA_TTABLE);
+  push_fields(L);
+  lua_replace(L, 1);
   lua_settop(L, 1);
   if (lua_getfield(L, 1, "message") == LUA_TSTRING) return 1;
   lua_getfield(L, 1, "call");
@@ -203,13 +222,13 @@ Source: `isinstance` of an exception in Python.
 @treturn boolean
 */
 static int error_is(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
+  push_fields(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_rawgeti(L, 2, 1); /* the class's kind */
   const char *wanted = lua_tostring(L, -1);
-  lua_getfield(L, 1, "kind");
-  const char *kind = lua_tostring(L, -1);
   if (wanted == NULL) return luaL_argerror(L, 2, "error class expected");
+  lua_getfield(L, 3, "kind");
+  const char *kind = lua_tostring(L, -1);
   lua_pushboolean(L, strcmp(wanted, "error") == 0 || (kind != NULL && strcmp(wanted, kind) == 0));
   return 1;
 }
@@ -234,11 +253,15 @@ static int make_error(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   lua_getfield(L, 1, "call");
-  const char *call = luaL_checkstring(L, -1);
+  const char *call = lua_tostring(L, -1);
+  luaL_argcheck(L, call != NULL, 1, "field 'call': string expected");
   lua_getfield(L, 1, "errno");
-  int err = (int)luaL_checkinteger(L, -1);
+  int isnum;
+  lua_Integer err = lua_tointegerx(L, -1, &isnum);
+  luaL_argcheck(L, isnum && err >= INT_MIN && err <= INT_MAX, 1, "field 'errno': int expected");
   lua_pushnil(L);
-  push_errno(L, call, err, 0);
+  push_errno(L, call, (int)err, 0);
+  lua_getiuservalue(L, -1, 1);
   for (size_t i = 0; i < CS_COUNT(copied); i++) {
     lua_pushstring(L, copied[i]);
     lua_getfield(L, 1, copied[i]);
@@ -247,6 +270,7 @@ static int make_error(lua_State *L) {
     else
       lua_rawset(L, -3);
   }
+  lua_pop(L, 1);
   lua_pushinteger(L, err);
   return 3;
 }
@@ -267,14 +291,13 @@ void cs_open_error(lua_State *L) {
   cs_setfuncs(L, functions);
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_key);
-  lua_newtable(L);
-  cs_setfuncs(L, error_meta);
-  lua_pushliteral(L, "csock.error");
-  lua_setfield(L, -2, "__name");
+  cs_class_make(L, &error_class, NULL, error_meta);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &error_class);
   lua_newtable(L);
   cs_setfuncs(L, error_methods);
+  lua_pushcclosure(L, error_index, 1);
   lua_setfield(L, -2, "__index");
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &meta_key);
+  lua_pop(L, 1);
 
   lua_newtable(L); /* the classes' metatable */
   lua_pushcfunction(L, class_tostring);

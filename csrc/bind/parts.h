@@ -16,5 +16,7 @@ void cs_open_netdb(lua_State *L);
 void cs_open_buffer(lua_State *L);
 void cs_open_stream(lua_State *L);
 void cs_open_select(lua_State *L);
+void cs_open_loop(lua_State *L);
+void cs_open_task(lua_State *L);
 
 #endif

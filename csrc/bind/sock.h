@@ -25,6 +25,9 @@ cs_sock *cs_sock_new(lua_State *L);
    all the same, and closed with it. The socket must be on the top of the stack. */
 int cs_sock_adopt(lua_State *L, cs_sock *s, int fd, bool nonblock, int family, int type, int proto);
 
+/* A socket that could not be completed: closes it and fails. */
+int cs_sock_abandon(lua_State *L, cs_sock *s, const char *call, int err);
+
 /* Changes the timeout, O_NONBLOCK with it. `idx` is where the socket is on the stack. */
 int cs_sock_set_timeout(lua_State *L, int idx, cs_sock *s, int64_t timeout);
 

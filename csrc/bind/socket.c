@@ -50,9 +50,9 @@ static void push_methods(lua_State *L) {
    whose __index is a plain table: the methods and those three. The others use the class's own,
    with sock_index. */
 static void push_variant(lua_State *L, const cs_sock *s) {
-  lua_Integer key = (lua_Integer)s->family << 48 | (lua_Integer)s->type << 32 | (uint32_t)s->proto;
+  uint64_t key = (uint64_t)s->family << 48 | (uint64_t)s->type << 32 | (uint32_t)s->proto;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &variants_key);
-  if (lua_rawgeti(L, -1, key) == LUA_TNIL) {
+  if (lua_rawgeti(L, -1, (lua_Integer)key) == LUA_TNIL) {
     lua_pop(L, 1);
     lua_newtable(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
@@ -68,7 +68,7 @@ static void push_variant(lua_State *L, const cs_sock *s) {
     cs_set_int(L, "proto", s->proto);
     lua_setfield(L, -2, "__index");
     lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, key);
+    lua_rawseti(L, -3, (lua_Integer)key);
   }
   lua_remove(L, -2);
 }
@@ -286,9 +286,14 @@ Source: Python's `socket.detach`.
 static int sock_detach(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   lua_pushinteger(L, cs_sock_fd(s));
-  s->h.fd = -1;
+  cs_handle_release(&s->h);
   s->closed = 1;
   return 1;
+}
+
+int cs_sock_abandon(lua_State *L, cs_sock *s, const char *call, int err) {
+  close_sock(s);
+  return cs_fail(L, call, err);
 }
 
 /* --- text --- */
@@ -319,6 +324,10 @@ static int push_labelled(lua_State *L, const cs_sock *s, const char *label,
   memset(&addr, 0, sizeof addr);
   if (get(s->h.fd, &addr.any, &len) != 0 || len == 0) return 0;
   cs_address_push(L, &addr.any, len, s->proto);
+  if (lua_rawlen(L, -1) == 0 && lua_type(L, -1) == LUA_TSTRING) { /* an unnamed Unix socket */
+    lua_pop(L, 1);
+    return 0;
+  }
   const char *quote = lua_type(L, -1) == LUA_TSTRING ? "'" : "";
   const char *text = luaL_tolstring(L, -1, NULL);
   if (text[0] == '\0' && lua_rawlen(L, -1) > 1) /* an abstract name begins with a zero byte */

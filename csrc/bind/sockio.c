@@ -6,12 +6,13 @@
 
 #include <sys/ioctl.h>
 
+#ifndef MSG_ERRQUEUE
+#define MSG_ERRQUEUE 0
+#endif
+
 void cs_sock_io_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags) {
   cs_sock_op(op, s, call, attempt);
-  if (flags & MSG_DONTWAIT) op->timeout = 0;
-#ifdef MSG_ERRQUEUE
-  if (flags & MSG_ERRQUEUE) op->timeout = 0;
-#endif
+  if (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) op->timeout = 0;
   op->flags = flags | MSG_DONTWAIT | CS_MSG_NOSIGNAL;
 }
 
@@ -23,26 +24,42 @@ int cs_io_failed(lua_State *L, cs_op *op, int err, int want) {
 
 /* --- receiving --- */
 
+static bool is_stream(const cs_op *op) {
+  return cs_sock_of(op->h)->type == SOCK_STREAM;
+}
+
+/* AF_PACKET refuses MSG_NOSIGNAL when receiving. */
+static int recv_flags(const cs_op *op) {
+  return op->flags & ~CS_MSG_NOSIGNAL;
+}
+
 /* The number of bytes to make room for, when more than the scratch buffer was asked for: what has
-   arrived, so that recv(2^40) costs nothing. */
-static size_t room_for(int fd, size_t asked) {
+   arrived, so that recv(2^40) costs nothing. -1 with errno when nothing has: a datagram that came
+   just after the question would be cut. */
+static ssize_t room_for(const cs_op *op) {
   int waiting = 0;
-  if (ioctl(fd, FIONREAD, &waiting) != 0 || waiting < 0) waiting = 1 << 20;
+  char byte;
+  bool peek = !is_stream(op) && !(op->flags & MSG_ERRQUEUE); /* which knows no peeking */
+  if (peek && recv(op->h->fd, &byte, 1, recv_flags(op) | MSG_PEEK) < 0) return -1;
+  if (ioctl(op->h->fd, FIONREAD, &waiting) != 0 || waiting < 0) waiting = 1 << 20;
   size_t room = (size_t)waiting > CS_SCRATCH ? (size_t)waiting : CS_SCRATCH;
-  return room < asked ? room : asked;
+  return (ssize_t)(room < op->size ? room : op->size);
 }
 
-/* Linux: a datagram's whole length is told even when it is cut. A stream would drop the bytes. */
+/* Linux: with MSG_TRUNC a datagram's whole length is told even when it is cut. On a stream the flag
+   means that the bytes are dropped, and the buffer keeps what was in it: not for a program to see.
+ */
 static int flags_telling_length(const cs_sock *s, int flags) {
-  return s->type == SOCK_DGRAM ? flags | MSG_TRUNC : flags;
+  return s->type == SOCK_STREAM ? flags & ~MSG_TRUNC : flags | MSG_TRUNC;
 }
 
-/* recvfrom(2) into `buf`; where the op has no room for an address (op->slot 0), recv(2). */
+/* recvfrom(2) into `buf`; where the op has no room for an address (op->slot 0), recv(2). No bytes
+   of a stream are there at once; TCP would wait for the next one. */
 static ssize_t receive(cs_op *op, char *buf, size_t size, cs_sockaddr *addr, socklen_t *len) {
-  int flags = op->flags & ~CS_MSG_NOSIGNAL; /* AF_PACKET refuses it when receiving */
-  if (op->slot == 0) return recv(op->h->fd, buf, size, flags);
+  if (size == 0 && is_stream(op)) return 0;
+  if (op->slot == 0) return recv(op->h->fd, buf, size, recv_flags(op));
   *len = sizeof *addr;
-  return recvfrom(op->h->fd, buf, size, flags, &addr->any, len);
+  return recvfrom(op->h->fd, buf, size, recv_flags(op), &addr->any, len);
 }
 
 /* Pushes what follows the data: the address where it was asked for, and the length of a datagram
@@ -74,7 +91,9 @@ static int recv_attempt(lua_State *L, cs_op *op) {
   } else {
     luaL_Buffer b;
     int top = lua_gettop(L);
-    size = room_for(op->h->fd, size);
+    got = room_for(op);
+    if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+    size = (size_t)got;
     char *room = luaL_buffinitsize(L, &b, size);
     got = receive(op, room, size, &addr, &len);
     if (got < 0) {
@@ -84,15 +103,17 @@ static int recv_attempt(lua_State *L, cs_op *op) {
     }
     luaL_pushresultsize(&b, (size_t)got < size ? (size_t)got : size);
   }
+  if (got > 0 && (size_t)got < size && cs_sock_of(op->h)->type == SOCK_STREAM) cs_drained(op->h);
   return push_rest(L, op, (size_t)got, size, &addr, len);
 }
 
 /* MSG_WAITALL: gathers in the userdata at op->slot, which grows as the bytes come. What has been
-   received is never lost: an error or a time-out after the first byte ends the call with it. */
+   received is never lost: a time-out after the first byte ends the call with what there is, as the
+   system's own does; any other failure has it as a fourth result. */
 static int gathered(lua_State *L, cs_op *op, int err) {
-  if (op->done == 0 && err != 0) return cs_fail(L, op->call, err);
+  int n = err == 0 || (err == ETIMEDOUT && op->done > 0) ? 0 : cs_fail(L, op->call, err);
   lua_pushlstring(L, op->ptr, op->done);
-  return 1;
+  return n + 1;
 }
 
 static int recv_all_attempt(lua_State *L, cs_op *op) {
@@ -125,7 +146,8 @@ static int start_recv_all(lua_State *L, cs_op *op, size_t size) {
 
 /***
 Receives at most `size` bytes. On a stream, `""` is the end of the stream; a datagram that was
-longer than `size` is cut, and its whole length is the second result.
+longer than `size` is cut, and its whole length is the second result. With `MSG_WAITALL` a stream's
+bytes are gathered until there are `size`, or the stream or the time is at its end.
 Source: recv(2), Python's `socket.recv`.
 @function socket:recv
 @tparam int size bytes, at least 0
@@ -136,6 +158,7 @@ Source: recv(2), Python's `socket.recv`.
 @treturn[2] error
 @treturn[2] int errno (`EAGAIN` when nothing is there and the timeout is 0, `ETIMEDOUT`,
 `ECONNRESET`, `EBADF` on a closed socket ...)
+@treturn[2] ?string with `MSG_WAITALL`, what came before the failure
 */
 static int sock_recv(lua_State *L) {
   cs_op op;
@@ -143,9 +166,11 @@ static int sock_recv(lua_State *L) {
   size_t size = cs_check_size(L, 2);
   int flags = cs_opt_cint(L, 3, 0);
   cs_sock_io_op(&op, s, "recv", recv_attempt, flags_telling_length(s, flags));
-  if ((flags & MSG_WAITALL) && s->type == SOCK_STREAM && op.timeout != 0 && !op.closed && size > 0)
-    return start_recv_all(L, &op, size);
+  /* Peeking sees the same bytes again, so it cannot gather them. */
+  bool gather = (flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && s->type == SOCK_STREAM;
+  if (gather && op.timeout != 0 && size > 0) return start_recv_all(L, &op, size);
   op.size = size;
+  op.first = CS_READABLE;
   return cs_drive(L, &op);
 }
 
@@ -170,6 +195,7 @@ static int sock_recvfrom(lua_State *L) {
   cs_sock_io_op(&op, s, "recvfrom", recv_attempt, flags_telling_length(s, flags));
   op.size = size;
   op.slot = 1;
+  op.first = CS_READABLE;
   return cs_drive(L, &op);
 }
 
@@ -179,6 +205,7 @@ static int recv_into_attempt(lua_State *L, cs_op *op) {
   ssize_t got = receive(op, op->ptr, op->size, &addr, &len);
   if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
   size_t kept = (size_t)got < op->size ? (size_t)got : op->size;
+  if (kept > 0 && kept < op->size && cs_sock_of(op->h)->type == SOCK_STREAM) cs_drained(op->h);
   lua_pushinteger(L, (lua_Integer)kept);
   return push_rest(L, op, (size_t)got, op->size, &addr, len);
 }
@@ -196,6 +223,7 @@ static int receive_into(lua_State *L, const char *call, int slot) {
   op.ptr = into;
   op.size = size == 0 ? room : size;
   op.slot = slot;
+  op.first = CS_READABLE;
   return cs_drive(L, &op);
 }
 
@@ -269,6 +297,7 @@ static int sock_send(lua_State *L) {
   }
   cs_sock_io_op(&op, s, "send", send_attempt, flags);
   op.data = data + from;
+  op.first = CS_WRITABLE;
   op.size = len;
   return cs_drive(L, &op);
 }
@@ -309,6 +338,7 @@ static int sock_sendall(lua_State *L) {
   int flags = cs_opt_cint(L, 3, 0);
   cs_sock_io_op(&op, s, "sendall", sendall_attempt, flags);
   op.fail = sendall_fail;
+  op.first = CS_WRITABLE;
   op.data = data;
   op.size = len;
   return cs_drive(L, &op);

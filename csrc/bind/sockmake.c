@@ -50,13 +50,30 @@ static int plain_type(int type) {
   return type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+static int check_family(lua_State *L, int arg, int dflt) {
+  return (int)cs_opt_int(L, arg, dflt, 0, UINT16_MAX);
+}
+
+static int check_type(lua_State *L, int arg, int dflt) {
+  int type = (int)cs_opt_int(L, arg, dflt, 0, INT_MAX);
+  luaL_argcheck(L, type == dflt || plain_type(type) <= UINT16_MAX, arg, "SOCK_* expected");
+  return type;
+}
+
 static int adopt_typed(lua_State *L, const char *call, cs_sock *s, int fd, bool nonblock,
                        int family, int type, int proto) {
   int err = cs_sock_adopt(L, s, fd, nonblock, family, plain_type(type), proto);
-  if (err == 0 && (type & SOCK_NONBLOCK)) {
-    err = cs_sock_set_timeout(L, -1, s, 0);
-  }
-  return err != 0 ? cs_fail(L, call, err) : 1;
+  if (err == 0 && (type & SOCK_NONBLOCK)) err = cs_sock_set_timeout(L, -1, s, 0);
+  return err != 0 ? cs_sock_abandon(L, s, call, err) : 1;
+}
+
+/* The option `fileno` of the table at `idx`, -1 where there is none. */
+static int fileno_option(lua_State *L, int idx) {
+  int isnum;
+  if (cs_get_option(L, idx, "fileno") == LUA_TNIL) return -1;
+  lua_Integer fd = lua_tointegerx(L, -1, &isnum);
+  luaL_argcheck(L, isnum && fd >= 0 && fd <= INT_MAX, idx, "field 'fileno': descriptor expected");
+  return (int)fd;
 }
 
 /***
@@ -74,32 +91,22 @@ family, type and proto are then read from it where they are not given
 @treturn[2] int errno (`EMFILE`, `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `EACCES`, `ENOTSOCK` ...)
 */
 static int socket_socket(lua_State *L) {
-  int top = lua_gettop(L);
-  int options = top > 0 && lua_istable(L, top) ? top : 4;
-  lua_Integer fileno = -1;
-  if (lua_istable(L, options)) {
-    if (lua_getfield(L, options, "fileno") != LUA_TNIL) {
-      fileno = luaL_checkinteger(L, -1);
-      luaL_argcheck(L, fileno >= 0 && fileno <= INT_MAX, options, "fileno: descriptor expected");
-    }
-    lua_pushnil(L);
-    lua_replace(L, options);
-  }
-  int dflt = fileno < 0 ? 0 : -1;
-  int family = cs_opt_cint(L, 1, dflt == 0 ? AF_INET : -1);
-  int type = cs_opt_cint(L, 2, dflt == 0 ? SOCK_STREAM : -1);
-  int proto = cs_opt_cint(L, 3, dflt);
+  int options = 1; /* the options are the last argument, wherever that is */
+  while (options < 4 && !lua_istable(L, options)) options++;
+  int fd = fileno_option(L, options);
+  lua_settop(L, options - 1);
+  bool given = fd >= 0, tried = false, nonblock;
+  int err;
+  int family = check_family(L, 1, given ? -1 : AF_INET);
+  int type = check_type(L, 2, given ? -1 : SOCK_STREAM);
+  int proto = cs_opt_cint(L, 3, given ? -1 : 0);
   cs_sock *s = cs_sock_new(L);
-  if (fileno >= 0) {
-    int err = describe((int)fileno, &family, &type, &proto);
+  if (given) {
+    err = describe(fd, &family, &type, &proto);
+    if (err == 0) err = cs_fd_get_nonblock(fd, &nonblock);
     if (err != 0) return cs_fail(L, "socket", err);
-    bool nonblock;
-    err = cs_fd_get_nonblock((int)fileno, &nonblock);
-    if (err != 0) return cs_fail(L, "socket", err);
-    return adopt_typed(L, "socket", s, (int)fileno, nonblock, family, type, proto);
+    return adopt_typed(L, "socket", s, fd, nonblock, family, type, proto);
   }
-  int fd, err;
-  bool tried = false;
   do err = cs_fd_socket(family, plain_type(type), proto, &fd);
   while (err != 0 && cs_may_retry(L, err, &tried));
   if (err != 0) return cs_fail(L, "socket", err);
@@ -120,8 +127,8 @@ Source: socketpair(2), Python's `socket.socketpair`.
 @treturn[2] int errno
 */
 static int socket_socketpair(lua_State *L) {
-  int family = cs_opt_cint(L, 1, AF_UNIX);
-  int type = cs_opt_cint(L, 2, SOCK_STREAM);
+  int family = check_family(L, 1, AF_UNIX);
+  int type = check_type(L, 2, SOCK_STREAM);
   int proto = cs_opt_cint(L, 3, 0);
   int fds[2], err;
   bool tried = false;
@@ -135,28 +142,39 @@ static int socket_socketpair(lua_State *L) {
   b->h.fd = fds[1];
   lua_pushvalue(L, 4);
   int n = adopt_typed(L, "socketpair", a, fds[0], false, family, type, proto);
-  if (n != 1) return n;
+  if (n != 1) {
+    cs_handle_close(&b->h);
+    return n;
+  }
   lua_pushvalue(L, 5);
   n = adopt_typed(L, "socketpair", b, fds[1], false, family, type, proto);
-  return n == 1 ? 2 : n;
+  if (n == 1) return 2;
+  cs_handle_close(&a->h);
+  return n;
+}
+
+static int copy_fd(lua_State *L, int fd, int *copy) {
+  int err;
+  bool tried = false;
+  do err = cs_fd_dup(fd, copy);
+  while (err != 0 && cs_may_retry(L, err, &tried));
+  return err;
 }
 
 /* A socket over a copy of `fd`. */
 static int push_copy(lua_State *L, const char *call, int fd, int family, int type, int proto,
                      const int64_t *timeout) {
-  int copy, err;
-  bool tried = false, nonblock;
+  int copy;
+  bool nonblock;
   cs_sock *s = cs_sock_new(L);
-  do err = cs_fd_dup(fd, &copy);
-  while (err != 0 && cs_may_retry(L, err, &tried));
-  if (err == 0) {
-    s->h.fd = copy;
-    err = describe(copy, &family, &type, &proto);
-  }
+  int err = copy_fd(L, fd, &copy);
+  if (err != 0) return cs_fail(L, call, err);
+  s->h.fd = copy;
+  err = describe(copy, &family, &type, &proto);
   if (err == 0) err = cs_fd_get_nonblock(copy, &nonblock);
   if (err == 0) err = cs_sock_adopt(L, s, copy, nonblock, family, plain_type(type), proto);
   if (err == 0 && timeout != NULL) err = cs_sock_set_timeout(L, -1, s, *timeout);
-  return err != 0 ? cs_fail(L, call, err) : 1;
+  return err != 0 ? cs_sock_abandon(L, s, call, err) : 1;
 }
 
 /***
@@ -174,8 +192,9 @@ Source: dup(2), Python's `socket.fromfd`.
 */
 static int socket_fromfd(lua_State *L) {
   int fd = cs_check_fd(L, 1);
-  return push_copy(L, "fromfd", fd, cs_opt_cint(L, 2, -1), cs_opt_cint(L, 3, -1),
-                   cs_opt_cint(L, 4, -1), NULL);
+  int family = check_family(L, 2, -1);
+  int type = check_type(L, 3, -1);
+  return push_copy(L, "fromfd", fd, family, type, cs_opt_cint(L, 4, -1), NULL);
 }
 
 /***
@@ -204,7 +223,7 @@ Source: dup(2), Python's `socket.dup`.
 */
 static int socket_dup(lua_State *L) {
   int copy;
-  int err = cs_fd_dup(cs_check_fd(L, 1), &copy);
+  int err = copy_fd(L, cs_check_fd(L, 1), &copy);
   if (err != 0) return cs_fail(L, "dup", err);
   lua_pushinteger(L, copy);
   return 1;
@@ -240,11 +259,13 @@ Sets the timeout that new sockets get.
 Source: Python's `socket.setdefaulttimeout`.
 @function setdefaulttimeout
 @tparam ?number seconds at least 0; nil: new sockets block
+@treturn boolean true
 */
 static int socket_setdefaulttimeout(lua_State *L) {
   luaL_checkany(L, 1);
   cs_state_get(L)->default_timeout = cs_check_timeout(L, 1);
-  return 0;
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
 const luaL_Reg cs_sock_make_methods[] = {{"dup", sock_dup}, {NULL, NULL}};

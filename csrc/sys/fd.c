@@ -104,6 +104,6 @@ int cs_fd_set_inheritable(int fd, bool on) {
 
 int cs_fd_get_inheritable(int fd, bool *on) {
   int err = read_flag(fd, F_GETFD, FD_CLOEXEC, on);
-  *on = !*on;
+  if (err == 0) *on = !*on;
   return err;
 }

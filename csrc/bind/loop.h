@@ -1,0 +1,119 @@
+/* loop.h: the event loop and its tasks, for loop.c, task.c and the driver.
+ *
+ * A task is a coroutine that the loop resumes. It waits for at most one thing at a time: in a
+ * queue (of a handle's readers or writers, of another task's joiners ...), for its timer, or both.
+ */
+#ifndef CS_LOOP_H
+#define CS_LOOP_H
+
+#include "driver.h"
+#include "../sys/poller.h"
+#include "../sys/timers.h"
+
+typedef struct cs_loop {
+  const cs_class *cls;
+  cs_state *state;
+  const cs_poller_ops *ops;
+  cs_poller *poller;
+  struct cs_task *current; /* the task that runs now, or NULL */
+  lua_State *innermost;    /* the coroutine that csock.resume entered last in it, or its own */
+  bool passing;            /* the yield under way is a wait, for csock.resume to pass on */
+  int budget;              /* operations that the current task may still do in this turn */
+  bool running, stopped;
+  unsigned events_waited; /* tasks that wait for a descriptor or another source outside */
+  unsigned live;          /* tasks that have not finished */
+  cs_queue ready;         /* tasks to resume in the next turn */
+  cs_timers timers;
+  int64_t pid;      /* of the process that made the poller */
+  cs_event *events; /* of the turn under way; those not yet dispatched: next .. count */
+  unsigned next, count;
+} cs_loop;
+
+#define CS_BUDGET 64 /* operations of one task before the others have a turn */
+
+/* How a task stands. */
+enum {
+  CS_TASK_READY,
+  CS_TASK_RUNNING,
+  CS_TASK_WAITING,
+  CS_TASK_DONE,
+  CS_TASK_FAILED,
+  CS_TASK_CANCELLED
+};
+
+typedef struct cs_task {
+  const cs_class *cls;
+  cs_loop *loop;
+  lua_State *co;        /* kept by the task object's user value; its stack has the results */
+  cs_queue *queue;      /* where the task stands, or NULL */
+  struct cs_task *next; /* in that queue */
+  cs_queue joiners;
+  cs_timer timer;    /* may be set earlier than needed: see cs_task_fire */
+  int anchor;        /* its place in the table that keeps live tasks */
+  uint8_t status;    /* CS_TASK_* */
+  bool timed_out;    /* why it was resumed */
+  bool doomed;       /* it cancelled itself */
+  bool outside;      /* counted in events_waited */
+  cs_handle *joined; /* of a wait for several descriptors (CS_ANY): on the top of the stack */
+  int64_t until;     /* when the timer is to resume it */
+  bool watched;      /* somebody will ask for its error: do not report it */
+  cs_op op;          /* what it waits for */
+} cs_task;
+
+extern const cs_class cs_task_class;
+
+/* The state's loop, made on first use. Raises when the poller cannot be made. */
+cs_loop *cs_loop_get(lua_State *L);
+
+/* The current task, for an operation that must suspend it. Raises in a coroutine inside the task
+   that csock.resume did not enter, and where Lua cannot yield; NULL when the task is being closed.
+   `call` is for the message. */
+cs_task *cs_loop_task(lua_State *L, cs_loop *loop, const char *call);
+
+/* Runs the loop, outside any task, until `deadline`, stop, or for one turn. 0, ETIMEDOUT, EDEADLK
+   when nothing is left that could happen, or the poller's errno. An error in it (what the
+   interpreter's hook raises; memory) ends all tasks and is raised again. */
+int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once);
+
+/* --- queues --- */
+void cs_queue_append(cs_queue *q, cs_task *task);
+void cs_queue_prepend(cs_queue *q, cs_task *task);
+cs_task *cs_queue_take(cs_queue *q);  /* the first, or NULL */
+void cs_task_withdraw(cs_task *task); /* out of its queue; no event is awaited any more */
+
+/* Makes the tasks in the queue ready, or the first of them. */
+void cs_wake(cs_queue *q, bool all);
+void cs_task_ready(cs_task *task);
+
+/* --- for the driver --- */
+
+/* Enters the current task in the queue for what its op wants (CS_READABLE ...), and sets its timer
+   to the op's deadline. `again`: it has waited for this before, and keeps its place. 0 or errno. */
+int cs_task_wait(lua_State *L, cs_task *task, int want, bool again);
+void cs_task_resumed(lua_State *L, cs_task *task); /* undoes what cs_task_wait left on the stack */
+
+/* Resumes a task and sees to what comes of it. */
+void cs_task_resume(lua_State *L, cs_task *task);
+void cs_task_fire(lua_State *L, cs_task *task); /* its timer has passed */
+
+/* Ends a task before its time: closes its coroutine. */
+void cs_task_cancel(lua_State *L, cs_task *task);
+
+/* Pushes a new task, ready to run the function and `nargs` arguments on the top of the stack (which
+   it takes). */
+cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs);
+
+/* Pushes what the finished task returned, or what it raised; returns their number. */
+int cs_task_results(lua_State *L, cs_task *task);
+
+void cs_task_cancel_all(lua_State *L, cs_loop *loop);
+
+/* Tells of an error that no one joins; takes the error value and a traceback from the stack.
+   `task` is the index of the task object. */
+void cs_loop_report(lua_State *L, int task);
+
+/* --- handles --- */
+int cs_loop_watch(cs_loop *loop, cs_handle *h);   /* in the poller from now on */
+void cs_loop_forget(cs_loop *loop, cs_handle *h); /* before its descriptor is closed */
+
+#endif

@@ -1,0 +1,463 @@
+/* task.c: tasks: coroutines that the loop runs; joining and cancelling them; waiting for each
+   other; and the coroutines that a task may have of its own. */
+#include "loop.h"
+#include "parts.h"
+
+const cs_class cs_task_class = {"csock.task"};
+
+static const char tasks_key = 't'; /* registry: the table that keeps the live tasks */
+
+/* --- life --- */
+
+cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs) {
+  luaL_checkstack(L, 6, NULL);
+  cs_task *task = cs_object_new(L, &cs_task_class, sizeof *task, 1);
+  task->loop = loop;
+  task->co = lua_newthread(L);
+  lua_setiuservalue(L, -2, 1);
+  lua_insert(L, -nargs - 2);
+  if (!lua_checkstack(task->co, nargs + 4)) luaL_error(L, "too many arguments");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  lua_pushvalue(L, -nargs - 3);
+  task->anchor = luaL_ref(L, -2);
+  lua_pop(L, 1);
+  lua_xmove(L, task->co, nargs + 1);
+  loop->live++;
+  task->status = CS_TASK_READY;
+  cs_queue_append(&loop->ready, task);
+  return task;
+}
+
+/* Closes the coroutine's pending variables. What waits meanwhile gets ECANCELED. */
+static int close_coroutine(lua_State *L, cs_task *task) {
+  cs_loop *loop = task->loop;
+  cs_task *current = loop->current;
+  lua_State *innermost = loop->innermost;
+  loop->current = task;
+  loop->innermost = task->co;
+#if LUA_VERSION_RELEASE_NUM >= 50406
+  int status = lua_closethread(task->co, L);
+#else
+  (void)L;
+  int status = lua_resetthread(task->co);
+#endif
+  loop->current = current;
+  loop->innermost = innermost;
+  return status;
+}
+
+/* Pushes the error value on the coroutine's stack, and a traceback of where it came from. */
+static void push_error(lua_State *L, lua_State *co) {
+  lua_pushvalue(co, -1);
+  lua_xmove(co, L, 1);
+  luaL_traceback(L, co, luaL_tolstring(L, -1, NULL), 0);
+  lua_remove(L, -2);
+}
+
+/* The task is over: nothing keeps it any more, and whoever waits for it is told. */
+static void finish(lua_State *L, cs_task *task, int status) {
+  luaL_checkstack(L, 8, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  lua_rawgeti(L, -1, task->anchor); /* on the stack until we are done with it */
+  luaL_unref(L, -2, task->anchor);
+  lua_remove(L, -2);
+  task->loop->live--;
+  task->status = (uint8_t)status;
+  cs_timers_remove(&task->loop->timers, &task->timer);
+  if (status == CS_TASK_DONE) {
+    cs_wake(&task->joiners, true);
+    lua_pop(L, 1);
+    return;
+  }
+  bool report = status == CS_TASK_FAILED && task->joiners.last == NULL && !task->watched;
+  if (report) push_error(L, task->co);
+  int closed = close_coroutine(L, task);
+  if (report) cs_loop_report(L, -3);
+  if (status == CS_TASK_CANCELLED && closed != LUA_OK) { /* a <close> variable's handler failed */
+    push_error(L, task->co);
+    cs_loop_report(L, -3);
+  }
+  cs_wake(&task->joiners, true);
+  lua_pop(L, 1);
+}
+
+void cs_task_resume(lua_State *L, cs_task *task) {
+  cs_loop *loop = task->loop;
+  int nargs = lua_status(task->co) == LUA_YIELD ? 0 : lua_gettop(task->co) - 1, nresults;
+  loop->current = task;
+  loop->innermost = task->co;
+  loop->budget = CS_BUDGET;
+  loop->passing = false;
+  task->status = CS_TASK_RUNNING;
+  int status = lua_resume(task->co, L, nargs, &nresults);
+  loop->current = NULL;
+  if (status == LUA_OK) {
+    finish(L, task, CS_TASK_DONE);
+  } else if (status != LUA_YIELD) {
+    finish(L, task, CS_TASK_FAILED);
+  } else if (task->doomed) {
+    cs_task_cancel(L, task);
+  } else if (task->status == CS_TASK_RUNNING) { /* coroutine.yield: a pause, nothing to wait for */
+    lua_pop(task->co, nresults);
+    cs_task_ready(task);
+  }
+}
+
+void cs_task_cancel(lua_State *L, cs_task *task) {
+  cs_task_withdraw(task);
+  if (task->joined != NULL) {
+    cs_handle_close(task->joined);
+    task->joined = NULL;
+  }
+  finish(L, task, CS_TASK_CANCELLED);
+}
+
+void cs_task_cancel_all(lua_State *L, cs_loop *loop) {
+  luaL_checkstack(L, 6, NULL);
+  loop->current = NULL;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, -1); i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    cs_task *task = cs_object_test(L, -1, &cs_task_class);
+    if (task != NULL && task->status < CS_TASK_DONE) cs_task_cancel(L, task);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+static cs_task *check_task(lua_State *L, int arg) {
+  return cs_object_check(L, arg, &cs_task_class);
+}
+
+/***
+Starts a task: the function runs in a coroutine of its own, in which every call that would block
+suspends the task alone. It begins in the loop's next turn.
+@function spawn
+@tparam function f
+@param ... its arguments
+@treturn task
+*/
+static int loop_spawn(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  cs_task_spawn(L, cs_loop_get(L), lua_gettop(L) - 1);
+  return 1;
+}
+
+/***
+The task that is running.
+@function current
+@treturn ?task nil outside of tasks
+*/
+static int loop_current(lua_State *L) {
+  cs_loop *loop = cs_loop_get(L);
+  if (loop->current == NULL) return 0;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  lua_rawgeti(L, -1, loop->current->anchor);
+  return 1;
+}
+
+/***
+How the task stands.
+@function task:status
+@treturn string "ready", "running", "waiting", "done", "failed" or "cancelled"
+*/
+static int task_status(lua_State *L) {
+  static const char *const names[] = {"ready", "running", "waiting", "done", "failed", "cancelled"};
+  lua_pushstring(L, names[check_task(L, 1)->status]);
+  return 1;
+}
+
+static int task_tostring(lua_State *L) {
+  const cs_task *task = check_task(L, 1);
+  task_status(L);
+  lua_pushfstring(L, "<csock.task %p %s>", (const void *)task, lua_tostring(L, -1));
+  return 1;
+}
+
+/* --- joining --- */
+
+int cs_task_results(lua_State *L, cs_task *task) {
+  int n = lua_gettop(task->co);
+  luaL_checkstack(L, n + 4, "too many results");
+  if (!lua_checkstack(task->co, n)) luaL_error(L, "too many results");
+  for (int i = 1; i <= n; i++) lua_pushvalue(task->co, i);
+  lua_xmove(task->co, L, n);
+  return n;
+}
+
+static int join_attempt(lua_State *L, cs_op *op) {
+  cs_task *task = check_task(L, 1);
+  switch (task->status) {
+  case CS_TASK_DONE:
+    return cs_task_results(L, task);
+  case CS_TASK_FAILED:
+    lua_pushnil(L);
+    cs_task_results(L, task);
+    return 2;
+  case CS_TASK_CANCELLED:
+    return cs_fail(L, op->call, ECANCELED);
+  default:
+    if (task == task->loop->current) return cs_fail(L, op->call, EDEADLK);
+    op->ptr = &task->joiners;
+    return CS_PARK;
+  }
+}
+
+/***
+Waits until the task is over. Outside of tasks, this runs the loop meanwhile.
+@function task:join
+@tparam[opt] number timeout seconds
+@return[1] what the function returned
+@treturn[2] nil when it failed, was cancelled (`ECANCELED`), or is not over yet (`ETIMEDOUT`)
+@return[2] the error
+*/
+static int task_join(lua_State *L) {
+  cs_op op;
+  check_task(L, 1);
+  cs_op_init(&op, "join", join_attempt, NULL, cs_check_timeout(L, 2));
+  lua_settop(L, 1);
+  return cs_drive(L, &op);
+}
+
+static int never(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  return luaL_error(L, "a cancelled task was resumed");
+}
+
+/***
+Ends the task: its coroutine is closed, and with it its `<close>` variables. A task that cancels
+itself does not return from this call.
+@function task:cancel
+@treturn boolean false when it was over already
+*/
+static int task_cancel(lua_State *L) {
+  cs_task *task = check_task(L, 1);
+  if (task->status == CS_TASK_RUNNING) {
+    if (cs_loop_task(L, task->loop, "cancel") == NULL) return 0;
+    task->doomed = true;
+    task->loop->passing = L != task->co;
+    return lua_yieldk(L, 0, 0, never);
+  }
+  bool live = task->status < CS_TASK_DONE;
+  if (live) cs_task_cancel(L, task);
+  lua_pushboolean(L, live);
+  return 1;
+}
+
+/* watch(task): its error will be asked for by join, so that it is not reported. */
+static int task_watch(lua_State *L) {
+  check_task(L, 1)->watched = true;
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* --- waiting for time, and for each other --- */
+
+static int sleep_attempt(lua_State *L, cs_op *op) {
+  if (op->timeout != CS_FOREVER) return CS_PARK;
+  if (op->done++ == 0) return CS_YIELD;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int sleep_over(lua_State *L, cs_op *op, int err) {
+  if (err != ETIMEDOUT) return cs_fail(L, op->call, err);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int start_sleep(lua_State *L, const char *call, int64_t timeout) {
+  cs_op op;
+  cs_op_init(&op, call, sleep_attempt, NULL, timeout == 0 ? CS_FOREVER : timeout);
+  op.fail = sleep_over;
+  return cs_drive(L, &op);
+}
+
+/***
+Waits. In a task the others go on meanwhile.
+Source: Python's `time.sleep`.
+@function sleep
+@tparam number seconds 0: just lets the others have a turn
+@treturn boolean true
+*/
+static int loop_sleep(lua_State *L) {
+  luaL_checknumber(L, 1);
+  int64_t timeout = cs_check_timeout(L, 1);
+  return start_sleep(L, "sleep", timeout == CS_FOREVER ? timeout - 1 : timeout);
+}
+
+/***
+Lets the other tasks have a turn.
+@function yield
+@treturn boolean true
+*/
+static int loop_yield(lua_State *L) {
+  return start_sleep(L, "yield", 0);
+}
+
+/* A queue of tasks, for Lua code that makes tasks wait for each other. */
+typedef struct waiters {
+  const cs_class *cls;
+  cs_queue queue;
+} waiters;
+
+static const cs_class waiters_class = {"csock.waiters"};
+
+static int loop_waiters(lua_State *L) {
+  cs_object_new(L, &waiters_class, sizeof(waiters), 0);
+  return 1;
+}
+
+static int wait_attempt(lua_State *L, cs_op *op) {
+  if (op->done++ == 0) return CS_PARK;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* waiters:wait([timeout]): until woken; outside of tasks, for one turn of the loop. */
+static int waiters_wait(lua_State *L) {
+  cs_op op;
+  waiters *w = cs_object_check(L, 1, &waiters_class);
+  cs_op_init(&op, "wait", wait_attempt, NULL, cs_check_timeout(L, 2));
+  op.ptr = &w->queue;
+  return cs_drive(L, &op);
+}
+
+/* waiters:wake([all]): the first one, or all. */
+static int waiters_wake(lua_State *L) {
+  waiters *w = cs_object_check(L, 1, &waiters_class);
+  cs_wake(&w->queue, lua_toboolean(L, 2));
+  return 0;
+}
+
+/* --- coroutines inside a task --- */
+
+static int go_on(lua_State *L, int status, lua_KContext context);
+
+/* Resumes `co`, which stands at index 1 or is upvalue 1. A wait in it is passed on to the task. */
+static int resume_inner(lua_State *L, lua_State *co, int nargs, bool wrapped) {
+  cs_loop *loop = cs_loop_get(L);
+  bool entered = loop->current != NULL && L == loop->innermost;
+  int nresults = 0;
+  if (entered) {
+    loop->innermost = co;
+    loop->passing = false;
+  }
+  int status = lua_resume(co, L, nargs, &nresults);
+  if (entered) loop->innermost = L;
+  if (status == LUA_YIELD && entered && loop->passing)
+    return lua_yieldk(L, 0, (lua_KContext)wrapped, go_on);
+  if (status == LUA_OK || status == LUA_YIELD) {
+    luaL_checkstack(L, nresults + 1, "too many results");
+    if (!wrapped) lua_pushboolean(L, 1);
+    lua_xmove(co, L, nresults);
+    return nresults + !wrapped;
+  }
+  if (!wrapped) {
+    lua_pushboolean(L, 0);
+    lua_xmove(co, L, 1);
+    return 2;
+  }
+#if LUA_VERSION_RELEASE_NUM >= 50406
+  lua_closethread(co, L);
+#else
+  lua_resetthread(co);
+#endif
+  lua_xmove(co, L, 1); /* the error value, which closing keeps or replaces */
+  return lua_error(L);
+}
+
+static int go_on(lua_State *L, int status, lua_KContext context) {
+  bool wrapped = context != 0;
+  (void)status;
+  return resume_inner(L, lua_tothread(L, wrapped ? lua_upvalueindex(1) : 1), 0, wrapped);
+}
+
+/* Moves the arguments from index `first` on to the coroutine, if it can be resumed at all. */
+static bool move_arguments(lua_State *L, lua_State *co, int first) {
+  int nargs = lua_gettop(L) - first + 1;
+  bool dead = lua_status(co) == LUA_OK && lua_gettop(co) == 0;
+  if (dead || lua_status(co) > LUA_YIELD || !lua_checkstack(co, nargs)) {
+    lua_pushliteral(L, "cannot resume dead coroutine");
+    return false;
+  }
+  lua_xmove(L, co, nargs);
+  return true;
+}
+
+/***
+`coroutine.resume` for coroutines in which csock calls may wait: the wait is the task's.
+Source: Lua's `coroutine.resume`.
+@function resume
+@tparam thread co
+@param ... passed to the coroutine
+@treturn[1] boolean true
+@return[1] what it yielded or returned
+@treturn[2] boolean false
+@return[2] the error
+*/
+static int loop_resume(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTHREAD);
+  lua_State *co = lua_tothread(L, 1);
+  int nargs = lua_gettop(L) - 1;
+  if (!move_arguments(L, co, 2)) {
+    lua_pushboolean(L, 0);
+    lua_insert(L, -2);
+    return 2;
+  }
+  return resume_inner(L, co, nargs, false);
+}
+
+static int call_wrapped(lua_State *L) {
+  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+  int nargs = lua_gettop(L);
+  if (!move_arguments(L, co, 1)) return lua_error(L);
+  return resume_inner(L, co, nargs, true);
+}
+
+/***
+`coroutine.wrap` for coroutines in which csock calls may wait: the wait is the task's.
+Source: Lua's `coroutine.wrap`.
+@function wrap
+@tparam function f
+@treturn function resumes the coroutine and returns what it yields
+*/
+static int loop_wrap(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_State *co = lua_newthread(L);
+  lua_pushvalue(L, 1);
+  lua_xmove(L, co, 1);
+  lua_pushcclosure(L, call_wrapped, 1);
+  return 1;
+}
+
+/* --- registration --- */
+
+static const luaL_Reg task_methods[] = {
+    {"status", task_status}, {"join", task_join}, {"cancel", task_cancel},
+    {"watch", task_watch},   {NULL, NULL},
+};
+
+static const luaL_Reg task_meta[] = {{"__tostring", task_tostring}, {NULL, NULL}};
+
+static const luaL_Reg waiters_methods[] = {
+    {"wait", waiters_wait},
+    {"wake", waiters_wake},
+    {NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {
+    {"spawn", loop_spawn},     {"current", loop_current},
+    {"sleep", loop_sleep},     {"yield", loop_yield},
+    {"waiters", loop_waiters}, {"resume", loop_resume},
+    {"wrap", loop_wrap},       {NULL, NULL},
+};
+
+void cs_open_task(lua_State *L) {
+  cs_class_make(L, &cs_task_class, task_methods, task_meta);
+  cs_class_make(L, &waiters_class, waiters_methods, NULL);
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  cs_setfuncs(L, functions);
+}

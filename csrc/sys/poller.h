@@ -1,0 +1,52 @@
+/* poller.h: one interface to the system's ways of waiting for many descriptors; each backend is a
+   file of its own. Functions return 0 or an errno value. */
+#ifndef CS_POLLER_H
+#define CS_POLLER_H
+
+#include "port.h"
+
+#include <signal.h>
+
+#define CS_READ   1u
+#define CS_WRITE  2u
+#define CS_HANGUP 4u /* the peer has finished, or failed: reading will tell */
+
+typedef struct cs_event {
+  void *data;
+  unsigned ready; /* CS_* */
+} cs_event;
+
+typedef struct cs_poller cs_poller;
+
+/* What a backend offers. Edge-triggered backends (epoll, kqueue) watch both directions from `add`
+   on and report changes; a level-triggered one (poll) watches what `want` last said, and after a
+   report no longer that direction. */
+typedef struct cs_poller_ops {
+  const char *name;
+  int (*make)(cs_poller **p);
+  void (*free)(cs_poller *p);
+  int (*fileno)(const cs_poller *p); /* readable when an event is there; -1: none */
+  /* `*slot` is the backend's note about the descriptor; it must stay where it is until `remove`.
+     EPERM: the descriptor is always ready (a regular file). EEXIST: it is watched already. */
+  int (*add)(cs_poller *p, int fd, void *data, unsigned *slot);
+  void (*want)(cs_poller *p, unsigned slot, unsigned directions); /* NULL when edge-triggered */
+  void (*remove)(cs_poller *p, int fd, unsigned slot);
+  /* Up to `max` events into `events`; their number into `*n`. `left` in ns, CS_FOREVER for none;
+     never early. With a `mask`, the signals of that mask are blocked only outside the sleep. EINTR.
+   */
+  int (*wait)(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *events, unsigned max,
+              unsigned *n);
+} cs_poller_ops;
+
+extern const cs_poller_ops cs_poller_epoll, cs_poller_kqueue, cs_poller_poll;
+
+/* The backend of that name, or NULL; the best one for name NULL. */
+const cs_poller_ops *cs_poller_find(const char *name);
+
+/* The i-th backend that this system has, or NULL. */
+const cs_poller_ops *cs_poller_at(unsigned i);
+
+/* A descriptor that is readable while one of `fds` has an event. ENOSYS where there is none. */
+int cs_poller_join(const struct pollfd *fds, unsigned nfds, int *fd);
+
+#endif

@@ -1,0 +1,109 @@
+/* poller_poll.c: poll(2), for every system. Level-triggered: watches what `want` says. */
+#include "poller.h"
+#include "clock.h"
+
+#include <stdlib.h>
+
+struct cs_poller {
+  struct pollfd *fds; /* fd is ~fd (negative: ignored) while nothing is wanted of it */
+  struct entry {
+    void *data;
+    unsigned *slot; /* the owner's note of the index, which moves */
+  } * entries;
+  unsigned count, room;
+};
+
+static int po_make(cs_poller **p) {
+  *p = calloc(1, sizeof **p);
+  return *p == NULL ? ENOMEM : 0;
+}
+
+static void po_free(cs_poller *p) {
+  free(p->fds);
+  free(p->entries);
+  free(p);
+}
+
+static int po_fileno(const cs_poller *p) {
+  (void)p;
+  return -1;
+}
+
+static int grow(cs_poller *p) {
+  unsigned room = p->room == 0 ? 16 : p->room * 2;
+  struct pollfd *fds = realloc(p->fds, room * sizeof *fds);
+  if (fds == NULL) return ENOMEM;
+  p->fds = fds;
+  struct entry *entries = realloc(p->entries, room * sizeof *entries);
+  if (entries == NULL) return ENOMEM;
+  p->entries = entries;
+  p->room = room;
+  return 0;
+}
+
+static int po_add(cs_poller *p, int fd, void *data, unsigned *slot) {
+  if (p->count == p->room) {
+    int err = grow(p);
+    if (err != 0) return err;
+  }
+  p->fds[p->count] = (struct pollfd){.fd = ~fd};
+  p->entries[p->count] = (struct entry){.data = data, .slot = slot};
+  *slot = p->count++;
+  return 0;
+}
+
+static void po_want(cs_poller *p, unsigned slot, unsigned directions) {
+  struct pollfd *f = &p->fds[slot];
+  int fd = f->fd < 0 ? ~f->fd : f->fd;
+  f->events = (short)((directions & CS_READ ? POLLIN | POLLPRI : 0) |
+                      (directions & CS_WRITE ? POLLOUT : 0));
+  f->fd = directions != 0 ? fd : ~fd;
+}
+
+static void po_remove(cs_poller *p, int fd, unsigned slot) {
+  (void)fd;
+  unsigned last = --p->count;
+  if (slot == last) return;
+  p->fds[slot] = p->fds[last];
+  p->entries[slot] = p->entries[last];
+  *p->entries[slot].slot = slot;
+}
+
+static int po_wait(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *events, unsigned max,
+                   unsigned *n) {
+  struct timespec t = {.tv_sec = (time_t)(left / 1000000000), .tv_nsec = left % 1000000000};
+  *n = 0;
+#if CS_HAVE_PPOLL
+  int got = ppoll(p->fds, p->count, left == CS_FOREVER ? NULL : &t, mask);
+#else
+  int64_t ms = (int64_t)t.tv_sec * 1000 + (t.tv_nsec + 999999) / 1000000;
+  if (mask != NULL) pthread_sigmask(SIG_SETMASK, mask, NULL);
+  int got = poll(p->fds, p->count, left == CS_FOREVER ? -1 : ms > INT_MAX ? INT_MAX : (int)ms);
+#endif
+  if (got < 0) return errno;
+  for (unsigned i = 0; i < p->count && got > 0 && *n < max; i++) {
+    short bits = p->fds[i].fd < 0 ? 0 : p->fds[i].revents;
+    if (bits == 0) continue;
+    unsigned ready = 0;
+    if (bits & (POLLIN | POLLPRI)) ready |= CS_READ;
+    if (bits & POLLOUT) ready |= CS_WRITE;
+    if (bits & (POLLHUP | POLLERR | POLLNVAL)) ready |= CS_READ | CS_WRITE | CS_HANGUP;
+    events[*n].data = p->entries[i].data;
+    events[*n].ready = ready;
+    ++*n;
+    got--;
+    po_want(p, i, 0);
+  }
+  return 0;
+}
+
+const cs_poller_ops cs_poller_poll = {
+    .name = "poll",
+    .make = po_make,
+    .free = po_free,
+    .fileno = po_fileno,
+    .add = po_add,
+    .want = po_want,
+    .remove = po_remove,
+    .wait = po_wait,
+};
