@@ -174,6 +174,7 @@ run-test: $(CORE) $(SUPPORT)
 
 C_FILES := $(shell find csrc spec -name '*.[ch]')
 LUAC    ?= $(subst lua,luac,$(LUA))
+LUA_CHECKED := $(shell find lua spec examples -name "*.lua")
 
 lint: deps-lint
 	$(AGAIN) run-lint
@@ -186,7 +187,7 @@ run-lint:
 	clang-format --dry-run -Werror $(C_FILES)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -j 2 -D__linux__ -D__GNUC__ -Icsrc csrc spec
-	find lua spec examples -name '*.lua' -exec $(LUAC) -p {} +
+	@for f in $(LUA_CHECKED); do $(LUAC) -p $$f || exit; done
 	luacheck --quiet --no-color .
 	luarocks --lua-version=$(LUA_VERSION) lint rockspec/csock-scm-1.rockspec
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror check-layers
@@ -219,7 +220,7 @@ valgrind: deps-valgrind
 # valgrind counts an open descriptor as no error, so its report is read for them.
 run-valgrind: objects
 	@SPEC_SLOWNESS=20 timeout -k 10 $(TIME_LIMIT) valgrind --quiet --leak-check=full --error-exitcode=99 \
-	  --track-fds=yes --log-file=$(VALGRIND_LOG) $(LUA) spec/support/run.lua $(VALGRIND_SPECS) || \
+	  --track-fds=yes --child-silent-after-fork=yes --log-file=$(VALGRIND_LOG) $(LUA) spec/support/run.lua $(VALGRIND_SPECS) || \
 	  { cat $(VALGRIND_LOG); exit 1; }
 	@! awk '/Open .*file descriptor|Open .*socket/ { open = $$0; next } \
 	  open && !/inherited from parent/ { print open; print; found = 1 } { open = "" } \
