@@ -149,17 +149,43 @@ static bool fd_from_method(lua_State *L, int arg, const char *name, int *fd) {
   return true;
 }
 
-int cs_check_fd(lua_State *L, int arg) {
+/* The descriptor of the value at `idx`; false when it is nothing that has one. */
+static bool find_fd(lua_State *L, int idx, int *fd) {
+  if (lua_type(L, idx) == LUA_TNUMBER) {
+    int isnum;
+    lua_Integer n = lua_tointegerx(L, idx, &isnum);
+    *fd = (int)n;
+    return isnum && n >= 0 && n <= INT_MAX;
+  }
+  luaL_Stream *file = luaL_testudata(L, idx, LUA_FILEHANDLE);
+  if (file != NULL) {
+    *fd = file->closef == NULL || file->f == NULL ? -1 : fileno(file->f);
+    return true;
+  }
   int top = lua_gettop(L);
-  int fd = -1;
-  arg = lua_absindex(L, arg);
-  if (lua_type(L, arg) == LUA_TNUMBER) return (int)cs_check_int(L, arg, 0, INT_MAX);
-  luaL_Stream *file = luaL_testudata(L, arg, LUA_FILEHANDLE);
-  if (file != NULL) return file->closef == NULL || file->f == NULL ? -1 : fileno(file->f);
+  idx = lua_absindex(L, idx);
   luaL_checkstack(L, 8, NULL);
-  if (!fd_from_method(L, arg, "fileno", &fd) && !fd_from_method(L, arg, "getfd", &fd))
-    luaL_typeerror(L, arg, "socket, stream, file, descriptor, or object with a fileno method");
+  bool found = fd_from_method(L, idx, "fileno", fd) || fd_from_method(L, idx, "getfd", fd);
   lua_settop(L, top);
+  return found;
+}
+
+static const char fd_expected[] =
+    "socket, stream, file, descriptor, or object with a fileno method";
+
+int cs_check_fd(lua_State *L, int arg) {
+  int fd = -1;
+  if (lua_type(L, arg) == LUA_TNUMBER) return (int)cs_check_int(L, arg, 0, INT_MAX);
+  if (!find_fd(L, arg, &fd)) luaL_typeerror(L, arg, fd_expected);
+  return fd;
+}
+
+int cs_item_fd(lua_State *L, int arg, lua_Integer i) {
+  int fd = -1;
+  if (!find_fd(L, -1, &fd))
+    luaL_argerror(L, arg,
+                  lua_pushfstring(L, "[%I]: %s expected, got %s", (LUAI_UACINT)i, fd_expected,
+                                  luaL_tolstring(L, -1, NULL)));
   return fd;
 }
 

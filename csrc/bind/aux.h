@@ -80,6 +80,9 @@ const char *cs_check_bytes(lua_State *L, int arg, size_t *len);
    method (called unprotected). -1 when the thing is closed; raises when it is none of these. */
 int cs_check_fd(lua_State *L, int arg);
 
+/* The same of the value on the top, which is item `i` of the sequence at `arg`. */
+int cs_item_fd(lua_State *L, int arg, lua_Integer i);
+
 /* --- tables ------------------------------------------------------------------------------- */
 
 /* Registers the functions of `list` in the table on the top. */

@@ -16,6 +16,8 @@ void cs_open_netdb(lua_State *L);
 void cs_open_buffer(lua_State *L);
 void cs_open_stream(lua_State *L);
 void cs_open_select(lua_State *L);
+void cs_open_poll(lua_State *L);
+void cs_open_epoll(lua_State *L);
 void cs_open_loop(lua_State *L);
 void cs_open_task(lua_State *L);
 

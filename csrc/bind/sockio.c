@@ -28,19 +28,15 @@ static bool is_stream(const cs_op *op) {
   return cs_sock_of(op->h)->type == SOCK_STREAM;
 }
 
-/* AF_PACKET refuses MSG_NOSIGNAL when receiving. */
-static int recv_flags(const cs_op *op) {
+int cs_io_recv_flags(const cs_op *op) {
   return op->flags & ~CS_MSG_NOSIGNAL;
 }
 
-/* The number of bytes to make room for, when more than the scratch buffer was asked for: what has
-   arrived, so that recv(2^40) costs nothing. -1 with errno when nothing has: a datagram that came
-   just after the question would be cut. */
-static ssize_t room_for(const cs_op *op) {
+ssize_t cs_io_room(const cs_op *op) {
   int waiting = 0;
   char byte;
   bool peek = !is_stream(op) && !(op->flags & MSG_ERRQUEUE); /* which knows no peeking */
-  if (peek && recv(op->h->fd, &byte, 1, recv_flags(op) | MSG_PEEK) < 0) return -1;
+  if (peek && recv(op->h->fd, &byte, 1, cs_io_recv_flags(op) | MSG_PEEK) < 0) return -1;
   if (ioctl(op->h->fd, FIONREAD, &waiting) != 0 || waiting < 0) waiting = 1 << 20;
   size_t room = (size_t)waiting > CS_SCRATCH ? (size_t)waiting : CS_SCRATCH;
   return (ssize_t)(room < op->size ? room : op->size);
@@ -57,9 +53,9 @@ static int flags_telling_length(const cs_sock *s, int flags) {
    of a stream are there at once; TCP would wait for the next one. */
 static ssize_t receive(cs_op *op, char *buf, size_t size, cs_sockaddr *addr, socklen_t *len) {
   if (size == 0 && is_stream(op)) return 0;
-  if (op->slot == 0) return recv(op->h->fd, buf, size, recv_flags(op));
+  if (op->slot == 0) return recv(op->h->fd, buf, size, cs_io_recv_flags(op));
   *len = sizeof *addr;
-  return recvfrom(op->h->fd, buf, size, recv_flags(op), &addr->any, len);
+  return recvfrom(op->h->fd, buf, size, cs_io_recv_flags(op), &addr->any, len);
 }
 
 /* Pushes what follows the data: the address where it was asked for, and the length of a datagram
@@ -91,7 +87,7 @@ static int recv_attempt(lua_State *L, cs_op *op) {
   } else {
     luaL_Buffer b;
     int top = lua_gettop(L);
-    got = room_for(op);
+    got = cs_io_room(op);
     if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
     size = (size_t)got;
     char *room = luaL_buffinitsize(L, &b, size);

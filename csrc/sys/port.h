@@ -7,6 +7,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* accept4, ppoll, struct ucred, dladdr */
 #endif
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64 /* large files on 32-bit systems too */
+#endif
 #if defined(__APPLE__)
 #define _DARWIN_C_SOURCE
 #endif
@@ -51,6 +54,15 @@
 #else
 #define CS_HAVE_KQUEUE 0
 #define CS_HAVE_SA_LEN 0
+#endif
+
+#if defined(__has_include)
+#if __has_include(<linux/if_alg.h>)
+#define CS_HAVE_AFALG 1
+#endif
+#endif
+#ifndef CS_HAVE_AFALG
+#define CS_HAVE_AFALG 0
 #endif
 
 #if defined(__APPLE__)
