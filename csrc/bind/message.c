@@ -552,6 +552,7 @@ static int message_cmsg_space(lua_State *L) {
 const luaL_Reg cs_sock_message_methods[] = {
     {"recvmsg", sock_recvmsg},
     {"recvmsg_into", sock_recvmsg_into},
+    {"sendfile", cs_sock_sendfile},
     {"sendmsg", sock_sendmsg},
 #if CS_HAVE_AFALG
     {"sendmsg_afalg", cs_sock_sendmsg_afalg},

@@ -36,6 +36,10 @@ cs_stream *cs_stream_check(lua_State *L, int arg);
  *buffered: bytes are there to be read without asking the kernel. */
 int cs_stream_fd(lua_State *L, int idx, bool *buffered);
 
+/* Takes at most `n` of the bytes that the value at `idx` has received already, if it is a stream;
+   returns how many. */
+size_t cs_stream_take(lua_State *L, int idx, char *bytes, size_t n);
+
 /* Starts an op of the stream, which is at stack index 1; `able`: its mode allows the call. */
 void cs_stream_op(cs_op *op, cs_stream *st, bool able, const char *call, cs_attempt attempt);
 

@@ -165,6 +165,17 @@ static void take(cs_stream *st, size_t n) {
   st->taken++;
 }
 
+size_t cs_stream_take(lua_State *L, int idx, char *bytes, size_t n) {
+  bool buffered;
+  if (cs_stream_fd(L, idx, &buffered) == -2) return 0;
+  cs_stream *st = cs_stream_check(L, idx);
+  if (n > st->in.len) n = st->in.len;
+  if (n == 0) return 0;
+  memcpy(bytes, cs_bytes_at(&st->in, 0), n);
+  take(st, n);
+  return n;
+}
+
 /* --- operations ---
    In the op: done = where the current piece begins, size = how far it has been looked through,
    slot = its format's stack index, last = that of the last one, flags = AT_END once the stream has

@@ -3,6 +3,9 @@
 
 #include <signal.h>
 #include <sys/stat.h>
+#if CS_HAVE_SENDFILE
+#include <sys/sendfile.h>
+#endif
 
 /* A write of so much does not block where poll(2) has said that there is room. */
 #ifdef PIPE_BUF
@@ -57,22 +60,59 @@ static void take_sigpipe(const sigset_t *sigpipe) {
 #endif
 }
 
-/* write(2) with SIGPIPE held off this thread: there is no flag for it outside of sockets, and the
-   signal's disposition belongs to the host program. */
-static ssize_t write_quietly(int fd, const char *bytes, size_t n) {
+/* SIGPIPE held off this thread during a call that has no flag for it: the signal's disposition
+   belongs to the host program. */
+typedef struct quiet {
   sigset_t sigpipe, before, pending;
-  sigemptyset(&sigpipe);
-  sigaddset(&sigpipe, SIGPIPE);
-  sigemptyset(&pending);
-  sigpending(&pending);
-  pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
-  ssize_t r = write(fd, bytes, n);
+} quiet;
+
+static void quiet_begin(quiet *q) {
+  sigemptyset(&q->sigpipe);
+  sigaddset(&q->sigpipe, SIGPIPE);
+  sigemptyset(&q->pending);
+  sigpending(&q->pending);
+  pthread_sigmask(SIG_BLOCK, &q->sigpipe, &q->before);
+}
+
+/* `failed`: the call gave -1. Leaves errno as it is. */
+static void quiet_end(const quiet *q, bool failed) {
   int err = errno;
-  if (r < 0 && err == EPIPE && !sigismember(&pending, SIGPIPE)) take_sigpipe(&sigpipe);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (failed && err == EPIPE && !sigismember(&q->pending, SIGPIPE)) take_sigpipe(&q->sigpipe);
+  pthread_sigmask(SIG_SETMASK, &q->before, NULL);
   errno = err;
+}
+
+static ssize_t write_quietly(int fd, const char *bytes, size_t n) {
+  quiet q;
+  quiet_begin(&q);
+  ssize_t r = write(fd, bytes, n);
+  quiet_end(&q, r < 0);
   return r;
 }
+
+#if CS_HAVE_SENDFILE
+
+int cs_io_sendfile(int out, int in, off_t *offset, size_t n, size_t *sent) {
+  quiet q;
+  ssize_t r;
+  quiet_begin(&q);
+  do {
+    r = sendfile(out, in, offset, n);
+  } while (r < 0 && errno == EINTR);
+  quiet_end(&q, r < 0);
+  if (r < 0) return failure();
+  *sent = (size_t)r;
+  return 0;
+}
+
+#else
+
+int cs_io_sendfile(int out, int in, off_t *offset, size_t n, size_t *sent) {
+  (void)out, (void)in, (void)offset, (void)n, (void)sent;
+  return ENOSYS;
+}
+
+#endif
 
 int cs_io_write(int fd, cs_io_kind kind, const char *bytes, size_t n, size_t *put) {
   int err = kind == CS_IO_OTHER ? ready(fd, POLLOUT) : 0;

@@ -22,4 +22,10 @@ int cs_io_read(int fd, cs_io_kind kind, char *bytes, size_t n, size_t *got);
  * SIGPIPE. */
 int cs_io_write(int fd, cs_io_kind kind, const char *bytes, size_t n, size_t *put);
 
+/* At most `n` bytes of the file `in`, from *offset on (which moves), to the socket `out`, which
+   must be non-blocking, without bringing them to user space. *sent is 0 at the end of the file. 0,
+   EAGAIN, an errno value; ENOSYS, EINVAL and others where the system cannot do it for such a file:
+   nothing has been sent then, and it can be copied. EPIPE never comes with SIGPIPE. */
+int cs_io_sendfile(int out, int in, off_t *offset, size_t n, size_t *sent);
+
 #endif
