@@ -179,7 +179,9 @@ int cs_sendmsg_attempt(lua_State *L, cs_op *op) {
 int cs_message_send(lua_State *L, cs_op *op, cs_message *m, int arg, int last) {
   cs_sock *s = cs_sock_of(op->h);
   op->data = (char *)m;
+  op->first = CS_WRITABLE;
   if (arg <= last && !lua_isnil(L, arg)) {
+    op->first = 0; /* a look-up may come first */
     int err = cs_op_address(L, op, arg, last, s->family, s->type, s->proto);
     if (err != 0) return cs_fail(L, op->call, err);
   }
@@ -319,23 +321,29 @@ static bool receive(lua_State *L, cs_op *op, struct msghdr *h, cs_sockaddr *addr
   cs_message *m = op->ptr;
   struct iovec one = {.iov_base = op->h->state->scratch, .iov_len = op->size};
   bool into = op->slot != 0;
+  int top = lua_gettop(L);
+  ssize_t got = 0;
   if (!into && op->size > CS_SCRATCH) {
-    one.iov_len = cs_io_room(op->h->fd, op->size);
-    one.iov_base = lua_newuserdatauv(L, one.iov_len, 0);
+    got = cs_io_room(op);
+    if (got >= 0) {
+      one.iov_len = (size_t)got;
+      one.iov_base = lua_newuserdatauv(L, one.iov_len, 0);
+    }
   }
-  set_header(h, m, into ? m->iov : &one, into ? m->count : 1);
-  h->msg_name = addr;
-  h->msg_namelen = sizeof *addr;
-  int flags = op->flags & ~CS_MSG_NOSIGNAL; /* AF_PACKET refuses it when receiving */
-  ssize_t got = recvmsg(op->h->fd, h, flags | MSG_CMSG_CLOEXEC);
+  if (got >= 0) {
+    set_header(h, m, into ? m->iov : &one, into ? m->count : 1);
+    h->msg_name = addr;
+    h->msg_namelen = sizeof *addr;
+    got = recvmsg(op->h->fd, h, cs_io_recv_flags(op) | MSG_CMSG_CLOEXEC);
+  }
   if (got < 0) {
     int err = errno;
-    if (!into && op->size > CS_SCRATCH) lua_pop(L, 1);
+    lua_settop(L, top);
     *result = cs_io_failed(L, op, err, CS_READABLE);
     return false;
   }
-  m->received =
-      m->room > 0 ? (unsigned)h->msg_controllen : 0; /* from here on its descriptors are ours */
+  /* From here on the descriptors in it are ours. */
+  m->received = m->room > 0 ? (unsigned)h->msg_controllen : 0;
   if (MSG_CMSG_CLOEXEC == 0 && m->received > 0) each_descriptor(m, 0, keep_from_children);
   h->msg_flags &= ~(MSG_CMSG_CLOEXEC & ~op->flags); /* the kernel gives our own flag back */
   if (into)
@@ -384,6 +392,14 @@ static int recvmsg_attempt(lua_State *L, cs_op *op) {
   return 4;
 }
 
+/* On a stream MSG_TRUNC drops the bytes, and the buffer keeps what was in it: not for a program to
+   see. */
+static void recvmsg_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags) {
+  if (s->type == SOCK_STREAM) flags &= ~MSG_TRUNC;
+  cs_sock_io_op(op, s, call, attempt, flags);
+  op->first = CS_READABLE;
+}
+
 static size_t check_ancbufsize(lua_State *L, int arg) {
   return (size_t)cs_opt_int(L, arg, 0, 0, CS_CONTROL_MAX);
 }
@@ -412,7 +428,7 @@ static int sock_recvmsg(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   size_t size = cs_check_size(L, 2);
   size_t room = check_ancbufsize(L, 3);
-  cs_sock_io_op(&op, s, "recvmsg", recvmsg_attempt, cs_opt_cint(L, 4, 0));
+  recvmsg_op(&op, s, "recvmsg", recvmsg_attempt, cs_opt_cint(L, 4, 0));
   op.size = size;
   op.ptr = push_message(L, 0, room, true);
   return cs_drive(L, &op);
@@ -438,7 +454,7 @@ static int sock_recvmsg_into(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   if (!lua_istable(L, 2) && !lua_isuserdata(L, 2)) return luaL_typeerror(L, 2, "table of buffers");
   size_t room = check_ancbufsize(L, 3);
-  cs_sock_io_op(&op, s, "recvmsg_into", recvmsg_attempt, cs_opt_cint(L, 4, 0));
+  recvmsg_op(&op, s, "recvmsg_into", recvmsg_attempt, cs_opt_cint(L, 4, 0));
   int first = lua_gettop(L) + 1;
   size_t count = cs_message_pieces(L, 2);
   if (count > IOV_MAX) return cs_fail(L, "recvmsg_into", EMSGSIZE);
@@ -512,7 +528,7 @@ static int message_recv_fds(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   size_t size = cs_check_size(L, 2);
   size_t max = (size_t)cs_check_int(L, 3, 0, CS_CONTROL_MAX / (lua_Integer)sizeof(int));
-  cs_sock_io_op(&op, s, "recv_fds", recv_fds_attempt, cs_opt_cint(L, 4, 0));
+  recvmsg_op(&op, s, "recv_fds", recv_fds_attempt, cs_opt_cint(L, 4, 0));
   op.size = size;
   op.done = max;
   op.ptr = push_message(L, 0, CMSG_SPACE(max * sizeof(int)) + CONTROL_SPARE, true);
