@@ -12,6 +12,7 @@
 #endif
 #if defined(__APPLE__)
 #define _DARWIN_C_SOURCE
+#define __APPLE_USE_RFC_3542 /* IPV6_RECVPKTINFO and its kin */
 #endif
 
 #include <errno.h>
@@ -28,21 +29,23 @@
 #include <unistd.h>
 
 #if defined(__linux__)
-#define CS_HAVE_ACCEPT4  1
-#define CS_HAVE_EPOLL    1
-#define CS_HAVE_EVENTFD  1
-#define CS_HAVE_SENDFILE 1 /* sendfile(out, in, offset, count) in Linux's form */
+#define CS_HAVE_ACCEPT4       1
+#define CS_HAVE_EPOLL         1
+#define CS_HAVE_EVENTFD       1
+#define CS_HAVE_LINUX_NUMBERS 1 /* its own protocols: bind/constants_linux.c */
+#define CS_HAVE_SENDFILE      1 /* sendfile(out, in, offset, count) in Linux's form */
 #define CS_HAVE_ABSTRACT_UNIX 1 /* AF_UNIX names that begin with a zero byte */
 #else
-#define CS_HAVE_ACCEPT4  0
-#define CS_HAVE_EPOLL    0
-#define CS_HAVE_EVENTFD  0
-#define CS_HAVE_SENDFILE 0
+#define CS_HAVE_ACCEPT4       0
+#define CS_HAVE_EPOLL         0
+#define CS_HAVE_EVENTFD       0
+#define CS_HAVE_LINUX_NUMBERS 0
+#define CS_HAVE_SENDFILE      0
 #define CS_HAVE_ABSTRACT_UNIX 0
 #endif
 
 #if defined(__linux__) || defined(__FreeBSD__)
-#define CS_HAVE_GETHOSTBY_R 1 /* gethostbyname_r, gethostbyaddr_r in the form that takes a buffer */
+#define CS_HAVE_GETHOSTBY_R 1 /* gethostbyname_r, gethostbyaddr_r: they take a buffer */
 #else
 #define CS_HAVE_GETHOSTBY_R 0
 #endif
