@@ -60,10 +60,7 @@ void cs_bytes_retract(cs_bytes *q, size_t n) {
   q->len -= n;
 }
 
-void cs_bytes_consume(cs_bytes *q, size_t n) {
-  q->head += n;
-  q->len -= n;
-  if (q->len > 0) return;
+void cs_bytes_emptied(cs_bytes *q) {
   q->head = 0;
   if (q->capacity > CS_BYTES_KEEP) cs_bytes_free(q);
 }

@@ -29,8 +29,15 @@ int cs_bytes_append(cs_bytes *q, const char *data, size_t n);
 /* Takes the last `n` bytes back. */
 void cs_bytes_retract(cs_bytes *q, size_t n);
 
-/* Drops the first `n` bytes; nothing is moved. An emptied queue gives a large block back. */
-void cs_bytes_consume(cs_bytes *q, size_t n);
+/* Called when the last byte has been taken: gives a large block back. */
+void cs_bytes_emptied(cs_bytes *q);
+
+/* Drops the first `n` bytes; nothing is moved. (Inline: done for every line that is read.) */
+static inline void cs_bytes_consume(cs_bytes *q, size_t n) {
+  q->head += n;
+  q->len -= n;
+  if (q->len == 0) cs_bytes_emptied(q);
+}
 
 /* To be called before a long wait: a queue with little in it keeps little memory. */
 void cs_bytes_idle(cs_bytes *q);
