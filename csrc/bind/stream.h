@@ -16,7 +16,8 @@ typedef struct cs_stream {
   cs_bytes in;     /* received, not yet read */
   cs_bytes out;    /* written, not yet sent */
   size_t want;     /* room to make for receiving: more where more comes */
-  size_t scanned;  /* the first bytes of `in` that are known to hold no LF */
+  size_t scanned;  /* in the first bytes of `in` no delimiter `scanned_for` begins */
+  uint64_t scanned_for;
   size_t out_size; /* `out` is sent when it holds so much */
   unsigned taken;  /* counts the reads that took bytes: an op that waited can tell */
   cs_io_kind kind;

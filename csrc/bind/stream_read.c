@@ -13,7 +13,7 @@ typedef enum piece_kind { LINE, WHOLE_LINE, NUMERAL, ALL, COUNT, RECORD } piece_
 typedef struct piece {
   piece_kind kind;
   size_t limit;          /* the most bytes to take; of a RECORD, without its delimiter */
-  const char *delimiter; /* of a RECORD */
+  const char *delimiter; /* of lines and a RECORD */
   size_t delimiter_len;
   /* Filled in by measure: */
   size_t end;  /* the offset after the piece */
@@ -106,7 +106,7 @@ static bool measure_record(const cs_stream *st, size_t at, bool at_end, size_t *
 
 static bool measure_line(const cs_stream *st, size_t at, bool at_end, size_t *scan, piece *p) {
   size_t to = add_limit(at, p->limit);
-  if (cs_bytes_find(&st->in, *scan, to, "\n", 1, scan)) {
+  if (cs_bytes_find(&st->in, *scan, to, p->delimiter, p->delimiter_len, scan)) {
     p->end = *scan + 1;
     return true;
   }
@@ -220,14 +220,30 @@ static int fill(lua_State *L, cs_op *op) {
   return 0;
 }
 
-/* Measures the piece at op->done, receiving as needed. 0, or what the attempt has to return. */
+/* Short delimiters as numbers; 0 for others. */
+#define KEY_LF ((uint64_t)1 << 56 | (uint64_t)'\n' << 48)
+
+static uint64_t delimiter_key(const piece *p) {
+  uint64_t key = p->delimiter_len;
+  if (key > 7) return 0;
+  for (size_t i = 0; i < 7; i++)
+    key = key << 8 | (i < p->delimiter_len ? (unsigned char)p->delimiter[i] : 0);
+  return key;
+}
+
+/* Measures the piece at op->done, receiving as needed. 0, or what the attempt has to return. The
+   stream remembers for a short delimiter how far it has been looked for, also from call to call: a
+   long line that is asked for again and again is looked through once. */
 static int find(lua_State *L, cs_op *op, piece *p) {
   cs_stream *st = op->ptr;
-  bool is_line = (p->kind == LINE || p->kind == WHOLE_LINE) && op->done == 0;
-  if (is_line && op->size < st->scanned) op->size = st->scanned;
+  uint64_t key = op->done == 0 ? delimiter_key(p) : 0;
+  if (key != 0 && key == st->scanned_for && op->size < st->scanned) op->size = st->scanned;
   for (bool filled = false;; filled = true) {
     if (measure(L, st, op->done, op->flags & AT_END, &op->size, p)) return 0;
-    if (is_line) st->scanned = op->size;
+    if (key != 0) {
+      st->scanned = op->size;
+      st->scanned_for = key;
+    }
     if (filled) return CS_AGAIN;
     int n = fill(L, op);
     if (n == CS_READABLE && p->kind == COUNT && p->limit == 0) return 0;
@@ -243,6 +259,10 @@ static void advance(cs_op *op, const piece *p) {
 
 /* --- read --- */
 
+static piece line_piece(piece_kind kind, size_t limit) {
+  return (piece){.kind = kind, .limit = limit, .delimiter = "\n", .delimiter_len = 1};
+}
+
 /* The piece that the format at `slot` stands for; raises when there is no such format. */
 static piece format_piece(lua_State *L, int slot) {
   piece p = {.limit = NO_LIMIT};
@@ -256,11 +276,9 @@ static piece format_piece(lua_State *L, int slot) {
   if (*format == '*') format++; /* as Lua's files do */
   switch (*format) {
   case 'l':
-    p.kind = LINE;
-    break;
+    return line_piece(LINE, NO_LIMIT);
   case 'L':
-    p.kind = WHOLE_LINE;
-    break;
+    return line_piece(WHOLE_LINE, NO_LIMIT);
   case 'n':
     p.kind = NUMERAL;
     break;
@@ -306,7 +324,7 @@ static int read_attempt(lua_State *L, cs_op *op) {
 
 /* The usual case, a line that is there already: whether it was, and is now pushed. */
 static inline bool take_ready_line(lua_State *L, cs_stream *st) {
-  size_t at = st->scanned;
+  size_t at = st->scanned_for == KEY_LF ? st->scanned : 0;
   if (at >= st->in.len) return false;
   const char *line = cs_bytes_at(&st->in, 0);
   const char *lf = memchr(line + at, '\n', st->in.len - at);
@@ -416,7 +434,7 @@ static size_t limit_at(lua_State *L, int slot) {
 
 static int readline_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = resume(op);
-  piece p = {.kind = WHOLE_LINE, .limit = limit_at(L, 2)};
+  piece p = line_piece(WHOLE_LINE, limit_at(L, 2));
   int n = find(L, op, &p);
   if (n != 0) return n;
   p.absent = false; /* "" */
@@ -446,7 +464,7 @@ static int stream_readline(lua_State *L) {
 static int readlines_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = resume(op);
   size_t hint = limit_at(L, 2), at = 0;
-  piece p = {.kind = WHOLE_LINE, .limit = NO_LIMIT};
+  piece p = line_piece(WHOLE_LINE, NO_LIMIT);
   if (hint == 0) hint = NO_LIMIT;
   do {
     int n = find(L, op, &p);
