@@ -1,8 +1,8 @@
 /* stream.c: the stream object: where it comes from (makefile, csock.stream), how long it waits, its
    end, its text. Reading: stream_read.c; writing: stream_write.c. stream_* = methods. */
 #include "stream.h"
+#include "loop.h"
 #include "parts.h"
-#include "../sys/fd.h"
 
 static const cs_class stream_class = {"csock.stream"};
 
@@ -31,7 +31,7 @@ void cs_stream_op(cs_op *op, cs_stream *st, bool able, const char *call, cs_atte
 int cs_stream_usable(lua_State *L, cs_stream *st) {
   if (st->foreign && !st->closed) {
     lua_getiuservalue(L, 1, 1);
-    if (cs_check_fd(L, -1) != st->own.fd) st->own.fd = -1; /* closed, or another one by now */
+    if (cs_check_fd(L, -1) != st->own.fd) cs_handle_release(&st->own); /* it is gone */
     lua_pop(L, 1);
   }
   return visible_fd(st) < 0 ? EBADF : 0;
@@ -101,16 +101,15 @@ static int sock_makefile(lua_State *L) {
 
 /* Opens the stream on the top over whatever is at stack index 1. */
 static int open_descriptor(lua_State *L, cs_stream *st, bool closefd) {
-  bool number = lua_type(L, 1) == LUA_TNUMBER, nonblock = false;
+  bool number = lua_type(L, 1) == LUA_TNUMBER;
   int fd = cs_check_fd(L, 1);
   int err = cs_io_kind_of(fd, &st->kind);
-  if (err == 0) err = cs_fd_get_nonblock(fd, &nonblock);
   if (err != 0) return cs_fail(L, "stream", err);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   st->own.fd = fd;
-  st->own.flags = (nonblock ? CS_H_NONBLOCK : 0) | (st->kind == CS_IO_SOCKET ? CS_H_SOCKET : 0) |
-                  (st->kind == CS_IO_FILE ? CS_H_FILE : 0);
+  /* Said to be non-blocking, as cs_io makes it: so the loop has no reason to change the flag. */
+  st->own.flags = CS_H_NONBLOCK | (st->kind == CS_IO_FILE ? CS_H_FILE : 0);
   st->owns = number && closefd;
   st->foreign = !number;
   st->closed = false;
@@ -209,9 +208,13 @@ static int close_now(cs_stream *st) {
   st->taken++;       /* for a read that waits */
   cs_bytes_free(&st->in);
   cs_bytes_free(&st->out);
-  if (st->sock != NULL) return cs_sock_release_stream(st->sock);
+  if (st->sock != NULL) {
+    cs_wake(&st->h->readers, true); /* those who wait in the stream find out; the others wait on */
+    cs_wake(&st->h->writers, true);
+    return cs_sock_release_stream(st->sock);
+  }
   if (st->owns) return cs_handle_close(&st->own);
-  st->own.fd = -1;
+  cs_handle_release(&st->own);
   return 0;
 }
 

@@ -216,6 +216,7 @@ static int fill(lua_State *L, cs_op *op) {
   if (err != 0) return cs_io_failed(L, op, err, CS_READABLE);
   if (got == 0) op->flags |= AT_END;
   if (got == room) st->want = CS_STREAM_MORE;
+  if (got < room && got > 0 && st->sock != NULL && st->sock->type == SOCK_STREAM) cs_drained(st->h);
   cs_bytes_commit(&st->in, got);
   return 0;
 }
@@ -238,6 +239,7 @@ static int find(lua_State *L, cs_op *op, piece *p) {
   cs_stream *st = op->ptr;
   uint64_t key = op->done == 0 ? delimiter_key(p) : 0;
   if (key != 0 && key == st->scanned_for && op->size < st->scanned) op->size = st->scanned;
+  bool may_wait = p->kind != COUNT || p->limit > 0;
   for (bool filled = false;; filled = true) {
     if (measure(L, st, op->done, op->flags & AT_END, &op->size, p)) return 0;
     if (key != 0) {
@@ -245,8 +247,12 @@ static int find(lua_State *L, cs_op *op, piece *p) {
       st->scanned_for = key;
     }
     if (filled) return CS_AGAIN;
+    if (op->first == 0 && may_wait && (st->h->flags & (CS_H_WATCHED | CS_H_READ)) == CS_H_WATCHED) {
+      op->first = CS_READABLE; /* nothing has come: in a task the driver need not ask the kernel */
+      return CS_AGAIN;
+    }
     int n = fill(L, op);
-    if (n == CS_READABLE && p->kind == COUNT && p->limit == 0) return 0;
+    if (n == CS_READABLE && !may_wait) return 0;
     if (n != 0) return n;
     if (op->mark != st->taken) return CS_AGAIN; /* a fileno method has read from this very stream */
   }
