@@ -54,7 +54,7 @@ ALL_CFLAGS = -std=c11 -fPIC -pthread -fvisibility=hidden $(WARN) $(WERROR) $(LUA
 CORE_SRC := $(sort $(wildcard csrc/sys/*.c csrc/bind/*.c))
 CORE_OBJ := $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 CORE     := $(BUILD)/csock/core.so
-SUPPORT  := $(BUILD)/spec/support/posix.so
+SUPPORT  := $(addprefix $(BUILD)/spec/support/,posix.so slow_resolver.so)
 
 # A program that specs start finds csock wherever its working directory is.
 export LUA

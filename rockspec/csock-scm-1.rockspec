@@ -26,6 +26,7 @@ build = {
   type = "builtin",
   modules = {
     csock = "lua/csock.lua",
+    ["csock.net"] = "lua/csock/net.lua",
     ["csock.core"] = {
       -- Both are parts of the C library; only old ones keep them in files of their own.
       libraries = { "m", "pthread" },

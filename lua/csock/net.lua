@@ -1,0 +1,231 @@
+--- What Python's `socket` module does in Python: connecting to a name, starting a server, a host's
+-- full name. `csock` hands itself in, and gets these functions.
+-- @module csock
+
+-- Splits arguments into an address (a value, a table, or a list of its parts) and the options that
+-- may follow it. Raises for what is neither, and for an option that is not in `known`.
+local function split_arguments(call, known, ...)
+  local args = table.pack(...)
+  local options = {}
+  while args.n > 1 and args[args.n] == nil do args.n = args.n - 1 end
+  if args.n > 1 and type(args[args.n]) == "table" then
+    options = args[args.n]
+    args.n = args.n - 1
+  end
+  local first = type(args[1])
+  if first ~= "string" and first ~= "table" and first ~= "userdata" and args.n < 2 then
+    error(("bad argument #1 to '%s' (address expected, got %s)")
+      :format(call, args.n == 0 and "no value" or first), 3)
+  end
+  for name in pairs(options) do
+    if not known[name] then
+      error(("bad argument #%d to '%s' (unknown option '%s')"):format(args.n + 1, call, name), 3)
+    end
+  end
+  return args, options
+end
+
+-- The host of such an address; of an AF_UNIX address the path.
+local function host_of(args)
+  local first = args[1]
+  if type(first) ~= "table" then return first end
+  if first[1] ~= nil then return first[1] end
+  return first.host
+end
+
+local function is_ipv6(host)
+  return type(host) == "string" and host:find(":", 1, true) ~= nil
+end
+
+return function(csock)
+  -- The addresses to try, each as getaddrinfo gives it; nil, err, errno.
+  local function addresses_of(args, timeout)
+    local first = args[1]
+    if type(first) == "userdata" then
+      return { { family = first.family, type = csock.SOCK_STREAM, proto = 0, addr = first } }
+    end
+    local host, port = host_of(args), args[2]
+    if type(first) == "table" then
+      port = first[2]
+      if port == nil then port = first.port end
+      -- A table with a flow label or a scope is an IPv6 address, which getaddrinfo could not take whole.
+      if is_ipv6(host) and (first[3] or first.flowinfo or first.scope_id) then
+        local addr, err, errno = csock.address(csock.AF_INET6, first)
+        if not addr then return nil, err, errno end
+        return addresses_of({ addr })
+      end
+    end
+    if port == nil then error("create_connection: port expected, got no value", 3) end
+    return csock.getaddrinfo(host, port, { type = csock.SOCK_STREAM, timeout = timeout })
+  end
+
+  -- One attempt: a connected socket; nil, err.
+  local function connect_to(info, source, timeout)
+    local s, err = csock.socket(info.family, info.type, info.proto)
+    if not s then return nil, err end
+    local ok
+    s:settimeout(timeout)
+    if source ~= nil then
+      ok, err = s:bind(source)
+      if not ok then s:close() return nil, err end
+    end
+    ok, err = s:connect(info.addr)
+    if not ok then s:close() return nil, err end
+    return s
+  end
+
+  -- One error for all the attempts: its text and its `errors` name each address and what it said.
+  local function combined_error(infos, errors)
+    local lines = {}
+    for i, err in ipairs(errors) do
+      local why = err.call == "connect" and ("%s [%s]"):format(err.strerror, err.name) or tostring(err)
+      lines[i] = tostring(infos[i].addr) .. ": " .. why
+    end
+    local last = errors[#errors]
+    return csock.make_error {
+      call = "create_connection", errno = last.errno, kind = last.kind, name = last.name,
+      strerror = last.strerror, address = infos[#errors].addr, errors = errors,
+      message = "create_connection " .. table.concat(lines, "; "),
+    }
+  end
+
+  local connection_options = { timeout = true, source_address = true, all_errors = true }
+
+  --- Connects to a host by its name or address: looks it up and tries every address in turn.
+  -- Source: Python's `socket.create_connection`.
+  -- @function create_connection
+  -- @param address `{host, port}` or the two as arguments (a name or a number each), or an address
+  -- value
+  -- @tparam[opt] table options `timeout`: seconds for the whole call, the look-up and all attempts,
+  -- afterwards the socket's timeout (default: the default timeout); `source_address`: what to bind the
+  -- socket to; `all_errors`: for Python's sake, all errors are there anyway
+  -- @treturn[1] socket
+  -- @treturn[2] nil
+  -- @treturn[2] error the look-up's, or one that names each address and why it failed; its `errors`
+  -- are the attempts' errors in order, its `errno` is the last one's
+  -- @treturn[2] int errno
+  -- @usage local s <close> = assert(csock.create_connection{"localhost", 21567})
+  function csock.create_connection(...)
+    local args, options = split_arguments("create_connection", connection_options, ...)
+    local timeout = options.timeout
+    if timeout == nil then timeout = csock.getdefaulttimeout() end
+    if timeout and not (math.type(timeout) and timeout >= 0) then
+      error("create_connection: timeout: seconds >= 0 expected", 2)
+    end
+    local deadline = timeout and timeout > 0 and csock.now() + timeout
+
+    -- Never 0, which would mean not to wait and give another error than ETIMEDOUT.
+    local function left()
+      return deadline and math.max(deadline - csock.now(), 1e-9) or timeout
+    end
+
+    local infos, err, errno = addresses_of(args, left())
+    if not infos then return nil, err, errno end
+    local errors = {}
+    for i, info in ipairs(infos) do
+      local s
+      s, errors[i] = connect_to(info, options.source_address, left())
+      if s then
+        s:settimeout(timeout)
+        return s
+      end
+    end
+    return combined_error(infos, errors)
+  end
+
+  -- The family of a server at this address, where it was not said.
+  local function family_of(args, options)
+    local first = args[1]
+    if options.dualstack_ipv6 then return csock.AF_INET6 end
+    if type(first) == "userdata" then return first.family end
+    return is_ipv6(host_of(args)) and csock.AF_INET6 or csock.AF_INET
+  end
+
+  -- What create_server sets on its socket, as {level, name, value} triples.
+  local function server_options(family, options)
+    local list = {}
+    if family ~= csock.AF_UNIX then
+      list[1] = { csock.SOL_SOCKET, csock.SO_REUSEADDR, 1 }
+      if options.reuse_port then list[2] = { csock.SOL_SOCKET, csock.SO_REUSEPORT, 1 } end
+    end
+    if family == csock.AF_INET6 and csock.IPV6_V6ONLY then
+      list[#list + 1] = { csock.IPPROTO_IPV6, csock.IPV6_V6ONLY, options.dualstack_ipv6 and 0 or 1 }
+    end
+    return list
+  end
+
+  local known_server_options = { family = true, backlog = true, reuse_port = true, dualstack_ipv6 = true }
+
+  --- Makes a socket that listens at an address, with `SO_REUSEADDR` set.
+  -- Source: Python's `socket.create_server`.
+  -- @function create_server
+  -- @param address `{host, port}` or the two as arguments, an address value, or a path with
+  -- `family = AF_UNIX`; host `""` is any address, port 0 any free one
+  -- @tparam[opt] table options `family`: `AF_INET`, `AF_INET6` or `AF_UNIX` (default: `AF_INET6` for an
+  -- IPv6 address or `dualstack_ipv6`, else `AF_INET`); `backlog`: how many connections may wait for
+  -- `accept`; `reuse_port`: several sockets may listen at this address; `dualstack_ipv6`: accepts IPv4
+  -- connections, too
+  -- @treturn[1] socket
+  -- @treturn[2] nil
+  -- @treturn[2] error with the `address`
+  -- @treturn[2] int errno
+  -- @usage local listener <close> = assert(csock.create_server{"", 21567})
+  function csock.create_server(...)
+    local args, options = split_arguments("create_server", known_server_options, ...)
+    local family = options.family or family_of(args, options)
+    if options.dualstack_ipv6 and family ~= csock.AF_INET6 then
+      error("create_server: dualstack_ipv6 requires the family AF_INET6", 2)
+    end
+    if options.dualstack_ipv6 and not csock.has_dualstack_ipv6() then
+      error("create_server: dualstack_ipv6 is not supported on this platform", 2)
+    end
+    if options.reuse_port and not csock.SO_REUSEPORT then
+      error("create_server: reuse_port is not supported on this platform", 2)
+    end
+    local s, err, errno = csock.socket(family, csock.SOCK_STREAM)
+    if not s then return nil, err, errno end
+
+    local function failed(why, number)
+      s:close()
+      return nil, why, number
+    end
+
+    local ok
+    for _, option in ipairs(server_options(family, options)) do
+      ok, err, errno = s:setsockopt(table.unpack(option))
+      if not ok then return failed(err, errno) end
+    end
+    ok, err, errno = s:bind(table.unpack(args, 1, args.n))
+    if ok then ok, err, errno = s:listen(options.backlog) end
+    if not ok then return failed(err, errno) end
+    return s
+  end
+
+  --- Whether one socket can accept both IPv4 and IPv6 connections.
+  -- Source: Python's `socket.has_dualstack_ipv6`.
+  -- @function has_dualstack_ipv6
+  -- @treturn boolean
+  function csock.has_dualstack_ipv6()
+    if not (csock.AF_INET6 and csock.IPPROTO_IPV6 and csock.IPV6_V6ONLY) then return false end
+    local s <close> = csock.socket(csock.AF_INET6, csock.SOCK_STREAM)
+    return s ~= nil and s:setsockopt(csock.IPPROTO_IPV6, csock.IPV6_V6ONLY, 0) == true
+  end
+
+  --- The full name of a host, as far as the resolver knows: the first of its names with a dot in it.
+  -- Source: Python's `socket.getfqdn`.
+  -- @function getfqdn
+  -- @tparam[opt=""] string name a name or an address; `""` is this machine
+  -- @treturn string the full name; the name itself if there is no better one
+  function csock.getfqdn(name)
+    name = (name or ""):match("^%s*(.-)%s*$")
+    if name == "" or name == "0.0.0.0" or name == "::" then name = csock.gethostname() end
+    local host, aliases = csock.gethostbyaddr(name)
+    if not host then return name end
+    if host:find(".", 1, true) then return host end
+    for _, alias in ipairs(aliases) do
+      if alias:find(".", 1, true) then return alias end
+    end
+    return host
+  end
+
+end

@@ -1,0 +1,24 @@
+local csock = require "csock"
+local core = require "csock.core"
+
+describe("csock", function()
+  it("says its version", function()
+    assert.matches("^csock %d+%.%d+%.%d+$", csock._VERSION)
+  end)
+
+  it("has all that the C core has", function()
+    for name, value in pairs(core) do assert.equal(value, csock[name], name) end
+  end)
+
+  it("sets no global variable", function()
+    local process = require "spec.support.process"
+    local status, out = process.run { process.interpreter, "-e", [[
+      local before = {}
+      for name in pairs(_G) do before[name] = true end
+      require "csock"
+      for name in pairs(_G) do if not before[name] then print(name) end end
+    ]] }
+    assert.equal("", out)
+    assert.equal(0, status)
+  end)
+end)

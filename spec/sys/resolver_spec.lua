@@ -1,0 +1,161 @@
+-- The resolver's threads, seen from Lua. Where the name server must not answer, the program runs
+-- under spec/support/slow_resolver.c, which says on standard output that a look-up has begun.
+local csock = require "csock"
+local posix = require "spec.support.posix"
+local process = require "spec.support.process"
+
+local shim = assert(package.searchpath("spec.support.slow_resolver", package.cpath))
+local preload = ("%s %s"):format(os.getenv "LD_PRELOAD" or "", shim)
+
+-- Starts a program for which names that end in ".slow" are never found.
+local function start(program)
+  return process.lua({ "-e", "local csock = require 'csock'\n" .. program },
+    { env = { LD_PRELOAD = preload } })
+end
+
+local count_threads = [[
+  local function count_threads()
+    local n = 0
+    for _ in io.popen("ls /proc/" .. require "spec.support.posix".getpid() .. "/task"):lines() do
+      n = n + 1
+    end
+    return n
+  end
+]]
+
+describe("the resolver", function()
+  local linux = io.open "/proc/self/task" ~= nil
+  local it = linux and it or pending -- for LD_PRELOAD and /proc
+
+  for what, call in pairs {
+    getaddrinfo = "csock.getaddrinfo('never.slow', 80)",
+    gethostbyname = "csock.gethostbyname 'never.slow'",
+    ["connect with a name"] = "csock.socket():connect('never.slow', 80)",
+    ["a look-up inside a coroutine"] =
+      "assert(coroutine.resume(coroutine.create(function() csock.getaddrinfo('never.slow', 80) end)))",
+  } do
+    it("lets Ctrl-C stop " .. what .. " at once", function()
+      local p <close> = start(call)
+      p:expect "looking up never.slow"
+      p:signal "SIGINT"
+      p:expect_err "interrupted!"
+      assert.equal(1, p:wait())
+    end)
+  end
+
+  it("goes on waiting after a signal that raises nothing", function()
+    local p <close> = start [[
+      local posix = require "spec.support.posix"
+      posix.signal(posix.SIGUSR1, "count")
+      local _, err = csock.getaddrinfo("never.slow", 80, {timeout = 0.2})
+      print(err.name, posix.signals_seen())
+    ]]
+    p:expect "looking up"
+    p:signal "SIGUSR1"
+    assert.equal("1", p:expect "ETIMEDOUT\t(%d)")
+  end)
+
+  it("gives up a look-up when its time is over", function()
+    local p <close> = start [[
+      local start = csock.now()
+      local infos, err = csock.getaddrinfo("never.slow", 80, {timeout = 0.1})
+      print(infos, err:is(csock.timeout), csock.now() - start >= 0.1)
+    ]]
+    p:expect "nil\ttrue\ttrue\n"
+    assert.equal(0, p:wait())
+  end)
+
+  it("bounds a connect by its socket's timeout, look-up and all", function()
+    local p <close> = start [[
+      local s = csock.socket()
+      s:settimeout(0.1)
+      print(s:connect("never.slow", 80))
+    ]]
+    p:expect "nil\tconnect: [^\n]*%[ETIMEDOUT%]\t%d+\n"
+    assert.equal(0, p:wait())
+  end)
+
+  it("neither hangs nor crashes when the state closes during a look-up", function()
+    -- The preloaded library lets the look-up end after the state is closed and the C module gone.
+    local p <close> = start [[
+      csock.getaddrinfo("one.slow", 80, {timeout = 0.05})
+      csock.gethostbyname_ex "localhost"
+      os.exit(0, true)
+    ]]
+    assert.equal(0, p:wait())
+  end)
+
+  it("closes the state with look-ups under way whose owners still live", function()
+    local p <close> = start [[
+      for i = 1, 3 do
+        local co = coroutine.create(function() csock.getaddrinfo(i .. ".slow", 80) end)
+        debug.sethook(co, function() error "stop" end, "", 1)
+        coroutine.resume(co)
+      end
+      collectgarbage "stop"
+      csock.getaddrinfo("more.slow", 80, {timeout = 0.05})
+      os.exit(0, true)
+    ]]
+    assert.equal(0, p:wait())
+  end)
+
+  it("answers other names while one look-up hangs", function()
+    local p <close> = start [[
+      csock.getaddrinfo("never.slow", 80, {timeout = 0.02})
+      print(csock.gethostbyname "localhost")
+    ]]
+    p:expect "127.0.0.1\n"
+    assert.equal(0, p:wait())
+  end)
+
+  it("has four threads at the most, and forgets look-ups that were given up before their turn", function()
+    local p <close> = start(count_threads .. [[
+      local before = count_threads()
+      for i = 1, 9 do csock.getaddrinfo(i .. ".slow", 80, {timeout = 0.02}) end
+      print("threads: " .. count_threads() - before)
+    ]])
+    assert.equal("4", p:expect "threads: (%d+)")
+    assert.equal(0, p:wait())
+    local _, begun = p.out:gsub("looking up", "")
+    assert.equal(4, begun)
+  end)
+
+  it("starts no thread for a numeric host", function()
+    local p <close> = start(count_threads .. [[
+      local before = count_threads()
+      assert(csock.getaddrinfo("127.0.0.1", 80))
+      assert(csock.getaddrinfo("::1", "http"))
+      assert(csock.getaddrinfo(nil, 80))
+      assert(csock.gethostbyname "127.0.0.1")
+      assert(csock.gethostbyname_ex "127.0.0.1")
+      assert(csock.getnameinfo({"127.0.0.1", 80}, csock.NI_NUMERICHOST))
+      assert(csock.socket():bind("127.0.0.1", 0))
+      print("threads: " .. count_threads() - before)
+    ]])
+    assert.equal("0", p:expect "threads: (%d+)")
+  end)
+
+  it("reports that there is no descriptor to be had", function()
+    local p <close> = start [[
+      local posix = require "spec.support.posix"
+      posix.nofile(#posix.fds() + 4)
+      local held = {}
+      repeat held[#held + 1] = csock.socket() until #held > 100 or not csock.dup(held[#held])
+      repeat local fd = csock.dup(held[1]) until not fd
+      print(select(2, csock.getaddrinfo("localhost", 80)).name)
+    ]]
+    p:expect "EMFILE\n"
+  end)
+
+  it("leaves no descriptor behind", function()
+    collectgarbage()
+    csock.gethostbyname "localhost" -- what libc opens once
+    local before = #posix.fds()
+    for _ = 1, 20 do
+      csock.gethostbyname "localhost"
+      csock.gethostbyaddr "127.0.0.1"
+      csock.getaddrinfo("no.such.host.invalid.", 80, { timeout = 0 })
+    end
+    assert.equal(before, #posix.fds())
+  end)
+end)
