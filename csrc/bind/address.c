@@ -150,7 +150,9 @@ what `csock.address` makes. It is Python's address tuple: `addr[1]`, `addr[2]` .
 `('127.0.0.1', 1040)`. There is one value for each distinct address, so that `==` compares them and
 they work as keys of a table; it cannot be changed.
 
-The parts have names, too, which are also the fields of a table given as an address:
+`addr.family` is the `csock.AF_*` constant. `addr.raw` is the C library's `struct sockaddr` as a
+string, for `ioctl`, `setsockopt` and the like (and `csock.address{raw = bytes}` the way back). The
+parts have names, too, which are also the fields of a table given as an address:
 
 * AF_INET: `host`, `port`
 * AF_INET6: `host`, `port`, `flowinfo`, `scope_id`
@@ -173,17 +175,6 @@ integer, so names from 2^63 on are negative.
 An address of AF_UNIX is a plain string instead: a path, a name in Linux's abstract namespace
 (beginning with a zero byte), or `""` for an unnamed socket.
 @type address
-*/
-
-/***
-The address family, a `csock.AF_*` constant.
-@field family int
-*/
-
-/***
-The bytes of the C library's `struct sockaddr`, for `ioctl`, `setsockopt` and the like;
-`csock.address{raw = bytes}` turns such bytes into an address.
-@field raw string
 */
 static int address_index(lua_State *L) {
   const cs_layout *layout;
