@@ -38,7 +38,7 @@ static void push_other(lua_State *L, const struct sockaddr *addr, socklen_t len,
                        const cs_layout *layout) {
   cs_sockaddr clean;
   char key[sizeof clean + sizeof proto];
-  if (layout == NULL || layout->proto == CS_ANY_PROTO) proto = 0;
+  if (layout != NULL && layout->proto == CS_ANY_PROTO) proto = 0;
   len = cs_sockaddr_clean(&clean, addr, len, layout);
   memcpy(key, &clean, len);
   memcpy(key + len, &proto, sizeof proto);
@@ -58,6 +58,8 @@ static void push_other(lua_State *L, const struct sockaddr *addr, socklen_t len,
 void cs_address_push_object(lua_State *L, const struct sockaddr *addr, socklen_t len, int proto) {
   if (len > sizeof(cs_sockaddr)) len = sizeof(cs_sockaddr);
   const cs_layout *layout = cs_layout_of(addr, len, proto);
+  /* Cut before its protocol's parts end, it is one of protocol 0: whole, or foreign. */
+  if (layout == NULL) layout = cs_layout_of(addr, len, proto = 0);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &interned);
   if (layout != NULL && layout->family == AF_INET)
     push_inet(L, (const struct sockaddr_in *)addr, layout);

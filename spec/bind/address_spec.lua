@@ -488,6 +488,31 @@ describe("csock.address{raw = bytes}", function()
     assert.are_not.equal(odd, address { raw = odd.raw .. "d" })
   end)
 
+  it("reads an address as one without a protocol when the protocol's parts are cut away", function()
+    if not csock.AF_CAN then return end
+    local isotp = address(csock.AF_CAN, "lo", 1, 2)
+    local cut = address { raw = isotp.raw:sub(1, 12), proto = csock.CAN_ISOTP }
+    assert.are.equal(address(csock.AF_CAN, "lo").interface, cut.interface)
+    assert.are.equal(cut, address { raw = cut.raw })
+  end)
+
+  it("makes an address of any bytes, and the same one of its own bytes", function()
+    math.randomseed(1)
+    local random = math.random
+    for _ = 1, 3000 do
+      local bytes = {}
+      for i = 1, random(126) do bytes[i] = string.char(random(0, 255)) end
+      local raw = string.pack("=I2", random(0, 45)) .. table.concat(bytes)
+      local addr = address { raw = raw, proto = random(0, 8) }
+      if type(addr) ~= "string" then
+        assert.are.equal(#addr, select("#", table.unpack(addr)))
+        assert.matches("^%(.*%)$", tostring(addr))
+        local again = address { raw = addr.raw }
+        if addr.family ~= csock.AF_CAN then assert.are.equal(addr, again) end
+      end
+    end
+  end)
+
   it("takes 1 to 128 bytes", function()
     assert.are.equal("(0, b'')", tostring(address { raw = "x" }))
     assert.are.equal(126, #address { raw = ("x"):rep(128) }.data)
