@@ -10,7 +10,7 @@ local function open(family, type, proto)
   return s
 end
 
--- A socket of a family that the kernel may lack, or nil; `describe` or `pending` with the reason.
+-- A socket of a family that the kernel may lack, or nil and the reason.
 local function try(name, type, proto)
   local family = csock[name]
   if not family then return nil, name .. " is unknown here" end
@@ -21,7 +21,7 @@ local function try(name, type, proto)
 end
 
 local function skip(sentence, why)
-  it(sentence .. " (skipped: " .. tostring(why) .. ")", function() pending(tostring(why)) end)
+  it(sentence, function() pending(tostring(why)) end)
 end
 
 -- A path for a Unix socket, where no file is.
@@ -319,8 +319,12 @@ describe("traffic over AF_NETLINK", function()
     local s <close> = open(csock.AF_NETLINK, csock.SOCK_RAW, csock.NETLINK_ROUTE)
     assert(s:bind(0, 0))
     local found = links(s)
-    assert.are.equal("lo", found[csock.if_nametoindex "lo"])
-    for index, name in pairs(found) do assert.are.equal(name, csock.if_indextoname(index)) end
+    local has_lo = false
+    for index, name in pairs(found) do
+      assert.are.equal(name, csock.address(csock.AF_PACKET, index, 0).ifname)
+      has_lo = has_lo or name == "lo"
+    end
+    assert.is_true(has_lo)
   end)
 
   it("gives each socket a pid of its own", function()
@@ -357,7 +361,7 @@ describe("traffic over AF_PACKET", function()
     assert.are.equal(ETH_P_IP, from.proto)
     assert.are.equal(LOOPBACK, from.hatype)
     assert.are.equal(("\0"):rep(6), from.addr)
-    assert.are.equal("127.0.0.1", csock.inet_ntoa(packet:sub(13, 16)))
+    assert.are.equal("\127\0\0\1", packet:sub(13, 16))
   end)
 end)
 
@@ -416,7 +420,7 @@ end)
 describe("traffic over AF_CAN", function()
   local a, why = try("AF_CAN", "SOCK_RAW", csock.CAN_RAW)
   if not a then return skip("sends a frame from one socket to another", why) end
-  if not csock.if_nametoindex "vcan0" then
+  if not csock.address(csock.AF_CAN, "vcan0") then
     a:close()
     return skip("sends a frame from one socket to another", "there is no vcan0")
   end

@@ -428,26 +428,32 @@ if csock.AF_ALG then
   end)
 end
 
--- The constant may be there without the header that the addresses need.
-if csock.BTPROTO_RFCOMM then
-  describe("csock.address(AF_BLUETOOTH)", function()
-    it("has the parts of each protocol", function()
-      local function show(parts) return tostring(address(csock.AF_BLUETOOTH, parts)) end
-      assert.are.equal("('00:11:22:AA:BB:CC', 3)", show { "00:11:22:aa:bb:cc", 3 })
-      assert.are.equal("('00:11:22:AA:BB:CC', 3)",
-        show { "00:11:22:aa:bb:cc", 3, proto = csock.BTPROTO_RFCOMM })
-      assert.are.equal("(1,)", show { 1, proto = csock.BTPROTO_HCI })
-      assert.are.equal("('00:11:22:AA:BB:CC',)",
-        show { "00:11:22:aa:bb:cc", proto = csock.BTPROTO_SCO })
-    end)
+describe("csock.address(AF_BLUETOOTH)", function()
+  local sentences = { "has the parts of each protocol", "refuses what is no device address" }
+  -- The constants may be there without the header that the addresses need.
+  if not (csock.AF_BLUETOOTH and address(csock.AF_BLUETOOTH, "00:11:22:aa:bb:cc", 3)) then
+    for _, sentence in ipairs(sentences) do
+      it(sentence, function() pending "built without <bluetooth/bluetooth.h>" end)
+    end
+    return
+  end
 
-    it("refuses what is no device address", function()
-      for _, bad in ipairs { "", "00:11:22:33:44", "00:11:22:33:44-55", "0g:11:22:33:44:55" } do
-        assert.are.equal("EINVAL", failure(address(csock.AF_BLUETOOTH, bad, 1)))
-      end
-    end)
+  it(sentences[1], function()
+    local function show(parts) return tostring(address(csock.AF_BLUETOOTH, parts)) end
+    assert.are.equal("('00:11:22:AA:BB:CC', 3)", show { "00:11:22:aa:bb:cc", 3 })
+    assert.are.equal("('00:11:22:AA:BB:CC', 3)",
+      show { "00:11:22:aa:bb:cc", 3, proto = csock.BTPROTO_RFCOMM })
+    assert.are.equal("(1,)", show { 1, proto = csock.BTPROTO_HCI })
+    assert.are.equal("('00:11:22:AA:BB:CC',)",
+      show { "00:11:22:aa:bb:cc", proto = csock.BTPROTO_SCO })
   end)
-end
+
+  it(sentences[2], function()
+    for _, bad in ipairs { "", "00:11:22:33:44", "00:11:22:33:44-55", "0g:11:22:33:44:55" } do
+      assert.are.equal("EINVAL", failure(address(csock.AF_BLUETOOTH, bad, 1)))
+    end
+  end)
+end)
 
 describe("csock.address{raw = bytes}", function()
   it("gives the address that the bytes are", function()
