@@ -151,6 +151,9 @@ static int connect_attempt(lua_State *L, cs_op *op) {
     cs_nonblock_begin(op->h);
     if (connect(op->h->fd, &to->sa, to->len) != 0) err = errno;
     cs_nonblock_end(op->h);
+    /* Linux answers the first call after a wait for the connection as if it had been that one. */
+    if (err == 0 && (op->h->flags & CS_H_CONNECTED)) err = EISCONN;
+    op->h->flags &= ~CS_H_CONNECTED;
     /* EALREADY: an earlier call's time ran out, or Ctrl-C ended it. */
     if (err == EINPROGRESS || err == EINTR || (err == EALREADY && op->timeout != 0)) {
       op->done = CONNECT_UNDER_WAY;
@@ -162,6 +165,7 @@ static int connect_attempt(lua_State *L, cs_op *op) {
     if (poll(&p, 1, 0) == 0) return CS_WRITABLE;
     socklen_t len = sizeof err;
     if (getsockopt(op->h->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0) err = errno;
+    if (err == 0) op->h->flags |= CS_H_CONNECTED;
   }
   if (err != 0) return op->fail(L, op, err);
   lua_pushboolean(L, 1);

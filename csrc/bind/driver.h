@@ -30,15 +30,16 @@ typedef struct cs_handle {
   unsigned slot; /* the poller's note */
 } cs_handle;
 
-#define CS_H_NONBLOCK 1u  /* O_NONBLOCK is on */
-#define CS_H_SOCKET   2u  /* a socket: MSG_DONTWAIT works, where the flag above is off */
-#define CS_H_FILE     4u  /* regular file: always ready, cannot be polled by epoll */
-#define CS_H_ALL      8u  /* an event is for every waiter, not for the first */
-#define CS_H_WATCHED  16u /* the loop's poller has it; then these tell what it reported: */
-#define CS_H_READ     32u
-#define CS_H_WRITE    64u
-#define CS_H_HANGUP   128u /* the end of the stream, or an error, is to be read */
-#define CS_H_BORROWED 256u /* O_NONBLOCK is on for just one system call */
+#define CS_H_NONBLOCK  1u  /* O_NONBLOCK is on */
+#define CS_H_SOCKET    2u  /* a socket: MSG_DONTWAIT works, where the flag above is off */
+#define CS_H_FILE      4u  /* regular file: always ready, cannot be polled by epoll */
+#define CS_H_ALL       8u  /* an event is for every waiter, not for the first */
+#define CS_H_WATCHED   16u /* the loop's poller has it; then these tell what it reported: */
+#define CS_H_READ      32u
+#define CS_H_WRITE     64u
+#define CS_H_HANGUP    128u /* the end of the stream, or an error, is to be read */
+#define CS_H_BORROWED  256u /* O_NONBLOCK is on for just one system call */
+#define CS_H_CONNECTED 512u /* a connect that had to wait has succeeded; connect.c's */
 
 /* A stream that gave less than there was room for is drained: the loop need not ask again before
    the next event. Called by attempts that read from or write to a stream. */
