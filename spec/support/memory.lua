@@ -1,0 +1,21 @@
+--- What memory and descriptors a piece of code takes.
+local M = {}
+
+--- Bytes that `f` has added to Lua's memory when it is done, with the collector stopped meanwhile.
+function M.allocated(f)
+  collectgarbage()
+  collectgarbage("stop")
+  local before = collectgarbage("count")
+  f()
+  local after = collectgarbage("count")
+  collectgarbage("restart")
+  return math.floor((after - before) * 1024)
+end
+
+--- How far the process's peak of memory (VmHWM, in bytes) is above its present size.
+function M.peak()
+  local file <close> = io.open("/proc/self/status")
+  return file and tonumber(file:read("a"):match("VmHWM:%s+(%d+) kB")) * 1024
+end
+
+return M
