@@ -74,10 +74,10 @@ static void quiet_begin(quiet *q) {
   pthread_sigmask(SIG_BLOCK, &q->sigpipe, &q->before);
 }
 
-/* `failed`: the call gave -1. Leaves errno as it is. */
-static void quiet_end(const quiet *q, bool failed) {
+/* `raised`: the signal may have come. Leaves errno as it is. */
+static void quiet_end(const quiet *q, bool raised) {
   int err = errno;
-  if (failed && err == EPIPE && !sigismember(&q->pending, SIGPIPE)) take_sigpipe(&q->sigpipe);
+  if (raised && !sigismember(&q->pending, SIGPIPE)) take_sigpipe(&q->sigpipe);
   pthread_sigmask(SIG_SETMASK, &q->before, NULL);
   errno = err;
 }
@@ -86,7 +86,7 @@ static ssize_t write_quietly(int fd, const char *bytes, size_t n) {
   quiet q;
   quiet_begin(&q);
   ssize_t r = write(fd, bytes, n);
-  quiet_end(&q, r < 0);
+  quiet_end(&q, r < 0 && errno == EPIPE);
   return r;
 }
 
@@ -99,7 +99,8 @@ int cs_io_sendfile(int out, int in, off_t *offset, size_t n, size_t *sent) {
   do {
     r = sendfile(out, in, offset, n);
   } while (r < 0 && errno == EINTR);
-  quiet_end(&q, r < 0);
+  /* The signal comes with a short count too, when the connection breaks after some bytes. */
+  quiet_end(&q, r < 0 ? errno == EPIPE : (size_t)r < n);
   if (r < 0) return failure();
   *sent = (size_t)r;
   return 0;
