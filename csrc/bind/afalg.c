@@ -4,8 +4,12 @@
 #if CS_HAVE_AFALG
 #include <linux/if_alg.h>
 
+/* Linux's numbers, which an older C library does not have. */
 #ifndef SOL_ALG
 #define SOL_ALG 279
+#endif
+#ifndef AF_ALG
+#define AF_ALG 38
 #endif
 
 /* Pushes the option; false when it is absent. Raises unless it is an integer of 0 .. 2^31-1. */
@@ -30,7 +34,7 @@ Source: the kernel's "User Space Interface" to its crypto API, Python's `socket.
 @treturn[1] int the number of bytes sent
 @treturn[2] nil
 @treturn[2] error
-@treturn[2] int errno
+@treturn[2] int errno (`EAFNOSUPPORT` on a socket of another family ...)
 */
 int cs_sock_sendmsg_afalg(lua_State *L) {
   cs_op op;
@@ -46,6 +50,7 @@ int cs_sock_sendmsg_afalg(lua_State *L) {
   bool has_iv = cs_get_option(L, options, "iv") != LUA_TNIL;
   const char *iv = has_iv ? cs_bytes_at(L, -1, &iv_len) : "";
   luaL_argcheck(L, iv != NULL, options, "iv: string expected");
+  if (s->family != AF_ALG) return cs_fail(L, "sendmsg_afalg", EAFNOSUPPORT);
   cs_sock_io_op(&op, s, "sendmsg_afalg", cs_sendmsg_attempt, (int)flags);
 
   size_t room = 0;
