@@ -474,6 +474,70 @@ describe("send_fds and recv_fds", function()
   end)
 end)
 
+describe("in tasks", function()
+  it("messages and descriptors wait for each other", function()
+    local a, b = pair()
+    csock.run(csock.sleep, 0) -- the loop has its own descriptor from here on
+    local before = posix.fds()
+    local data, fds, text
+    csock.spawn(function()
+      data, fds = csock.recv_fds(b, 10, 1)
+      text = b:recvmsg(10)
+    end)
+    csock.spawn(function()
+      csock.send_fds(a, "one", { 0 })
+      csock.sleep(0.01)
+      a:sendmsg { "t", "wo" }
+    end)
+    csock.run()
+    assert.equal("one", data)
+    assert.equal("two", text)
+    posix.close(fds[1])
+    assert.same(before, posix.fds())
+  end)
+
+  it("sendmsg waits for room", function()
+    local a, b = pair()
+    a:settimeout(nil)
+    local sent, got = 0, 0
+    csock.spawn(function()
+      for _ = 1, 50 do sent = sent + a:sendmsg { ("x"):rep(10000), ("y"):rep(20000) } end
+      a:close()
+    end)
+    csock.spawn(function()
+      repeat
+        local n = b:recvmsg_into(csock.buffer(5000))
+        got = got + n
+      until n == 0
+    end)
+    csock.run()
+    assert.is_true(sent > 0)
+    assert.equal(sent, got)
+  end)
+
+  it("closing the socket wakes who waits with EBADF", function()
+    local a = pair()
+    local errno
+    csock.spawn(function() errno = select(3, a:recvmsg(1, 100)) end)
+    csock.spawn(function() a:close() end)
+    csock.run()
+    assert.equal(csock.errno.EBADF, errno)
+  end)
+
+  it("a cancelled wait leaves the message to others", function()
+    local a, b = pair()
+    local task = csock.spawn(function() csock.recv_fds(b, 1, 1) end)
+    csock.spawn(function() task:cancel() end)
+    csock.run()
+    local before = posix.fds()
+    assert(csock.send_fds(a, "x", { 0 }))
+    local data, fds = csock.recv_fds(b, 1, 1)
+    assert.equal("x", data)
+    posix.close(fds[1])
+    assert.same(before, posix.fds())
+  end)
+end)
+
 describe("ancillary data", function()
   it("carries raw SCM_RIGHTS, by position and by name", function()
     local a, b = pair()
