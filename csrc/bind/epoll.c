@@ -77,7 +77,7 @@ static int epoll_fromfd(lua_State *L) {
 }
 
 /***
-An epoll object.
+An epoll object. Its field `closed` (a boolean) tells whether it is closed.
 @type epoll
 */
 
@@ -255,12 +255,6 @@ static int epoll_close(lua_State *L) {
   epoll *e = check(L);
   return cs_result(L, "close", cs_handle_close(&e->h));
 }
-
-/***
-Whether the object is closed: a field, `epoll.closed`.
-Source: Python's `epoll.closed`.
-@field closed
-*/
 
 /***
 The descriptor, which is itself readable when there are events.
