@@ -228,10 +228,10 @@ static int guess_proto(lua_State *L, int family, int arg, int last) {
 Makes an address of any family that csock knows, also of one that this machine's kernel lacks.
 Nothing is looked up: a host is a literal address (`%` and a zone may follow an IPv6 one:
 `fe80::1%eth0`, `fe80::1%2`), `""` for any address or, for AF_INET, `"<broadcast>"`.
-The type `address` has the names and the order of the parts. Optional are: `flowinfo` and `scope_id`, all
-after `proto` of AF_PACKET, `scope` of AF_TIPC (TIPC_CLUSTER_SCOPE), `feat` and `mask`. The parts of
-AF_CAN (1, 3 or 4 of them) tell the protocol; in a table, and for AF_BLUETOOTH, the field `proto`
-may say it.
+The type `address` has the names and the order of the parts. Optional are: `flowinfo` and
+`scope_id`, all after `proto` of AF_PACKET, `scope` of AF_TIPC (TIPC_CLUSTER_SCOPE), `feat` and
+`mask`. The parts of AF_CAN (1, 3 or 4 of them) tell the protocol; in a table, and for AF_BLUETOOTH,
+the field `proto` may say it.
 
     csock.address(csock.AF_INET6, "fe80::1%eth0", 80)
     csock.address(csock.AF_NETLINK, {pid = 0, groups = 1})
