@@ -362,6 +362,11 @@ describe("traffic over AF_PACKET", function()
     assert.are.equal(LOOPBACK, from.hatype)
     assert.are.equal(("\0"):rep(6), from.addr)
     assert.are.equal("\127\0\0\1", packet:sub(13, 16))
+    assert(sender:sendto(marker, sender:getsockname()))
+    local message, _, flags, of = assert(sniffer:recvmsg(10))
+    assert.are.equal(10, #message)
+    assert.is_true(flags & csock.MSG_TRUNC ~= 0)
+    assert.are.equal("lo", of.ifname)
   end)
 end)
 
@@ -442,6 +447,24 @@ describe("traffic over AF_ALG", function()
   local function hex(bytes)
     return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
   end
+
+  -- Asked for one, the kernel refuses every accept with ECONNABORTED. The socket is AF_ALG in name
+  -- only, so that this can be seen on any kernel.
+  if csock.AF_ALG then
+    it("accepts without asking for a peer's address", function()
+      local listener = open(csock.AF_INET, csock.SOCK_STREAM)
+      assert(listener:bind("127.0.0.1", 0))
+      assert(listener:listen(1))
+      local client <close> = open(csock.AF_INET, csock.SOCK_STREAM)
+      assert(client:connect(listener:getsockname()))
+      local s <close> =
+        assert(csock.socket(csock.AF_ALG, csock.SOCK_SEQPACKET, 0, { fileno = listener:detach() }))
+      local conn <close>, peer = assert(s:accept())
+      assert.is_nil(peer)
+      assert.is_true(conn:fileno() >= 0)
+    end)
+  end
+
   local algorithm, why = try("AF_ALG", "SOCK_SEQPACKET")
   local sentences = {
     "computes a hash", "computes a hash of pieces", "encrypts and decrypts",

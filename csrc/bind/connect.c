@@ -86,23 +86,34 @@ static bool passes_over(int err) {
   }
 }
 
+/* AF_ALG has no peers: asked for one's address, the kernel refuses every accept. */
+static bool has_peers(int family) {
+#ifdef AF_ALG
+  return family != AF_ALG;
+#else
+  (void)family;
+  return true;
+#endif
+}
+
 static int accept_attempt(lua_State *L, cs_op *op) {
   cs_sockaddr addr;
   int fd, err;
   bool tried = false;
   cs_sock *s = cs_sock_of(op->h), *conn;
   int top = lua_gettop(L);
-  /* A task's connections wait in the poller, which wants O_NONBLOCK: at no cost if set from birth. */
+  /* A task's connections wait in the poller, which wants O_NONBLOCK: at no cost if set from birth.
+   */
   const cs_state *state = op->h->state;
   bool nonblock = state->default_timeout != CS_FOREVER || state->loop != NULL;
   socklen_t len;
   do {
     lua_settop(L, top);
     conn = push_spare(L); /* each time: the collection's finalizers may have taken the last one */
-    len = sizeof addr;
+    len = has_peers(s->family) ? sizeof addr : 0;
     memset(&addr, 0, sizeof(struct sockaddr));
     cs_nonblock_begin(op->h);
-    err = cs_fd_accept(op->h->fd, nonblock, &addr.any, &len, &fd);
+    err = cs_fd_accept(op->h->fd, nonblock, len > 0 ? &addr.any : NULL, &len, &fd);
     cs_nonblock_end(op->h);
   } while (passes_over(err) || (err != 0 && cs_may_retry(L, err, &tried)));
   if (err != 0) {
@@ -124,7 +135,7 @@ Takes a waiting connection. A connection that was reset before it could be accep
 Source: accept(2), Python's `socket.accept`.
 @function socket:accept
 @treturn[1] socket the connection; its timeout is the default timeout
-@treturn[1] address the peer's
+@treturn[1] address the peer's (nil for `AF_ALG`, which has none)
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EAGAIN`, `ETIMEDOUT`, `EMFILE`, `EINVAL` when not listening ...)

@@ -321,6 +321,8 @@ static bool receive(lua_State *L, cs_op *op, struct msghdr *h, cs_sockaddr *addr
   cs_message *m = op->ptr;
   struct iovec one = {.iov_base = op->h->state->scratch, .iov_len = op->size};
   bool into = op->slot != 0;
+  /* Only AF_UNIX passes descriptors, and not every other family takes the flag. */
+  int cloexec = cs_sock_of(op->h)->family == AF_UNIX ? MSG_CMSG_CLOEXEC : 0;
   int top = lua_gettop(L);
   ssize_t got = 0;
   if (!into && op->size > CS_SCRATCH) {
@@ -334,7 +336,7 @@ static bool receive(lua_State *L, cs_op *op, struct msghdr *h, cs_sockaddr *addr
     set_header(h, m, into ? m->iov : &one, into ? m->count : 1);
     h->msg_name = addr;
     h->msg_namelen = sizeof *addr;
-    got = recvmsg(op->h->fd, h, cs_io_recv_flags(op) | MSG_CMSG_CLOEXEC);
+    got = recvmsg(op->h->fd, h, cs_io_recv_flags(op) | cloexec);
   }
   if (got < 0) {
     int err = errno;
@@ -344,8 +346,8 @@ static bool receive(lua_State *L, cs_op *op, struct msghdr *h, cs_sockaddr *addr
   }
   /* From here on the descriptors in it are ours. */
   m->received = m->room > 0 ? (unsigned)h->msg_controllen : 0;
-  if (MSG_CMSG_CLOEXEC == 0 && m->received > 0) each_descriptor(m, 0, keep_from_children);
-  h->msg_flags &= ~(MSG_CMSG_CLOEXEC & ~op->flags); /* the kernel gives our own flag back */
+  if (cloexec == 0 && m->received > 0) each_descriptor(m, 0, keep_from_children);
+  h->msg_flags &= ~(cloexec & ~op->flags); /* the kernel gives our own flag back */
   if (into)
     lua_pushinteger(L, (lua_Integer)got);
   else

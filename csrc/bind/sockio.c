@@ -46,6 +46,9 @@ ssize_t cs_io_room(const cs_op *op) {
    means that the bytes are dropped, and the buffer keeps what was in it: not for a program to see.
  */
 static int flags_telling_length(const cs_sock *s, int flags) {
+#ifdef AF_CAN
+  if (s->family == AF_CAN) return flags; /* CAN_J1939 refuses it */
+#endif
   return s->type == SOCK_STREAM ? flags & ~MSG_TRUNC : flags | MSG_TRUNC;
 }
 
