@@ -45,6 +45,7 @@ void *cs_object_check(lua_State *L, int arg, const cs_class *cls) {
 static const cs_class state_class = {"csock.state"};
 
 void cs_state_make(lua_State *L) {
+  if (cs_state_get(L) != NULL) return; /* memory ran out when the module was first opened */
   cs_class_make(L, &state_class, NULL, NULL);
   cs_state *state = cs_object_new(L, &state_class, sizeof *state, 1);
   state->default_timeout = CS_FOREVER;

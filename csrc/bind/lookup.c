@@ -190,6 +190,7 @@ typedef struct guard {
 } guard;
 
 static const cs_class guard_class = {"csock.resolver"};
+static const char guard_key = 'g'; /* registry: the guard */
 
 static int guard_gc(lua_State *L) {
   guard *g = cs_object_check(L, 1, &guard_class);
@@ -204,9 +205,13 @@ void cs_lookup_open(lua_State *L) {
   static const luaL_Reg guard_meta[] = {{"__gc", guard_gc}, {NULL, NULL}};
   cs_class_make(L, &inquiry_class, NULL, inquiry_meta);
   cs_class_make(L, &guard_class, NULL, guard_meta);
-  guard *g = cs_object_new(L, &guard_class, sizeof *g, 0);
-  g->state = cs_state_get(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &guard_class.name);
-  g->state->resolver = cs_resolver_new();
-  if (g->state->resolver == NULL) luaL_error(L, "not enough memory");
+  cs_state *state = cs_state_get(L);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &guard_key) == LUA_TNIL) {
+    guard *g = cs_object_new(L, &guard_class, sizeof *g, 0);
+    g->state = state;
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &guard_key);
+  }
+  lua_pop(L, 1);
+  if (state->resolver == NULL) state->resolver = cs_resolver_new();
+  if (state->resolver == NULL) luaL_error(L, "not enough memory");
 }
