@@ -10,6 +10,14 @@ describe("csock", function()
     for name, value in pairs(core) do assert.equal(value, csock[name], name) end
   end)
 
+  it("is the same core again for whoever clears package.loaded", function()
+    local s <close> = csock.socket()
+    package.loaded["csock.core"] = nil
+    assert.equal(core, require "csock.core")
+    collectgarbage()
+    assert.is_true(s:bind("localhost", 0))
+  end)
+
   it("sets no global variable", function()
     local process = require "spec.support.process"
     local status, out = process.run { process.interpreter, "-e", [[

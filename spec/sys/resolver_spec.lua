@@ -5,7 +5,7 @@ local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 
 local shim = assert(package.searchpath("spec.support.slow_resolver", package.cpath))
-local preload = ("%s %s"):format(os.getenv "LD_PRELOAD" or "", shim)
+local preload = ("%s:%s"):format(os.getenv "LD_PRELOAD" or "", shim)
 
 -- Starts a program for which names that end in ".slow" are never found.
 local function start(program)
@@ -96,6 +96,37 @@ describe("the resolver", function()
       csock.getaddrinfo("more.slow", 80, {timeout = 0.05})
       os.exit(0, true)
     ]]
+    assert.equal(0, p:wait())
+  end)
+
+  it("lets other tasks run while a task waits for a name", function()
+    local p <close> = start [[
+      csock.spawn(function()
+        print(select(2, csock.getaddrinfo("never.slow", 80, {timeout = 0.2})).name)
+      end)
+      csock.spawn(function()
+        for _ = 1, 3 do print(csock.gethostbyname "localhost") end
+      end)
+      csock.run()
+    ]]
+    p:expect "127.0.0.1\n127.0.0.1\n127.0.0.1\n"
+    p:expect "ETIMEDOUT\n"
+    assert.equal(0, p:wait())
+  end)
+
+  it("gives a look-up up when its task is cancelled", function()
+    local p <close> = start [[
+      local task = csock.spawn(function() csock.getaddrinfo("never.slow", 80) end)
+      csock.spawn(function()
+        csock.sleep(0.05)
+        task:cancel()
+        csock.gethostbyname "localhost"
+      end)
+      csock.run()
+      print(task:status())
+      os.exit(0, true)
+    ]]
+    p:expect "cancelled\n"
     assert.equal(0, p:wait())
   end)
 
