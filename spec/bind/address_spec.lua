@@ -3,8 +3,9 @@ local csock = require "csock"
 local address = csock.address
 local AF_INET, AF_INET6, AF_UNIX = csock.AF_INET, csock.AF_INET6, csock.AF_UNIX
 
--- The index of the loopback interface, which every Linux calls lo.
-local LO = csock.if_nametoindex and csock.if_nametoindex "lo" or 1
+-- The index of the loopback interface, which every Linux calls lo, from the system's own lips.
+local ifindex <close> = io.open "/sys/class/net/lo/ifindex"
+local LO = ifindex and ifindex:read "n" or 1
 
 -- What the failed call's results are, as one line.
 local function failure(value, err, errno)
