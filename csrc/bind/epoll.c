@@ -217,7 +217,8 @@ static int poll_fail(lua_State *L, cs_op *op, int err) {
 }
 
 /***
-Waits until something that is registered has an event.
+Waits until something that is registered has an event. Only the kernel is asked: input that a stream
+holds already is no event (`select` and `poll` know of it).
 Source: epoll_wait(2), Python's `epoll.poll`.
 @function epoll:poll
 @tparam[opt] number timeout seconds (rounded up); nil or negative: for as long as it takes

@@ -8,6 +8,7 @@
 
 #define STEP  (1 << 20) /* bytes in one sendfile(2): the deadline is looked at in between */
 #define CHUNK 65536     /* bytes to copy at once */
+#define TURN  16        /* steps or chunks for which a task may keep the others waiting */
 
 #define FILE_ARG 2
 
@@ -23,9 +24,11 @@ typedef struct transfer {
   struct pollfd input; /* to wait for a source that has nothing just now */
 } transfer;
 
-static void count_sent(transfer *t, size_t n) {
-  t->sent += (lua_Integer)n;
-  t->left -= (lua_Integer)n;
+/* What an attempt returns after progress: now and then the other tasks have their turn. */
+static int go_on(cs_op *op, transfer *t, size_t sent) {
+  t->sent += (lua_Integer)sent;
+  t->left -= (lua_Integer)sent;
+  return ++op->mark % TURN == 0 && op->timeout != 0 ? CS_YIELD : CS_AGAIN;
 }
 
 static size_t at_most(lua_Integer left, size_t n) {
@@ -62,8 +65,7 @@ static int send_by_kernel(lua_State *L, cs_op *op, transfer *t, int fd) {
   cs_nonblock_end(op->h);
   switch (err) {
   case 0:
-    count_sent(t, sent);
-    return sent == 0 ? finish(L, t) : CS_AGAIN;
+    return sent == 0 ? finish(L, t) : go_on(op, t, sent);
   case EINVAL:
   case ENOSYS:
   case ESPIPE:
@@ -108,8 +110,7 @@ static int send_copy(lua_State *L, cs_op *op, transfer *t, int fd) {
   if (sent < 0) return cs_io_failed(L, op, errno, CS_WRITABLE);
   t->from += (size_t)sent;
   t->offset += (off_t)sent;
-  count_sent(t, (size_t)sent);
-  return CS_AGAIN;
+  return go_on(op, t, (size_t)sent);
 }
 
 static int sendfile_attempt(lua_State *L, cs_op *op) {
