@@ -1,11 +1,14 @@
---- Closes what a spec opened: `keep(a, b)` gives its arguments back, `after_each(keep.close)` closes
---- them all, also when the spec failed. A failure (`nil, err`) raises.
+--- Closes what a spec opened or started: `keep(a, b)` gives its arguments back,
+-- `after_each(keep.close)` closes them all, also when the spec failed. A failure (`nil, err`)
+-- raises. Values that cannot be closed are left alone.
 local kept = {}
 local keep = {}
 
 function keep.close()
-  for i = #kept, 1, -1 do kept[i]:close() end
-  kept = {}
+  while #kept > 0 do
+    local thing = table.remove(kept)
+    getmetatable(thing).__close(thing)
+  end
 end
 
 setmetatable(keep, { __call = function(_, ...)
