@@ -3,9 +3,10 @@
 #include "parts.h"
 
 static void (*const parts[])(lua_State *L) = {
-    cs_open_error,   cs_open_constants, cs_open_address, cs_open_socket, cs_open_sockmake,
-    cs_open_message, cs_open_options,   cs_open_netdb,   cs_open_buffer, cs_open_stream,
-    cs_open_select,  cs_open_poll,      cs_open_epoll,   cs_open_loop,   cs_open_task,
+    cs_open_error,    cs_open_constants, cs_open_address, cs_open_socket,
+    cs_open_sockmake, cs_open_message,   cs_open_options, cs_open_netdb,
+    cs_open_convert,  cs_open_buffer,    cs_open_stream,  cs_open_select,
+    cs_open_poll,     cs_open_epoll,     cs_open_loop,    cs_open_task,
 };
 
 #if defined(__GNUC__)
@@ -24,7 +25,7 @@ int luaopen_csock_core(lua_State *L) {
   luaL_checkversion(L);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &opened_key) != LUA_TNIL) return 1;
   cs_state_make(L);
-  lua_createtable(L, 0, 800);
+  lua_createtable(L, 0, 1600);
   for (size_t i = 0; i < CS_COUNT(parts); i++) parts[i](L);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &opened_key);

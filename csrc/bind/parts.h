@@ -13,6 +13,7 @@ void cs_open_sockmake(lua_State *L);
 void cs_open_message(lua_State *L);
 void cs_open_options(lua_State *L);
 void cs_open_netdb(lua_State *L);
+void cs_open_convert(lua_State *L);
 void cs_open_buffer(lua_State *L);
 void cs_open_stream(lua_State *L);
 void cs_open_select(lua_State *L);

@@ -34,6 +34,7 @@
 #define CS_HAVE_EVENTFD       1
 #define CS_HAVE_LINUX_NUMBERS 1 /* its own protocols: bind/constants_linux.c */
 #define CS_HAVE_SENDFILE      1 /* sendfile(out, in, offset, count) in Linux's form */
+#define CS_HAVE_UCRED         1 /* SO_PEERCRED with struct ucred; else getpeereid */
 #define CS_HAVE_ABSTRACT_UNIX 1 /* AF_UNIX names that begin with a zero byte */
 #else
 #define CS_HAVE_ACCEPT4       0
@@ -41,6 +42,7 @@
 #define CS_HAVE_EVENTFD       0
 #define CS_HAVE_LINUX_NUMBERS 0
 #define CS_HAVE_SENDFILE      0
+#define CS_HAVE_UCRED         0
 #define CS_HAVE_ABSTRACT_UNIX 0
 #endif
 
@@ -48,6 +50,18 @@
 #define CS_HAVE_GETHOSTBY_R 1 /* gethostbyname_r, gethostbyaddr_r: they take a buffer */
 #else
 #define CS_HAVE_GETHOSTBY_R 0
+#endif
+
+#if defined(__linux__) || defined(__FreeBSD__)
+#define CS_HAVE_GETSERVBY_R 1 /* getservbyname_r, getservbyport_r */
+#else
+#define CS_HAVE_GETSERVBY_R 0
+#endif
+
+#if defined(__GLIBC__) || defined(__FreeBSD__)
+#define CS_HAVE_GETPROTOBY_R 1 /* getprotobyname_r */
+#else
+#define CS_HAVE_GETPROTOBY_R 0
 #endif
 
 #if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || \
