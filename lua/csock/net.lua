@@ -37,6 +37,25 @@ local function is_ipv6(host)
   return type(host) == "string" and host:find(":", 1, true) ~= nil
 end
 
+-- Holds a socket that is in the making: however its block is left (a failure, an error, a cancelled
+-- task), the socket is closed, unless it was taken out.
+local Holder = {}
+Holder.__index = Holder
+
+function Holder:__close()
+  if self.socket then self.socket:close() end
+end
+
+function Holder:take()
+  local s = self.socket
+  self.socket = nil
+  return s
+end
+
+local function hold(s)
+  return setmetatable({ socket = s }, Holder)
+end
+
 return function(csock)
   -- The addresses to try, each as getaddrinfo gives it; nil, err, errno.
   local function addresses_of(args, timeout)
@@ -63,15 +82,13 @@ return function(csock)
   local function connect_to(info, source, timeout)
     local s, err = csock.socket(info.family, info.type, info.proto)
     if not s then return nil, err end
-    local ok
+    local holder <close> = hold(s)
+    local ok = true
     s:settimeout(timeout)
-    if source ~= nil then
-      ok, err = s:bind(source)
-      if not ok then s:close() return nil, err end
-    end
-    ok, err = s:connect(info.addr)
-    if not ok then s:close() return nil, err end
-    return s
+    if source ~= nil then ok, err = s:bind(source) end
+    if ok then ok, err = s:connect(info.addr) end
+    if not ok then return nil, err end
+    return holder:take()
   end
 
   -- One error for all the attempts: its text and its `errors` name each address and what it said.
@@ -184,21 +201,16 @@ return function(csock)
     end
     local s, err, errno = csock.socket(family, csock.SOCK_STREAM)
     if not s then return nil, err, errno end
-
-    local function failed(why, number)
-      s:close()
-      return nil, why, number
-    end
-
+    local holder <close> = hold(s)
     local ok
     for _, option in ipairs(server_options(family, options)) do
       ok, err, errno = s:setsockopt(table.unpack(option))
-      if not ok then return failed(err, errno) end
+      if not ok then return nil, err, errno end
     end
     ok, err, errno = s:bind(table.unpack(args, 1, args.n))
     if ok then ok, err, errno = s:listen(options.backlog) end
-    if not ok then return failed(err, errno) end
-    return s
+    if not ok then return nil, err, errno end
+    return holder:take()
   end
 
   --- Whether one socket can accept both IPv4 and IPv6 connections.

@@ -20,6 +20,22 @@ local function with_addresses(hosts, f)
   if not ok then error(err, 0) end
 end
 
+-- The address of a listener whose backlog is full, and the sockets that make it so.
+local function full_listener()
+  local sockets = { assert(csock.socket()) }
+  assert(sockets[1]:bind("127.0.0.1", 0))
+  assert(sockets[1]:listen(0))
+  local address = sockets[1]:getsockname()
+  for i = 2, 6 do
+    sockets[i] = csock.socket()
+    sockets[i]:settimeout(0)
+    sockets[i]:connect(address)
+  end
+  return address, setmetatable(sockets, { __close = function()
+    for _, s in ipairs(sockets) do s:close() end
+  end })
+end
+
 describe("create_connection", function()
   local listener, port
 
@@ -49,8 +65,7 @@ describe("create_connection", function()
   end)
 
   it("names each address and why it failed", function()
-    local closed, holder <close> = refusing_port()
-    local _ = holder
+    local closed, _ <close> = refusing_port()
     with_addresses({ "127.0.0.2", "127.0.0.1" }, function()
       local s, err, errno = csock.create_connection { "two.example", closed }
       assert.is_nil(s)
@@ -87,19 +102,9 @@ describe("create_connection", function()
   end)
 
   it("ends with a time-out when a peer takes no connection", function()
-    local full <close> = csock.socket()
-    assert(full:bind("127.0.0.1", 0))
-    assert(full:listen(0))
-    local address = full:getsockname()
-    local waiting = {} -- fill the backlog
-    for i = 1, 5 do
-      waiting[i] = csock.socket()
-      waiting[i]:settimeout(0)
-      waiting[i]:connect(address)
-    end
+    local address, _ <close> = full_listener()
     local start = csock.now()
     local s, err = csock.create_connection(address, { timeout = 0.2 })
-    for _, w in ipairs(waiting) do w:close() end
     assert.is_nil(s)
     assert.is_true(err:is(csock.timeout))
     assert.is_true(csock.now() - start >= 0.2)
@@ -111,7 +116,7 @@ describe("create_connection", function()
     csock.socket = function(...)
       local s = assert(real(...))
       return setmetatable({
-        connect = function() return nil, csock.make_error { call = "connect", errno = 1 }, 1 end,
+        connect = function() return csock.make_error { call = "connect", errno = 1 } end,
       }, { __index = function(_, name)
         return function(_, ...)
           if name == "settimeout" then given[#given + 1] = ... end
@@ -136,6 +141,24 @@ describe("create_connection", function()
     assert.is_nil(t)
     assert.equal("EADDRINUSE", err.name)
     assert.matches("bind", tostring(err), 1, true)
+  end)
+
+  it("closes what it has begun when its task is cancelled", function()
+    local posix = require "spec.support.posix"
+    local address, _ <close> = full_listener()
+    local task = csock.spawn(function() csock.create_connection(address) end)
+    local during, after
+    csock.spawn(function()
+      csock.yield()
+      collectgarbage "stop" -- so that nothing else closes it
+      during = #posix.fds()
+      task:cancel()
+      csock.yield()
+      after = #posix.fds()
+      collectgarbage "restart"
+    end)
+    csock.run()
+    assert.equal(1, during - after)
   end)
 
   it("raises for wrong arguments", function()
@@ -205,13 +228,12 @@ describe("create_server", function()
     if not csock.has_dualstack_ipv6() then return pending "no dual-stack sockets here" end
     local server <close> = assert(csock.create_server({ "", 0 }, { dualstack_ipv6 = true }))
     local port = server:getsockname().port
-    local four <close> = assert(csock.create_connection("127.0.0.1", port))
-    local six <close> = assert(csock.create_connection("::1", port))
-    local _, first = assert(server:accept()), nil
-    local conn <close>, addr = server:accept()
-    assert.is_not_nil(conn)
-    assert.equal(csock.AF_INET6, addr.family)
-    local _ = { four, six, first }
+    for _, host in ipairs { "127.0.0.1", "::1" } do
+      local client <close> = assert(csock.create_connection(host, port))
+      local conn <close>, addr = assert(server:accept())
+      assert.equal(csock.AF_INET6, addr.family)
+      assert.equal(client:getsockname().port, conn:getpeername().port)
+    end
   end)
 
   it("listens at a path with family AF_UNIX", function()

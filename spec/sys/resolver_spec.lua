@@ -75,6 +75,14 @@ describe("the resolver", function()
     assert.equal(0, p:wait())
   end)
 
+  it("bounds create_connection by its timeout, look-up and all", function()
+    local p <close> = start [[
+      print(csock.create_connection({"never.slow", 80}, {timeout = 0.1}))
+    ]]
+    p:expect "nil\tgetaddrinfo: [^\n]*%[ETIMEDOUT%]\t%d+\n"
+    assert.equal(0, p:wait())
+  end)
+
   it("neither hangs nor crashes when the state closes during a look-up", function()
     -- The preloaded library lets the look-up end after the state is closed and the C module gone.
     local p <close> = start [[
