@@ -37,9 +37,9 @@ typedef struct cs_handle {
 #define CS_H_WATCHED   16u /* the loop's poller has it; then these tell what it reported: */
 #define CS_H_READ      32u
 #define CS_H_WRITE     64u
-#define CS_H_HANGUP    128u /* the end of the stream, or an error, is to be read */
-#define CS_H_BORROWED  256u /* O_NONBLOCK is on for just one system call */
-#define CS_H_CONNECTED 512u /* a connect that had to wait has succeeded; connect.c's */
+#define CS_H_HANGUP    128u        /* the end of the stream, or an error, is to be read */
+#define CS_H_BORROWED  256u        /* O_NONBLOCK is on for just one system call */
+#define CS_H_CONNECTED 512u        /* a connect that had to wait has succeeded; connect.c's */
 #define CS_H_LOOP      0xffff0000u /* which generation of the loop CS_H_WATCHED is about */
 
 /* A stream that gave less than there was room for is drained: the loop need not ask again before

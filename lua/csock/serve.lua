@@ -15,17 +15,23 @@ local PATIENCE = 0.1 -- seconds between tries, if no connection ends meanwhile
 local Server = {}
 Server.__index = Server
 
--- Runs as a connection's task ends, however it ends.
-local Leave = {
-  __close = function(self)
-    self.server:leave_task(core.current())
-  end,
-}
+-- Runs as a connection's task ends, however it ends. `shutdown` tells the peer even when the handler
+-- left a stream from `makefile` open, which keeps the descriptor until it is collected.
+local Connection = {}
+Connection.__index = Connection
 
-local function serve_connection(server, conn, addr)
-  local _ <close> = server.leave
-  local conn <close> = conn -- luacheck: ignore 431
-  server.handler(conn, addr)
+function Connection:__close()
+  local server = self.server
+  self.conn:shutdown(csock_core.SHUT_WR)
+  self.conn:close()
+  server.tasks[self.task] = nil
+  server.count = server.count - 1
+  server.changed:wake(true)
+end
+
+local function serve_connection(connection, addr)
+  local _ <close> = connection
+  connection.server.handler(connection.conn, addr)
 end
 
 local function accept_connections(server)
@@ -34,8 +40,10 @@ local function accept_connections(server)
     while server.count >= server.max_connections do server.changed:wait() end
     local conn, addr, errno = listener:accept()
     if conn then
+      local connection = setmetatable({ server = server, conn = conn }, Connection)
+      connection.task = core.spawn(serve_connection, connection, addr)
       server.count = server.count + 1
-      server.tasks[core.spawn(serve_connection, server, conn, addr)] = conn
+      server.tasks[connection.task] = connection
     elseif EXHAUSTED[errno] then
       server.changed:wait(PATIENCE)
     elseif server.closed then
@@ -44,12 +52,6 @@ local function accept_connections(server)
       error(addr, 0)
     end
   end
-end
-
-function Server:leave_task(task)
-  self.tasks[task] = nil
-  self.count = self.count - 1
-  self.changed:wake(true)
 end
 
 --- The address that it listens on.
@@ -76,12 +78,9 @@ function Server:close(options)
     if left <= 0 or not self.changed:wait(left) then break end
   end
   local cancelled = 0
-  for task, conn in pairs(self.tasks) do
+  for task, connection in pairs(self.tasks) do
     if task ~= current and task:cancel() then cancelled = cancelled + 1 end
-    if task ~= current and self.tasks[task] then -- it had not begun
-      conn:close()
-      self:leave_task(task)
-    end
+    if task ~= current and self.tasks[task] then connection:__close() end -- it had not begun
   end
   return cancelled
 end
@@ -119,7 +118,6 @@ return function(create_server, address, handler, options)
     tasks = {}, -- task -> its connection
     max_connections = options.max_connections or math.huge,
   }, Server)
-  server.leave = setmetatable({ server = server }, Leave)
   server.acceptor = core.spawn(accept_connections, server)
   return server
 end
