@@ -9,7 +9,7 @@ local serve = require "csock.serve"
 local M = { _VERSION = "csock 0.1.0" }
 for name, value in pairs(core) do M[name] = value end
 M.loop = loop
-for _, name in ipairs { "spawn", "sleep", "yield", "run", "wrap", "resume" } do M[name] = loop[name] end
+for _, name in ipairs { "spawn", "sleep", "yield", "run", "now", "wrap", "resume" } do M[name] = loop[name] end
 require "csock.net"(M)
 
 function M.serve(address, handler, options)

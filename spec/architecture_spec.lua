@@ -126,7 +126,9 @@ describe("the tree", function()
   end)
 
   it("uses only csock's public face in its Lua modules", function()
-    assert.same({}, find(LUA, { 'csock%.core' }, function(name) return name == "lua/csock.lua" end))
+    assert.same({}, find(LUA, { 'csock%.core' }, function(name)
+      return name == "lua/csock.lua" or name == "lua/csock/loop.lua" -- which are that face
+    end))
     assert.same({}, find(LUA, { 'debug%.getregistry', 'debug%.getmetatable', 'debug%.setmetatable' }))
   end)
 
@@ -169,7 +171,10 @@ describe("core.so", function()
       for kind, name in tree.output("nm '" .. object .. "'"):gmatch "%x+ ([bBcCdDgGsSuvV]) (%S+)" do
         -- Tables of constant pointers are in .data.rel.ro, which nm calls d as well.
         local section = tree.output(("objdump -t '%s' | grep -F ' %s'"):format(object, name))
-        if not section:find "%.data%.rel%.ro" then found[#found + 1] = object .. ": " .. kind .. " " .. name end
+        -- signal.c: a signal handler is told nothing but a number.
+        if not section:find "%.data%.rel%.ro" and name ~= "signal_pipes" then
+          found[#found + 1] = object .. ": " .. kind .. " " .. name
+        end
       end
     end
     assert.same({}, found)

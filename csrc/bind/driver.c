@@ -238,12 +238,16 @@ void cs_nonblock_end(cs_handle *h) {
   errno = saved;
 }
 
+void cs_handle_wake(cs_handle *h) {
+  cs_wake(&h->readers, true);
+  cs_wake(&h->writers, true);
+}
+
 int cs_handle_release(cs_handle *h) {
   int fd = h->fd;
   if (h->flags & CS_H_WATCHED) cs_loop_forget(h->state->loop, h);
   h->fd = -1;
-  cs_wake(&h->readers, true); /* they find it closed: EBADF */
-  cs_wake(&h->writers, true);
+  cs_handle_wake(h); /* they find it closed: EBADF */
   return fd;
 }
 

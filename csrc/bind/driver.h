@@ -112,7 +112,10 @@ void cs_nonblock_end(cs_handle *h);
 /* Closes the descriptor (once; later calls return 0) and wakes whoever waits on it. */
 int cs_handle_close(cs_handle *h);
 
-/* The same without closing: gives the descriptor away. */
+/* Makes all tasks try again that wait on it. */
+void cs_handle_wake(cs_handle *h);
+
+/* Gives the descriptor away: like closing, but it stays open. */
 int cs_handle_release(cs_handle *h);
 
 #endif

@@ -13,7 +13,7 @@
 /* A signal handler is told nothing but the number, so where it is to write must be known to the
    whole process: the one thing here that several states share. The last one that catches a signal
    has it. 0: nobody; else the descriptor + 1. */
-static atomic_int pipes[NSIG];
+static atomic_int signal_pipes[NSIG];
 
 static const char catcher_key = 'g'; /* registry: the state's catcher */
 
@@ -28,7 +28,7 @@ static const cs_class catcher_class = {"csock.signals"};
 
 static void on_signal(int signum) {
   int saved = errno;
-  int fd = atomic_load(&pipes[signum]) - 1;
+  int fd = atomic_load(&signal_pipes[signum]) - 1;
   unsigned char byte = (unsigned char)signum;
   /* A full pipe has enough to say already. */
   if (fd >= 0 && write(fd, &byte, 1) < 0) errno = saved;
@@ -38,9 +38,9 @@ static void on_signal(int signum) {
 static int release(catcher *c, int signum) {
   if (!c->caught[signum]) return 0;
   c->caught[signum] = false;
-  if (atomic_load(&pipes[signum]) != c->fds[1] + 1) return 0; /* another state has it now */
+  if (atomic_load(&signal_pipes[signum]) != c->fds[1] + 1) return 0; /* another state has it now */
   int err = sigaction(signum, &c->before[signum], NULL) != 0 ? errno : 0;
-  atomic_store(&pipes[signum], 0);
+  atomic_store(&signal_pipes[signum], 0);
   return err;
 }
 
@@ -77,10 +77,10 @@ static int signal_catch(lua_State *L) {
   if (c == NULL) return cs_fail(L, "on_signal", err);
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
   sigemptyset(&action.sa_mask);
-  int old = atomic_exchange(&pipes[signum], c->fds[1] + 1);
+  int old = atomic_exchange(&signal_pipes[signum], c->fds[1] + 1);
   if (sigaction(signum, &action, &before) != 0) {
     err = errno;
-    atomic_store(&pipes[signum], old);
+    atomic_store(&signal_pipes[signum], old);
     return cs_fail(L, "on_signal", err);
   }
   if (!c->caught[signum]) c->before[signum] = before;

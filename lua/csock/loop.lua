@@ -19,6 +19,7 @@ local M = {
   current = core.current,
   resume = core.resume,
   wrap = core.wrap,
+  waiters = core.waiters,
   fileno = core.fileno,
   backend = core.backend,
   backends = core.backends,

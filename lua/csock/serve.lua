@@ -1,13 +1,9 @@
 --- Serving: a listening task, and a task for each connection.
 -- @module csock.serve
-local csock_core = require "csock.core"
-local core = csock_core.loop
+local loop = require "csock.loop"
 
 -- Out of descriptors or memory: the waiting clients stay in the backlog until some are free again.
-local EXHAUSTED = {}
-for _, name in ipairs { "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM" } do
-  EXHAUSTED[csock_core.errno[name]] = true
-end
+local EXHAUSTED = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true }
 local PATIENCE = 0.1 -- seconds between tries, if no connection ends meanwhile
 
 --- A running server.
@@ -22,7 +18,7 @@ Connection.__index = Connection
 
 function Connection:__close()
   local server = self.server
-  self.conn:shutdown(csock_core.SHUT_WR)
+  self.conn:shutdown(1) -- SHUT_WR
   self.conn:close()
   server.tasks[self.task] = nil
   server.count = server.count - 1
@@ -38,13 +34,13 @@ local function accept_connections(server)
   local listener = server.listener
   while true do
     while server.count >= server.max_connections do server.changed:wait() end
-    local conn, addr, errno = listener:accept()
+    local conn, addr = listener:accept() -- addr is the error if it failed
     if conn then
       local connection = setmetatable({ server = server, conn = conn }, Connection)
-      connection.task = core.spawn(serve_connection, connection, addr)
+      connection.task = loop.spawn(serve_connection, connection, addr)
       server.count = server.count + 1
       server.tasks[connection.task] = connection
-    elseif EXHAUSTED[errno] then
+    elseif EXHAUSTED[addr.name] then
       server.changed:wait(PATIENCE)
     elseif server.closed then
       return
@@ -67,14 +63,14 @@ function Server:fileno() return self.listener:fileno() end
 -- @tparam[opt] table options `drain`: how many seconds the handlers have (default 0)
 -- @treturn int how many were cancelled
 function Server:close(options)
-  local deadline = core.now() + (options and options.drain or 0)
+  local deadline = loop.now() + (options and options.drain or 0)
   self.closed = true
   self.acceptor:cancel()
   self.listener:close()
-  local current = core.current()
+  local current = loop.current()
   local own = current and self.tasks[current] and 1 or 0 -- a handler may close its server
   while self.count > own do
-    local left = deadline - core.now()
+    local left = deadline - loop.now()
     if left <= 0 or not self.changed:wait(left) then break end
   end
   local cancelled = 0
@@ -108,16 +104,17 @@ return function(create_server, address, handler, options)
   if type(handler) ~= "function" then
     error(("bad argument #2 to 'serve' (function expected, got %s)"):format(type(handler)), 3)
   end
-  local listener, err, errno = address, nil, nil
+  local listener = address
   if type(address) ~= "userdata" or not address.accept then
+    local err, errno
     listener, err, errno = create_server(address, options)
     if not listener then return nil, err, errno end
   end
   local server = setmetatable({
-    listener = listener, handler = handler, count = 0, changed = core.waiters(),
+    listener = listener, handler = handler, count = 0, changed = loop.waiters(),
     tasks = {}, -- task -> its connection
     max_connections = options.max_connections or math.huge,
   }, Server)
-  server.acceptor = core.spawn(accept_connections, server)
+  server.acceptor = loop.spawn(accept_connections, server)
   return server
 end
