@@ -29,7 +29,7 @@ static int sock_bind(lua_State *L) {
   cs_op op;
   cs_sock *s = cs_sock_check(L, 1);
   cs_sock_op(&op, s, "bind", bind_attempt);
-  int err = cs_op_address(L, &op, 2, lua_gettop(L), s->family, s->type, s->proto);
+  int err = cs_op_address(L, &op, 2, lua_gettop(L), s->family, s->proto);
   return err != 0 ? cs_fail(L, "bind", err) : cs_drive(L, &op);
 }
 
@@ -188,7 +188,7 @@ static int start_connect(lua_State *L, cs_op *op, const char *call, cs_attempt a
   cs_sock *s = cs_sock_check(L, 1);
   cs_sock_op(op, s, call, attempt);
   op->fail = fail;
-  return cs_op_address(L, op, 2, lua_gettop(L), s->family, s->type, s->proto);
+  return cs_op_address(L, op, 2, lua_gettop(L), s->family, s->proto);
 }
 
 /***

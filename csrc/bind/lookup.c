@@ -146,7 +146,7 @@ static int address_attempt(lua_State *L, cs_op *op) {
   return CS_AGAIN;
 }
 
-int cs_op_address(lua_State *L, cs_op *op, int arg, int last, int family, int type, int proto) {
+int cs_op_address(lua_State *L, cs_op *op, int arg, int last, int family, int proto) {
   int top = lua_gettop(L);
   inquiry *q;
   op->slot = top + 1;
@@ -154,11 +154,9 @@ int cs_op_address(lua_State *L, cs_op *op, int arg, int last, int family, int ty
   if (err == 0) op->ptr = lua_touserdata(L, op->slot);
   if (err != CS_ADDRESS_NAME || op->closed) return err == CS_ADDRESS_NAME ? 0 : err;
 
-  cs_query query = {.kind = CS_QUERY_ADDRINFO,
-                    .host = lua_tostring(L, top + 1),
-                    .family = family,
-                    .type = type,
-                    .proto = proto};
+  /* Any type that getaddrinfo knows: it refuses those (and protocols) that have no services. */
+  cs_query query = {.kind = CS_QUERY_ADDRINFO, .family = family, .type = SOCK_DGRAM};
+  query.host = lua_tostring(L, top + 1);
   err = inquiry_start(L, &query, &q);
   if (err != 0) return err;
   q->family = family;

@@ -182,7 +182,7 @@ int cs_message_send(lua_State *L, cs_op *op, cs_message *m, int arg, int last) {
   op->first = CS_WRITABLE;
   if (arg <= last && !lua_isnil(L, arg)) {
     op->first = 0; /* a look-up may come first */
-    int err = cs_op_address(L, op, arg, last, s->family, s->type, s->proto);
+    int err = cs_op_address(L, op, arg, last, s->family, s->proto);
     if (err != 0) return cs_fail(L, op->call, err);
   }
   return cs_drive(L, op);

@@ -11,6 +11,6 @@
    it on the resolver's threads, puts the address object in its place, sets op->ptr to it and
    goes on with `op->next`, the attempt that was there before. With a literal address op->ptr is set
    at once. Otherwise returns an errno value. A look-up that fails ends the op with a gaierror. */
-int cs_op_address(lua_State *L, cs_op *op, int arg, int last, int family, int type, int proto);
+int cs_op_address(lua_State *L, cs_op *op, int arg, int last, int family, int proto);
 
 #endif

@@ -379,7 +379,7 @@ static int sock_sendto(lua_State *L) {
   cs_sock_io_op(&op, s, "sendto", sendto_attempt, flags);
   op.data = data;
   op.size = len;
-  int err = cs_op_address(L, &op, arg, lua_gettop(L), s->family, s->type, s->proto);
+  int err = cs_op_address(L, &op, arg, lua_gettop(L), s->family, s->proto);
   return err != 0 ? cs_fail(L, "sendto", err) : cs_drive(L, &op);
 }
 

@@ -231,6 +231,12 @@ describe("an address given by name", function()
     assert.is_true(ok or err.name == "EINPROGRESS", tostring(err))
   end)
 
+  it("is looked up for a protocol that getaddrinfo does not know", function()
+    local s <close> = csock.socket(csock.AF_INET, csock.SOCK_STREAM, csock.IPPROTO_MPTCP or 262)
+    if not s then return pending "no MPTCP here" end
+    assert.is_true(s:bind("localhost", 0))
+  end)
+
   it("ends the call with a gaierror that names the host", function()
     local s <close> = csock.socket()
     for _, call in ipairs { "bind", "connect", "connect_ex" } do
