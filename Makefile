@@ -43,6 +43,15 @@ ifndef LUA_CFLAGS
 LUA_CFLAGS = $(call once,LUA_CFLAGS,find_headers)
 endif
 
+# `make V=1` shows the commands of the compiler.
+ifdef V
+say = @:
+Q   :=
+else
+say = @echo '  $(1)'
+Q   := @
+endif
+
 # On macOS a module leaves Lua's symbols to the interpreter that loads it.
 SHARED := -shared
 ifeq ($(shell uname -s),Darwin)
@@ -54,7 +63,7 @@ ALL_CFLAGS = -std=c11 -fPIC -pthread -fvisibility=hidden $(WARN) $(WERROR) $(LUA
 CORE_SRC := $(sort $(wildcard csrc/sys/*.c csrc/bind/*.c))
 CORE_OBJ := $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 CORE     := $(BUILD)/csock/core.so
-SUPPORT  := $(addprefix $(BUILD)/spec/support/,posix.so slow_resolver.so)
+SUPPORT  := $(patsubst %.c,$(BUILD)/%.so,$(wildcard spec/support/*.c spec/faults/*.c))
 
 # A program that specs start finds csock wherever its working directory is.
 export LUA
@@ -70,7 +79,7 @@ all: $(CORE)
 help:
 	@echo 'make            build $(CORE)'
 	@echo 'make demo       a server and a client that talk to each other, from nothing'
-	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/bind for some)'
+	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/bind: some)'
 	@echo 'make install    into PREFIX=$(PREFIX) (DESTDIR= is put before it); make uninstall'
 	@echo 'make deps       install what building and testing need'
 	@echo 'make doc        the reference manual, into doc/html'
@@ -79,22 +88,25 @@ help:
 	@echo 'make sanitize   all specs under AddressSanitizer and UBSan'
 	@echo 'make valgrind   the specs of the core under valgrind'
 	@echo 'make faults     a failing allocator, failing system calls'
-	@echo 'make clean'
+	@echo 'make clean      (V=1 shows the commands)'
 
 # --- building -------------------------------------------------------------------------------------
 
 $(CORE): $(CORE_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(SHARED) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(CORE_OBJ) -lm
+	$(call say,LD $@)
+	$(Q)$(CC) $(SHARED) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(CORE_OBJ) -lm
 
 # Rebuilt when the flags change.
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/spec/%.so: spec/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(SHARED) -MMD -MP -MF $(@:.so=.d) $(LDFLAGS) -o $@ $<
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SHARED) -MMD -MP -MF $(@:.so=.d) $(LDFLAGS) -o $@ $<
 
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
@@ -226,10 +238,16 @@ run-valgrind: objects
 	  open && !/inherited from parent/ { print open; print; found = 1 } { open = "" } \
 	  END { exit !found }' $(VALGRIND_LOG)
 
+faults: deps
+	$(AGAIN) run-faults
+
+run-faults: objects
+	@$(BUSTED) spec/faults
+
 clean:
 	rm -rf build doc/html
 
 FORCE:
 .PHONY: all help install uninstall deps deps-demo deps-lint deps-doc deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test lint run-lint objects check-layers sanitize run-sanitize valgrind run-valgrind \
-  clean FORCE
+  faults run-faults clean FORCE

@@ -1,0 +1,355 @@
+/* shim.c: system calls that fail when they are told to. Preloaded (LD_PRELOAD) it stands between
+   csock and libc; as a Lua module (require "spec.faults.shim") it is told what to do:
+
+   active() -> whether it is preloaded
+   fail(call, errno, {nth = 1, times = 1, also = false})
+     from the nth call on (counted from here), `times` calls fail with this error; with `also` the
+     real call is made all the same, as when a signal comes just after it
+   short(call, bytes, {nth, times}): such calls move at most so many bytes
+   calls(call) -> how often it was called since it was last spoken of here
+   reset(): all calls are as ever
+
+   One plan for each call; this is for single-threaded specs. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <lua.h>
+#include <lauxlib.h>
+
+typedef struct plan {
+  const char *call;
+  int error;    /* 0: none */
+  size_t bytes; /* at most; 0: no limit */
+  bool also;
+  long calls, first, last; /* the calls `first` .. `last` are concerned; 0: none is */
+} plan;
+
+enum {
+  ACCEPT,
+  ACCEPT4,
+  BIND,
+  CLOSE,
+  CONNECT,
+  EPOLL_CREATE1,
+  EPOLL_CTL,
+  EPOLL_WAIT,
+  EVENTFD,
+  FCNTL,
+  GETSOCKNAME,
+  GETSOCKOPT,
+  LISTEN,
+  PIPE2,
+  POLL,
+  PPOLL,
+  READ,
+  READV,
+  RECV,
+  RECVFROM,
+  RECVMSG,
+  SEND,
+  SENDFILE,
+  SENDMSG,
+  SENDTO,
+  SETSOCKOPT,
+  SOCKET,
+  SOCKETPAIR,
+  WRITE,
+  WRITEV,
+  COUNT
+};
+
+static plan plans[COUNT] = {
+    [ACCEPT] = {.call = "accept"},
+    [ACCEPT4] = {.call = "accept4"},
+    [BIND] = {.call = "bind"},
+    [CLOSE] = {.call = "close"},
+    [CONNECT] = {.call = "connect"},
+    [EPOLL_CREATE1] = {.call = "epoll_create1"},
+    [EPOLL_CTL] = {.call = "epoll_ctl"},
+    [EPOLL_WAIT] = {.call = "epoll_wait"},
+    [EVENTFD] = {.call = "eventfd"},
+    [FCNTL] = {.call = "fcntl"},
+    [GETSOCKNAME] = {.call = "getsockname"},
+    [GETSOCKOPT] = {.call = "getsockopt"},
+    [LISTEN] = {.call = "listen"},
+    [PIPE2] = {.call = "pipe2"},
+    [POLL] = {.call = "poll"},
+    [PPOLL] = {.call = "ppoll"},
+    [READ] = {.call = "read"},
+    [READV] = {.call = "readv"},
+    [RECV] = {.call = "recv"},
+    [RECVFROM] = {.call = "recvfrom"},
+    [RECVMSG] = {.call = "recvmsg"},
+    [SEND] = {.call = "send"},
+    [SENDFILE] = {.call = "sendfile"},
+    [SENDMSG] = {.call = "sendmsg"},
+    [SENDTO] = {.call = "sendto"},
+    [SETSOCKOPT] = {.call = "setsockopt"},
+    [SOCKET] = {.call = "socket"},
+    [SOCKETPAIR] = {.call = "socketpair"},
+    [WRITE] = {.call = "write"},
+    [WRITEV] = {.call = "writev"},
+};
+
+/* The plan of a call that is concerned, else NULL. */
+static plan *concerned(int which) {
+  plan *p = &plans[which];
+  long n = ++p->calls;
+  return p->first != 0 && n >= p->first && n <= p->last ? p : NULL;
+}
+
+static size_t limited(const plan *p, size_t size) {
+  return p != NULL && p->bytes != 0 && p->bytes < size ? p->bytes : size;
+}
+
+/* `shim_NAME` is the symbol NAME: libc's own declarations, with their unions and restricts, are
+   nothing that a definition here has to match. */
+#define EXPORT(name) __asm__(#name) __attribute__((visibility("default")))
+
+/* ISO C does not let an object pointer become a function pointer. */
+#define REAL(type, name)                        \
+  type;                                         \
+  static real_fn *real_##name;                  \
+  if (real_##name == NULL) {                    \
+    void *found = dlsym(RTLD_NEXT, #name);      \
+    memcpy(&real_##name, &found, sizeof found); \
+  }
+
+/* A function that fails as planned; with `also`, after the real call. */
+#define SHIM(which, result, name, params, args)  \
+  result shim_##name params EXPORT(name);        \
+  result shim_##name params {                    \
+    REAL(typedef result real_fn params, name)    \
+    const plan *p = concerned(which);            \
+    if (p == NULL || p->error == 0 || p->also) { \
+      result r = real_##name args;               \
+      if (p == NULL || p->error == 0) return r;  \
+    }                                            \
+    errno = p->error;                            \
+    return -1;                                   \
+  }
+
+/* The same for those that move bytes. */
+#define SHIM_BYTES(which, name, params, size, args) \
+  ssize_t shim_##name params EXPORT(name);          \
+  ssize_t shim_##name params {                      \
+    REAL(typedef ssize_t real_fn params, name)      \
+    const plan *p = concerned(which);               \
+    if (p != NULL && p->error != 0) {               \
+      errno = p->error;                             \
+      return -1;                                    \
+    }                                               \
+    size = limited(p, size);                        \
+    return real_##name args;                        \
+  }
+
+SHIM(ACCEPT, int, accept, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len))
+SHIM(ACCEPT4, int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags),
+     (fd, addr, len, flags))
+SHIM(BIND, int, bind, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len))
+SHIM(CLOSE, int, close, (int fd), (fd))
+SHIM(CONNECT, int, connect, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len))
+SHIM(EPOLL_CREATE1, int, epoll_create1, (int flags), (flags))
+SHIM(EPOLL_CTL, int, epoll_ctl, (int ep, int op, int fd, struct epoll_event *event),
+     (ep, op, fd, event))
+SHIM(EPOLL_WAIT, int, epoll_wait, (int ep, struct epoll_event *events, int max, int ms),
+     (ep, events, max, ms))
+SHIM(EVENTFD, int, eventfd, (unsigned value, int flags), (value, flags))
+SHIM(GETSOCKNAME, int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len),
+     (fd, addr, len))
+SHIM(GETSOCKOPT, int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len),
+     (fd, level, name, value, len))
+SHIM(LISTEN, int, listen, (int fd, int backlog), (fd, backlog))
+SHIM(PIPE2, int, pipe2, (int *fds, int flags), (fds, flags))
+SHIM(POLL, int, poll, (struct pollfd * fds, nfds_t n, int ms), (fds, n, ms))
+SHIM(PPOLL, int, ppoll,
+     (struct pollfd * fds, nfds_t n, const struct timespec *time, const sigset_t *mask),
+     (fds, n, time, mask))
+SHIM(SETSOCKOPT, int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len),
+     (fd, level, name, value, len))
+SHIM(SOCKET, int, socket, (int family, int type, int proto), (family, type, proto))
+SHIM(SOCKETPAIR, int, socketpair, (int family, int type, int proto, int *fds),
+     (family, type, proto, fds))
+SHIM(RECVMSG, ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+SHIM(READV, ssize_t, readv, (int fd, const struct iovec *pieces, int n), (fd, pieces, n))
+
+SHIM_BYTES(READ, read, (int fd, void *data, size_t size), size, (fd, data, size))
+SHIM_BYTES(WRITE, write, (int fd, const void *data, size_t size), size, (fd, data, size))
+SHIM_BYTES(RECV, recv, (int fd, void *data, size_t size, int flags), size, (fd, data, size, flags))
+SHIM_BYTES(SEND, send, (int fd, const void *data, size_t size, int flags), size,
+           (fd, data, size, flags))
+SHIM_BYTES(RECVFROM, recvfrom,
+           (int fd, void *data, size_t size, int flags, struct sockaddr *addr, socklen_t *len),
+           size, (fd, data, size, flags, addr, len))
+SHIM_BYTES(SENDTO, sendto,
+           (int fd, const void *data, size_t size, int flags, const struct sockaddr *addr,
+            socklen_t len),
+           size, (fd, data, size, flags, addr, len))
+SHIM_BYTES(SENDFILE, sendfile, (int out, int in, off_t *offset, size_t size), size,
+           (out, in, offset, size))
+
+/* Of several pieces a short call takes the beginning of the first. */
+ssize_t shim_sendmsg(int fd, const struct msghdr *message, int flags) EXPORT(sendmsg);
+ssize_t shim_sendmsg(int fd, const struct msghdr *message, int flags) {
+  REAL(typedef ssize_t real_fn(int, const struct msghdr *, int), sendmsg)
+  const plan *p = concerned(SENDMSG);
+  if (p != NULL && p->error != 0) {
+    errno = p->error;
+    return -1;
+  }
+  if (p == NULL || p->bytes == 0 || message->msg_iovlen == 0)
+    return real_sendmsg(fd, message, flags);
+  struct iovec piece = message->msg_iov[0];
+  struct msghdr copy = *message;
+  piece.iov_len = limited(p, piece.iov_len);
+  copy.msg_iov = &piece;
+  copy.msg_iovlen = 1;
+  return real_sendmsg(fd, &copy, flags);
+}
+
+ssize_t shim_writev(int fd, const struct iovec *pieces, int n) EXPORT(writev);
+ssize_t shim_writev(int fd, const struct iovec *pieces, int n) {
+  REAL(typedef ssize_t real_fn(int, const struct iovec *, int), writev)
+  const plan *p = concerned(WRITEV);
+  if (p != NULL && p->error != 0) {
+    errno = p->error;
+    return -1;
+  }
+  if (p == NULL || p->bytes == 0 || n == 0) return real_writev(fd, pieces, n);
+  struct iovec piece = pieces[0];
+  piece.iov_len = limited(p, piece.iov_len);
+  return real_writev(fd, &piece, 1);
+}
+
+/* Its third argument is an int, a pointer, or not there: passed on as a pointer, as libc takes it.
+ */
+#define SHIM_FCNTL(name)                                                 \
+  int shim_##name(int fd, int what, ...) EXPORT(name);                   \
+  int shim_##name(int fd, int what, ...) {                               \
+    REAL(typedef int real_fn(int, int, ...), name)                       \
+    va_list rest;                                                        \
+    va_start(rest, what);                                                \
+    void *value = va_arg(rest, void *);                                  \
+    va_end(rest);                                                        \
+    const plan *p = concerned(FCNTL);                                    \
+    if (p == NULL || p->error == 0) return real_##name(fd, what, value); \
+    errno = p->error;                                                    \
+    return -1;                                                           \
+  }
+
+SHIM_FCNTL(fcntl)
+SHIM_FCNTL(fcntl64)
+
+/* What a compiler that fortifies by itself (Ubuntu's) calls instead. */
+ssize_t shim_recv_chk(int fd, void *data, size_t size, size_t room, int flags) EXPORT(__recv_chk);
+ssize_t shim_recv_chk(int fd, void *data, size_t size, size_t room, int flags) {
+  return shim_recv(fd, data, size < room ? size : room, flags);
+}
+
+ssize_t shim_recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags,
+                          struct sockaddr *addr, socklen_t *len) EXPORT(__recvfrom_chk);
+ssize_t shim_recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags,
+                          struct sockaddr *addr, socklen_t *len) {
+  return shim_recvfrom(fd, data, size < room ? size : room, flags, addr, len);
+}
+
+ssize_t shim_read_chk(int fd, void *data, size_t size, size_t room) EXPORT(__read_chk);
+ssize_t shim_read_chk(int fd, void *data, size_t size, size_t room) {
+  return shim_read(fd, data, size < room ? size : room);
+}
+
+int shim_poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t room) EXPORT(__poll_chk);
+int shim_poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t room) {
+  (void)room;
+  return shim_poll(fds, n, ms);
+}
+
+int shim_ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *time, const sigset_t *mask,
+                   size_t room) EXPORT(__ppoll_chk);
+int shim_ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *time, const sigset_t *mask,
+                   size_t room) {
+  (void)room;
+  return shim_ppoll(fds, n, time, mask);
+}
+
+/* --- control --- */
+
+static plan *check_plan(lua_State *L, int arg) {
+  const char *call = luaL_checkstring(L, arg);
+  for (int i = 0; i < COUNT; i++) {
+    if (strcmp(plans[i].call, call) == 0) return &plans[i];
+  }
+  luaL_argerror(L, arg, "no such call here");
+  return NULL;
+}
+
+static long option(lua_State *L, int arg, const char *name) {
+  long n = 1;
+  if (lua_istable(L, arg) && lua_getfield(L, arg, name) != LUA_TNIL)
+    n = (long)luaL_checkinteger(L, -1);
+  return n;
+}
+
+static plan *start(lua_State *L) {
+  plan *p = check_plan(L, 1);
+  long nth = option(L, 3, "nth"), times = option(L, 3, "times");
+  *p = (plan){.call = p->call, .first = nth, .last = nth + times - 1};
+  return p;
+}
+
+static int l_fail(lua_State *L) {
+  int error = (int)luaL_checkinteger(L, 2);
+  plan *p = start(L);
+  if (lua_istable(L, 3) && lua_getfield(L, 3, "also") != LUA_TNIL) p->also = lua_toboolean(L, -1);
+  p->error = error;
+  return 0;
+}
+
+static int l_short(lua_State *L) {
+  size_t bytes = (size_t)luaL_checkinteger(L, 2);
+  start(L)->bytes = bytes;
+  return 0;
+}
+
+static int l_calls(lua_State *L) {
+  lua_pushinteger(L, check_plan(L, 1)->calls);
+  return 1;
+}
+
+static int l_reset(lua_State *L) {
+  (void)L;
+  for (int i = 0; i < COUNT; i++) plans[i] = (plan){.call = plans[i].call};
+  return 0;
+}
+
+/* Whether a call made elsewhere in this process comes by here. */
+static int l_active(lua_State *L) {
+  long before = plans[GETSOCKNAME].calls;
+  int (*found)(int, struct sockaddr *restrict, socklen_t *restrict);
+  void *symbol = dlsym(RTLD_DEFAULT, "getsockname");
+  memcpy(&found, &symbol, sizeof symbol);
+  found(-1, NULL, NULL);
+  lua_pushboolean(L, plans[GETSOCKNAME].calls > before);
+  return 1;
+}
+
+__attribute__((visibility("default"))) int luaopen_spec_faults_shim(lua_State *L);
+
+int luaopen_spec_faults_shim(lua_State *L) {
+  static const luaL_Reg functions[] = {{"active", l_active}, {"fail", l_fail},   {"short", l_short},
+                                       {"calls", l_calls},   {"reset", l_reset}, {NULL, NULL}};
+  luaL_newlib(L, functions);
+  return 1;
+}
