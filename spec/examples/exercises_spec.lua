@@ -1,0 +1,269 @@
+-- The exercises: commands, the time of day, chats.
+local example = require "spec.support.example"
+local csock = require "csock"
+
+local DATE = "%a%a%a %a%a%a [ %d]%d %d%d:%d%d:%d%d %d%d%d%d"
+
+local function connect(port)
+  local socket = assert(csock.create_connection({ "127.0.0.1", port }, { timeout = 5 }))
+  return socket, assert(socket:makefile("rw"))
+end
+
+local function say(stream, text)
+  assert(assert(stream:write(text)):flush())
+end
+
+-- The lines of an answer, up to the empty one.
+local function answer(stream)
+  local lines = {}
+  while true do
+    local line = assert(stream:read("l"))
+    if line == "" then return lines end
+    table.insert(lines, line)
+  end
+end
+
+describe("examples/command_server", function()
+  local server
+  before_each(function() server = example.server("command_server") end)
+  after_each(example.stop_all)
+
+  local function ask(command)
+    local socket <close>, stream <close> = connect(server.port), nil
+    stream = assert(socket:makefile("rw"))
+    say(stream, command .. "\n")
+    return table.concat(answer(stream), "\n")
+  end
+
+  it("knows date, os, ls and ls DIR", function()
+    assert.matches("^" .. DATE .. "$", ask("date"))
+    assert.matches("^%S+ %S+ %S+$", ask("os"))
+    assert.is_truthy(ask("ls"):find("Makefile", 1, true))
+    assert.is_truthy(ask("ls examples"):find("command_server.lua", 1, true))
+    assert.is_nil(ask("ls examples"):find("Makefile", 1, true))
+  end)
+
+  it("answers several commands on one connection, in whatever pieces they come", function()
+    local socket <close>, stream <close> = connect(server.port)
+    assert(socket:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, 1))
+    for piece in ("date\r\nls examples\r\n"):gmatch(".") do assert(socket:sendall(piece)) end
+    assert.matches(DATE, answer(stream)[1])
+    assert.is_true(#answer(stream) > 10)
+    say(stream, "date\ndate\n")
+    assert.equal(1, #answer(stream))
+    assert.equal(1, #answer(stream))
+  end)
+
+  it("gives an error line for a missing directory, and goes on", function()
+    assert.matches("^error: [^\n]*no such dir[^\n]*$", ask("ls no such dir"))
+    assert.matches("^" .. DATE .. "$", ask("date"))
+  end)
+
+  it("gives an error line for what it does not know", function()
+    assert.matches("^error: unknown command", ask("rm"))
+    assert.matches("^error: unknown command", ask(""))
+    assert.equal("error: date takes no argument", ask("date now"))
+    assert.equal("error: a zero byte in a name", ask("ls a\0b"))
+  end)
+
+  it("lets no name reach the shell as more than a name", function()
+    for _, name in ipairs { "$(echo examples)", "'; echo PWNED; '", "-la", "`echo x`", "a\"b", "*" } do
+      local text = ask("ls " .. name)
+      assert.matches("^error: ", text)
+      assert.is_nil(text:find("\nPWNED"))
+    end
+  end)
+
+  it("hangs up on a line without an end, and serves the next", function()
+    local socket <close> = connect(server.port)
+    socket:sendall(("x"):rep(5000))
+    repeat local data = socket:recv(1024) until not data or data == ""
+    server:expect("%.%.%.lost: a line of over 1024 bytes\n")
+    assert.matches(DATE, ask("date"))
+  end)
+
+  it("outlives a client that resets the connection", function()
+    local socket = connect(server.port)
+    assert(socket:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("i4i4", 1, 0)))
+    server:expect("connected from")
+    socket:sendall("ls\n")
+    socket:close()
+    server:expect("waiting for connection")
+    assert.matches(DATE, ask("date"))
+  end)
+
+  it("has a client that prints the answers", function()
+    local client = example.start("command_client", "127.0.0.1", server.port)
+    client:expect("^> ")
+    client:type("date")
+    client:expect("^" .. DATE .. "\n> ")
+    client:type("ls /does/not/exist")
+    client:expect("^error: [^\n]+\n> ")
+    client:type("ls")
+    client:expect("Makefile\n")
+    client:finish_input()
+    assert.equal("", client:ends(0))
+  end)
+end)
+
+describe("examples/daytime", function()
+  after_each(example.stop_all)
+
+  it("prints the date that the server tells", function()
+    local server = example.server("daytime_server")
+    server:expect("^waiting for message%.%.%.\n")
+    local client = example.start("daytime", "127.0.0.1", server.port)
+    client:expect("^" .. DATE .. "\n$")
+    client:ends(0)
+    server:expect("^%.%.%.told the date to: %('127%.0%.0%.1', %d+%)\n")
+  end)
+
+  it("asks again when no answer comes", function()
+    local server <close> = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
+    assert(server:bind("127.0.0.1", 0))
+    server:settimeout(10)
+    local client = example.start("daytime", "127.0.0.1", server:getsockname()[2])
+    assert(server:recvfrom(1024)) -- lost, as it were
+    local _, address = assert(server:recvfrom(1024))
+    assert(server:sendto("Sat Jun 17 17:27:21 2006\r\n", address))
+    client:expect("^Sat Jun 17 17:27:21 2006\n$")
+    assert.matches("no answer within 1 s\n", client:ends(0))
+  end)
+
+  it("gives up after three questions", function()
+    local server <close> = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
+    assert(server:bind("127.0.0.1", 0))
+    local client = example.start("daytime", "127.0.0.1", server:getsockname()[2])
+    local errors = client:ends(1, 15)
+    assert.matches("daytime%.lua: no answer from 127%.0%.0%.1, port %d+\n$", errors)
+    for _ = 1, 3 do assert(server:recvfrom(1024)) end
+    server:setblocking(false)
+    assert.is_nil((server:recvfrom(1024)))
+  end)
+end)
+
+for name, mark in pairs { chat_half = "< ", chat_full = "" } do
+  describe("examples/" .. name, function()
+    local listening, calling
+    before_each(function()
+      listening = example.server(name, "--listen")
+      calling = example.start(name, "127.0.0.1", listening.port)
+    end)
+    after_each(example.stop_all)
+
+    it("carries lines both ways, in turns", function()
+      for i = 1, 3 do
+        calling:type("ping " .. i)
+        listening:expect(mark .. "ping " .. i .. "\n")
+        listening:type("pong " .. i)
+        calling:expect(mark .. "pong " .. i .. "\n")
+      end
+      calling:finish_input()
+      assert.equal("", calling:ends(0))
+      listening:expect("the other side has left\n")
+      assert.equal("", listening:ends(0))
+    end)
+
+    it("ends on Ctrl-C in the middle of a talk", function()
+      calling:type("hi")
+      listening:expect("hi\n")
+      listening:interrupt()
+      assert.equal("", listening:ends(0))
+      calling:expect("the other side has left\n")
+      assert.equal("", calling:ends(0))
+    end)
+  end)
+end
+
+describe("examples/chat_full", function()
+  after_each(example.stop_all)
+
+  it("lets one side say many things before the other answers", function()
+    local listening = example.server("chat_full", "--listen")
+    local calling = example.start("chat_full", "127.0.0.1", listening.port)
+    listening:expect("connected from")
+    listening:type("one\ntwo")
+    calling:expect("^one\ntwo\n")
+    listening:type("three")
+    calling:expect("^three\n")
+  end)
+end)
+
+describe("examples/chat_server", function()
+  local server
+  before_each(function() server = example.server("chat_server") end)
+  after_each(example.stop_all)
+
+  local function join()
+    local socket, stream = connect(server.port)
+    assert.equal("You're connected to the csock chatserver\r\n", stream:read("L"))
+    return socket, stream, "127.0.0.1:" .. socket:getsockname()[2]
+  end
+
+  it("says that it has started", function()
+    server:expect("^ChatServer started on port " .. server.port .. "\n")
+  end)
+
+  it("tells everybody who joins, what they say, and who leaves", function()
+    local _ <close>, first = join()
+    local second_socket <close>, second, second_name = join()
+    assert.equal("Client joined " .. second_name .. "\r\n", first:read("L"))
+    say(second, "Hello, is anyone there?\r\n")
+    local line = "[" .. second_name .. "] Hello, is anyone there?"
+    assert.equal(line .. "\r\n", first:read("L"))
+    say(first, "yes\n")
+    assert.matches("^%[127%.0%.0%.1:%d+%] yes\r\n$", second:read("L"))
+    second:close()
+    second_socket:close()
+    assert.equal("Client left " .. second_name .. "\r\n", first:read("L"))
+    for _, text in ipairs {
+      "Client joined " .. second_name, line, "] yes", "Client left " .. second_name,
+    } do
+      server:expect(text:gsub("%p", "%%%0") .. "\n")
+    end
+  end)
+
+  it("passes whole lines on, in whatever pieces they come", function()
+    local _ <close>, first = join()
+    local socket <close>, stream, name = join()
+    first:read("L")
+    assert(socket:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, 1))
+    for piece in ("one\r\ntwo\r\nthree"):gmatch(".") do assert(socket:sendall(piece)) end
+    stream:close()
+    socket:close()
+    for _, word in ipairs { "one", "two", "three" } do
+      assert.equal("[" .. name .. "] " .. word .. "\r\n", first:read("L"))
+    end
+  end)
+
+  it("does not wait for a client that stops reading, and drops it", function()
+    local deaf <close>, _, deaf_name = join()
+    deaf:setsockopt(csock.SOL_SOCKET, csock.SO_RCVBUF, 4096)
+    local talker <close> = join()
+    local _ <close>, reader = join()
+    local line = ("x"):rep(1000) .. "\n"
+    local left = "Client left " .. deaf_name
+    local count = 0
+    -- The reader keeps reading; the deaf one's buffers fill, then its queue, then it is dropped.
+    local found
+    for _ = 1, 50000 do
+      assert(talker:sendall(line))
+      count = count + 1
+      repeat
+        local text = assert(reader:read("l"))
+        found = found or text == left
+      until text:find("^%[")
+      if found then break end
+    end
+    assert.is_true(found)
+    assert.is_true(count > 10)
+  end)
+
+  it("ends on Ctrl-C with clients connected", function()
+    local socket <close>, stream <close> = join()
+    server:interrupt()
+    assert.equal("", server:ends(0))
+    assert.is_nil(stream:read("l"))
+    assert.is_true(socket:fileno() >= 0)
+  end)
+end)

@@ -1,0 +1,195 @@
+-- What examples/README.md promises of every example alike: how it takes arguments, and how it ends.
+local example = require "spec.support.example"
+local csock = require "csock"
+
+local servers = {
+  "tsTserv", "tsTserv6", "tsTserv_safe", "tsUserv", "thanks_server", "select_server", "poll_server",
+  "echo_stream_server", "echo_dgram_server", "command_server", "daytime_server", "chat_server",
+  "safe_send --receive", "chat_half --listen", "chat_full --listen",
+}
+
+-- Clients that meet a refusal as soon as they start.
+local tcp_clients = {
+  "tsTclnt", "tsTclnt6", "tsTclnt_safe", "thanks_client", "select_two", "echo_stream_client",
+  "command_client", "web_client", "safe_send", "chat_half", "chat_full",
+}
+
+-- Clients that wait at a prompt, and the server that each needs.
+local prompts = {
+  tsTclnt = "tsTserv", tsTclnt6 = "tsTserv6", tsTclnt_safe = "tsTserv_safe", tsUclnt = "tsUserv",
+  echo_stream_client = "echo_stream_server", echo_dgram_client = "echo_dgram_server",
+  command_client = "command_server",
+}
+
+local alone = { "socket_options", "select_stdin", "hosts_and_services", "connected_dgram", "daytime" }
+
+local udp = { tsUserv = true, echo_dgram_server = true, daytime_server = true }
+
+local function split(command)
+  local name, option = command:match("^(%S+) ?(.*)$")
+  return name, option ~= "" and { option } or {}
+end
+
+local function start(command, ...)
+  local name, arguments = split(command)
+  for _, argument in ipairs { ... } do table.insert(arguments, tostring(argument)) end
+  return example.start(name, table.unpack(arguments))
+end
+
+local function host_of(command)
+  return command:find("6$") and "::1" or "127.0.0.1"
+end
+
+-- A bound socket of the kind that the server would make, so that its port is taken.
+local function taken(command)
+  local family = command:find("6$") and csock.AF_INET6 or csock.AF_INET
+  local kind = udp[command] and csock.SOCK_DGRAM or csock.SOCK_STREAM
+  local socket = assert(csock.socket(family, kind))
+  assert(socket:bind(host_of(command), 0))
+  if kind == csock.SOCK_STREAM then assert(socket:listen(1)) end
+  return socket, socket:getsockname()[2]
+end
+
+local function one_line(text)
+  assert.matches("^[^\n]+\n$", text)
+  return text
+end
+
+describe("examples:", function()
+  after_each(example.stop_all)
+
+  for _, command in ipairs(servers) do
+    local name = split(command)
+    local test = command:find("6$") and not example.has_ipv6 and pending or it
+
+    describe(command, function()
+      test("says which port it got for port 0", function()
+        local program = start(command, host_of(command), 0)
+        assert.is_true(tonumber(program:expect("listening on port (%d+)\n")) > 0)
+      end)
+
+      test("ends on Ctrl-C with status 0", function()
+        local program = start(command, host_of(command), 0)
+        program:expect("listening on port %d+\n")
+        program:interrupt()
+        assert.equal("", program:ends(0))
+      end)
+
+      test("says in one line that its port is taken", function()
+        local socket <close>, port = taken(command)
+        local program = start(command, host_of(command), port)
+        local complaint = one_line(program:ends(1))
+        assert.matches(name .. "%.lua: .*EADDRINUSE", complaint)
+        assert.is_true(socket:fileno() >= 0)
+      end)
+
+      test("refuses a port that is none", function()
+        local complaint = one_line(start(command, "127.0.0.1", "65536"):ends(1))
+        assert.matches("port must be a whole number from 0 to 65535, not '65536'", complaint, 1, true)
+      end)
+
+      test("does not mind that its standard input is empty", function()
+        local program = start(command, host_of(command), 0)
+        program:finish_input()
+        program:expect("listening on port %d+\n")
+        program:interrupt()
+        program:ends(0)
+      end)
+    end)
+  end
+
+  for _, command in ipairs { "tsTserv", "tsUserv", "select_server", "poll_server", "chat_server" } do
+    it(command .. " ends on Ctrl-D at a terminal with status 0", function()
+      local program = example.start_at_terminal(command, "127.0.0.1", "0")
+      program:expect("listening on port %d+")
+      program:write("\4")
+      program:ends(0)
+    end)
+  end
+
+  for _, command in ipairs(tcp_clients) do
+    local test = command:find("6$") and not example.has_ipv6 and pending or it
+    test(command .. " says in one line that it is refused", function()
+      local socket, port = taken(command)
+      socket:close()
+      local complaint = one_line(start(command, host_of(command), port):ends(1))
+      assert.matches("%.lua: .*ECONNREFUSED", complaint)
+    end)
+  end
+
+  for _, command in ipairs { "tsUclnt", "connected_dgram", "daytime" } do
+    it(command .. " says in one line that nobody is there", function()
+      local socket <close>, port = taken("tsUserv")
+      socket:close()
+      local program = start(command, "127.0.0.1", port)
+      if command == "tsUclnt" then program:type("hi") end
+      assert.matches("%.lua: .*ECONNREFUSED", one_line(program:ends(1)))
+    end)
+  end
+
+  for client, server in pairs(prompts) do
+    local test = client:find("6$") and not example.has_ipv6 and pending or it
+
+    describe(client, function()
+      local port
+      before_each(function()
+        port = example.server_on(host_of(client), server).port
+      end)
+
+      test("ends at the end of its input with status 0", function()
+        local program = start(client, host_of(client), port)
+        program:expect("> ")
+        program:finish_input()
+        assert.equal("", program:ends(0))
+      end)
+
+      test("ends at an empty line with status 0", function()
+        local program = start(client, host_of(client), port)
+        program:type("")
+        assert.equal("", program:ends(0))
+      end)
+
+      test("ends on Ctrl-C at its prompt with status 0", function()
+        local program = start(client, host_of(client), port)
+        program:expect("> ")
+        program:interrupt()
+        assert.equal("", program:ends(0))
+      end)
+    end)
+  end
+
+  it("tsTclnt ends on Ctrl-C and on Ctrl-D at a terminal with status 0", function()
+    local port = example.server("tsTserv").port
+    for _, key in ipairs { "\3", "\4" } do
+      local program = example.start_at_terminal("tsTclnt", "127.0.0.1", tostring(port))
+      program:expect("> ")
+      program:write(key)
+      program:ends(0)
+    end
+  end)
+
+  it("each refuse more arguments than they take, and unknown options", function()
+    for _, list in ipairs { servers, tcp_clients, alone } do
+      for _, command in ipairs(list) do
+        local line = one_line(start(command, "1", "2", "3", "4"):ends(1))
+        assert.matches("too many arguments; usage: lua5.4 examples/", line, 1, true)
+        line = one_line(start(command, "--frobnicate"):ends(1))
+        assert.matches("unknown option --frobnicate; usage: ", line, 1, true)
+      end
+    end
+  end)
+
+  it("are all in the README and all in these specs", function()
+    local readme = io.open("examples/README.md"):read("a")
+    local known = table.concat(servers, " ") .. " " .. table.concat(tcp_clients, " ") .. " "
+      .. table.concat(alone, " ") .. " tsUclnt echo_dgram_client "
+    local listing <close> = io.popen("ls examples")
+    for file in listing:lines() do
+      local name = file:match("^(.*)%.lua$")
+      if name and name ~= "common" then
+        assert.is_truthy(readme:find("`" .. file .. "`", 1, true), file .. " is not in the README")
+        assert.is_truthy(known:find(name, 1, true), file .. " has no spec")
+      end
+    end
+  end)
+end)
