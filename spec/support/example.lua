@@ -1,0 +1,97 @@
+--- Runs the programs of examples/ for their specs.
+--
+--     local server = example.server("tsTserv")            -- on 127.0.0.1, any free port
+--     local client = example.start("tsTclnt", "127.0.0.1", server.port)
+--     client:type("hi")
+--     client:expect("hi\n")
+--     client:finish_input()
+--     assert.equal("", client:ends(0))                    -- status 0, nothing on standard error
+--
+-- and `after_each(example.stop_all)`.
+local csock = require "csock"
+local process = require "spec.support.process"
+
+local M = {}
+
+local running = {}
+
+local Program = {}
+
+function Program:__index(name)
+  local own = Program[name]
+  if own then return own end
+  local value = self.process[name]
+  if type(value) ~= "function" then return value end
+  return function(_, ...) return value(self.process, ...) end
+end
+
+--- Types a line.
+function Program:type(line)
+  self.process:write(line, "\n")
+end
+
+--- Ctrl-D, where the input is a pipe.
+function Program:finish_input()
+  self.process:close_stdin()
+end
+
+--- Ctrl-C.
+function Program:interrupt()
+  self.process:signal("SIGINT")
+end
+
+--- Waits for its end with this status; returns what it wrote to standard error.
+function Program:ends(status, timeout)
+  local ended = self.process:wait(timeout)
+  if ended ~= status then
+    error(("%s ended with %s, not %s; standard error: %s")
+      :format(self.process.name, ended, status, self.process.err), 2)
+  end
+  return self.process.err
+end
+
+local function start(name, options, ...)
+  local command = { "examples/" .. name .. ".lua" }
+  for _, argument in ipairs { ... } do table.insert(command, tostring(argument)) end
+  local program = setmetatable({ process = process.lua(command, options) }, Program)
+  table.insert(running, program)
+  return program
+end
+
+--- Starts a program. It has to find csock by itself, so no variable helps it.
+function M.start(name, ...)
+  return start(name, { env = { LUA_PATH = false, LUA_CPATH = false } }, ...)
+end
+
+--- The same in a terminal of its own.
+function M.start_at_terminal(name, ...)
+  return start(name, { pty = true, env = { LUA_PATH = false, LUA_CPATH = false } }, ...)
+end
+
+--- Starts a server on this host and any free port; more arguments go before the host. Its port is
+-- in `port`, and what it prints after the line about that is there to be expected.
+function M.server_on(host, name, ...)
+  local arguments = { ... }
+  table.insert(arguments, host)
+  table.insert(arguments, 0)
+  local server = M.start(name, table.unpack(arguments))
+  server.port = math.tointeger(server:expect("^listening on port (%d+)\n"))
+  return server
+end
+
+function M.server(name, ...)
+  return M.server_on("127.0.0.1", name, ...)
+end
+
+function M.stop_all()
+  for _, program in ipairs(running) do program.process:kill() end
+  running = {}
+end
+
+--- Whether this machine has ::1.
+M.has_ipv6 = (function()
+  local socket <close> = csock.socket(csock.AF_INET6, csock.SOCK_STREAM)
+  return socket and socket:bind("::1", 0) and true or false
+end)()
+
+return M
