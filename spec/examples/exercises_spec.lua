@@ -84,7 +84,7 @@ describe("examples/command_server", function()
 
   it("outlives a client that resets the connection", function()
     local socket = connect(server.port)
-    assert(socket:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("i4i4", 1, 0)))
+    assert(socket:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("ii", 1, 0)))
     server:expect("connected from")
     socket:sendall("ls\n")
     socket:close()

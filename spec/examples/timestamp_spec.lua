@@ -70,7 +70,7 @@ for _, name in ipairs { "tsTserv", "tsTserv_safe", "tsTserv6" } do
     it("outlives a client that resets the connection", function()
       local client <close> = connect(host, server.port)
       -- Closing with a linger time of zero sends a reset.
-      assert(client:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("i4i4", 1, 0)))
+      assert(client:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("ii", 1, 0)))
       assert(client:sendall("hi"))
       receive(client, "hi$")
       client:close()
