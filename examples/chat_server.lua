@@ -38,7 +38,10 @@ end
 
 function ChatServer:accept_new_connection()
   local client, address = self.server:accept()
-  if not client then return end -- it is gone already
+  if not client then -- gone already, or there is no descriptor left for it: no hurry to ask again
+    csock.select({}, {}, {}, 0.1)
+    return
+  end
   client:setblocking(false)
   local name = ("%s:%d"):format(address[1], address[2])
   self.clients[client] = {
@@ -61,14 +64,18 @@ function ChatServer:receive(client)
   local state = self.clients[client]
   local data, err = client:recv(LINE)
   if not data and err.errno == csock.errno.EAGAIN then return end
-  local received = state.received .. (data or "")
-  -- Without a line's end, what is there is a line all the same: the last one, or a long one.
-  local gone = not data or data == ""
-  if received ~= "" and (gone or #received > LINE) then received = received .. "\n" end
-  for line in received:gmatch("(.-)\r?\n") do
+  local function say(line)
     self:broadcast_string(("[%s] %s"):format(state.name, line), client)
   end
+  local received = state.received .. (data or "")
+  for line in received:gmatch("(.-)\r?\n") do say(line) end
   state.received = received:match("[^\n]*$")
+  -- What has no end is a line all the same when it is the last, or too long.
+  local gone = not data or data == ""
+  if state.received ~= "" and (gone or #state.received > LINE) then
+    say(state.received)
+    state.received = ""
+  end
   if gone then self:drop(client) end
 end
 
@@ -86,14 +93,13 @@ end
 -- Serves until Ctrl-C or Ctrl-D.
 function ChatServer:run()
   while true do
+    for client, state in pairs(self.clients) do
+      if #state.queue > QUEUE then self:drop(client) end
+    end
     local readers, writers = { self.server, example.keyboard() }, {}
     for client, state in pairs(self.clients) do
-      if #state.queue > QUEUE then
-        self:drop(client)
-      else
-        table.insert(readers, client)
-        if state.queue ~= "" then table.insert(writers, client) end
-      end
+      table.insert(readers, client)
+      if state.queue ~= "" then table.insert(writers, client) end
     end
 
     local readable, writable = assert(csock.select(readers, writers, {}))

@@ -6,7 +6,7 @@
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 
-local WAITS = { 1, 2, 4 } -- seconds
+local WAITS = { 0.5, 1, 2 } -- seconds
 
 -- The service's port, from the system's table of services, where there is one.
 local function daytime_port()
@@ -33,7 +33,7 @@ example.run(function()
       return
     end
     if not err:is(csock.timeout) then error(err) end
-    io.stderr:write(("no answer within %d s\n"):format(seconds))
+    io.stderr:write(("no answer within %g s\n"):format(seconds))
   end
   example.fail("no answer from %s, port %d", host, port)
 end)

@@ -20,12 +20,14 @@ example.run(function()
 
   local function connect()
     local client, address = server:accept()
-    if client then
-      print(("Got connection from %s"):format(address))
-      sockets[client:fileno()] = client
-      address_of[client] = address
-      poll:register(client, csock.POLLIN)
+    if not client then -- gone already, or there is no descriptor left for it: no hurry to ask again
+      csock.select({}, {}, {}, 0.1)
+      return
     end
+    print(("Got connection from %s"):format(address))
+    sockets[client:fileno()] = client
+    address_of[client] = address
+    poll:register(client, csock.POLLIN)
   end
 
   local function disconnect(fd)

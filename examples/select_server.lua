@@ -17,11 +17,13 @@ example.run(function()
 
   local function connect()
     local client, address = server:accept()
-    if client then
-      print(("Got connection from %s"):format(address))
-      address_of[client] = address
-      table.insert(inputs, client)
+    if not client then -- gone already, or there is no descriptor left for it: no hurry to ask again
+      csock.select({}, {}, {}, 0.1)
+      return
     end
+    print(("Got connection from %s"):format(address))
+    address_of[client] = address
+    table.insert(inputs, client)
   end
 
   local function disconnect(client)

@@ -7,36 +7,41 @@ local csock = require "csock"
 
 local MOST = 65536 -- bytes of a head or of a line; more is no web server
 
--- One line of the head or of the chunks, without its end.
+-- One line of the head or of the chunks, without its end; nil and why when it did not come.
 local function read_line(stream)
-  local line, err = stream:read_until("\n", MOST)
-  if not line then example.fail("%s", err or "the server has closed the connection") end
-  return (line:gsub("\r?\n$", ""))
+  local line, whole = stream:read_until("\n", MOST)
+  if not line then return nil, whole or "the server has closed the connection" end
+  if not whole then return nil, "the server has closed the connection" end
+  return (line:gsub("\r$", ""))
 end
 
--- The status line and the header fields, their names in lower case.
+-- The status line, the status in it, and the header fields, their names in lower case.
 local function read_head(stream)
-  local status_line = read_line(stream)
+  local function line()
+    local text, err = read_line(stream)
+    return text or example.fail("%s", err)
+  end
+  local status_line = line()
   local status = status_line:match("^HTTP/1%.%d (%d%d%d)")
   if not status then example.fail("this is no web server: it says '%.60s'", status_line) end
   local fields, size = {}, 0
   while true do
-    local line = read_line(stream)
-    if line == "" then return status_line, tonumber(status), fields end
-    size = size + #line
+    local text = line()
+    if text == "" then return status_line, tonumber(status), fields end
+    size = size + #text
     if size > MOST then example.fail("a head of over %d bytes", MOST) end
-    local name, value = line:match("^([^%s:]+):%s*(.-)%s*$")
+    local name, value = text:match("^([^%s:]+):%s*(.-)%s*$")
     if name then fields[name:lower()] = value end
   end
 end
 
--- Copies `length` bytes (all that come, when it is nil). Returns how many came, and what went
--- wrong.
+-- Copies `length` bytes, or all that come. Returns how many came, and what went wrong, if anything.
 local function copy(stream, file, length)
   local count = 0
-  while not length or count < length do
-    local data, err = stream:read(math.min(8192, length and length - count or 8192))
-    if not data then return count, err end
+  while count < length do
+    local ready, err = stream:peek() -- what is there, without waiting for more
+    if not ready or ready == "" then return count, err end
+    local data = assert(stream:read(math.min(#ready, length - count)))
     assert(file:write(data))
     count = count + #data
   end
@@ -48,13 +53,14 @@ end
 local function copy_chunks(stream, file)
   local total = 0
   while true do
-    local line = stream:read_until("\n", MOST)
-    local length = line and tonumber(line:match("^%x+") or "", 16)
-    if not length or length < 0 then return total, false end
+    local line = read_line(stream)
+    local digits = line and line:match("^%x+")
+    local length = digits and #digits < 16 and tonumber(digits, 16)
+    if not length then return total, false end
     if length == 0 then return total, true end
     local count = copy(stream, file, length)
     total = total + count
-    if count < length or not stream:read_until("\n", MOST) then return total, false end
+    if count < length or read_line(stream) ~= "" then return total, false end
   end
 end
 
@@ -79,7 +85,7 @@ example.run(function()
   local file <close> = assert(io.open(name, "wb"))
   local announced = fields["content-length"]
   local count, complete, verdict
-  if (fields["transfer-encoding"] or ""):lower():find("chunked") then
+  if (fields["transfer-encoding"] or ""):lower() == "chunked" then
     count, complete = copy_chunks(stream, file)
     verdict = complete and "all chunks came" or "INCOMPLETE: the last chunk did not come"
   elseif announced then
@@ -91,7 +97,7 @@ example.run(function()
       or "INCOMPLETE: %d bytes were announced"):format(length)
   else
     local err
-    count, err = copy(stream, file)
+    count, err = copy(stream, file, math.huge)
     complete = not err
     verdict = complete and "no length was announced" or "INCOMPLETE: " .. err
   end

@@ -29,10 +29,11 @@ describe("examples/command_server", function()
   after_each(example.stop_all)
 
   local function ask(command)
-    local socket <close>, stream <close> = connect(server.port), nil
-    stream = assert(socket:makefile("rw"))
+    local _ <close>, stream = connect(server.port)
     say(stream, command .. "\n")
-    return table.concat(answer(stream), "\n")
+    local text = table.concat(answer(stream), "\n")
+    stream:close()
+    return text
   end
 
   it("knows date, os, ls and ls DIR", function()
@@ -44,7 +45,7 @@ describe("examples/command_server", function()
   end)
 
   it("answers several commands on one connection, in whatever pieces they come", function()
-    local socket <close>, stream <close> = connect(server.port)
+    local socket <close>, stream = connect(server.port)
     assert(socket:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, 1))
     for piece in ("date\r\nls examples\r\n"):gmatch(".") do assert(socket:sendall(piece)) end
     assert.matches(DATE, answer(stream)[1])
@@ -83,7 +84,7 @@ describe("examples/command_server", function()
   end)
 
   it("outlives a client that resets the connection", function()
-    local socket = connect(server.port)
+    local socket = assert(csock.create_connection { "127.0.0.1", server.port })
     assert(socket:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("ii", 1, 0)))
     server:expect("connected from")
     socket:sendall("ls\n")
@@ -127,7 +128,7 @@ describe("examples/daytime", function()
     local _, address = assert(server:recvfrom(1024))
     assert(server:sendto("Sat Jun 17 17:27:21 2006\r\n", address))
     client:expect("^Sat Jun 17 17:27:21 2006\n$")
-    assert.matches("no answer within 1 s\n", client:ends(0))
+    assert.matches("no answer within 0%.5 s\n", client:ends(0))
   end)
 
   it("gives up after three questions", function()
@@ -206,7 +207,7 @@ describe("examples/chat_server", function()
 
   it("tells everybody who joins, what they say, and who leaves", function()
     local _ <close>, first = join()
-    local second_socket <close>, second, second_name = join()
+    local second_socket, second, second_name = join()
     assert.equal("Client joined " .. second_name .. "\r\n", first:read("L"))
     say(second, "Hello, is anyone there?\r\n")
     local line = "[" .. second_name .. "] Hello, is anyone there?"
@@ -241,26 +242,26 @@ describe("examples/chat_server", function()
     deaf:setsockopt(csock.SOL_SOCKET, csock.SO_RCVBUF, 4096)
     local talker <close> = join()
     local _ <close>, reader = join()
-    local line = ("x"):rep(1000) .. "\n"
     local left = "Client left " .. deaf_name
-    local count = 0
     -- The reader keeps reading; the deaf one's buffers fill, then its queue, then it is dropped.
-    local found
-    for _ = 1, 50000 do
-      assert(talker:sendall(line))
+    local count, dropped = 0, false
+    repeat
+      assert(talker:sendall(("x"):rep(1000) .. "\n"))
       count = count + 1
+      -- What the server prints must not fill its pipe either.
+      if count % 40 == 0 then
+        for _ = 1, 40 do server:read_line() end
+      end
       repeat
         local text = assert(reader:read("l"))
-        found = found or text == left
+        dropped = dropped or text == left
       until text:find("^%[")
-      if found then break end
-    end
-    assert.is_true(found)
-    assert.is_true(count > 10)
+    until dropped or count == 20000
+    assert.is_true(dropped)
   end)
 
   it("ends on Ctrl-C with clients connected", function()
-    local socket <close>, stream <close> = join()
+    local socket <close>, stream = join()
     server:interrupt()
     assert.equal("", server:ends(0))
     assert.is_nil(stream:read("l"))

@@ -158,6 +158,24 @@ describe("examples:", function()
     end)
   end
 
+  for _, command in ipairs { "select_server", "poll_server", "chat_server" } do
+    it(command .. " outlives a time without descriptors, and serves who waited", function()
+      local server = example.start_with_descriptors(10, command, "127.0.0.1", "0")
+      local port = server:expect("listening on port (%d+)\n")
+      local clients <close> = setmetatable({}, {
+        __close = function(list) for _, client in ipairs(list) do client:close() end end,
+      })
+      for i = 1, 10 do
+        clients[i] = assert(csock.create_connection({ "127.0.0.1", port }, { timeout = 5 }))
+      end
+      server:expect("127%.0%.0%.1")
+      for i = 1, 5 do clients[i]:close() end
+      server:expect(tostring(clients[10]:getsockname()[2]))
+      server:interrupt()
+      assert.equal("", server:ends(0))
+    end)
+  end
+
   it("tsTclnt ends on Ctrl-C and on Ctrl-D at a terminal with status 0", function()
     local port = example.server("tsTserv").port
     for _, key in ipairs { "\3", "\4" } do

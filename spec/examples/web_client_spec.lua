@@ -29,8 +29,9 @@ describe("examples/web_client", function()
     while not request:find("\r\n\r\n", 1, true) do
       request = request .. assert(socket:recv(1024))
     end
-    for i = 1, #text, size or #text do
-      if not socket:sendall(text:sub(i, i + (size or #text) - 1)) then break end
+    size = size or #text + 1
+    for i = 1, #text, size do
+      if not socket:sendall(text:sub(i, i + size - 1)) then break end
     end
     return client, request
   end

@@ -50,22 +50,35 @@ function Program:ends(status, timeout)
   return self.process.err
 end
 
-local function start(name, options, ...)
-  local command = { "examples/" .. name .. ".lua" }
-  for _, argument in ipairs { ... } do table.insert(command, tostring(argument)) end
-  local program = setmetatable({ process = process.lua(command, options) }, Program)
+-- It has to find csock by itself: no variable helps it.
+local function start(command, pty)
+  local environment = { LUA_PATH = false, LUA_CPATH = false }
+  local options = { pty = pty, env = environment }
+  local program = setmetatable({ process = process.start(command, options) }, Program)
   table.insert(running, program)
   return program
 end
 
---- Starts a program. It has to find csock by itself, so no variable helps it.
+local function command_of(name, ...)
+  local command = { process.interpreter, "examples/" .. name .. ".lua" }
+  for _, argument in ipairs { ... } do table.insert(command, tostring(argument)) end
+  return command
+end
+
+--- Starts a program.
 function M.start(name, ...)
-  return start(name, { env = { LUA_PATH = false, LUA_CPATH = false } }, ...)
+  return start(command_of(name, ...))
 end
 
 --- The same in a terminal of its own.
 function M.start_at_terminal(name, ...)
-  return start(name, { pty = true, env = { LUA_PATH = false, LUA_CPATH = false } }, ...)
+  return start(command_of(name, ...), true)
+end
+
+--- The same with so few descriptors.
+function M.start_with_descriptors(limit, name, ...)
+  local script = ("ulimit -n %d; exec \"$@\""):format(limit)
+  return start { "sh", "-c", script, "sh", table.unpack(command_of(name, ...)) }
 end
 
 --- Starts a server on this host and any free port; more arguments go before the host. Its port is
