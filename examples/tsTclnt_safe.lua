@@ -42,8 +42,4 @@ example.run(function()
       print(ask(client, line:sub(i, i + BUFSIZ - 1)))
     end
   end
-
-  -- Say that we have finished, and let the server finish too.
-  client:shutdown(csock.SHUT_WR)
-  client:recv(BUFSIZ)
 end)
