@@ -6,6 +6,18 @@
 
 local example = {}
 
+-- The csock that is installed, or else that of the source checkout that this file is in.
+local root = arg[0]:gsub("[^/]*$", "") .. "../"
+package.path = package.path .. ";" .. root .. "lua/?.lua"
+package.cpath = package.cpath .. ";" .. root .. "build/?.so"
+if not package.searchpath("csock.core", package.cpath) then
+  io.stderr:write 'csock is neither installed nor built: run "make" first\n'
+  os.exit(1)
+end
+local csock = require "csock"
+
+local example = {}
+
 -- In a source checkout that has been built, the checkout's own csock; else the installed one.
 local root = arg[0]:gsub("[^/]*$", "") .. "../"
 local built = io.open(root .. "build/csock/core.so")

@@ -197,6 +197,15 @@ describe("examples:", function()
     end
   end)
 
+  it("find the csock of their checkout, from any directory", function()
+    local built = io.open("build/csock/core.so")
+    if not built then return pending("csock is built elsewhere") end
+    built:close()
+    local program = example.start_elsewhere("socket_options")
+    program:expect("IP_TTL")
+    assert.equal("", program:ends(0))
+  end)
+
   it("are all in the README and all in these specs", function()
     local readme = io.open("examples/README.md"):read("a")
     local known = table.concat(servers, " ") .. " " .. table.concat(tcp_clients, " ") .. " "

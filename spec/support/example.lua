@@ -50,10 +50,7 @@ function Program:ends(status, timeout)
   return self.process.err
 end
 
--- It has to find csock by itself: no variable helps it.
-local function start(command, pty)
-  local environment = { LUA_PATH = false, LUA_CPATH = false }
-  local options = { pty = pty, env = environment }
+local function start(command, options)
   local program = setmetatable({ process = process.start(command, options) }, Program)
   table.insert(running, program)
   return program
@@ -72,13 +69,21 @@ end
 
 --- The same in a terminal of its own.
 function M.start_at_terminal(name, ...)
-  return start(command_of(name, ...), true)
+  return start(command_of(name, ...), { pty = true })
+end
+
+--- The same from another directory, with no variable that helps it to find csock.
+function M.start_elsewhere(name, ...)
+  local command = command_of(name, ...)
+  command[2] = io.popen("pwd"):read("l") .. "/" .. command[2]
+  return start(command, { cwd = "/", env = { LUA_PATH = false, LUA_CPATH = false } })
 end
 
 --- The same with so few descriptors.
 function M.start_with_descriptors(limit, name, ...)
   local script = ("ulimit -n %d; exec \"$@\""):format(limit)
-  return start { "sh", "-c", script, "sh", table.unpack(command_of(name, ...)) }
+  local command = { "sh", "-c", script, "sh", table.unpack(command_of(name, ...)) }
+  return start(command, { env = { LD_PRELOAD = os.getenv "LD_PRELOAD" or false } })
 end
 
 --- Starts a server on this host and any free port; more arguments go before the host. Its port is
