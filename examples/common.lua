@@ -16,21 +16,6 @@ if not package.searchpath("csock.core", package.cpath) then
 end
 local csock = require "csock"
 
-local example = {}
-
--- In a source checkout that has been built, the checkout's own csock; else the installed one.
-local root = arg[0]:gsub("[^/]*$", "") .. "../"
-local built = io.open(root .. "build/csock/core.so")
-if built then
-  built:close()
-  package.path = root .. "lua/?.lua;" .. package.path
-  package.cpath = root .. "build/?.so;" .. package.cpath
-end
-if not package.searchpath("csock.core", package.cpath) then
-  io.stderr:write 'csock is neither built nor installed: run "make" first\n'
-  os.exit(1)
-end
-local csock = require "csock"
 
 -- Whoever reads our output through a pipe gets each line as soon as it is written.
 io.stdout:setvbuf "line"
