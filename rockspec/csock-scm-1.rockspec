@@ -26,7 +26,9 @@ build = {
   type = "builtin",
   modules = {
     csock = "lua/csock.lua",
+    ["csock.loop"] = "lua/csock/loop.lua",
     ["csock.net"] = "lua/csock/net.lua",
+    ["csock.serve"] = "lua/csock/serve.lua",
     ["csock.core"] = {
       -- Both are parts of the C library; only old ones keep them in files of their own.
       libraries = { "m", "pthread" },
@@ -59,6 +61,7 @@ build = {
         "csrc/bind/poll.c",
         "csrc/bind/select.c",
         "csrc/bind/sendfile.c",
+        "csrc/bind/signal.c",
         "csrc/bind/socket.c",
         "csrc/bind/sockio.c",
         "csrc/bind/sockmake.c",
@@ -70,6 +73,7 @@ build = {
         "csrc/sys/clock.c",
         "csrc/sys/errtext.c",
         "csrc/sys/fd.c",
+        "csrc/sys/forkmark.c",
         "csrc/sys/io.c",
         "csrc/sys/peercred.c",
         "csrc/sys/poller.c",

@@ -7,7 +7,9 @@ describe("csock", function()
   end)
 
   it("has all that the C core has", function()
-    for name, value in pairs(core) do assert.equal(value, csock[name], name) end
+    for name, value in pairs(core) do
+      if name ~= "loop" then assert.equal(value, csock[name], name) end
+    end
   end)
 
   it("is the same core again for whoever clears package.loaded", function()

@@ -145,6 +145,7 @@ static int resumed(lua_State *L, int status, lua_KContext context);
 
 /* Suspends the task until what the attempt asked for has come. */
 static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again) {
+  if (*loop->here == 0) cs_loop_renew(L, loop);
   cs_task *task = cs_loop_task(L, loop, op->call);
   if (task == NULL) return end_with(L, op, ECANCELED);
   if (op != &task->op) task->op = *op;
@@ -156,10 +157,11 @@ static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again)
 
 /* Whether a first try would be in vain: the poller has reported nothing since the last one, or
    others have been waiting longer. */
-static bool in_vain(const cs_op *op) {
+static bool in_vain(const cs_loop *loop, const cs_op *op) {
   const cs_handle *h = op->h;
   if (op->first == CS_READABLE)
-    return (h->flags & (CS_H_WATCHED | CS_H_READ)) == CS_H_WATCHED || h->readers.last != NULL;
+    return (h->flags & (CS_H_LOOP | CS_H_WATCHED | CS_H_READ)) == loop->watched ||
+           h->readers.last != NULL;
   if (op->first == CS_WRITABLE) return h->writers.last != NULL;
   return false;
 }
@@ -170,7 +172,7 @@ static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
   if (!again && --loop->budget < 0) return suspend(L, loop, op, CS_YIELD, false);
   for (;;) {
     if (op->h != NULL && op->h->fd < 0) return end_with(L, op, EBADF);
-    if (!again && op->timeout != 0 && in_vain(op)) {
+    if (!again && op->timeout != 0 && in_vain(loop, op)) {
       n = op->first;
     } else {
       n = op->attempt(L, op);
@@ -236,12 +238,16 @@ void cs_nonblock_end(cs_handle *h) {
   errno = saved;
 }
 
+void cs_handle_wake(cs_handle *h) {
+  cs_wake(&h->readers, true);
+  cs_wake(&h->writers, true);
+}
+
 int cs_handle_release(cs_handle *h) {
   int fd = h->fd;
   if (h->flags & CS_H_WATCHED) cs_loop_forget(h->state->loop, h);
   h->fd = -1;
-  cs_wake(&h->readers, true); /* they find it closed: EBADF */
-  cs_wake(&h->writers, true);
+  cs_handle_wake(h); /* they find it closed: EBADF */
   return fd;
 }
 

@@ -37,9 +37,10 @@ typedef struct cs_handle {
 #define CS_H_WATCHED   16u /* the loop's poller has it; then these tell what it reported: */
 #define CS_H_READ      32u
 #define CS_H_WRITE     64u
-#define CS_H_HANGUP    128u /* the end of the stream, or an error, is to be read */
-#define CS_H_BORROWED  256u /* O_NONBLOCK is on for just one system call */
-#define CS_H_CONNECTED 512u /* a connect that had to wait has succeeded; connect.c's */
+#define CS_H_HANGUP    128u        /* the end of the stream, or an error, is to be read */
+#define CS_H_BORROWED  256u        /* O_NONBLOCK is on for just one system call */
+#define CS_H_CONNECTED 512u        /* a connect that had to wait has succeeded; connect.c's */
+#define CS_H_LOOP      0xffff0000u /* which generation of the loop CS_H_WATCHED is about */
 
 /* A stream that gave less than there was room for is drained: the loop need not ask again before
    the next event. Called by attempts that read from or write to a stream. */
@@ -108,13 +109,13 @@ bool cs_interrupt_pending(lua_State *L);
 void cs_nonblock_begin(cs_handle *h);
 void cs_nonblock_end(cs_handle *h);
 
-/* Makes the tasks in the queue ready, or the first of them (loop.c). */
-void cs_wake(cs_queue *q, bool all);
-
 /* Closes the descriptor (once; later calls return 0) and wakes whoever waits on it. */
 int cs_handle_close(cs_handle *h);
 
-/* The same without closing: gives the descriptor away. */
+/* Makes all tasks try again that wait on it. */
+void cs_handle_wake(cs_handle *h);
+
+/* Gives the descriptor away: like closing, but it stays open. */
 int cs_handle_release(cs_handle *h);
 
 #endif

@@ -3,9 +3,9 @@
 #include "loop.h"
 #include "parts.h"
 #include "../sys/fd.h"
+#include "../sys/forkmark.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 static const cs_class loop_class = {"csock.loop"};
 static const char report_key = 'r'; /* registry: the function that is told of unhandled errors */
@@ -22,7 +22,14 @@ static int loop_gc(lua_State *L) {
   free(loop->events);
   loop->events = NULL;
   cs_timers_free(&loop->timers);
+  cs_forkmark_free(loop->here);
+  loop->here = NULL;
   return 0;
+}
+
+static int make_poller(cs_loop *loop) {
+  loop->here = cs_forkmark_make();
+  return loop->here == NULL ? ENOMEM : loop->ops->make(&loop->poller);
 }
 
 cs_loop *cs_loop_get(lua_State *L) {
@@ -34,8 +41,8 @@ cs_loop *cs_loop_get(lua_State *L) {
   cs_loop *loop = cs_object_new(L, &loop_class, sizeof *loop, 0);
   loop->state = state;
   loop->ops = ops;
-  loop->pid = getpid();
-  int err = ops->make(&loop->poller);
+  loop->watched = CS_H_WATCHED;
+  int err = make_poller(loop);
   if (err == 0 && (loop->events = malloc(EVENTS * sizeof *loop->events)) == NULL) err = ENOMEM;
   if (err != 0) {
     cs_fail(L, "loop", err);
@@ -45,6 +52,21 @@ cs_loop *cs_loop_get(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_class.name);
   state->loop = loop;
   return loop;
+}
+
+void cs_loop_renew(lua_State *L, cs_loop *loop) {
+  loop->ops->free(loop->poller); /* the child's copy of the descriptor; the parent's is untouched */
+  loop->poller = NULL;
+  cs_forkmark_free(loop->here);
+  cs_task_drop_all(L, loop);
+  loop->next = loop->count = 0;
+  loop->watched += CS_H_LOOP & -CS_H_LOOP; /* what is watched is so no more */
+  int err = make_poller(loop);
+  if (err != 0) {
+    cs_fail(L, "loop", err);
+    lua_pop(L, 1);
+    lua_error(L);
+  }
 }
 
 /* --- queues --- */
@@ -116,13 +138,14 @@ int cs_loop_watch(cs_loop *loop, cs_handle *h) {
     h->flags |= CS_H_NONBLOCK;
   }
   int err = loop->ops->add(loop->poller, h->fd, h, &h->slot);
-  if (err == 0) h->flags |= CS_H_WATCHED;
+  h->flags &= ~(CS_H_LOOP | CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
+  if (err == 0) h->flags |= loop->watched;
   return err;
 }
 
 void cs_loop_forget(cs_loop *loop, cs_handle *h) {
-  if (loop->poller != NULL) loop->ops->remove(loop->poller, h->fd, h->slot);
-  h->flags &= ~(CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
+  if (loop->poller != NULL && cs_watched(loop, h)) loop->ops->remove(loop->poller, h->fd, h->slot);
+  h->flags &= ~(CS_H_LOOP | CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
   for (unsigned i = loop->next; i < loop->count; i++) /* reported already, not yet dispatched */
     if (loop->events[i].data == h) loop->events[i].data = NULL;
 }
@@ -154,7 +177,7 @@ cs_task *cs_loop_task(lua_State *L, cs_loop *loop, const char *call) {
 }
 
 static int wait_for_handle(cs_loop *loop, cs_task *task, cs_handle *h, int want, bool again) {
-  if (!(h->flags & CS_H_WATCHED)) {
+  if (!cs_watched(loop, h)) {
     int err = cs_loop_watch(loop, h);
     if (err != 0) return err;
   }
@@ -164,8 +187,8 @@ static int wait_for_handle(cs_loop *loop, cs_task *task, cs_handle *h, int want,
   else
     cs_queue_append(q, task);
   tell_wants(loop, h);
-  task->outside = true;
-  loop->events_waited++;
+  task->outside = !task->daemon;
+  loop->events_waited += task->outside;
   return 0;
 }
 
@@ -390,6 +413,7 @@ static int run_protected(lua_State *L) {
 
 int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   run_call call = {.loop = loop, .deadline = deadline, .once = once};
+  if (*loop->here == 0) cs_loop_renew(L, loop);
   if (loop->running) return luaL_error(L, "the loop is running already");
   luaL_checkstack(L, 8, NULL);
   loop->running = true;
@@ -544,7 +568,7 @@ static const luaL_Reg functions[] = {
     {"run", loop_run},
     {"step", loop_step},
     {"stop", loop_stop},
-    {"loop_fileno", loop_fileno},
+    {"fileno", loop_fileno},
     {"backend", loop_backend},
     {"backends", loop_backends},
     {"now", loop_now},
@@ -558,5 +582,7 @@ static const luaL_Reg joined_meta[] = {{"__gc", joined_close}, {NULL, NULL}};
 void cs_open_loop(lua_State *L) {
   cs_class_make(L, &loop_class, NULL, loop_meta);
   cs_class_make(L, &joined_class, NULL, joined_meta);
+  lua_newtable(L); /* for csock.loop: not part of what users see in csock itself */
   cs_setfuncs(L, functions);
+  lua_setfield(L, -2, "loop");
 }

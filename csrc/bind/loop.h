@@ -24,7 +24,8 @@ typedef struct cs_loop {
   unsigned live;          /* tasks that have not finished */
   cs_queue ready;         /* tasks to resume in the next turn */
   cs_timers timers;
-  int64_t pid;      /* of the process that made the poller */
+  unsigned watched; /* CS_H_WATCHED, and the generation: another one after each fork */
+  const int *here;  /* 0 in a child of the process that made the poller */
   cs_event *events; /* of the turn under way; those not yet dispatched: next .. count */
   unsigned next, count;
 } cs_loop;
@@ -52,6 +53,7 @@ typedef struct cs_task {
   int anchor;        /* its place in the table that keeps live tasks */
   uint8_t status;    /* CS_TASK_* */
   bool timed_out;    /* why it was resumed */
+  bool daemon;       /* does not keep the loop running */
   bool doomed;       /* it cancelled itself */
   bool outside;      /* counted in events_waited */
   cs_handle *joined; /* of a wait for several descriptors (CS_ANY): on the top of the stack */
@@ -64,6 +66,13 @@ extern const cs_class cs_task_class;
 
 /* The state's loop, made on first use. Raises when the poller cannot be made. */
 cs_loop *cs_loop_get(lua_State *L);
+
+/* Whether the handle is in the loop's poller. */
+#define cs_watched(loop, h) (((h)->flags & (CS_H_LOOP | CS_H_WATCHED)) == (loop)->watched)
+
+/* In the child of a fork: a poller of its own, and none of the parent's tasks (but the current
+ * one). */
+void cs_loop_renew(lua_State *L, cs_loop *loop);
 
 /* The current task, for an operation that must suspend it. Raises in a coroutine inside the task
    that csock.resume did not enter, and where Lua cannot yield; NULL when the task is being closed.
@@ -81,6 +90,8 @@ void cs_queue_prepend(cs_queue *q, cs_task *task);
 cs_task *cs_queue_take(cs_queue *q);  /* the first, or NULL */
 void cs_task_withdraw(cs_task *task); /* out of its queue; no event is awaited any more */
 
+/* Makes the tasks in the queue ready, or the first of them. */
+void cs_wake(cs_queue *q, bool all);
 void cs_task_ready(cs_task *task);
 
 /* --- for the driver --- */
@@ -105,6 +116,9 @@ cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs);
 int cs_task_results(lua_State *L, cs_task *task);
 
 void cs_task_cancel_all(lua_State *L, cs_loop *loop);
+
+/* Forgets all tasks but the current one, without closing anything. */
+void cs_task_drop_all(lua_State *L, cs_loop *loop);
 
 /* Tells of an error that no one joins; takes the error value and a traceback from the stack.
    `task` is the index of the task object. */

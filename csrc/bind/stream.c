@@ -208,8 +208,7 @@ static int close_now(cs_stream *st) {
   cs_bytes_free(&st->in);
   cs_bytes_free(&st->out);
   if (st->sock != NULL) {
-    cs_wake(&st->h->readers, true); /* those who wait in the stream find out; the others wait on */
-    cs_wake(&st->h->writers, true);
+    cs_handle_wake(st->h); /* those who wait in the stream find out; the others wait on */
     return cs_sock_release_stream(st->sock);
   }
   if (st->owns) return cs_handle_close(&st->own);

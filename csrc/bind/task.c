@@ -54,21 +54,9 @@ static void push_error(lua_State *L, lua_State *co) {
   lua_remove(L, -2);
 }
 
-/* The task is over: nothing keeps it any more, and whoever waits for it is told. */
-static void finish(lua_State *L, cs_task *task, int status) {
-  luaL_checkstack(L, 8, NULL);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
-  lua_rawgeti(L, -1, task->anchor); /* on the stack until we are done with it */
-  luaL_unref(L, -2, task->anchor);
-  lua_remove(L, -2);
-  task->loop->live--;
-  task->status = (uint8_t)status;
-  cs_timers_remove(&task->loop->timers, &task->timer);
-  if (status == CS_TASK_DONE) {
-    cs_wake(&task->joiners, true);
-    lua_pop(L, 1);
-    return;
-  }
+/* A task that did not end by itself: closes its coroutine, and reports what nobody will ask for.
+   The task object is on the top of the stack. */
+static void close_early(lua_State *L, cs_task *task, int status) {
   bool report = status == CS_TASK_FAILED && task->joiners.last == NULL && !task->watched;
   if (report) push_error(L, task->co);
   int closed = close_coroutine(L, task);
@@ -77,8 +65,20 @@ static void finish(lua_State *L, cs_task *task, int status) {
     push_error(L, task->co);
     cs_loop_report(L, -3);
   }
+}
+
+/* The task is over: nothing keeps it any more, and whoever waits for it is told. */
+static void finish(lua_State *L, cs_task *task, int status) {
+  luaL_checkstack(L, 8, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  lua_rawgeti(L, -1, task->anchor); /* on the stack until we are done with it */
+  task->loop->live -= !task->daemon;
+  task->status = (uint8_t)status;
+  cs_timers_remove(&task->loop->timers, &task->timer);
+  if (status != CS_TASK_DONE) close_early(L, task, status);
   cs_wake(&task->joiners, true);
-  lua_pop(L, 1);
+  luaL_unref(L, -2, task->anchor);
+  lua_pop(L, 2);
 }
 
 void cs_task_resume(lua_State *L, cs_task *task) {
@@ -121,6 +121,23 @@ void cs_task_cancel_all(lua_State *L, cs_loop *loop) {
     cs_task *task = cs_object_test(L, -1, &cs_task_class);
     if (task != NULL && task->status < CS_TASK_DONE) cs_task_cancel(L, task);
     lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+void cs_task_drop_all(lua_State *L, cs_loop *loop) {
+  luaL_checkstack(L, 6, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, -1); i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    cs_task *task = cs_object_test(L, -1, &cs_task_class);
+    lua_pop(L, 1);
+    if (task == NULL || task == loop->current || task->status >= CS_TASK_DONE) continue;
+    cs_task_withdraw(task);
+    cs_timers_remove(&loop->timers, &task->timer);
+    task->status = CS_TASK_CANCELLED;
+    loop->live -= !task->daemon;
+    luaL_unref(L, -1, task->anchor);
   }
   lua_pop(L, 1);
 }
@@ -248,6 +265,19 @@ static int task_cancel(lua_State *L) {
 /* watch(task): its error will be asked for by join, so that it is not reported. */
 static int task_watch(lua_State *L) {
   check_task(L, 1)->watched = true;
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* daemon(task): the loop does not wait for it. */
+static int task_daemon(lua_State *L) {
+  cs_task *task = check_task(L, 1);
+  if (!task->daemon && task->status < CS_TASK_DONE) {
+    task->daemon = true;
+    task->loop->live--;
+    if (task->outside) task->loop->events_waited--;
+    task->outside = false;
+  }
   lua_settop(L, 1);
   return 1;
 }
@@ -435,11 +465,16 @@ static int loop_wrap(lua_State *L) {
 /* --- registration --- */
 
 static const luaL_Reg task_methods[] = {
+    {"daemon", task_daemon},
     {"status", task_status}, {"join", task_join}, {"cancel", task_cancel},
     {"watch", task_watch},   {NULL, NULL},
 };
 
-static const luaL_Reg task_meta[] = {{"__tostring", task_tostring}, {NULL, NULL}};
+static const luaL_Reg task_meta[] = {
+    {"__tostring", task_tostring},
+    {"__close", task_cancel},
+    {NULL, NULL},
+};
 
 static const luaL_Reg waiters_methods[] = {
     {"wait", waiters_wait},
@@ -459,5 +494,7 @@ void cs_open_task(lua_State *L) {
   cs_class_make(L, &waiters_class, waiters_methods, NULL);
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  lua_getfield(L, -1, "loop");
   cs_setfuncs(L, functions);
+  lua_pop(L, 1);
 }

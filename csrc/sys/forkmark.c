@@ -1,0 +1,23 @@
+/* forkmark.c: a page that the kernel wipes in the child (madvise's MADV_WIPEONFORK). Where there is
+   no such thing the word stays 1, and a forked child must not run the parent's loop. */
+#include "forkmark.h"
+
+#include <sys/mman.h>
+
+static size_t page_size(void) {
+  return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+const int *cs_forkmark_make(void) {
+  int *mark = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mark == MAP_FAILED) return NULL;
+#ifdef MADV_WIPEONFORK
+  madvise(mark, page_size(), MADV_WIPEONFORK); /* an old kernel refuses: as if there were none */
+#endif
+  *mark = 1;
+  return mark;
+}
+
+void cs_forkmark_free(const int *mark) {
+  if (mark != NULL) munmap((void *)(uintptr_t)mark, page_size());
+}

@@ -1,0 +1,441 @@
+--- The event loop: tasks, and what tasks wait for.
+--
+-- A task is a coroutine that the loop runs. Every call of csock that would block suspends the task
+-- that makes it, and no other. There is one loop for each Lua state.
+--
+-- Names come from Python's asyncio where it has the thing.
+-- @module csock.loop
+local csock_core = require "csock.core"
+local core = csock_core.loop
+
+local M = {
+  spawn = core.spawn,
+  sleep = core.sleep,
+  yield = core.yield,
+  run = core.run,
+  stop = core.stop,
+  step = core.step,
+  now = core.now,
+  current = core.current,
+  resume = core.resume,
+  wrap = core.wrap,
+  waiters = core.waiters,
+  fileno = core.fileno,
+  backend = core.backend,
+  backends = core.backends,
+}
+
+--- Called with the error of each task that failed and that nobody joins, with a traceback and the
+-- task; may be replaced. By default it writes the traceback to standard error. The loop goes on.
+-- @function onerror
+-- @param err what the task raised
+-- @tparam string traceback the error's text, and where it came from
+-- @tparam task task
+function M.onerror(_, traceback)
+  io.stderr:write("csock: error in a task: ", traceback, "\n")
+end
+
+core.set_report(function(err, traceback, task) M.onerror(err, traceback, task) end)
+
+local function fail(call, errno)
+  return csock_core.make_error { call = call, errno = errno }
+end
+
+--- How much of a time limit is left.
+-- @tparam ?number timeout seconds
+-- @treturn function gives the seconds that are left, at least 0; nil for no limit
+local function countdown(timeout)
+  if not timeout then return function() end end
+  local deadline = core.now() + timeout
+  return function() return math.max(deadline - core.now(), 0) end
+end
+
+-- An object that does something when its variable goes out of scope, however that comes about.
+local Guard = { __close = function(self) self.leave() end }
+
+local function guard(leave) return setmetatable({ leave = leave }, Guard) end
+
+--- Callbacks
+-- @section callbacks
+
+--- Calls a function in the loop's next turn, as a task of its own.
+-- Source: asyncio's `loop.call_soon`.
+-- @function call_soon
+-- @tparam function f
+-- @param ... its arguments
+-- @treturn task whose `cancel` takes it back
+M.call_soon = core.spawn
+
+local function call_after(seconds, f, ...)
+  core.sleep(seconds)
+  return f(...)
+end
+
+--- Calls a function later, as a task of its own.
+-- Source: asyncio's `loop.call_later`.
+-- @tparam number seconds
+-- @tparam function f
+-- @param ... its arguments
+-- @treturn task whose `cancel` takes it back
+function M.call_later(seconds, f, ...)
+  return core.spawn(call_after, seconds, f, ...)
+end
+
+--- Calls a function at a time.
+-- Source: asyncio's `loop.call_at`.
+-- @tparam number when on the clock of `now`
+-- @tparam function f
+-- @param ... its arguments
+-- @treturn task whose `cancel` takes it back
+function M.call_at(when, f, ...)
+  return M.call_later(math.max(when - core.now(), 0), f, ...)
+end
+
+local readers, writers = {}, {} -- descriptor -> the task that watches it
+
+local function descriptor(object)
+  return type(object) == "number" and object or object:fileno()
+end
+
+local function watch(tasks, select, object, f, ...)
+  local fd = descriptor(object)
+  if tasks[fd] then tasks[fd]:cancel() end
+  tasks[fd] = core.spawn(function(...)
+    while true do
+      assert(select(object))
+      f(...)
+    end
+  end, ...)
+  return tasks[fd]
+end
+
+local function unwatch(tasks, object)
+  local fd = descriptor(object)
+  local task = tasks[fd]
+  tasks[fd] = nil
+  return task ~= nil and task:cancel()
+end
+
+local function readable(object) return csock_core.select({ object }, {}, {}) end
+local function writable(object) return csock_core.select({}, { object }, {}) end
+
+--- Calls a function whenever a descriptor is readable, until `remove_reader`. A descriptor has one
+-- reader; another one takes its place.
+-- Source: asyncio's `loop.add_reader`.
+-- @param object a socket, stream, Lua file, descriptor, or anything with a `fileno` method
+-- @tparam function f
+-- @param ... its arguments
+-- @treturn task that does it
+function M.add_reader(object, f, ...) return watch(readers, readable, object, f, ...) end
+
+--- Calls a function whenever a descriptor is writable, until `remove_writer`.
+-- Source: asyncio's `loop.add_writer`.
+-- @param object as for `add_reader`
+-- @tparam function f
+-- @param ... its arguments
+-- @treturn task that does it
+function M.add_writer(object, f, ...) return watch(writers, writable, object, f, ...) end
+
+--- Ends `add_reader`.
+-- @param object
+-- @treturn boolean whether there was one
+function M.remove_reader(object) return unwatch(readers, object) end
+
+--- Ends `add_writer`.
+-- @param object
+-- @treturn boolean whether there was one
+function M.remove_writer(object) return unwatch(writers, object) end
+
+--- Signals
+-- @section signals
+
+local handlers = {} -- signal number -> function
+local signal_task -- reads the numbers of the signals that came
+
+local function read_signals(stream)
+  while true do
+    local byte = assert(stream:read(1))
+    local handler = handlers[byte:byte()]
+    if handler then core.spawn(handler, byte:byte()) end
+  end
+end
+
+--- Calls a function when a signal comes, as a task: it is ordinary Lua, and may wait. It does not
+-- keep `run` from returning.
+-- Source: asyncio's `loop.add_signal_handler`, sigaction(2).
+-- @tparam int|string signum the number, or a name such as "SIGTERM"
+-- @tparam ?function f called with the number; nil gives the signal back to what handled it before
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno (`EINVAL`: no such signal, or one that cannot be handled)
+function M.on_signal(signum, f)
+  if type(signum) == "string" then
+    signum = core.signals[signum] or error("bad argument #1 to 'on_signal' (no such signal)", 2)
+  end
+  if f == nil then
+    handlers[signum] = nil
+    return core.signal_release(signum)
+  end
+  local ok, err, errno = core.signal_catch(signum)
+  if not ok then return nil, err, errno end
+  handlers[signum] = f
+  if not signal_task or signal_task:status() == "cancelled" or signal_task:status() == "failed" then
+    signal_task = core.spawn(read_signals, csock_core.stream(core.signal_fileno(), "r", { closefd = false }))
+    signal_task:daemon()
+  end
+  return true
+end
+
+--- Bounds
+-- @section bounds
+
+--- Bounds a whole piece of work: look-ups, connects, any number of calls. The function runs as a task,
+-- which is cancelled when its time is up.
+-- @tparam ?number seconds nil: no limit
+-- @tparam function f
+-- @param ... its arguments
+-- @return[1] what the function returned
+-- @treturn[2] nil when the time was up
+-- @treturn[2] error
+-- @treturn[2] int `ETIMEDOUT`
+-- @raise what the function raised
+function M.timeout(seconds, f, ...)
+  local task <close> = core.spawn(f, ...):watch()
+  local results = table.pack(task:join(seconds))
+  if task:status() == "failed" then error(results[2], 0) end
+  return table.unpack(results, 1, results.n)
+end
+
+--- A group of tasks: leaving it waits for them all, and when one fails the others are cancelled.
+--
+--     do
+--       local group <close> = loop.group()
+--       group:spawn(serve, conn)
+--       group:spawn(ping, conn)
+--     end -- both are over
+-- @type group
+local Group = {}
+Group.__index = Group
+
+--- Makes a group, to be kept in a `<close>` variable.
+-- @function csock.loop.group
+-- @treturn group
+function M.group()
+  return setmetatable({ tasks = {}, count = 0, changed = core.waiters() }, Group)
+end
+
+-- Runs in the task as it ends: normally, by an error, or cancelled.
+local Member = {
+  __close = function(self, err)
+    local group = self.group
+    group.tasks[self.task] = nil
+    group.count = group.count - 1
+    if err ~= nil and group.failure == nil then
+      group.failure = err
+      group:cancel()
+    end
+    group.changed:wake(true)
+  end,
+}
+
+local function run_member(member, f, ...)
+  local _ <close> = member
+  return f(...)
+end
+
+--- Starts a task that belongs to the group.
+-- @tparam function f
+-- @param ... its arguments
+-- @treturn task
+function Group:spawn(f, ...)
+  local member = setmetatable({ group = self }, Member)
+  member.task = core.spawn(run_member, member, f, ...):watch()
+  self.tasks[member.task] = member
+  self.count = self.count + 1
+  return member.task
+end
+
+--- Cancels the tasks that are not over yet.
+function Group:cancel()
+  local current = core.current()
+  for task, member in pairs(self.tasks) do
+    local status = task:status()
+    if task ~= current and status ~= "failed" then
+      task:cancel()
+      if status == "ready" and self.tasks[task] then Member.__close(member) end -- it never began
+    end
+  end
+end
+
+--- Waits until all are over.
+-- @tparam[opt] number timeout seconds
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] error (`ETIMEDOUT`)
+-- @treturn[2] int errno
+-- @raise what the first task that failed raised
+function Group:join(timeout)
+  local left = countdown(timeout)
+  while self.count > 0 do
+    local ok, err, errno = self.changed:wait(left())
+    if not ok then return nil, err, errno end
+  end
+  local failure = self.failure
+  self.failure = nil
+  if failure ~= nil then error(failure, 0) end
+  return true
+end
+
+function Group:__close(err)
+  local _ <close> = guard(function() self:cancel() end) -- also when this task is cancelled meanwhile
+  if err ~= nil then
+    self:cancel()
+    self.failure = nil
+  else
+    self:join()
+  end
+end
+
+--- A queue between tasks.
+-- @type queue
+local Queue = {}
+Queue.__index = Queue
+
+--- Makes a queue.
+-- Source: `asyncio.Queue`.
+-- @function csock.loop.queue
+-- @tparam[opt] int maxsize how many it holds before `put` waits; none or 0: no limit
+-- @treturn queue
+function M.queue(maxsize)
+  maxsize = maxsize == nil and 0 or maxsize
+  assert(math.type(maxsize) == "integer" and maxsize >= 0, "maxsize: integer >= 0 expected")
+  return setmetatable({
+    first = 1, last = 0, maxsize = maxsize > 0 and maxsize or math.maxinteger,
+    getters = core.waiters(), putters = core.waiters(),
+  }, Queue)
+end
+
+--- How many values it holds.
+-- @treturn int
+function Queue:qsize() return self.last - self.first + 1 end
+Queue.__len = Queue.qsize
+
+--- Whether it holds none.
+-- @treturn boolean
+function Queue:empty() return self:qsize() == 0 end
+
+--- Whether it holds as many as it may.
+-- @treturn boolean
+function Queue:full() return self:qsize() >= self.maxsize end
+
+-- Waits until `ready(self)` is false no more. Whoever stops waiting wakes the next one if there is
+-- something for it, so that no wake-up is lost with a task that is cancelled.
+local function wait_while(self, blocked, waiters, call, timeout)
+  if timeout == 0 then return fail(call, csock_core.errno.EAGAIN) end
+  local left = countdown(timeout)
+  local _ <close> = guard(function()
+    if not blocked(self) then waiters:wake() end
+  end)
+  repeat
+    local ok, err, errno = waiters:wait(left())
+    if not ok then return nil, err, errno end
+  until not blocked(self) or self.closed
+  return true
+end
+
+--- Puts a value at the end; waits while the queue is full.
+-- Source: `asyncio.Queue.put`.
+-- @param value not nil
+-- @tparam[opt] number timeout seconds; 0: does not wait
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] error (`ETIMEDOUT`, `EAGAIN`, `EPIPE` when it is closed)
+-- @treturn[2] int errno
+function Queue:put(value, timeout)
+  if value == nil then error("bad argument #1 to 'put' (value expected)", 2) end
+  if self:full() and not self.closed then
+    local ok, err, errno = wait_while(self, self.full, self.putters, "put", timeout)
+    if not ok then return nil, err, errno end
+  end
+  if self.closed then return fail("put", csock_core.errno.EPIPE) end
+  self.last = self.last + 1
+  self[self.last] = value
+  self.getters:wake()
+  return true
+end
+
+--- Takes the first value; waits while the queue is empty.
+-- Source: `asyncio.Queue.get`.
+-- @tparam[opt] number timeout seconds; 0: does not wait
+-- @return[1] the value
+-- @treturn[2] nil alone, when the queue is closed and empty
+-- @treturn[3] nil
+-- @treturn[3] error (`ETIMEDOUT`, `EAGAIN`)
+-- @treturn[3] int errno
+function Queue:get(timeout)
+  if self:empty() and not self.closed then
+    local ok, err, errno = wait_while(self, self.empty, self.getters, "get", timeout)
+    if not ok then return nil, err, errno end
+  end
+  if self:empty() then return nil end
+  local value = self[self.first]
+  self[self.first] = nil
+  self.first = self.first + 1
+  self.putters:wake()
+  return value
+end
+
+--- Ends the queue: what it holds can still be taken, nothing more can be put.
+function Queue:close()
+  self.closed = true
+  self.getters:wake(true)
+  self.putters:wake(true)
+end
+
+--- Takes values until the queue is closed and empty: `for value in queue:iter() do`.
+-- @treturn function
+function Queue:iter()
+  return function() return self:get() end
+end
+
+--- Something that tasks wait for to happen.
+-- @type event
+local Event = {}
+Event.__index = Event
+
+--- Makes an event, not set.
+-- Source: `asyncio.Event`.
+-- @function csock.loop.event
+-- @treturn event
+function M.event() return setmetatable({ waiters = core.waiters() }, Event) end
+
+--- Sets it: all who wait go on.
+function Event:set()
+  self.happened = true
+  self.waiters:wake(true)
+end
+
+--- Takes it back: who waits from now on waits for the next `set`.
+function Event:clear() self.happened = false end
+
+--- Whether it is set.
+-- @treturn boolean
+function Event:is_set() return self.happened == true end
+
+--- Waits until it is set.
+-- @tparam[opt] number timeout seconds
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] error (`ETIMEDOUT`)
+-- @treturn[2] int errno
+function Event:wait(timeout)
+  local left = countdown(timeout)
+  while not self.happened do
+    local ok, err, errno = self.waiters:wait(left())
+    if not ok then return nil, err, errno end
+  end
+  return true
+end
+
+return M

@@ -1,0 +1,120 @@
+--- Serving: a listening task, and a task for each connection.
+-- @module csock.serve
+local loop = require "csock.loop"
+
+-- Out of descriptors or memory: the waiting clients stay in the backlog until some are free again.
+local EXHAUSTED = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true }
+local PATIENCE = 0.1 -- seconds between tries, if no connection ends meanwhile
+
+--- A running server.
+-- @type server
+local Server = {}
+Server.__index = Server
+
+-- Runs as a connection's task ends, however it ends. `shutdown` tells the peer even when the handler
+-- left a stream from `makefile` open, which keeps the descriptor until it is collected.
+local Connection = {}
+Connection.__index = Connection
+
+function Connection:__close()
+  local server = self.server
+  self.conn:shutdown(1) -- SHUT_WR
+  self.conn:close()
+  server.tasks[self.task] = nil
+  server.count = server.count - 1
+  server.changed:wake(true)
+end
+
+local function serve_connection(connection, addr)
+  local _ <close> = connection
+  connection.server.handler(connection.conn, addr)
+end
+
+local function accept_connections(server)
+  local listener = server.listener
+  while true do
+    while server.count >= server.max_connections do server.changed:wait() end
+    local conn, addr = listener:accept() -- addr is the error if it failed
+    if conn then
+      local connection = setmetatable({ server = server, conn = conn }, Connection)
+      connection.task = loop.spawn(serve_connection, connection, addr)
+      server.count = server.count + 1
+      server.tasks[connection.task] = connection
+    elseif EXHAUSTED[addr.name] then
+      server.changed:wait(PATIENCE)
+    elseif server.closed then
+      return
+    else
+      error(addr, 0)
+    end
+  end
+end
+
+--- The address that it listens on.
+-- @treturn address
+function Server:getsockname() return self.listener:getsockname() end
+
+--- The listening socket's descriptor.
+-- @treturn int
+function Server:fileno() return self.listener:fileno() end
+
+--- Stops accepting, lets the handlers finish, then cancels those that are left. Closing again is
+-- harmless.
+-- @tparam[opt] table options `drain`: how many seconds the handlers have (default 0)
+-- @treturn int how many were cancelled
+function Server:close(options)
+  local deadline = loop.now() + (options and options.drain or 0)
+  self.closed = true
+  self.acceptor:cancel()
+  self.listener:close()
+  local current = loop.current()
+  local own = current and self.tasks[current] and 1 or 0 -- a handler may close its server
+  while self.count > own do
+    local left = deadline - loop.now()
+    if left <= 0 or not self.changed:wait(left) then break end
+  end
+  local cancelled = 0
+  for task, connection in pairs(self.tasks) do
+    if task ~= current and task:cancel() then cancelled = cancelled + 1 end
+    if task ~= current and self.tasks[task] then connection:__close() end -- it had not begun
+  end
+  return cancelled
+end
+
+Server.__close = function(self) self:close() end
+
+--- As Python's: `<csock.server laddr=...>`.
+function Server:__tostring()
+  return ("<csock.server %s>"):format(self.closed and "[closed]" or tostring(self:getsockname()))
+end
+
+--- Serves an address: `handler(conn, addr)` runs in a task for each connection, with plain calls;
+-- the connection is closed when it returns or fails. Needs the loop to run (`csock.run()`).
+-- @function csock.serve
+-- @param address as for `create_server`; or a listening socket
+-- @tparam function handler
+-- @tparam[opt] table options those of `create_server`, and `max_connections`: how many are served
+-- at once; others wait in the backlog
+-- @treturn[1] server
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+return function(create_server, address, handler, options)
+  options = options or {}
+  if type(handler) ~= "function" then
+    error(("bad argument #2 to 'serve' (function expected, got %s)"):format(type(handler)), 3)
+  end
+  local listener = address
+  if type(address) ~= "userdata" or not address.accept then
+    local err, errno
+    listener, err, errno = create_server(address, options)
+    if not listener then return nil, err, errno end
+  end
+  local server = setmetatable({
+    listener = listener, handler = handler, count = 0, changed = loop.waiters(),
+    tasks = {}, -- task -> its connection
+    max_connections = options.max_connections or math.huge,
+  }, Server)
+  server.acceptor = loop.spawn(accept_connections, server)
+  return server
+end
