@@ -66,6 +66,7 @@ build = {
         "csrc/bind/sockio.c",
         "csrc/bind/sockmake.c",
         "csrc/bind/stream.c",
+        "csrc/bind/stream_piece.c",
         "csrc/bind/stream_read.c",
         "csrc/bind/stream_write.c",
         "csrc/bind/task.c",

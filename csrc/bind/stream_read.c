@@ -2,162 +2,8 @@
    it will take, and only then takes it: a call that fails or times out leaves every byte in place,
    and can be repeated. */
 #include "stream.h"
+#include "stream_piece.h"
 #include "sockio.h"
-
-#include <locale.h>
-
-/* --- one piece of input --- */
-
-typedef enum piece_kind { LINE, WHOLE_LINE, NUMERAL, ALL, COUNT, RECORD } piece_kind;
-
-typedef struct piece {
-  piece_kind kind;
-  size_t limit;          /* the most bytes to take; of a RECORD, without its delimiter */
-  const char *delimiter; /* of lines and a RECORD */
-  size_t delimiter_len;
-  /* Filled in by measure: */
-  size_t end;  /* the offset after the piece */
-  bool absent; /* nothing is there: the end, or no numeral */
-  bool too_long;
-} piece;
-
-#define NO_LIMIT SIZE_MAX
-
-static size_t add_limit(size_t at, size_t limit) {
-  return limit < SIZE_MAX - at ? at + limit : SIZE_MAX;
-}
-
-#define NUMERAL_MAX 200 /* Lua's own limit */
-
-static bool is_space(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static bool one_of(const char *p, size_t n, size_t *i, const char *set) {
-  if (*i >= n || p[*i] == '\0' || strchr(set, p[*i]) == NULL) return false;
-  (*i)++;
-  return true;
-}
-
-static size_t digits(const char *p, size_t n, size_t *i, const char *set) {
-  size_t first = *i;
-  while (one_of(p, n, i, set)) continue;
-  return *i - first;
-}
-
-/* How many of the bytes belong to a numeral, or to what began as one. */
-static size_t numeral_length(const char *p, size_t n) {
-  static const char decimal[] = "0123456789", hexadecimal[] = "0123456789abcdefABCDEF";
-  const char point[] = {'.', localeconv()->decimal_point[0], '\0'};
-  const char *set = decimal;
-  size_t i = 0, count = 0;
-  one_of(p, n, &i, "+-");
-  if (one_of(p, n, &i, "0")) {
-    if (one_of(p, n, &i, "xX"))
-      set = hexadecimal;
-    else
-      count = 1;
-  }
-  count += digits(p, n, &i, set);
-  if (one_of(p, n, &i, point)) count += digits(p, n, &i, set);
-  if (count > 0 && one_of(p, n, &i, set == decimal ? "eE" : "pP")) {
-    one_of(p, n, &i, "+-");
-    digits(p, n, &i, decimal);
-  }
-  return i;
-}
-
-/* Pushes the number that the bytes spell: whether they spell one. */
-static bool push_number(lua_State *L, const char *p, size_t n) {
-  char text[NUMERAL_MAX + 1];
-  memcpy(text, p, n);
-  text[n] = '\0';
-  return lua_stringtonumber(L, text) == n + 1;
-}
-
-/* *scan ends where the numeral begins: white space is looked at once. */
-static bool measure_numeral(lua_State *L, const cs_stream *st, bool at_end, size_t *scan,
-                            piece *p) {
-  size_t len = st->in.len;
-  while (*scan < len && is_space(*cs_bytes_at(&st->in, *scan))) (*scan)++;
-  size_t there = len - *scan;
-  size_t n =
-      numeral_length(cs_bytes_at(&st->in, *scan), there > NUMERAL_MAX ? NUMERAL_MAX + 1 : there);
-  if (n == there && n <= NUMERAL_MAX && !at_end) return false; /* the next byte may belong to it */
-  bool too_many = n > NUMERAL_MAX;
-  if (too_many) n = NUMERAL_MAX;
-  p->end = *scan + n;
-  p->absent = too_many || !push_number(L, cs_bytes_at(&st->in, *scan), n);
-  if (!p->absent) lua_pop(L, 1);
-  return true;
-}
-
-static bool measure_record(const cs_stream *st, size_t at, bool at_end, size_t *scan, piece *p) {
-  size_t to = add_limit(add_limit(at, p->limit), p->delimiter_len);
-  if (cs_bytes_find(&st->in, *scan, to, p->delimiter, p->delimiter_len, scan)) {
-    p->end = *scan + p->delimiter_len;
-    return true;
-  }
-  p->too_long = st->in.len >= to || (at_end && st->in.len - at > p->limit);
-  p->absent = at_end && st->in.len == at;
-  p->end = st->in.len;
-  return p->too_long || at_end;
-}
-
-static bool measure_line(const cs_stream *st, size_t at, bool at_end, size_t *scan, piece *p) {
-  size_t to = add_limit(at, p->limit);
-  if (cs_bytes_find(&st->in, *scan, to, p->delimiter, p->delimiter_len, scan)) {
-    p->end = *scan + 1;
-    return true;
-  }
-  p->end = st->in.len < to ? st->in.len : to;
-  p->absent = at_end && p->end == at;
-  return at_end || p->end == to;
-}
-
-/* Finds how far the piece that begins at `at` goes. `at_end`: no more bytes will come; *scan: how
-   far earlier calls have looked. False: that depends on bytes which have not come yet. */
-static bool measure(lua_State *L, const cs_stream *st, size_t at, bool at_end, size_t *scan,
-                    piece *p) {
-  size_t len = st->in.len;
-  p->absent = p->too_long = false;
-  p->end = at;
-  switch (p->kind) {
-  case LINE:
-  case WHOLE_LINE:
-    return measure_line(st, at, at_end, scan, p);
-  case NUMERAL:
-    return measure_numeral(L, st, at_end, scan, p);
-  case RECORD:
-    return measure_record(st, at, at_end, scan, p);
-  case ALL:
-    p->end = len;
-    return at_end;
-  case COUNT:
-    break;
-  }
-  p->end = len - at > p->limit ? at + p->limit : len;
-  p->absent = at_end && len == at;
-  return at_end || (len - at >= p->limit && len > at);
-}
-
-/* Pushes the piece from `at` to p->end; a line without its LF or CRLF. */
-static void push_piece(lua_State *L, const cs_stream *st, size_t at, const piece *p) {
-  const char *bytes = cs_bytes_at(&st->in, at);
-  size_t n = p->end - at;
-  if (p->kind == NUMERAL) {
-    for (; n > 0 && is_space(*bytes); n--) bytes++;
-    if (p->absent || !push_number(L, bytes, n)) lua_pushnil(L);
-  } else if (p->absent) {
-    lua_pushnil(L);
-  } else {
-    if (p->kind == LINE && n > 0 && bytes[n - 1] == '\n') {
-      n--;
-      if (n > 0 && bytes[n - 1] == '\r') n--;
-    }
-    lua_pushlstring(L, bytes, n);
-  }
-}
 
 static void take(cs_stream *st, size_t n) {
   cs_bytes_consume(&st->in, n < st->in.len ? n : st->in.len);
@@ -224,7 +70,7 @@ static int fill(lua_State *L, cs_op *op) {
 /* Short delimiters as numbers; 0 for others. */
 #define KEY_LF ((uint64_t)1 << 56 | (uint64_t)'\n' << 48)
 
-static uint64_t delimiter_key(const piece *p) {
+static uint64_t delimiter_key(const cs_piece *p) {
   uint64_t key = p->delimiter_len;
   if (key > 7) return 0;
   for (size_t i = 0; i < 7; i++)
@@ -235,13 +81,13 @@ static uint64_t delimiter_key(const piece *p) {
 /* Measures the piece at op->done, receiving as needed. 0, or what the attempt has to return. The
    stream remembers for a short delimiter how far it has been looked for, also from call to call: a
    long line that is asked for again and again is looked through once. */
-static int find(lua_State *L, cs_op *op, piece *p) {
+static int find(lua_State *L, cs_op *op, cs_piece *p) {
   cs_stream *st = op->ptr;
   uint64_t key = op->done == 0 ? delimiter_key(p) : 0;
   if (key != 0 && key == st->scanned_for && op->size < st->scanned) op->size = st->scanned;
-  bool may_wait = p->kind != COUNT || p->limit > 0;
+  bool may_wait = p->kind != CS_PIECE_COUNT || p->limit > 0;
   for (bool filled = false;; filled = true) {
-    if (measure(L, st, op->done, op->flags & AT_END, &op->size, p)) return 0;
+    if (cs_piece_measure(L, &st->in, op->done, op->flags & AT_END, &op->size, p)) return 0;
     if (key != 0) {
       st->scanned = op->size;
       st->scanned_for = key;
@@ -259,37 +105,37 @@ static int find(lua_State *L, cs_op *op, piece *p) {
 }
 
 /* Goes on to the next piece. */
-static void advance(cs_op *op, const piece *p) {
+static void advance(cs_op *op, const cs_piece *p) {
   op->done = op->size = p->end;
 }
 
 /* --- read --- */
 
-static piece line_piece(piece_kind kind, size_t limit) {
-  return (piece){.kind = kind, .limit = limit, .delimiter = "\n", .delimiter_len = 1};
+static cs_piece line_piece(cs_piece_kind kind, size_t limit) {
+  return (cs_piece){.kind = kind, .limit = limit, .delimiter = "\n", .delimiter_len = 1};
 }
 
 /* The piece that the format at `slot` stands for; raises when there is no such format. */
-static piece format_piece(lua_State *L, int slot) {
-  piece p = {.limit = NO_LIMIT};
+static cs_piece format_piece(lua_State *L, int slot) {
+  cs_piece p = {.limit = CS_NO_LIMIT};
   if (lua_type(L, slot) == LUA_TNUMBER) {
     lua_Integer n = cs_check_int(L, slot, 0, LUA_MAXINTEGER);
-    p.kind = COUNT;
-    p.limit = (lua_Unsigned)n < NO_LIMIT ? (size_t)n : NO_LIMIT;
+    p.kind = CS_PIECE_COUNT;
+    p.limit = (lua_Unsigned)n < CS_NO_LIMIT ? (size_t)n : CS_NO_LIMIT;
     return p;
   }
   const char *format = luaL_checkstring(L, slot);
   if (*format == '*') format++; /* as Lua's files do */
   switch (*format) {
   case 'l':
-    return line_piece(LINE, NO_LIMIT);
+    return line_piece(CS_PIECE_LINE, CS_NO_LIMIT);
   case 'L':
-    return line_piece(WHOLE_LINE, NO_LIMIT);
+    return line_piece(CS_PIECE_WHOLE_LINE, CS_NO_LIMIT);
   case 'n':
-    p.kind = NUMERAL;
+    p.kind = CS_PIECE_NUMERAL;
     break;
   case 'a':
-    p.kind = ALL;
+    p.kind = CS_PIECE_ALL;
     break;
   default:
     luaL_argerror(L, slot, "invalid format");
@@ -305,9 +151,9 @@ static int push_results(lua_State *L, cs_op *op) {
   luaL_checkstack(L, op->last, NULL);
   for (int slot = 2; slot <= op->last && at <= st->in.len; slot++) {
     size_t scan = at;
-    piece p = format_piece(L, slot);
-    measure(L, st, at, op->flags & AT_END, &scan, &p);
-    push_piece(L, st, at, &p);
+    cs_piece p = format_piece(L, slot);
+    cs_piece_measure(L, &st->in, at, op->flags & AT_END, &scan, &p);
+    cs_piece_push(L, &st->in, at, &p);
     at = p.end;
     count++;
     if (p.absent) break;
@@ -319,7 +165,7 @@ static int push_results(lua_State *L, cs_op *op) {
 static int read_attempt(lua_State *L, cs_op *op) {
   resume(op);
   for (; op->slot <= op->last; op->slot++) {
-    piece p = format_piece(L, op->slot);
+    cs_piece p = format_piece(L, op->slot);
     int n = find(L, op, &p);
     if (n != 0) return n;
     advance(op, &p);
@@ -345,7 +191,7 @@ static inline bool take_ready_line(lua_State *L, cs_stream *st) {
 static bool check_formats(lua_State *L) {
   int top = lua_gettop(L);
   for (int slot = 2; slot <= top; slot++) format_piece(L, slot);
-  return top == 1 || (top == 2 && format_piece(L, 2).kind == LINE);
+  return top == 1 || (top == 2 && format_piece(L, 2).kind == CS_PIECE_LINE);
 }
 
 /***
@@ -435,16 +281,16 @@ static int stream_lines(lua_State *L) {
 /* An optional limit at `slot`: nil and negative numbers are none. */
 static size_t limit_at(lua_State *L, int slot) {
   lua_Integer n = luaL_optinteger(L, slot, -1);
-  return n < 0 || (lua_Unsigned)n >= NO_LIMIT ? NO_LIMIT : (size_t)n;
+  return n < 0 || (lua_Unsigned)n >= CS_NO_LIMIT ? CS_NO_LIMIT : (size_t)n;
 }
 
 static int readline_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = resume(op);
-  piece p = line_piece(WHOLE_LINE, limit_at(L, 2));
+  cs_piece p = line_piece(CS_PIECE_WHOLE_LINE, limit_at(L, 2));
   int n = find(L, op, &p);
   if (n != 0) return n;
   p.absent = false; /* "" */
-  push_piece(L, st, 0, &p);
+  cs_piece_push(L, &st->in, 0, &p);
   take(st, p.end);
   return 1;
 }
@@ -470,8 +316,8 @@ static int stream_readline(lua_State *L) {
 static int readlines_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = resume(op);
   size_t hint = limit_at(L, 2), at = 0;
-  piece p = line_piece(WHOLE_LINE, NO_LIMIT);
-  if (hint == 0) hint = NO_LIMIT;
+  cs_piece p = line_piece(CS_PIECE_WHOLE_LINE, CS_NO_LIMIT);
+  if (hint == 0) hint = CS_NO_LIMIT;
   do {
     int n = find(L, op, &p);
     if (n != 0) return n;
@@ -480,8 +326,8 @@ static int readlines_attempt(lua_State *L, cs_op *op) {
   lua_newtable(L);
   for (lua_Integer i = 1; at < op->done && at < st->in.len; i++) {
     size_t scan = at;
-    measure(L, st, at, true, &scan, &p);
-    push_piece(L, st, at, &p);
+    cs_piece_measure(L, &st->in, at, true, &scan, &p);
+    cs_piece_push(L, &st->in, at, &p);
     lua_rawseti(L, -2, i);
     at = p.end;
   }
@@ -509,7 +355,7 @@ static int stream_readlines(lua_State *L) {
 
 static int read_until_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = resume(op);
-  piece p = {.kind = RECORD, .limit = limit_at(L, 3)};
+  cs_piece p = {.kind = CS_PIECE_RECORD, .limit = limit_at(L, 3)};
   p.delimiter = lua_tolstring(L, 2, &p.delimiter_len);
   int n = find(L, op, &p);
   if (n != 0) return n;
@@ -555,7 +401,7 @@ static int stream_read_until(lua_State *L) {
 static int peek_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = resume(op);
   bool any = lua_isnoneornil(L, 2);
-  piece p = {.kind = COUNT, .limit = any ? 1 : cs_check_size(L, 2)};
+  cs_piece p = {.kind = CS_PIECE_COUNT, .limit = any ? 1 : cs_check_size(L, 2)};
   int n = find(L, op, &p);
   if (n != 0) return n;
   lua_pushlstring(L, cs_bytes_at(&st->in, 0), any ? st->in.len : p.end);
