@@ -65,9 +65,11 @@ cat <<END
 
 That was examples/tsTserv.lua and examples/tsTclnt.lua. Both have ended. To try next:
 
-  $LUA examples/tsTserv.lua            in one terminal,
-  $LUA examples/tsTclnt.lua            in another: type something; Ctrl-D ends the client, Ctrl-C the server
-  $LUA examples/chat_server.lua        then "telnet localhost 2626" from two more terminals
-  ls examples                         all the programs
-  make test                           the specs
+- the same in two terminals: Ctrl-D ends the client, Ctrl-C the server
+    $LUA examples/tsTserv.lua
+    $LUA examples/tsTclnt.lua
+- a chat: the server in one terminal, "telnet localhost 2626" in two more
+    $LUA examples/chat_server.lua
+- the other programs: examples/README.md
+- the specs: make test
 END

@@ -3,7 +3,7 @@
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 
-local SLOW_RESOLVER = "build/spec/support/slow_resolver.so"
+local SLOW_RESOLVER = process.preload "spec.support.slow_resolver"
 
 -- What is typed: `setup` makes the things (globals: each line at the prompt is a chunk of its own),
 -- `wait` does not come back, `after` raises unless all is well.

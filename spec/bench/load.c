@@ -1,6 +1,6 @@
 /* load.c: the client side of the benches, the same for every contender.
-   load echo PORT CONNECTIONS SIZE IN_FLIGHT MESSAGES: messages of SIZE bytes, IN_FLIGHT at a time on
-     each connection; load accept PORT CONNECTIONS _ _ TOTAL: connects, sends and reads one byte;
+   load echo PORT CONNECTIONS SIZE IN_FLIGHT MESSAGES: messages of SIZE bytes, IN_FLIGHT at a time
+   on each connection; load accept PORT CONNECTIONS _ _ TOTAL: connects, sends and reads one byte;
    load udp PORT _ SIZE OUTSTANDING MESSAGES; load idle PORT CONNECTIONS: connects and waits for
      standard input to end.
    Prints the number of messages and the seconds they took. */

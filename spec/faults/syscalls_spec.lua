@@ -7,12 +7,9 @@ local shim = require "spec.faults.shim"
 if not shim.active() then
   describe("with failing system calls", function()
     it("all specs hold (run with the shim preloaded)", function()
-      local preload = package.searchpath("spec.faults.shim", package.cpath)
-      local sanitizer = os.getenv "LD_PRELOAD"
-      if sanitizer then preload = sanitizer .. " " .. preload end
       local status, out, err = process.run(
         { process.interpreter, "spec/support/run.lua", "spec/faults/syscalls_spec.lua" },
-        { env = { LD_PRELOAD = preload }, timeout = 60 })
+        { env = { LD_PRELOAD = process.preload "spec.faults.shim" }, timeout = 60 })
       assert(status == 0, out .. err)
       assert.matches("\n%d+ passed, 0 failed\n$", out)
     end)

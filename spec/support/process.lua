@@ -18,6 +18,15 @@ M.slowness = tonumber(os.getenv "SPEC_SLOWNESS") or 1
 --- The interpreter that runs this spec.
 M.interpreter = os.getenv "LUA" or "lua5.4"
 
+--- The value of LD_PRELOAD that puts a library in front of libc, behind a sanitizer's where this
+-- run has one: `env = { LD_PRELOAD = process.preload "spec.support.slow_resolver" }`.
+-- @tparam string name as for `require`
+function M.preload(name)
+  local library = assert(package.searchpath(name, package.cpath))
+  local sanitizer = os.getenv "LD_PRELOAD"
+  return sanitizer and sanitizer .. ":" .. library or library
+end
+
 local Process = {}
 Process.__index = Process
 

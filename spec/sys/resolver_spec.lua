@@ -4,8 +4,7 @@ local csock = require "csock"
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 
-local shim = assert(package.searchpath("spec.support.slow_resolver", package.cpath))
-local preload = ("%s:%s"):format(os.getenv "LD_PRELOAD" or "", shim)
+local preload = process.preload "spec.support.slow_resolver"
 
 -- Starts a program for which names that end in ".slow" are never found.
 local function start(program)
