@@ -465,9 +465,8 @@ static int loop_wrap(lua_State *L) {
 /* --- registration --- */
 
 static const luaL_Reg task_methods[] = {
-    {"daemon", task_daemon},
-    {"status", task_status}, {"join", task_join}, {"cancel", task_cancel},
-    {"watch", task_watch},   {NULL, NULL},
+    {"daemon", task_daemon}, {"status", task_status}, {"join", task_join},
+    {"cancel", task_cancel}, {"watch", task_watch},   {NULL, NULL},
 };
 
 static const luaL_Reg task_meta[] = {
