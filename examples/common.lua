@@ -16,7 +16,6 @@ if not package.searchpath("csock.core", package.cpath) then
 end
 local csock = require "csock"
 
-
 -- Whoever reads our output through a pipe gets each line as soon as it is written.
 io.stdout:setvbuf "line"
 
@@ -101,11 +100,11 @@ function example.announce(server, port)
   if port == 0 then print("listening on port " .. server:getsockname()[2]) end
 end
 
---- A list of sockets for a `<close>` variable: all that are in it at the end are closed.
+--- A table of sockets for a `<close>` variable: all that are in it at the end are closed.
 function example.closing(sockets)
   return setmetatable(sockets, {
     __close = function()
-      for _, socket in ipairs(sockets) do socket:close() end
+      for _, socket in pairs(sockets) do socket:close() end
     end,
   })
 end

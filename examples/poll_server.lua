@@ -12,7 +12,7 @@ example.run(function()
   server:setblocking(false) -- a client that is gone before accept must not make it wait
   example.announce(server, port)
 
-  local sockets = {} -- the clients, by descriptor
+  local sockets <close> = example.closing {} -- the clients, by descriptor
   local address_of = {}
   local poll = csock.poll()
   poll:register(server, csock.POLLIN)

@@ -107,6 +107,22 @@ describe("examples:", function()
     end)
   end
 
+  for _, command in ipairs {
+    "tsTserv", "tsTserv_safe", "select_server", "poll_server", "echo_stream_server",
+    "command_server", "chat_server",
+  } do
+    it(command .. " has closed every socket when Ctrl-C ends it with a client connected", function()
+      local server = example.start_with_warnings(command, "127.0.0.1", "0")
+      local port = server:expect("listening on port (%d+)\n")
+      local client <close> = assert(csock.create_connection({ "127.0.0.1", port }, { timeout = 5 }))
+      server:expect(tostring(client:getsockname()[2]))
+      server:interrupt()
+      assert.equal("", server:ends(0)) -- collecting an open socket warns
+      local data
+      repeat data = assert(client:recv(1024)) until data == ""
+    end)
+  end
+
   for _, command in ipairs(tcp_clients) do
     local test = command:find("6$") and not example.has_ipv6 and pending or it
     test(command .. " says in one line that it is refused", function()

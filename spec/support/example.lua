@@ -72,6 +72,13 @@ function M.start_at_terminal(name, ...)
   return start(command_of(name, ...), { pty = true })
 end
 
+--- The same with Lua's warnings on.
+function M.start_with_warnings(name, ...)
+  local command = command_of(name, ...)
+  table.insert(command, 2, "-W")
+  return start(command)
+end
+
 --- The same from another directory, with no variable that helps it to find csock.
 function M.start_elsewhere(name, ...)
   local command = command_of(name, ...)
