@@ -82,7 +82,7 @@ help:
 	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/bind: some)'
 	@echo 'make install    into PREFIX=$(PREFIX) (DESTDIR= is put before it); make uninstall'
 	@echo 'make deps       install what building and testing need'
-	@echo 'make doc        the reference manual, into doc/html'
+	@echo 'make doc        the reference manual, into build/doc/html'
 	@echo 'make bench      speed and memory, against C and other libraries'
 	@echo 'make lint       gcc and clang, clang-format, cppcheck, luacheck, rockspec'
 	@echo 'make sanitize   all specs under AddressSanitizer and UBSan'
@@ -146,7 +146,7 @@ deps-lint: deps
 	$(DEPS) gcc clang clang-format cppcheck
 
 deps-doc:
-	$(DEPS) lua ldoc
+	$(DEPS) cc lua headers ldoc
 
 deps-valgrind: deps
 	$(DEPS) valgrind
@@ -166,7 +166,11 @@ run-demo: $(CORE)
 doc: deps-doc
 	$(AGAIN) run-doc
 
-run-doc:
+# config.ld knows the directories; what LDoc reads is gathered from csrc/ and lua/.
+run-doc: $(CORE)
+	rm -rf build/doc
+	mkdir -p build/doc/src
+	$(LUA) doc/manual.lua build/doc/src
 	ldoc --fatalwarnings --quiet --config doc/config.ld .
 
 bench: deps

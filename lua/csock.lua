@@ -1,4 +1,11 @@
 --- Python's sockets for Lua.
+--
+-- All of Python's modules `socket` and `select`, under Python's names. What waits can wait in a task as
+-- well: `spawn`, `sleep`, `yield`, `run`, `now`, `wrap` and `resume` are those of @{csock.loop}, which is
+-- `csock.loop`, and `serve` is that of @{csock.serve}.
+--
+-- A call that fails for reasons outside the program gives nil, an error (see the type `error`) and its
+-- number. A wrong argument raises.
 -- @module csock
 local core = require "csock.core"
 local loop = require "csock.loop"

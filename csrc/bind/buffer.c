@@ -9,6 +9,10 @@ typedef struct cs_buffer {
   char bytes[]; /* inside the object, so that they cannot go while a call waits on them */
 } cs_buffer;
 
+/***
+Bytes that can be changed. Closed, or at the end of a `<close>` variable's block, a buffer is empty.
+@type buffer
+*/
 static const cs_class buffer_class = {"csock.buffer"};
 
 /* What one system call can move; an allocation beyond it is a mistake of the program. */

@@ -10,7 +10,20 @@ static void set_all(lua_State *L, const cs_family *families) {
     for (size_t i = 0; i < f->n; i++) cs_set_int(L, f->rows[i].name, f->rows[i].value);
 }
 
-/* Both ways: name to number, number to its canonical name. */
+/***
+The numbers of errors by their names, and their names by the numbers: `csock.errno.EAGAIN` is 11 on
+Linux, and `csock.errno[11]` is `"EAGAIN"`. Where two names share a number, the number has the usual
+one: `EAGAIN`, not `EWOULDBLOCK`.
+Source: Python's modules `errno` and `errno.errorcode`.
+@field errno
+*/
+
+/***
+True: csock speaks IPv6. Whether a host can is another matter.
+Source: Python's `socket.has_ipv6`.
+@field has_ipv6
+*/
+
 static void set_errnos(lua_State *L) {
   lua_createtable(L, 160, 160);
   set_all(L, cs_constants_errno);

@@ -132,6 +132,17 @@ int cs_result(lua_State *L, const char *call, int err) {
 
 /* --- reading --- */
 
+/***
+What a failed call gives as its second result. `tostring(err)` reads
+`connect ('127.0.0.1', 1): Connection refused [ECONNREFUSED]`, and `..` takes an error for its text.
+
+Its fields, which cannot be changed: `errno` (an integer: errno, `EAI_*`, or `HOST_NOT_FOUND` and
+its like), `name` (`"ECONNREFUSED"`), `strerror` (the system's words), `call` (`"connect"`), `kind`
+(`"error"`, `"timeout"`, `"gaierror"` or `"herror"`), `address` (of what was looked up or connected
+to, where there is one) and `errors` (of an error that has several causes: their errors).
+@type error
+*/
+
 /* Adds a string as one would quote it: 'name', with bytes that are no text as \xNN. */
 static void add_quoted(luaL_Buffer *b, const char *s, size_t len) {
   luaL_addchar(b, '\'');
@@ -274,6 +285,30 @@ static int make_error(lua_State *L) {
   lua_pushinteger(L, err);
   return 3;
 }
+
+/***
+The class of every error: `err:is(csock.error)`.
+Source: Python's `socket.error`, that is `OSError`.
+@field error
+*/
+
+/***
+The class of errors of `gethostbyname` and its kin: `err:is(csock.herror)`.
+Source: Python's `socket.herror`.
+@field herror
+*/
+
+/***
+The class of errors of `getaddrinfo` and `getnameinfo`: `err:is(csock.gaierror)`.
+Source: Python's `socket.gaierror`.
+@field gaierror
+*/
+
+/***
+The class of time-outs: `err:is(csock.timeout)`.
+Source: Python's `socket.timeout`.
+@field timeout
+*/
 
 static const luaL_Reg error_meta[] = {
     {"__tostring", error_tostring},

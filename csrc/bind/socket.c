@@ -13,6 +13,16 @@ static const char variants_key = 'v'; /* registry: (family, type, proto) -> meta
 
 /* --- the object --- */
 
+/***
+A socket. Its fields `family`, `type`, `proto` and `timeout` cannot be set. `tostring` shows them, and
+the addresses at both ends:
+`<csock.socket fd=3, family=AF_INET, type=SOCK_STREAM, proto=6, laddr=('127.0.0.1', 40000), raddr=('127.0.0.1', 1040)>`.
+
+A socket is closed by `close`, at the end of a `<close>` variable's block, and by the collector. After
+that `fileno` gives -1 and every other call fails with `EBADF`; closing it again is harmless.
+@type socket
+*/
+
 cs_sock *cs_sock_new(lua_State *L) {
   cs_sock *s = cs_object_new(L, &cs_sock_class, sizeof *s, 0);
   s->h.fd = -1;

@@ -3,6 +3,14 @@
 #include "stream.h"
 #include "parts.h"
 
+/***
+A buffered stream, with the methods of Lua's files and some of Python's. It waits like the socket
+beneath it: not at all, up to a timeout, or as a task. A read gives all that it was asked for or
+nothing: what has arrived stays in the stream when it fails, and the same read can be repeated.
+
+A stream is closed by `close`, at the end of a `<close>` variable's block, and by the collector.
+@type stream
+*/
 static const cs_class stream_class = {"csock.stream"};
 
 cs_stream *cs_stream_check(lua_State *L, int arg) {

@@ -147,6 +147,11 @@ static cs_task *check_task(lua_State *L, int arg) {
 }
 
 /***
+A task: a coroutine that the loop runs.
+@type task
+*/
+
+/***
 Starts a task: the function runs in a coroutine of its own, in which every call that would block
 suspends the task alone. It begins in the loop's next turn.
 @function spawn

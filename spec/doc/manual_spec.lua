@@ -1,0 +1,129 @@
+-- The manual: every public name has its text, and every text its name.
+local csock = require "csock"
+local manual = require "doc.manual"
+local posix = require "spec.support.posix"
+local process = require "spec.support.process"
+
+local pages = {}
+for _, page in ipairs(manual.gather()) do
+  pages[page.name] = { types = {} }
+  for _, section in ipairs(page.sections) do
+    for _, item in ipairs(section.items) do pages[page.name][item.name] = item end
+  end
+  for _, object in ipairs(page.types) do
+    local items = {}
+    for _, item in ipairs(object.items) do items[item.name:match ":(.*)"] = item end
+    pages[page.name].types[object.name] = items
+  end
+end
+
+-- What a module keeps for csock's other modules.
+local private = { ["csock.loop"] = { waiters = true }, task = { watch = true, daemon = true } }
+
+local function missing(has, documented, except)
+  local list = {}
+  for name in pairs(has) do
+    if type(name) == "string" and not documented[name] and not (except and except[name]) then
+      list[#list + 1] = name
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+-- One object of each type, to be closed where it can be.
+local function objects()
+  local loop = csock.loop
+  local list = {
+    socket = assert(csock.socket()), poll = csock.poll(), epoll = csock.epoll and assert(csock.epoll()),
+    buffer = csock.buffer(1), error = select(2, csock.if_nametoindex ""),
+    task = csock.spawn(function() end), group = loop.group(), queue = loop.queue(), event = loop.event(),
+  }
+  list.stream = assert(list.socket:makefile "rw")
+  list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
+  return list, function()
+    list.server:close()
+    csock.run()
+    for _, name in ipairs { "stream", "socket", "poll", "epoll", "buffer" } do
+      if list[name] then list[name]:close() end
+    end
+  end
+end
+
+describe("the manual", function()
+  it("has a text for every name of csock", function()
+    local has, documented = {}, {}
+    for name, value in pairs(csock) do
+      if math.type(value) ~= "integer" and name ~= "loop" then has[name] = value end -- csock.loop has a page
+    end
+    for name, item in pairs(pages.csock) do documented[name] = item end
+    for name in pairs(pages["csock.loop"]) do
+      if csock[name] ~= nil and csock[name] == csock.loop[name] then documented[name] = true end
+    end
+    documented.serve = documented.serve or pages["csock.serve"].serve
+    assert.same({}, missing(has, documented))
+  end)
+
+  it("has a text for every name of csock.loop", function()
+    assert.same({}, missing(csock.loop, pages["csock.loop"], private["csock.loop"]))
+  end)
+
+  it("has a text for every method, and no method that is not there", function()
+    local list, close = objects()
+    local wrong = {}
+    for _, page in pairs(pages) do
+      for name, documented in pairs(page.types) do
+        local object = list[name]
+        if object == nil and next(documented) ~= nil then wrong[#wrong + 1] = "no object: " .. name end
+        if object ~= nil then
+          for method in pairs(documented) do
+            if not method:find "^__" and object[method] == nil then wrong[#wrong + 1] = name .. ":" .. method end
+          end
+          local methods = getmetatable(object).__index
+          if type(methods) == "table" then
+            for _, method in ipairs(missing(methods, documented, private[name])) do
+              if type(methods[method]) == "function" and not method:find "^__" then
+                wrong[#wrong + 1] = "no text: " .. name .. ":" .. method
+              end
+            end
+          end
+        end
+      end
+    end
+    close()
+    assert.same({}, wrong)
+  end)
+
+  it("says of every function where it comes from or what it gives", function()
+    local silent = {}
+    for name, item in pairs(pages.csock) do
+      if item.kind == "function" then
+        local text = table.concat(item.text, "\n") .. table.concat(item.tags, "\n")
+        if not text:find "Source:" and not text:find "@t?return" and not text:find "@raise" then
+          silent[#silent + 1] = name
+        end
+      end
+    end
+    assert.same({}, silent)
+  end)
+
+  it("has no name that is not there", function()
+    for name, item in pairs(pages.csock) do
+      if item.kind == "function" or item.kind == "field" then assert.is_not_nil(csock[name], name) end
+    end
+    for name, item in pairs(pages["csock.loop"]) do
+      if item.kind then assert.is_not_nil(csock.loop[name], name) end
+    end
+  end)
+
+  it("is what LDoc takes without a warning", function()
+    if not os.execute "command -v ldoc >/dev/null" then return pending "no ldoc" end
+    local dir = assert(posix.mkdtemp())
+    manual.write(dir)
+    local status, out, err = process.run({ "ldoc", "--fatalwarnings", "--quiet", "--format", "backtick",
+      "--dir", dir .. "/html", dir }, { timeout = 60 })
+    os.execute("rm -rf '" .. dir .. "'")
+    assert.equal("", err)
+    assert.equal(0, status, out)
+  end)
+end)
