@@ -243,6 +243,10 @@ void cs_handle_wake(cs_handle *h) {
   cs_wake(&h->writers, true);
 }
 
+void cs_handle_pass(cs_handle *h) {
+  cs_wake(&h->readers, false);
+}
+
 int cs_handle_release(cs_handle *h) {
   int fd = h->fd;
   if (h->flags & CS_H_WATCHED) cs_loop_forget(h->state->loop, h);

@@ -115,6 +115,9 @@ int cs_handle_close(cs_handle *h);
 /* Makes all tasks try again that wait on it. */
 void cs_handle_wake(cs_handle *h);
 
+/* The first who waits to read tries again: there is something that the kernel will not tell of. */
+void cs_handle_pass(cs_handle *h);
+
 /* Gives the descriptor away: like closing, but it stays open. */
 int cs_handle_release(cs_handle *h);
 

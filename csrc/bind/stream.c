@@ -230,7 +230,8 @@ static int close_fail(lua_State *L, cs_op *op, int err) {
 }
 
 static int close_attempt(lua_State *L, cs_op *op) {
-  int n = cs_stream_send(L, op);
+  const cs_stream *st = op->ptr;
+  int n = st->closed ? 0 : cs_stream_send(L, op); /* by another task meanwhile: closed is closed */
   return n != 0 ? n : cs_result(L, op->call, close_now(op->ptr));
 }
 

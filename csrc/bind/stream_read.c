@@ -9,6 +9,8 @@ static void take(cs_stream *st, size_t n) {
   cs_bytes_consume(&st->in, n < st->in.len ? n : st->in.len);
   st->scanned = 0;
   st->taken++;
+  /* What is left may be what the next task waits for. */
+  if (st->h->readers.last != NULL && st->in.len > 0) cs_handle_pass(st->h);
 }
 
 size_t cs_stream_take(lua_State *L, int idx, char *bytes, size_t n) {
@@ -47,6 +49,12 @@ static cs_stream *resume(cs_op *op) {
   return st;
 }
 
+/* Nothing has come: it may be long until something does. */
+static void idle(cs_stream *st) {
+  st->want = CS_STREAM_WANT;
+  cs_bytes_idle(&st->in);
+}
+
 /* Receives once. 0, or what the attempt has to return. */
 static int fill(lua_State *L, cs_op *op) {
   cs_stream *st = op->ptr;
@@ -55,10 +63,7 @@ static int fill(lua_State *L, cs_op *op) {
   int err = cs_stream_usable(L, st);
   if (err == 0) err = cs_bytes_reserve(&st->in, st->want, &space, &room);
   if (err == 0) err = cs_io_read(st->h->fd, st->kind, space, room, &got);
-  if (err == EAGAIN) {
-    st->want = CS_STREAM_WANT;
-    cs_bytes_idle(&st->in);
-  }
+  if (err == EAGAIN) idle(st);
   if (err != 0) return cs_io_failed(L, op, err, CS_READABLE);
   if (got == 0) op->flags |= AT_END;
   if (got == room) st->want = CS_STREAM_MORE;
@@ -95,6 +100,7 @@ static int find(lua_State *L, cs_op *op, cs_piece *p) {
     if (filled) return CS_AGAIN;
     if (op->first == 0 && may_wait && (st->h->flags & (CS_H_WATCHED | CS_H_READ)) == CS_H_WATCHED) {
       op->first = CS_READABLE; /* nothing has come: in a task the driver need not ask the kernel */
+      idle(st);
       return CS_AGAIN;
     }
     int n = fill(L, op);

@@ -6,8 +6,8 @@
 
 int cs_stream_send(lua_State *L, cs_op *op) {
   cs_stream *st = op->ptr;
-  if (st->out.len == 0) return 0;
-  size_t sent;
+  if (st->out.len == 0 && !st->closed) return 0;
+  size_t sent = 0;
   int err = cs_stream_usable(L, st);
   if (err == 0)
     err = cs_io_write(st->h->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent);

@@ -66,12 +66,10 @@ void cs_bytes_emptied(cs_bytes *q) {
 }
 
 void cs_bytes_idle(cs_bytes *q) {
-  if (q->capacity <= CS_BYTES_IDLE || q->len > CS_BYTES_IDLE) return;
-  if (q->len == 0) {
+  if (q->len == 0)
     cs_bytes_free(q);
-  } else {
+  else if (q->len <= CS_BYTES_IDLE && q->capacity > CS_BYTES_IDLE)
     resize(q, CS_BYTES_IDLE); /* when it fails, the larger block simply stays */
-  }
 }
 
 void cs_bytes_free(cs_bytes *q) {

@@ -12,7 +12,7 @@ typedef struct cs_bytes {
   size_t len;      /* bytes queued */
 } cs_bytes;
 
-/* What an idle queue may keep, and what an emptied one may. */
+/* What an idle queue with a little in it may keep, and what an emptied one may. */
 #define CS_BYTES_IDLE 4096
 #define CS_BYTES_KEEP 65536
 
@@ -39,7 +39,9 @@ static inline void cs_bytes_consume(cs_bytes *q, size_t n) {
   if (q->len == 0) cs_bytes_emptied(q);
 }
 
-/* To be called before a long wait: a queue with little in it keeps little memory. */
+/* To be called before a long wait: a queue with little in it keeps little memory, an empty one
+ * none.
+ */
 void cs_bytes_idle(cs_bytes *q);
 
 void cs_bytes_free(cs_bytes *q);

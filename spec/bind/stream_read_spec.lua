@@ -426,6 +426,20 @@ describe("several readers", function()
     assert.equal("more", one:read())
   end)
 
+  it("of one stream in tasks are served in turn from what one of them received", function()
+    local st, peer = reader()
+    local seen = {}
+    for i = 1, 4 do
+      csock.spawn(function()
+        local line = st:read()
+        seen[#seen + 1] = i .. line
+      end)
+    end
+    csock.spawn(function() peer:sendall("a\nb\nc\nd\n") end)
+    assert(csock.run())
+    assert.same({ "1a", "2b", "3c", "4d" }, seen)
+  end)
+
   it("of one stream in tasks each get whole lines", function()
     local st, peer = reader()
     local seen = {}

@@ -215,6 +215,35 @@ describe("stream:close", function()
     assert.is_true(s:fileno() >= 0)
   end)
 
+  it("ends the writes of other tasks with EBADF", function()
+    local st, peer, s = writer()
+    local written, closed
+    csock.spawn(function() written = table.pack(st:write(MANY)) end)
+    csock.spawn(function()
+      s:settimeout(0.01)
+      closed = table.pack(st:close())
+    end)
+    assert(csock.run())
+    fails(errno.ETIMEDOUT, "close", table.unpack(closed, 1, closed.n))
+    fails(errno.EBADF, "write", table.unpack(written, 1, written.n))
+    assert.is_true(MANY:find(arrived(peer), 1, true) == 1)
+  end)
+
+  it("may be called by two tasks at once", function()
+    local st, peer = writer(1 << 22)
+    assert(st:write(MANY))
+    local one, two
+    csock.spawn(function() one = st:close() end)
+    csock.spawn(function() two = st:close() end)
+    local size = 0
+    csock.spawn(function()
+      while size < #MANY do size = size + #assert(peer:recv(65536)) end
+    end)
+    assert(csock.run())
+    assert.is_true(one)
+    assert.is_true(two)
+  end)
+
   it("is done by <close>, which waits", function()
     streams.in_task(function()
       local a, b = streams.pair()
