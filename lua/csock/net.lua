@@ -1,6 +1,8 @@
 --- What Python's `socket` module does in Python: connecting to a name, starting a server, a host's
 -- full name. `csock` hands itself in, and gets these functions.
 -- @module csock
+local happy = require "csock.happy"
+local loop = require "csock.loop"
 
 -- Splits arguments into an address (a value, a table, or a list of its parts) and the options that
 -- may follow it. Raises for what is neither, and for an option that is not in `known`.
@@ -108,7 +110,8 @@ return function(csock)
 
   local connection_options = { timeout = true, source_address = true, all_errors = true }
 
-  --- Connects to a host by its name or address: looks it up and tries every address in turn.
+  --- Connects to a host by its name or address: looks it up and tries every address in turn. In a task
+  -- the tries overlap, and the first that succeeds is taken (Happy Eyeballs, RFC 8305).
   -- Source: Python's `socket.create_connection`.
   -- @function create_connection
   -- @param address `{host, port}` or the two as arguments (a name or a number each), or an address
@@ -138,16 +141,21 @@ return function(csock)
 
     local infos, err, errno = addresses_of(args, left())
     if not infos then return nil, err, errno end
-    local errors = {}
-    for i, info in ipairs(infos) do
-      local s
-      s, errors[i] = connect_to(info, options.source_address, left())
-      if s then
-        s:settimeout(timeout)
-        return s
+    local s, errors
+    local function attempt(info) return connect_to(info, options.source_address, left()) end
+    if loop.current() and #infos > 1 then
+      infos = happy.interleave(infos)
+      s, errors = happy.connect(infos, attempt)
+    else
+      errors = {}
+      for i, info in ipairs(infos) do
+        s, errors[i] = attempt(info)
+        if s then break end
       end
     end
-    return combined_error(infos, errors)
+    if not s then return combined_error(infos, errors) end
+    s:settimeout(timeout)
+    return s
   end
 
   -- The family of a server at this address, where it was not said.
