@@ -22,6 +22,7 @@ M.modules = {
     },
   },
   { name = "csock.loop", sections = { { "Tasks", "task", "loop", "signal" } } },
+  { name = "csock.happy", sections = { { "Functions", "happy" } } },
   { name = "csock.serve", sections = { { "Serving", "serve" } } },
 }
 

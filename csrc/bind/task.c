@@ -171,8 +171,8 @@ The task that is running.
 @treturn ?task nil outside of tasks
 */
 static int loop_current(lua_State *L) {
-  cs_loop *loop = cs_loop_get(L);
-  if (loop->current == NULL) return 0;
+  const cs_loop *loop = cs_state_get(L)->loop; /* asking must not make one */
+  if (loop == NULL || loop->current == NULL) return 0;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
   lua_rawgeti(L, -1, loop->current->anchor);
   return 1;
