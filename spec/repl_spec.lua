@@ -34,7 +34,9 @@ describe("at the prompt", function()
   end
 
   local function prompt()
-    local program = process.lua({ "-i" }, { pty = true, env = { TERM = "dumb", INPUTRC = "/dev/null" } })
+    local environment = { TERM = "dumb", INPUTRC = "/dev/null", -- readline shows what is typed, no more
+      LUA_PATH = package.path, LUA_CPATH = package.cpath }
+    local program = process.lua({ "-i" }, { pty = true, env = environment })
     table.insert(started, program)
     program:expect("> $")
     local self = setmetatable({ program = program }, Prompt)

@@ -50,7 +50,13 @@ function Program:ends(status, timeout)
   return self.process.err
 end
 
+-- It uses the same csock as the spec, unless the options say otherwise.
 local function start(command, options)
+  options = options or {}
+  options.env = options.env or {}
+  if options.env.LUA_PATH == nil then
+    options.env.LUA_PATH, options.env.LUA_CPATH = package.path, package.cpath
+  end
   local program = setmetatable({ process = process.start(command, options) }, Program)
   table.insert(running, program)
   return program
