@@ -105,7 +105,7 @@ static int accept_attempt(lua_State *L, cs_op *op) {
   /* A task's connections wait in the poller, which wants O_NONBLOCK: at no cost if set from birth.
    */
   const cs_state *state = op->h->state;
-  bool nonblock = state->default_timeout != CS_FOREVER || state->loop != NULL;
+  bool nonblock = state->default_timeout != CS_FOREVER || cs_in_task(state);
   socklen_t len;
   do {
     lua_settop(L, top);

@@ -166,17 +166,36 @@ static bool in_vain(const cs_loop *loop, const cs_op *op) {
   return false;
 }
 
+/* After an operation: what it left for others to read, or the room to write, is the next one's. The
+   poller says nothing of it, since nothing has changed. */
+static void pass_turn(const cs_op *op) {
+  cs_handle *h = op->h;
+  if (op->first == CS_READABLE && h->readers.last != NULL && (h->flags & CS_H_READ))
+    cs_wake(&h->readers, false);
+  if (op->first == CS_WRITABLE && h->writers.last != NULL && (h->flags & CS_H_WRITE))
+    cs_wake(&h->writers, false);
+}
+
+/* Whether the current task has had its share of this turn, and can be suspended here. */
+static bool spent(lua_State *L, cs_loop *loop) {
+  return --loop->budget < 0 && L == loop->innermost && lua_isyieldable(L) &&
+         loop->current->status == CS_TASK_RUNNING;
+}
+
 /* The driver in a task. `again`: it has been resumed, so its turn has come. */
 static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
   int n;
-  if (!again && --loop->budget < 0) return suspend(L, loop, op, CS_YIELD, false);
+  if (!again && spent(L, loop)) return suspend(L, loop, op, CS_YIELD, false);
   for (;;) {
     if (op->h != NULL && op->h->fd < 0) return end_with(L, op, EBADF);
     if (!again && op->timeout != 0 && in_vain(loop, op)) {
       n = op->first;
     } else {
       n = op->attempt(L, op);
-      if (n >= 0) return n;
+      if (n >= 0) {
+        if (op->first != 0) pass_turn(op);
+        return n;
+      }
       if (n == CS_READABLE) op->h->flags &= ~CS_H_READ;
       if (n == CS_WRITABLE) op->h->flags &= ~CS_H_WRITE;
     }
@@ -187,7 +206,7 @@ static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
     if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
     if (n != CS_AGAIN) return suspend(L, loop, op, n, again);
     if (cs_clock_left(op->deadline) == 0) return end_with(L, op, ETIMEDOUT);
-    if (--loop->budget < 0) return suspend(L, loop, op, CS_YIELD, again);
+    if (spent(L, loop)) return suspend(L, loop, op, CS_YIELD, again);
   }
 }
 
@@ -219,6 +238,10 @@ int cs_drive(lua_State *L, cs_op *op) {
       err = wait_blocking(L, op, n);
     if (err != 0) return end_with(L, op, err);
   }
+}
+
+bool cs_in_task(const cs_state *state) {
+  return state->loop != NULL && state->loop->current != NULL;
 }
 
 /* --- handles --- */

@@ -94,6 +94,9 @@ void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, cs_handle *h, i
    attempt raises, and, in a task's inner coroutine, that it cannot wait there. */
 int cs_drive(lua_State *L, cs_op *op);
 
+/* Whether a task runs now: its sockets are better non-blocking from birth. */
+bool cs_in_task(const cs_state *state);
+
 /* Sleeps until one of the descriptors has an event, outside any task. Gives the interpreter's hook
    its chance on each signal, also when L is not the main thread. 0, ETIMEDOUT, or poll's errno.
    `deadline` is an instant. */

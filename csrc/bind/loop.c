@@ -125,6 +125,7 @@ void cs_wake(cs_queue *q, bool all) {
   cs_task *task;
   while ((task = cs_queue_take(q)) != NULL) {
     cs_task_ready(task);
+    task->turn = q;
     if (!all) return;
   }
 }
@@ -296,22 +297,22 @@ static cs_task *task_of_timer(cs_timer *timer) {
   return (cs_task *)((char *)timer - offsetof(cs_task, timer));
 }
 
-/* Resumes waiters, first come first served, while the handle stays ready; each finds out by trying.
- */
-static void serve_queue(lua_State *L, cs_handle *h, cs_queue *q, unsigned ready) {
-  cs_task *last = q->last; /* those who queue up again meanwhile wait for the next event */
-  cs_task *task;
-  do {
-    if (h->flags & CS_H_ALL) {
-      cs_wake(q, true);
-      return;
-    }
-    task = cs_queue_take(q);
-    if (task == NULL) return;
-    cs_task_withdraw(task);
-    task->timed_out = false;
-    cs_task_resume(L, task);
-  } while (task != last && (h->flags & (ready | CS_H_WATCHED)) == (ready | CS_H_WATCHED));
+/* Resumes the first waiter, which finds out by trying. If that leaves the handle ready, the next
+   one has its turn too (see the driver's pass_turn). */
+static void serve_queue(lua_State *L, cs_loop *loop, cs_queue *q) {
+  cs_event *e = &loop->events[loop->next];
+  cs_handle *h = e->data;
+  unsigned ready = q == &h->readers ? CS_H_READ : CS_H_WRITE;
+  if (h->flags & CS_H_ALL) {
+    cs_wake(q, true);
+    return;
+  }
+  cs_task *task = cs_queue_take(q);
+  cs_task_withdraw(task);
+  task->timed_out = false;
+  cs_task_resume(L, task);
+  /* The handle may be gone now; then its event is too. */
+  if (e->data == h && (h->flags & ready)) cs_wake(q, false);
 }
 
 static void dispatch(lua_State *L, cs_loop *loop) {
@@ -326,10 +327,9 @@ static void dispatch(lua_State *L, cs_loop *loop) {
     if (ready & CS_READ) h->flags |= CS_H_READ;
     if (ready & CS_WRITE) h->flags |= CS_H_WRITE;
     if (ready & CS_HANGUP) h->flags |= CS_H_HANGUP;
-    if ((ready & CS_READ) && h->readers.last != NULL) serve_queue(L, h, &h->readers, CS_H_READ);
-    /* The handle may be gone now; then its event is too. */
+    if ((ready & CS_READ) && h->readers.last != NULL) serve_queue(L, loop, &h->readers);
     if (e->data == h && (ready & CS_WRITE) && h->writers.last != NULL)
-      serve_queue(L, h, &h->writers, CS_H_WRITE);
+      serve_queue(L, loop, &h->writers);
     if (e->data == h && loop->ops->want != NULL) tell_wants(loop, h);
     loop->next++;
   }

@@ -52,6 +52,7 @@ typedef struct cs_task {
   cs_timer timer;    /* may be set earlier than needed: see cs_task_fire */
   int anchor;        /* its place in the table that keeps live tasks */
   uint8_t status;    /* CS_TASK_* */
+  cs_queue *turn;    /* it was woken from there and has not run yet: a cancel passes the turn on */
   bool timed_out;    /* why it was resumed */
   bool daemon;       /* does not keep the loop running */
   bool doomed;       /* it cancelled itself */

@@ -89,6 +89,7 @@ void cs_task_resume(lua_State *L, cs_task *task) {
   loop->budget = CS_BUDGET;
   loop->passing = false;
   task->status = CS_TASK_RUNNING;
+  task->turn = NULL;
   int status = lua_resume(task->co, L, nargs, &nresults);
   loop->current = NULL;
   if (status == LUA_OK) {
@@ -104,6 +105,10 @@ void cs_task_resume(lua_State *L, cs_task *task) {
 }
 
 void cs_task_cancel(lua_State *L, cs_task *task) {
+  cs_queue *turn = task->turn;
+  task->turn = NULL;
+  if (turn != NULL)
+    cs_wake(turn, false); /* before its stack, which keeps the queue's owner, is gone */
   cs_task_withdraw(task);
   if (task->joined != NULL) {
     cs_handle_close(task->joined);

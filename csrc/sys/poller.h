@@ -27,7 +27,7 @@ typedef struct cs_poller_ops {
   void (*free)(cs_poller *p);
   int (*fileno)(const cs_poller *p); /* readable when an event is there; -1: none */
   /* `*slot` is the backend's note about the descriptor; it must stay where it is until `remove`.
-     EPERM: the descriptor is always ready (a regular file). EEXIST: it is watched already. */
+     EPERM: the descriptor is always ready (a regular file). */
   int (*add)(cs_poller *p, int fd, void *data, unsigned *slot);
   void (*want)(cs_poller *p, unsigned slot, unsigned directions); /* NULL when edge-triggered */
   void (*remove)(cs_poller *p, int fd, unsigned slot);

@@ -38,16 +38,30 @@ static int ep_fileno(const cs_poller *p) {
   return p->fd;
 }
 
+/* A descriptor can be watched once. If it is already (by another object over the same number), a
+   copy is watched, and `*slot` is the copy + 1. */
 static int ep_add(cs_poller *p, int fd, void *data, unsigned *slot) {
   struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = data};
   *slot = 0;
-  return epoll_ctl(p->fd, EPOLL_CTL_ADD, fd, &e) != 0 ? errno : 0;
+  if (epoll_ctl(p->fd, EPOLL_CTL_ADD, fd, &e) == 0) return 0;
+  if (errno != EEXIST) return errno;
+  int copy;
+  int err = cs_fd_dup(fd, &copy);
+  if (err != 0) return err;
+  if (epoll_ctl(p->fd, EPOLL_CTL_ADD, copy, &e) != 0) {
+    err = errno;
+    cs_fd_close(copy);
+    return err;
+  }
+  *slot = (unsigned)copy + 1;
+  return 0;
 }
 
 static void ep_remove(cs_poller *p, int fd, unsigned slot) {
-  (void)slot;
   struct epoll_event unused = {.events = 0};
-  epoll_ctl(p->fd, EPOLL_CTL_DEL, fd, &unused); /* a failure means that it is not there */
+  int watched = slot == 0 ? fd : (int)slot - 1;
+  epoll_ctl(p->fd, EPOLL_CTL_DEL, watched, &unused); /* a failure means that it is not there */
+  if (slot != 0) cs_fd_close(watched);
 }
 
 /* epoll_wait's timeout: milliseconds, rounded up so that no wait ends early. */

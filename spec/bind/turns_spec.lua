@@ -1,0 +1,103 @@
+-- Several tasks that wait on one socket.
+local csock = require "csock"
+local loop = csock.loop
+
+describe("tasks on one socket", function()
+  local a, b
+
+  before_each(function() a, b = assert(csock.socketpair()) end)
+  after_each(function() a:close() b:close() end)
+
+  it("all read until what one event brought is gone", function()
+    local got = { 0, 0 }
+    csock.run(function()
+      local tasks = {}
+      for i = 1, 2 do
+        tasks[i] = csock.spawn(function()
+          while got[1] + got[2] < 1000 do got[i] = got[i] + #assert(a:recv(10)) end
+        end)
+      end
+      csock.sleep(0.01)
+      b:sendall(("x"):rep(1000))
+      for _, task in ipairs(tasks) do task:join(5) end
+      for _, task in ipairs(tasks) do task:cancel() end
+    end)
+    assert.equal(1000, got[1] + got[2])
+    assert.is_true(got[1] >= 100 and got[2] >= 100, "both have had their share")
+  end)
+
+  it("all write when there is room again", function()
+    local done = 0
+    csock.run(function()
+      for _ = 1, 3 do
+        csock.spawn(function()
+          assert(a:sendall(("x"):rep(1000000)))
+          done = done + 1
+        end)
+      end
+      local total = 0
+      while total < 3000000 do total = total + #assert(b:recv(65536)) end
+    end)
+    assert.equal(3, done)
+  end)
+
+  it("pass the turn on when the one whose turn it is gets cancelled", function()
+    local got = {}
+    csock.run(function()
+      local first = csock.spawn(function() got[1] = a:recv(1) end)
+      local second = csock.spawn(function() got[2] = a:recv(1) end)
+      local third = csock.spawn(function() got[3] = a:recv(1) end)
+      csock.sleep(0.01)
+      csock.spawn(function() second:cancel() end)
+      b:sendall("xy")
+      first:join(5)
+      assert(third:join(5) == nil)
+    end)
+    assert.same({ "x", nil, "y" }, got)
+  end)
+
+  it("wait on another object over the same descriptor", function()
+    local twin = assert(csock.socket { fileno = a:fileno() })
+    local x, y = csock.run(function()
+      local one = csock.spawn(function() return a:recv(1) end)
+      local two = csock.spawn(function() return twin:recv(1) end)
+      csock.sleep(0.01)
+      b:sendall("xy")
+      return one:join(5) .. two:join(5), twin:detach()
+    end)
+    assert.is_true(x == "xy" or x == "yx")
+    assert.equal(a:fileno(), y)
+  end)
+
+  it("are not asked to yield where Lua cannot", function()
+    local sent = 0
+    csock.run(function()
+      local list = {}
+      for i = 1, 200 do list[i] = -i end
+      table.sort(list, function(x, y)
+        sent = sent + assert(a:send("x"))
+        b:recv(1)
+        return x < y
+      end)
+    end)
+    assert.is_true(sent > 200)
+  end)
+
+  it("give others a turn when there is always something to read", function()
+    local turns = 0
+    csock.run(function()
+      local ticker = csock.spawn(function()
+        while true do
+          turns = turns + 1
+          loop.yield()
+        end
+      end)
+      for _ = 1, 1000 do
+        a:send("x")
+        b:recv(1)
+      end
+      ticker:cancel()
+    end)
+    assert.is_true(turns > 10)
+  end)
+end)
