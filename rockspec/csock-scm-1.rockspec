@@ -26,6 +26,7 @@ build = {
   type = "builtin",
   modules = {
     csock = "lua/csock.lua",
+    ["csock.class"] = "lua/csock/class.lua",
     ["csock.happy"] = "lua/csock/happy.lua",
     ["csock.loop"] = "lua/csock/loop.lua",
     ["csock.net"] = "lua/csock/net.lua",
