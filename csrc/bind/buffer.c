@@ -25,6 +25,12 @@ char *cs_buffer_test(lua_State *L, int idx, size_t *len) {
   return b->bytes;
 }
 
+const char *cs_check_bytes(lua_State *L, int arg, size_t *len) {
+  if (lua_type(L, arg) == LUA_TSTRING) return lua_tolstring(L, arg, len); /* the usual case */
+  char *buffer = cs_buffer_test(L, arg, len);
+  return buffer != NULL ? buffer : luaL_checklstring(L, arg, len);
+}
+
 static cs_buffer *check(lua_State *L) {
   return cs_object_check(L, 1, &buffer_class);
 }

@@ -8,4 +8,7 @@
    they are as long as the buffer is on the stack (close() makes it empty, but frees nothing). */
 char *cs_buffer_test(lua_State *L, int idx, size_t *len);
 
+/* The bytes of the string or csock.buffer at `arg`. Valid while the value is on the stack. */
+const char *cs_check_bytes(lua_State *L, int arg, size_t *len);
+
 #endif

@@ -1,6 +1,7 @@
 /* convert.c: addresses and numbers to text and back, names of interfaces, services, protocols and
    of this host. Nothing here asks a name server; that is netdb.c. */
 #include "error.h"
+#include "buffer.h"
 #include "parts.h"
 #include "../sys/services.h"
 

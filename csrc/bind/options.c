@@ -1,5 +1,6 @@
 /* options.c: getsockopt, setsockopt, ioctl, and who the peer is. The numbers: constants.c. */
 #include "sock.h"
+#include "buffer.h"
 #include "parts.h"
 #include "../sys/peercred.h"
 
