@@ -1,5 +1,6 @@
 /* aux.c: classes, the per-state record, argument checks. */
 #include "aux.h"
+#include "buffer.h"
 
 /* --- classes --- */
 
@@ -23,19 +24,6 @@ void *cs_object_new(lua_State *L, const cs_class *cls, size_t size, int uservalu
   *(const cs_class **)object = cls;
   lua_rawgetp(L, LUA_REGISTRYINDEX, cls);
   lua_setmetatable(L, -2);
-  return object;
-}
-
-void *cs_object_test(lua_State *L, int idx, const cs_class *cls) {
-  const cs_class **object = lua_touserdata(L, idx);
-  /* A light userdata has no length; a foreign one may be short, or hold anything. */
-  if (object == NULL || lua_rawlen(L, idx) < sizeof(cs_class *) || *object != cls) return NULL;
-  return object;
-}
-
-void *cs_object_check(lua_State *L, int arg, const cs_class *cls) {
-  void *object = cs_object_test(L, arg, cls);
-  if (object == NULL) luaL_typeerror(L, arg, cls->name);
   return object;
 }
 
@@ -83,11 +71,7 @@ int cs_check_cint(lua_State *L, int arg) {
   return (int)cs_check_int(L, arg, INT_MIN, INT_MAX);
 }
 
-int cs_opt_cint(lua_State *L, int arg, int dflt) {
-  return (int)cs_opt_int(L, arg, dflt, INT_MIN, INT_MAX);
-}
-
-size_t cs_check_size(lua_State *L, int arg) {
+size_t cs_check_size_other(lua_State *L, int arg) {
   lua_Integer n = luaL_checkinteger(L, arg);
   if (n < 0) range_error(L, arg, 0, INT_MAX);
   return n > INT_MAX ? (size_t)INT_MAX : (size_t)n; /* no call moves more than that at once */
@@ -128,6 +112,13 @@ void cs_opt_range(lua_State *L, int arg, size_t len, size_t *from, size_t *to) {
   if (j > n) j = n;
   *from = i > n ? len : (size_t)(i - 1);
   *to = j < i ? *from : (size_t)j;
+}
+
+const char *cs_check_bytes(lua_State *L, int arg, size_t *len) {
+  const char *s = lua_tolstring(L, arg, len); /* the usual case */
+  if (s != NULL) return s;
+  char *buffer = cs_buffer_test(L, arg, len);
+  return buffer != NULL ? buffer : luaL_checklstring(L, arg, len);
 }
 
 /* Calls the method `name` of the value at `arg`, where it has one: whether it gave an integer. */

@@ -26,8 +26,18 @@ void cs_class_make(lua_State *L, const cs_class *cls, const luaL_Reg *methods,
 void *cs_object_new(lua_State *L, const cs_class *cls, size_t size, int uservalues);
 
 /* The object at `idx` if it is of the class, else NULL; cs_object_check raises instead. */
-void *cs_object_test(lua_State *L, int idx, const cs_class *cls);
-void *cs_object_check(lua_State *L, int arg, const cs_class *cls);
+static inline void *cs_object_test(lua_State *L, int idx, const cs_class *cls) {
+  const cs_class **object = lua_touserdata(L, idx);
+  /* A light userdata has no length; a foreign one may be short, or hold anything. */
+  if (object == NULL || lua_rawlen(L, idx) < sizeof *object || *object != cls) return NULL;
+  return object;
+}
+
+static inline void *cs_object_check(lua_State *L, int arg, const cs_class *cls) {
+  void *object = cs_object_test(L, arg, cls);
+  if (object == NULL) luaL_typeerror(L, arg, cls->name);
+  return object;
+}
 
 /* --- the state ---------------------------------------------------------------------------- */
 
@@ -56,10 +66,17 @@ lua_Integer cs_opt_int(lua_State *L, int arg, lua_Integer dflt, lua_Integer min,
 
 /* The same with int's own range. */
 int cs_check_cint(lua_State *L, int arg);
-int cs_opt_cint(lua_State *L, int arg, int dflt);
+static inline int cs_opt_cint(lua_State *L, int arg, int dflt) {
+  return lua_gettop(L) < arg || lua_isnil(L, arg) ? dflt : cs_check_cint(L, arg);
+}
 
-/* A number of bytes, 0 .. 2^31-1 (what one system call can move). */
-size_t cs_check_size(lua_State *L, int arg);
+/* A number of bytes; a larger one counts as 2^31-1: no system call moves more. */
+size_t cs_check_size_other(lua_State *L, int arg);
+static inline size_t cs_check_size(lua_State *L, int arg) {
+  int isnum;
+  lua_Integer n = lua_tointegerx(L, arg, &isnum);
+  return isnum && n >= 0 && n <= INT_MAX ? (size_t)n : cs_check_size_other(L, arg);
+}
 size_t cs_opt_size(lua_State *L, int arg, size_t dflt);
 
 /* A time in seconds as ns; nil or none is CS_FOREVER. */
@@ -72,6 +89,9 @@ const char *cs_check_cstring(lua_State *L, int arg);
 /* string.sub's i and j over `len` bytes: 0 <= *from <= *to <= len as offsets. Arguments
    `arg` and `arg + 1`, both optional. */
 void cs_opt_range(lua_State *L, int arg, size_t len, size_t *from, size_t *to);
+
+/* The bytes of the string or csock.buffer at `arg`. Valid while the value is on the stack. */
+const char *cs_check_bytes(lua_State *L, int arg, size_t *len);
 
 /* The descriptor of a socket, a stream, an open Lua file, a number, or anything with a `fileno`
    method (called unprotected). -1 when the thing is closed; raises when it is none of these. */

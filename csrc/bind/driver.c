@@ -4,14 +4,6 @@
 
 #include <signal.h>
 
-void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, cs_handle *h, int64_t timeout) {
-  memset(op, 0, sizeof *op);
-  op->call = call;
-  op->attempt = attempt;
-  op->h = h;
-  op->timeout = timeout;
-}
-
 /* --- the interpreter's hook --- */
 
 /* The standalone interpreter answers SIGINT by setting a hook on the main thread, which raises
@@ -218,25 +210,26 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   return drive_task(L, task->loop, &task->op, true);
 }
 
-int cs_drive(lua_State *L, cs_op *op) {
+int cs_drive_on(lua_State *L, cs_op *op, int n) {
   if (op->closed) return end_with(L, op, EBADF);
   cs_loop *loop = op->h != NULL ? op->h->state->loop : cs_state_get(L)->loop;
   if (loop != NULL && loop->current != NULL) return drive_task(L, loop, op, false);
   for (;;) {
     if (op->h != NULL && op->h->fd < 0) return end_with(L, op, EBADF);
-    int n = op->attempt(L, op);
+    if (n == CS_UNTRIED) n = op->attempt(L, op);
     if (n >= 0) return n;
-    if (op->timeout == 0) {
-      if (n == CS_AGAIN) continue;
-      return end_with(L, op, EAGAIN);
+    int err = 0;
+    if (op->timeout != 0) {
+      if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
+      if (n != CS_AGAIN)
+        err = wait_blocking(L, op, n);
+      else if (cs_clock_left(op->deadline) == 0)
+        err = ETIMEDOUT;
+    } else if (n != CS_AGAIN) {
+      err = EAGAIN;
     }
-    if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
-    int err;
-    if (n == CS_AGAIN)
-      err = cs_clock_left(op->deadline) == 0 ? ETIMEDOUT : 0;
-    else
-      err = wait_blocking(L, op, n);
     if (err != 0) return end_with(L, op, err);
+    n = CS_UNTRIED;
   }
 }
 

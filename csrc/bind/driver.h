@@ -86,13 +86,46 @@ struct cs_op {
   unsigned nfds;
 };
 
-/* Starts an op; every field that is not named here is zero. */
-void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, cs_handle *h, int64_t timeout);
+/* Starts an op; every other field is zero. Field by field, since compilers make `rep stos` of a
+   memset of this size, which takes longer than the rest of a call's preparation. */
+static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, cs_handle *h,
+                              int64_t timeout) {
+  op->call = call;
+  op->attempt = attempt;
+  op->next = NULL;
+  op->fail = NULL;
+  op->h = h;
+  op->timeout = timeout;
+  op->deadline = 0;
+  op->first = 0;
+  op->closed = false;
+  op->data = NULL;
+  op->size = op->done = 0;
+  op->flags = op->slot = op->last = 0;
+  op->mark = op->nfds = 0;
+  op->ptr = NULL;
+  op->fds = NULL;
+}
 
 /* Runs the op to its end; returns the number of results on the stack. Called last, as
    `return cs_drive(L, &op);`. Raises only what the interpreter's hook raises (Ctrl-C), what the
    attempt raises, and, in a task's inner coroutine, that it cannot wait there. */
-int cs_drive(lua_State *L, cs_op *op);
+static inline int cs_drive(lua_State *L, cs_op *op);
+
+/* cs_drive after a first try that gave `n`, or CS_UNTRIED. */
+int cs_drive_on(lua_State *L, cs_op *op, int n);
+
+#define CS_UNTRIED (-100)
+
+/* Where no loop was ever made, the first try is made right here: mostly it is the only one. */
+static inline int cs_drive(lua_State *L, cs_op *op) {
+  int n = CS_UNTRIED;
+  if (!op->closed && op->h != NULL && op->h->fd >= 0 && op->h->state->loop == NULL) {
+    n = op->attempt(L, op);
+    if (n >= 0) return n;
+  }
+  return cs_drive_on(L, op, n);
+}
 
 /* Whether a task runs now: its sockets are better non-blocking from birth. */
 bool cs_in_task(const cs_state *state);

@@ -399,7 +399,7 @@ static int recvmsg_attempt(lua_State *L, cs_op *op) {
 static void recvmsg_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags) {
   if (s->type == SOCK_STREAM) flags &= ~MSG_TRUNC;
   cs_sock_io_op(op, s, call, attempt, flags);
-  op->first = CS_READABLE;
+  op->first = flags & MSG_OOB ? 0 : CS_READABLE;
 }
 
 static size_t check_ancbufsize(lua_State *L, int arg) {

@@ -37,7 +37,9 @@ bool cs_may_retry(lua_State *L, int err, bool *tried);
 
 /* The socket at `arg`; raises for anything else. It may be closed: then s->h.fd or s->closed says
    so, and calls give EBADF (cs_drive sees to it for operations). */
-cs_sock *cs_sock_check(lua_State *L, int arg);
+static inline cs_sock *cs_sock_check(lua_State *L, int arg) {
+  return cs_object_check(L, arg, &cs_sock_class);
+}
 
 /* The socket whose handle this is. */
 #define cs_sock_of(handle) ((cs_sock *)((char *)(handle)-offsetof(cs_sock, h)))
@@ -49,7 +51,10 @@ int cs_sock_fd(const cs_sock *s);
 int cs_sock_release_stream(cs_sock *s);
 
 /* Starts an op on the socket, with its timeout; on a closed socket it ends with EBADF. */
-void cs_sock_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt);
+static inline void cs_sock_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt) {
+  cs_op_init(op, call, attempt, &s->h, s->timeout);
+  op->closed = s->closed;
+}
 
 /* The methods that each file brings. */
 extern const luaL_Reg cs_sock_methods[];         /* socket.c */

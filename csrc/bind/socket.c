@@ -31,17 +31,8 @@ cs_sock *cs_sock_new(lua_State *L) {
   return s;
 }
 
-cs_sock *cs_sock_check(lua_State *L, int arg) {
-  return cs_object_check(L, arg, &cs_sock_class);
-}
-
 int cs_sock_fd(const cs_sock *s) {
   return s->closed ? -1 : s->h.fd;
-}
-
-void cs_sock_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt) {
-  cs_op_init(op, call, attempt, &s->h, s->timeout);
-  op->closed = s->closed;
 }
 
 static void push_methods(lua_State *L) {

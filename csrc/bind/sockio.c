@@ -42,30 +42,34 @@ ssize_t cs_io_room(const cs_op *op) {
   return (ssize_t)(room < op->size ? room : op->size);
 }
 
-/* Linux: with MSG_TRUNC a datagram's whole length is told even when it is cut. On a stream the flag
-   means that the bytes are dropped, and the buffer keeps what was in it: not for a program to see.
- */
-static int flags_telling_length(const cs_sock *s, int flags) {
-#ifdef AF_CAN
-  if (s->family == AF_CAN) return flags; /* CAN_J1939 refuses it */
-#endif
-  return s->type == SOCK_STREAM ? flags & ~MSG_TRUNC : flags | MSG_TRUNC;
+/* Starts an op that receives. Linux: with MSG_TRUNC a datagram's whole length is told even when it
+   is cut. On a stream the flag means that the bytes are dropped, and the buffer keeps what was in
+   it: not for a program to see. */
+static void recv_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, size_t size,
+                    int flags) {
+  flags = s->type == SOCK_STREAM ? flags & ~MSG_TRUNC : flags | MSG_TRUNC;
+  cs_sock_io_op(op, s, call, attempt, flags);
+  op->size = size;
+  op->first = size == 0 || (flags & MSG_OOB) ? 0 : CS_READABLE;
 }
 
 /* recvfrom(2) into `buf`; where the op has no room for an address (op->slot 0), recv(2). No bytes
    of a stream are there at once; TCP would wait for the next one. */
-static ssize_t receive(cs_op *op, char *buf, size_t size, cs_sockaddr *addr, socklen_t *len) {
+static inline ssize_t receive(cs_op *op, char *buf, size_t size, cs_sockaddr *addr,
+                              socklen_t *len) {
   if (size == 0 && is_stream(op)) return 0;
   if (op->slot == 0) return recv(op->h->fd, buf, size, cs_io_recv_flags(op));
   *len = sizeof *addr;
   return recvfrom(op->h->fd, buf, size, cs_io_recv_flags(op), &addr->any, len);
 }
 
-/* Pushes what follows the data: the address where it was asked for, and the length of a datagram
-   that was cut. */
+/* What follows the data (which has been pushed): the address where it was asked for, and the length
+   of a datagram that was cut. Gives the number of results. */
 static int push_rest(lua_State *L, cs_op *op, size_t got, size_t size, const cs_sockaddr *addr,
                      socklen_t len) {
   int n = 1;
+  bool all = got < size && is_stream(op) && !(op->flags & (MSG_PEEK | MSG_OOB));
+  if (all && got > 0) cs_drained(op->h);
   if (op->slot != 0) {
     cs_address_push(L, &addr->any, len, cs_sock_of(op->h)->proto);
     n++;
@@ -77,33 +81,34 @@ static int push_rest(lua_State *L, cs_op *op, size_t got, size_t size, const cs_
   return n;
 }
 
-static int recv_attempt(lua_State *L, cs_op *op) {
+/* For more than the scratch buffer holds. */
+static int recv_large(lua_State *L, cs_op *op) {
   cs_sockaddr addr;
   socklen_t len = 0;
-  size_t size = op->size;
-  ssize_t got;
-  if (size <= CS_SCRATCH) {
-    char *scratch = op->h->state->scratch;
-    got = receive(op, scratch, size, &addr, &len);
-    if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
-    lua_pushlstring(L, scratch, (size_t)got < size ? (size_t)got : size);
-  } else {
-    luaL_Buffer b;
-    int top = lua_gettop(L);
-    got = cs_io_room(op);
-    if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
-    size = (size_t)got;
-    char *room = luaL_buffinitsize(L, &b, size);
-    got = receive(op, room, size, &addr, &len);
-    if (got < 0) {
-      int err = errno;
-      lua_settop(L, top);
-      return cs_io_failed(L, op, err, CS_READABLE);
-    }
-    luaL_pushresultsize(&b, (size_t)got < size ? (size_t)got : size);
+  luaL_Buffer b;
+  int top = lua_gettop(L);
+  ssize_t got = cs_io_room(op);
+  if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+  size_t size = (size_t)got;
+  got = receive(op, luaL_buffinitsize(L, &b, size), size, &addr, &len);
+  if (got < 0) {
+    int err = errno;
+    lua_settop(L, top);
+    return cs_io_failed(L, op, err, CS_READABLE);
   }
-  if (got > 0 && (size_t)got < size && cs_sock_of(op->h)->type == SOCK_STREAM) cs_drained(op->h);
+  luaL_pushresultsize(&b, (size_t)got < size ? (size_t)got : size);
   return push_rest(L, op, (size_t)got, size, &addr, len);
+}
+
+static inline int recv_attempt(lua_State *L, cs_op *op) {
+  cs_sockaddr addr;
+  socklen_t len = 0;
+  char *scratch = op->h->state->scratch;
+  if (op->size > CS_SCRATCH) return recv_large(L, op);
+  ssize_t got = receive(op, scratch, op->size, &addr, &len);
+  if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+  lua_pushlstring(L, scratch, (size_t)got < op->size ? (size_t)got : op->size);
+  return push_rest(L, op, (size_t)got, op->size, &addr, len);
 }
 
 /* MSG_WAITALL: gathers in the userdata at op->slot, which grows as the bytes come. What has been
@@ -164,12 +169,10 @@ static int sock_recv(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   size_t size = cs_check_size(L, 2);
   int flags = cs_opt_cint(L, 3, 0);
-  cs_sock_io_op(&op, s, "recv", recv_attempt, flags_telling_length(s, flags));
+  recv_op(&op, s, "recv", recv_attempt, size, flags);
   /* Peeking sees the same bytes again, so it cannot gather them. */
   bool gather = (flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && s->type == SOCK_STREAM;
   if (gather && op.timeout != 0 && size > 0) return start_recv_all(L, &op, size);
-  op.size = size;
-  op.first = CS_READABLE;
   return cs_drive(L, &op);
 }
 
@@ -191,10 +194,8 @@ static int sock_recvfrom(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   size_t size = cs_check_size(L, 2);
   int flags = cs_opt_cint(L, 3, 0);
-  cs_sock_io_op(&op, s, "recvfrom", recv_attempt, flags_telling_length(s, flags));
-  op.size = size;
+  recv_op(&op, s, "recvfrom", recv_attempt, size, flags);
   op.slot = 1;
-  op.first = CS_READABLE;
   return cs_drive(L, &op);
 }
 
@@ -204,7 +205,6 @@ static int recv_into_attempt(lua_State *L, cs_op *op) {
   ssize_t got = receive(op, op->ptr, op->size, &addr, &len);
   if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
   size_t kept = (size_t)got < op->size ? (size_t)got : op->size;
-  if (kept > 0 && kept < op->size && cs_sock_of(op->h)->type == SOCK_STREAM) cs_drained(op->h);
   lua_pushinteger(L, (lua_Integer)kept);
   return push_rest(L, op, (size_t)got, op->size, &addr, len);
 }
@@ -218,11 +218,9 @@ static int receive_into(lua_State *L, const char *call, int slot) {
   size_t size = cs_opt_size(L, 3, 0);
   int flags = cs_opt_cint(L, 4, 0);
   if (size > room) return luaL_argerror(L, 3, "more than the buffer holds");
-  cs_sock_io_op(&op, s, call, recv_into_attempt, flags_telling_length(s, flags));
+  recv_op(&op, s, call, recv_into_attempt, size == 0 ? room : size, flags);
   op.ptr = into;
-  op.size = size == 0 ? room : size;
   op.slot = slot;
-  op.first = CS_READABLE;
   return cs_drive(L, &op);
 }
 
@@ -263,7 +261,7 @@ static int sock_recvfrom_into(lua_State *L) {
 
 /* --- sending --- */
 
-static int send_attempt(lua_State *L, cs_op *op) {
+static inline int send_attempt(lua_State *L, cs_op *op) {
   ssize_t sent = send(op->h->fd, op->data, op->size, op->flags);
   if (sent < 0) return cs_io_failed(L, op, errno, CS_WRITABLE);
   lua_pushinteger(L, (lua_Integer)sent);
@@ -288,9 +286,10 @@ static int sock_send(lua_State *L) {
   size_t len, from = 0;
   cs_sock *s = cs_sock_check(L, 1);
   const char *data = cs_check_bytes(L, 2, &len);
-  int flags = cs_opt_cint(L, 3, 0);
-  if (lua_gettop(L) > 3) {
+  int flags = 0;
+  if (lua_gettop(L) > 2) {
     size_t to;
+    flags = cs_opt_cint(L, 3, 0);
     cs_opt_range(L, 4, len, &from, &to);
     len = to - from;
   }

@@ -584,3 +584,41 @@ describe("sendto", function()
     end
   end)
 end)
+
+describe("recv in a task", function()
+  after_each(keep.close)
+
+  -- What f(b) gives in a task, while another sends "hello" to b.
+  local function in_task(f)
+    local a, b = tcp_pair()
+    b:settimeout(5)
+    local task = csock.spawn(function() return f(b, a) end)
+    csock.spawn(function() a:send("hello") end)
+    csock.run()
+    return task:join()
+  end
+
+  it("finds what was peeked at", function()
+    assert.same({ "hello", "hello", "hello" }, { in_task(function(b)
+      local first, second = b:recv(10, csock.MSG_PEEK), b:recv(10, csock.MSG_PEEK)
+      return first, second, b:recv(10)
+    end) })
+  end)
+
+  it("does not wait for no bytes", function()
+    assert.same({ "", 0, "hello", "" }, { in_task(function(b)
+      local none, zero, data = b:recv(0), b:recv_into(csock.buffer(0)), b:recv(10)
+      return none, zero, data, (b:recv(0))
+    end) })
+  end)
+
+  it("takes out-of-band data, which is no sign of what else there is", function()
+    assert.same({ "!", "hello" }, { in_task(function(b, a)
+      b:recv(1, csock.MSG_PEEK)
+      a:send("!", csock.MSG_OOB)
+      csock.select({}, {}, { b }, 5)
+      local urgent = b:recv(10, csock.MSG_OOB)
+      return urgent, (b:recv(10))
+    end) })
+  end)
+end)
