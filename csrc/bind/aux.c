@@ -1,6 +1,5 @@
 /* aux.c: classes, the per-state record, argument checks. */
 #include "aux.h"
-#include "buffer.h"
 
 /* --- classes --- */
 
@@ -112,13 +111,6 @@ void cs_opt_range(lua_State *L, int arg, size_t len, size_t *from, size_t *to) {
   if (j > n) j = n;
   *from = i > n ? len : (size_t)(i - 1);
   *to = j < i ? *from : (size_t)j;
-}
-
-const char *cs_check_bytes(lua_State *L, int arg, size_t *len) {
-  const char *s = lua_tolstring(L, arg, len); /* the usual case */
-  if (s != NULL) return s;
-  char *buffer = cs_buffer_test(L, arg, len);
-  return buffer != NULL ? buffer : luaL_checklstring(L, arg, len);
 }
 
 /* Calls the method `name` of the value at `arg`, where it has one: whether it gave an integer. */

@@ -90,9 +90,6 @@ const char *cs_check_cstring(lua_State *L, int arg);
    `arg` and `arg + 1`, both optional. */
 void cs_opt_range(lua_State *L, int arg, size_t len, size_t *from, size_t *to);
 
-/* The bytes of the string or csock.buffer at `arg`. Valid while the value is on the stack. */
-const char *cs_check_bytes(lua_State *L, int arg, size_t *len);
-
 /* The descriptor of a socket, a stream, an open Lua file, a number, or anything with a `fileno`
    method (called unprotected). -1 when the thing is closed; raises when it is none of these. */
 int cs_check_fd(lua_State *L, int arg);

@@ -26,7 +26,8 @@ char *cs_buffer_test(lua_State *L, int idx, size_t *len) {
 }
 
 const char *cs_check_bytes(lua_State *L, int arg, size_t *len) {
-  if (lua_type(L, arg) == LUA_TSTRING) return lua_tolstring(L, arg, len); /* the usual case */
+  const char *s = lua_tolstring(L, arg, len); /* the usual case */
+  if (s != NULL) return s;
   char *buffer = cs_buffer_test(L, arg, len);
   return buffer != NULL ? buffer : luaL_checklstring(L, arg, len);
 }
