@@ -114,11 +114,16 @@ void cs_task_withdraw(cs_task *task) {
   task->queue = NULL;
 }
 
+static void enter_ready(cs_task *task) {
+  task->status = CS_TASK_READY;
+  task->round = task->loop->round;
+  cs_queue_append(&task->loop->ready, task);
+}
+
 void cs_task_ready(cs_task *task) {
   cs_task_withdraw(task);
   task->timed_out = false;
-  task->status = CS_TASK_READY;
-  cs_queue_append(&task->loop->ready, task);
+  enter_ready(task);
 }
 
 void cs_wake(cs_queue *q, bool all) {
@@ -253,8 +258,8 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
     break;
   case CS_YIELD:
     task->until = CS_FOREVER;
-    cs_queue_append(&loop->ready, task);
-    break;
+    enter_ready(task);
+    return 0;
   }
   if (err != 0) return err;
   /* A timer that stands earlier is left there: it finds out when it fires. */
@@ -266,7 +271,7 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
       return err;
     }
   }
-  task->status = want == CS_YIELD ? CS_TASK_READY : CS_TASK_WAITING;
+  task->status = CS_TASK_WAITING;
   return 0;
 }
 
@@ -355,15 +360,11 @@ static int sleep_for_events(lua_State *L, cs_loop *loop, int64_t left) {
   return err == EINTR ? 0 : err;
 }
 
+/* Resumes those that are ready. Those that become ready meanwhile have their turn in the next round. */
 static void run_ready(lua_State *L, cs_loop *loop) {
-  cs_task *last =
-      loop->ready.last; /* those that become ready now have their turn in the next one */
-  cs_task *task;
-  if (last == NULL) return;
-  do {
-    task = cs_queue_take(&loop->ready);
-    if (task != NULL) cs_task_resume(L, task);
-  } while (task != NULL && task != last && loop->ready.last != NULL);
+  loop->round++;
+  while (loop->ready.last != NULL && loop->ready.last->next->round != loop->round)
+    cs_task_resume(L, cs_queue_take(&loop->ready));
 }
 
 static void run_timers(lua_State *L, cs_loop *loop) {

@@ -23,6 +23,7 @@ typedef struct cs_loop {
   unsigned events_waited; /* tasks that wait for a descriptor or another source outside */
   unsigned live;          /* tasks that have not finished */
   cs_queue ready;         /* tasks to resume in the next turn */
+  unsigned round;         /* of resuming those: they remember in which one they became ready */
   cs_timers timers;
   unsigned watched; /* CS_H_WATCHED, and the generation: another one after each fork */
   const int *here;  /* 0 in a child of the process that made the poller */
@@ -59,6 +60,7 @@ typedef struct cs_task {
   bool outside;      /* counted in events_waited */
   cs_handle *joined; /* of a wait for several descriptors (CS_ANY): on the top of the stack */
   int64_t until;     /* when the timer is to resume it */
+  unsigned round;    /* see cs_loop */
   bool watched;      /* somebody will ask for its error: do not report it */
   cs_op op;          /* what it waits for */
 } cs_task;

@@ -23,8 +23,7 @@ cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs) {
   lua_pop(L, 1);
   lua_xmove(L, task->co, nargs + 1);
   loop->live++;
-  task->status = CS_TASK_READY;
-  cs_queue_append(&loop->ready, task);
+  cs_task_ready(task);
   return task;
 }
 

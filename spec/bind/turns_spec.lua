@@ -100,4 +100,24 @@ describe("tasks on one socket", function()
     end)
     assert.is_true(turns > 10)
   end)
+
+  it("do not keep the others from the poller by being ready again and again", function()
+    local got
+    csock.run(function()
+      local spinners = {}
+      local reader = csock.spawn(function() got = a:recv(1) end)
+      for i = 1, 3 do
+        spinners[i] = csock.spawn(function()
+          if i == 1 then spinners[3]:cancel() end -- the last one of the round
+          for _ = 1, 100000 do
+            if got then break end
+            loop.yield()
+          end
+        end)
+      end
+      b:send("x")
+      reader:join()
+    end)
+    assert.equal("x", got)
+  end)
 end)
