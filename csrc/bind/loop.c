@@ -360,7 +360,8 @@ static int sleep_for_events(lua_State *L, cs_loop *loop, int64_t left) {
   return err == EINTR ? 0 : err;
 }
 
-/* Resumes those that are ready. Those that become ready meanwhile have their turn in the next round. */
+/* Resumes those that are ready. Those that become ready meanwhile have their turn in the next
+ * round. */
 static void run_ready(lua_State *L, cs_loop *loop) {
   loop->round++;
   while (loop->ready.last != NULL && loop->ready.last->next->round != loop->round)

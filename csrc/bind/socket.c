@@ -14,12 +14,13 @@ static const char variants_key = 'v'; /* registry: (family, type, proto) -> meta
 /* --- the object --- */
 
 /***
-A socket. Its fields `family`, `type`, `proto` and `timeout` cannot be set. `tostring` shows them, and
-the addresses at both ends:
-`<csock.socket fd=3, family=AF_INET, type=SOCK_STREAM, proto=6, laddr=('127.0.0.1', 40000), raddr=('127.0.0.1', 1040)>`.
+A socket. Its fields `family`, `type`, `proto` and `timeout` cannot be set. `tostring` shows them,
+and the addresses at both ends:
+`<csock.socket fd=3, family=AF_INET, type=SOCK_STREAM, proto=6, laddr=('127.0.0.1', 40000),
+raddr=('127.0.0.1', 1040)>`.
 
-A socket is closed by `close`, at the end of a `<close>` variable's block, and by the collector. After
-that `fileno` gives -1 and every other call fails with `EBADF`; closing it again is harmless.
+A socket is closed by `close`, at the end of a `<close>` variable's block, and by the collector.
+After that `fileno` gives -1 and every other call fails with `EBADF`; closing it again is harmless.
 @type socket
 */
 
