@@ -235,7 +235,7 @@ valgrind: deps-valgrind
 
 # valgrind counts an open descriptor as no error, so its report is read for them.
 run-valgrind: objects
-	@SPEC_SLOWNESS=20 timeout -k 10 $(TIME_LIMIT) valgrind --quiet --leak-check=full --error-exitcode=99 \
+	@SPEC_SLOWNESS=20 timeout -k 10 3600 valgrind --quiet --leak-check=full --error-exitcode=99 \
 	  --track-fds=yes --child-silent-after-fork=yes --log-file=$(VALGRIND_LOG) $(LUA) spec/support/run.lua $(VALGRIND_SPECS) || \
 	  { cat $(VALGRIND_LOG); exit 1; }
 	@! awk '/Open .*file descriptor|Open .*socket/ { open = $$0; next } \

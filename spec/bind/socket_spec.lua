@@ -306,9 +306,8 @@ describe("the end of a socket", function()
       csock.socket(csock.AF_INET, csock.SOCK_STREAM)
       collectgarbage()
     ]]
-    assert.truthy(text:find(
-      "Lua warning: csock: collected without close: <csock.socket fd=3, family=AF_INET, " ..
-      "type=SOCK_STREAM, proto=0, laddr=('0.0.0.0', 0)>\n", 1, true), text)
+    assert.equal("Lua warning: csock: collected without close: <csock.socket fd=N, family=AF_INET, " ..
+      "type=SOCK_STREAM, proto=0, laddr=('0.0.0.0', 0)>\n", (text:gsub("fd=%d+", "fd=N")))
   end)
 
   it("comes with a warning at the end of the program too", function()
