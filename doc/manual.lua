@@ -18,11 +18,13 @@ M.modules = {
       { "Names and numbers", "netdb", "lookup", "convert" },
       { "Waiting for several things", "select", "poll", "epoll" },
       { "Buffers and streams", "buffer", "stream", "stream_read", "stream_write" },
+      { "Processes", "loop_fork", "process" },
       { "Errors", "error", "constants" },
     },
   },
   { name = "csock.loop", sections = { { "Tasks", "task", "loop", "signal" } } },
   { name = "csock.happy", sections = { { "Functions", "happy" } } },
+  { name = "csock.class", sections = { { "Functions", "class" } } },
   { name = "csock.serve", sections = { { "Serving", "serve" } } },
 }
 
@@ -43,6 +45,7 @@ M.families = {
   { "TCP", "TCP_", "TCPI_", "MPTCP_" },
   { "UDP", "UDP_", "UDPLITE_" },
   { "Look-ups", "AI_", "EAI_", "NI_", "NETDB_", "HOST_NOT_FOUND", "NO_", "TRY_AGAIN" },
+  { "Waiting for processes", "WNOHANG", "WUNTRACED", "WCONTINUED" },
   { "ioctl", "FIO", "SIOC", "IFF_" },
   { "AF_PACKET", "PACKET_", "ETH_P_" },
   { "AF_NETLINK", "NETLINK_", "NLM_", "NLMSG_", "RTM_", "RTMGRP_" },

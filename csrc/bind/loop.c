@@ -27,14 +27,12 @@ static int loop_gc(lua_State *L) {
   return 0;
 }
 
-static int make_poller(cs_loop *loop) {
-  loop->here = cs_forkmark_make();
-  return loop->here == NULL ? ENOMEM : loop->ops->make(&loop->poller);
-}
-
 cs_loop *cs_loop_get(lua_State *L) {
   cs_state *state = cs_state_get(L);
-  if (state->loop != NULL) return state->loop;
+  if (state->loop != NULL) {
+    if (*state->loop->here == 0) cs_loop_renew(L, state->loop);
+    return state->loop;
+  }
   const char *name = getenv("CSOCK_BACKEND");
   const cs_poller_ops *ops = cs_poller_find(name != NULL && *name != '\0' ? name : NULL);
   if (ops == NULL) luaL_error(L, "CSOCK_BACKEND: this system has no '%s'", name);
@@ -42,7 +40,7 @@ cs_loop *cs_loop_get(lua_State *L) {
   loop->state = state;
   loop->ops = ops;
   loop->watched = CS_H_WATCHED;
-  int err = make_poller(loop);
+  int err = (loop->here = cs_forkmark_make()) == NULL ? ENOMEM : ops->make(&loop->poller);
   if (err == 0 && (loop->events = malloc(EVENTS * sizeof *loop->events)) == NULL) err = ENOMEM;
   if (err != 0) {
     cs_fail(L, "loop", err);
@@ -54,14 +52,20 @@ cs_loop *cs_loop_get(lua_State *L) {
   return loop;
 }
 
-void cs_loop_renew(lua_State *L, cs_loop *loop) {
-  loop->ops->free(loop->poller); /* the child's copy of the descriptor; the parent's is untouched */
+int cs_loop_forked(lua_State *L, cs_loop *loop) {
+  if (loop->poller != NULL) loop->ops->free(loop->poller); /* the child's copy of its descriptor */
   loop->poller = NULL;
-  cs_forkmark_free(loop->here);
   cs_task_drop_all(L, loop);
   loop->next = loop->count = 0;
   loop->watched += CS_H_LOOP & -CS_H_LOOP; /* what is watched is so no more */
-  int err = make_poller(loop);
+  int err = loop->ops->make(&loop->poller);
+  cs_forkmark_set(loop->here, err == 0);
+  return err;
+}
+
+void cs_loop_renew(lua_State *L, cs_loop *loop) {
+  luaL_checkstack(L, 8, NULL);
+  int err = cs_loop_forked(L, loop);
   if (err != 0) {
     cs_fail(L, "loop", err);
     lua_pop(L, 1);
@@ -150,7 +154,10 @@ int cs_loop_watch(cs_loop *loop, cs_handle *h) {
 }
 
 void cs_loop_forget(cs_loop *loop, cs_handle *h) {
-  if (loop->poller != NULL && cs_watched(loop, h)) loop->ops->remove(loop->poller, h->fd, h->slot);
+  /* A child that has not noticed yet would take the parent's descriptor out of the parent's poller.
+   */
+  if (loop->poller != NULL && *loop->here != 0 && cs_watched(loop, h))
+    loop->ops->remove(loop->poller, h->fd, h->slot);
   h->flags &= ~(CS_H_LOOP | CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
   for (unsigned i = loop->next; i < loop->count; i++) /* reported already, not yet dispatched */
     if (loop->events[i].data == h) loop->events[i].data = NULL;
@@ -376,19 +383,20 @@ static void run_timers(lua_State *L, cs_loop *loop) {
     cs_task_fire(L, task_of_timer(timer));
 }
 
-/* One turn. 0, ETIMEDOUT when the deadline has passed, EDEADLK when nothing is left that could
-   happen, or the poller's errno. May raise: called by cs_loop_run alone, protected. */
-static int turn(lua_State *L, cs_loop *loop, int64_t deadline) {
+/* One turn; `once`: no more are to follow before the caller has looked. 0, ETIMEDOUT when the
+   deadline has passed, EDEADLK when nothing is left that could happen, or the poller's errno. May
+   raise: called by cs_loop_run alone, protected. */
+static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   bool ran = loop->ready.last != NULL;
   run_ready(L, loop);
   int err = 0;
   int64_t until = deadline;
   const cs_timer *timer = cs_timers_first(&loop->timers);
   if (timer != NULL && timer->when < until) until = timer->when;
-  if (loop->ready.last != NULL)
-    until = 0;
+  if (loop->ready.last != NULL || (ran && (once || loop->stopped)))
+    until = 0; /* what ran may be what the caller waits for */
   else if (until == CS_FOREVER && loop->events_waited == 0)
-    return ran ? 0 : EDEADLK; /* what ran may be what the caller waits for */
+    return ran ? 0 : EDEADLK;
   if (until != 0 || loop->events_waited > 0)
     err = sleep_for_events(L, loop, until == 0 ? 0 : cs_clock_left(until));
   if (err != 0) return err;
@@ -408,7 +416,7 @@ typedef struct run_call {
 
 static int run_protected(lua_State *L) {
   run_call *call = lua_touserdata(L, 1);
-  do call->err = turn(L, call->loop, call->deadline);
+  do call->err = turn(L, call->loop, call->deadline, call->once);
   while (call->err == 0 && !call->once && !call->loop->stopped);
   return 0;
 }

@@ -74,7 +74,9 @@ cs_loop *cs_loop_get(lua_State *L);
 #define cs_watched(loop, h) (((h)->flags & (CS_H_LOOP | CS_H_WATCHED)) == (loop)->watched)
 
 /* In the child of a fork: a poller of its own, and none of the parent's tasks (but the current
- * one). */
+ * one). cs_loop_forked returns 0 or errno, and the next wait tries again; cs_loop_renew raises.
+ * Neither allocates from Lua. */
+int cs_loop_forked(lua_State *L, cs_loop *loop);
 void cs_loop_renew(lua_State *L, cs_loop *loop);
 
 /* The current task, for an operation that must suspend it. Raises in a coroutine inside the task
@@ -120,7 +122,8 @@ int cs_task_results(lua_State *L, cs_task *task);
 
 void cs_task_cancel_all(lua_State *L, cs_loop *loop);
 
-/* Forgets all tasks but the current one, without closing anything. */
+/* No task but the current one will be resumed any more; nothing of theirs is closed or collected.
+ */
 void cs_task_drop_all(lua_State *L, cs_loop *loop);
 
 /* Tells of an error that no one joins; takes the error value and a traceback from the stack.

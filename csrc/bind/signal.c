@@ -1,5 +1,5 @@
 /* signal.c: signals as bytes in a pipe, for csock.loop to read. */
-#include "error.h"
+#include "signal.h"
 #include "parts.h"
 #include "../sys/fd.h"
 
@@ -19,7 +19,7 @@ static const char catcher_key = 'g'; /* registry: the state's catcher */
 
 typedef struct catcher {
   const cs_class *cls;
-  int fds[2];
+  int fds[2];                    /* -1 until a signal is caught */
   struct sigaction before[NSIG]; /* what handled each signal that is caught */
   bool caught[NSIG];
 } catcher;
@@ -44,29 +44,50 @@ static int release(catcher *c, int signum) {
   return err;
 }
 
-static int catcher_gc(lua_State *L) {
-  catcher *c = cs_object_check(L, 1, &catcher_class);
-  for (int i = 1; i < NSIG; i++) release(c, i);
+static void close_pipe(catcher *c) {
   for (int i = 0; i < 2; i++) {
     if (c->fds[i] >= 0) cs_fd_close(c->fds[i]);
     c->fds[i] = -1;
   }
+}
+
+static int open_pipe(catcher *c) {
+  if (c->fds[0] >= 0) return 0;
+  int err = cs_fd_pipe(c->fds);
+  if (err == 0) err = cs_fd_set_nonblock(c->fds[0], true);
+  if (err == 0) err = cs_fd_set_nonblock(c->fds[1], true);
+  if (err != 0) close_pipe(c);
+  return err;
+}
+
+static void release_all(catcher *c) {
+  for (int i = 1; i < NSIG; i++) release(c, i);
+  close_pipe(c);
+}
+
+static int catcher_gc(lua_State *L) {
+  release_all(cs_object_check(L, 1, &catcher_class));
   return 0;
 }
 
 /* Pushes the state's catcher; NULL and `*err` when its pipe cannot be made. */
 static catcher *push_catcher(lua_State *L, int *err) {
-  *err = 0;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &catcher_key) != LUA_TNIL) return lua_touserdata(L, -1);
-  catcher *c = cs_object_new(L, &catcher_class, sizeof *c, 0);
-  c->fds[0] = c->fds[1] = -1;
-  *err = cs_fd_pipe(c->fds);
-  if (*err == 0) *err = cs_fd_set_nonblock(c->fds[0], true);
-  if (*err == 0) *err = cs_fd_set_nonblock(c->fds[1], true);
-  if (*err != 0) return NULL;
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &catcher_key);
-  return c;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &catcher_key) == LUA_TNIL) {
+    catcher *c = cs_object_new(L, &catcher_class, sizeof *c, 0);
+    c->fds[0] = c->fds[1] = -1;
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &catcher_key);
+  }
+  catcher *c = lua_touserdata(L, -1);
+  *err = open_pipe(c);
+  return *err == 0 ? c : NULL;
+}
+
+void cs_signals_forked(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &catcher_key) != LUA_TNIL)
+    release_all(lua_touserdata(L, -1));
+  lua_pop(L, 1);
+  for (int i = 1; i < NSIG; i++) atomic_store(&signal_pipes[i], 0); /* other states' */
 }
 
 /* signal_catch(signum): from now on its number comes out of the pipe. */
@@ -121,6 +142,14 @@ static const struct {
     K(SIGIO),
 #endif
 };
+
+int cs_check_signal(lua_State *L, int arg) {
+  if (lua_type(L, arg) != LUA_TSTRING) return (int)cs_check_int(L, arg, 0, NSIG - 1);
+  const char *name = lua_tostring(L, arg);
+  for (size_t i = 0; i < CS_COUNT(signals); i++)
+    if (strcmp(signals[i].name, name) == 0) return signals[i].number;
+  return luaL_argerror(L, arg, "no such signal");
+}
 
 static const luaL_Reg functions[] = {
     {"signal_catch", signal_catch},

@@ -130,7 +130,6 @@ void cs_task_cancel_all(lua_State *L, cs_loop *loop) {
 }
 
 void cs_task_drop_all(lua_State *L, cs_loop *loop) {
-  luaL_checkstack(L, 6, NULL);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
   for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, -1); i <= n; i++) {
     lua_rawgeti(L, -1, i);
@@ -141,7 +140,7 @@ void cs_task_drop_all(lua_State *L, cs_loop *loop) {
     cs_timers_remove(&loop->timers, &task->timer);
     task->status = CS_TASK_CANCELLED;
     loop->live -= !task->daemon;
-    luaL_unref(L, -1, task->anchor);
+    /* Still anchored: a collected stream would send what is the parent's to send. */
   }
   lua_pop(L, 1);
 }

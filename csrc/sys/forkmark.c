@@ -18,6 +18,10 @@ const int *cs_forkmark_make(void) {
   return mark;
 }
 
+void cs_forkmark_set(const int *mark, int value) {
+  *(int *)(uintptr_t)mark = value;
+}
+
 void cs_forkmark_free(const int *mark) {
   if (mark != NULL) munmap((void *)(uintptr_t)mark, page_size());
 }

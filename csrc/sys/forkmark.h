@@ -6,6 +6,7 @@
 
 /* A word that is 1 in this process and 0 in its children; NULL when memory runs out. */
 const int *cs_forkmark_make(void);
+void cs_forkmark_set(const int *mark, int value); /* in this process alone */
 void cs_forkmark_free(const int *mark);
 
 #endif

@@ -190,14 +190,12 @@ local function new_class(name, bases, ancestors)
   return class
 end
 
---- The ancestor of all classes.
+-- The ancestor of all classes.
 local Object = new_class("Object", {}, {})
 
---- Called with the arguments of the class; returns nil and an error to refuse.
--- @function Object:__init
 function Object.__init() end
 
---- As Python's: `<Dog object at 0x55d0c0ffee00>`.
+-- As Python's: `<Dog object at 0x55d0c0ffee00>`.
 function Object:__tostring()
   return ("<%s object at %p>"):format(self.__class.__name, self)
 end
@@ -205,7 +203,7 @@ end
 local M = { Object = Object }
 
 --- Makes a class. Called as the module itself: `class("Dog", Animal, Pet)`.
--- @function class
+-- @function csock.class
 -- @tparam string name for messages and `tostring`
 -- @param ... its parents, in the order of resolution; none: `class.Object`
 -- @treturn class

@@ -1,0 +1,14 @@
+/* signal.h: what other files need of signal.c. */
+#ifndef CS_SIGNAL_H
+#define CS_SIGNAL_H
+
+#include "error.h"
+
+/* A signal's number, given as such or by its name, "SIGTERM". 0 is none, for kill. */
+int cs_check_signal(lua_State *L, int arg);
+
+/* In the child of a fork: nothing is caught any more, since the pipe that signals are written to is
+   the parent's as well. Never raises. */
+void cs_signals_forked(lua_State *L);
+
+#endif
