@@ -83,7 +83,7 @@ help:
 	@echo 'make install    into PREFIX=$(PREFIX) (DESTDIR= is put before it); make uninstall'
 	@echo 'make deps       install what building and testing need'
 	@echo 'make doc        the reference manual, into build/doc/html'
-	@echo 'make bench      speed and memory, against C and other libraries'
+	@echo 'make bench      speed and memory, against C and other libraries (BENCHES="lines" for some)'
 	@echo 'make lint       gcc and clang, clang-format, cppcheck, luacheck, rockspec'
 	@echo 'make sanitize   all specs under AddressSanitizer and UBSan'
 	@echo 'make valgrind   the specs of the core under valgrind'
@@ -176,8 +176,14 @@ run-doc: $(CORE)
 bench: deps
 	$(AGAIN) run-bench
 
-run-bench: $(CORE) $(SUPPORT)
-	@$(LUA) spec/bench/run.lua
+BENCH_C := $(patsubst spec/%.c,$(BUILD)/%,$(wildcard spec/bench/*/*.c))
+
+run-bench: $(CORE) $(SUPPORT) $(BENCH_C)
+	@BUILD=$(BUILD) $(LUA) spec/bench/run.lua $(BENCHES)
+
+$(BUILD)/bench/%: spec/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 $(WARN) $(WERROR) -o $@ $<
 
 # --- checking -------------------------------------------------------------------------------------
 

@@ -1,0 +1,7 @@
+-- make bench: runs the benches named as arguments, or all: lua spec/bench/run.lua [pingpong ...]
+local ALL = { "pingpong", "lines", "small" }
+
+local names = #arg > 0 and arg or ALL
+io.stdout:setvbuf "line"
+print(("%s; every number is a median\n"):format(_VERSION))
+for _, name in ipairs(names) do require("spec.bench." .. name .. ".bench")() end

@@ -1,0 +1,43 @@
+-- How small things are: a socket's memory, and what require "csock" adds to a program's start.
+local harness = require "spec.bench.harness"
+local posix = require "spec.support.posix"
+
+local ROUNDS = 41
+
+-- Milliseconds from the start of a program to its end.
+local function start_up(code)
+  local env = posix.environ()
+  return function()
+    local start = harness.monotonic()
+    local pid, stdin, stdout, stderr = assert(posix.spawn({ harness.lua, "-e", code }, { env = env }))
+    repeat until posix.read(stdout, 10) == "" -- which nobody holds open once the program is gone
+    local took = harness.monotonic() - start
+    local _, status = posix.waitpid(pid, 10)
+    for _, fd in ipairs { stdin, stdout, stderr } do posix.close(fd) end
+    assert(status == 0, code)
+    return took * 1e3
+  end
+end
+
+return function()
+  print "A socket's memory\n"
+  harness.goal("a csock.socket", harness.measure { harness.lua, harness.directory .. "small/socket_size.lua" },
+    200, "%.0f bytes")
+
+  print(("From the start of %s to its end, %d rounds\n"):format(harness.lua, ROUNDS))
+  local results = harness.compare({
+    { name = "nothing", run = start_up "" },
+    { name = "require 'csock'", run = start_up "require 'csock'" },
+    {
+      name = "require 'socket' (LuaSocket)", why = "not installed for " .. harness.lua,
+      run = harness.interpreter_with("socket", { harness.lua }) and start_up "require 'socket'",
+    },
+  }, ROUNDS)
+  local rows = { { "", "ms", "ms more than nothing" } }
+  local nothing = results[1].medians[1]
+  for _, r in ipairs(results) do
+    rows[#rows + 1] = { r.name, ("%.2f"):format(r.medians[1]), ("%.2f"):format(r.medians[1] - nothing) }
+  end
+  harness.table(rows)
+  harness.goal("csock adds", results[2].medians[1] - nothing, 3, "%.1f ms")
+end
