@@ -210,13 +210,13 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   return drive_task(L, task->loop, &task->op, true);
 }
 
-int cs_drive_on(lua_State *L, cs_op *op, int n) {
+int cs_drive(lua_State *L, cs_op *op) {
   if (op->closed) return end_with(L, op, EBADF);
   cs_loop *loop = op->h != NULL ? op->h->state->loop : cs_state_get(L)->loop;
   if (loop != NULL && loop->current != NULL) return drive_task(L, loop, op, false);
   for (;;) {
     if (op->h != NULL && op->h->fd < 0) return end_with(L, op, EBADF);
-    if (n == CS_UNTRIED) n = op->attempt(L, op);
+    int n = op->attempt(L, op);
     if (n >= 0) return n;
     int err = 0;
     if (op->timeout != 0) {
@@ -229,7 +229,6 @@ int cs_drive_on(lua_State *L, cs_op *op, int n) {
       err = EAGAIN;
     }
     if (err != 0) return end_with(L, op, err);
-    n = CS_UNTRIED;
   }
 }
 

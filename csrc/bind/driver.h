@@ -110,22 +110,7 @@ static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, c
 /* Runs the op to its end; returns the number of results on the stack. Called last, as
    `return cs_drive(L, &op);`. Raises only what the interpreter's hook raises (Ctrl-C), what the
    attempt raises, and, in a task's inner coroutine, that it cannot wait there. */
-static inline int cs_drive(lua_State *L, cs_op *op);
-
-/* cs_drive after a first try that gave `n`, or CS_UNTRIED. */
-int cs_drive_on(lua_State *L, cs_op *op, int n);
-
-#define CS_UNTRIED (-100)
-
-/* Where no loop was ever made, the first try is made right here: mostly it is the only one. */
-static inline int cs_drive(lua_State *L, cs_op *op) {
-  int n = CS_UNTRIED;
-  if (!op->closed && op->h != NULL && op->h->fd >= 0 && op->h->state->loop == NULL) {
-    n = op->attempt(L, op);
-    if (n >= 0) return n;
-  }
-  return cs_drive_on(L, op, n);
-}
+int cs_drive(lua_State *L, cs_op *op);
 
 /* Whether a task runs now: its sockets are better non-blocking from birth. */
 bool cs_in_task(const cs_state *state);
