@@ -73,6 +73,7 @@ struct cs_op {
   int64_t deadline; /* the driver's: set when the first wait begins */
   int8_t first; /* CS_READABLE, CS_WRITABLE: what is needed before a first try is worth it; or 0 */
   bool closed;  /* the object was closed before the call: EBADF */
+  unsigned nfds;
   /* The operation's own. */
   const char *data; /* bytes of a value on the stack */
   size_t size;
@@ -82,8 +83,7 @@ struct cs_op {
   int last; /* another one */
   unsigned mark;
   void *ptr;
-  struct pollfd *fds; /* for CS_ANY */
-  unsigned nfds;
+  struct pollfd *fds; /* for CS_ANY: op->nfds of them */
 };
 
 /* Starts an op; every other field is zero. Field by field, since compilers make `rep stos` of a

@@ -49,20 +49,20 @@ typedef struct cs_task {
   lua_State *co;        /* kept by the task object's user value; its stack has the results */
   cs_queue *queue;      /* where the task stands, or NULL */
   struct cs_task *next; /* in that queue */
+  cs_queue *turn; /* it was woken from there and has not run yet: a cancel passes the turn on */
   cs_queue joiners;
+  cs_handle *joined; /* of a wait for several descriptors (CS_ANY): on the top of the stack */
+  cs_op op;          /* what it waits for */
+  int64_t until;     /* when the timer is to resume it */
   cs_timer timer;    /* may be set earlier than needed: see cs_task_fire */
   int anchor;        /* its place in the table that keeps live tasks */
+  unsigned round;    /* see cs_loop */
   uint8_t status;    /* CS_TASK_* */
-  cs_queue *turn;    /* it was woken from there and has not run yet: a cancel passes the turn on */
   bool timed_out;    /* why it was resumed */
   bool daemon;       /* does not keep the loop running */
   bool doomed;       /* it cancelled itself */
   bool outside;      /* counted in events_waited */
-  cs_handle *joined; /* of a wait for several descriptors (CS_ANY): on the top of the stack */
-  int64_t until;     /* when the timer is to resume it */
-  unsigned round;    /* see cs_loop */
   bool watched;      /* somebody will ask for its error: do not report it */
-  cs_op op;          /* what it waits for */
 } cs_task;
 
 extern const cs_class cs_task_class;
