@@ -31,7 +31,7 @@ local function serve_connection(connection, addr)
 end
 
 local function accept_connections(server)
-  local listener = server.listener
+  local listener <close> = server.listener -- also when Ctrl-C ends `run`, and all tasks with it
   while true do
     while server.count >= server.max_connections do server.changed:wait() end
     local conn, addr = listener:accept() -- addr is the error if it failed
@@ -42,8 +42,6 @@ local function accept_connections(server)
       server.tasks[connection.task] = connection
     elseif EXHAUSTED[addr.name] then
       server.changed:wait(PATIENCE)
-    elseif server.closed then
-      return
     else
       error(addr, 0)
     end
@@ -64,7 +62,6 @@ function Server:fileno() return self.listener:fileno() end
 -- @treturn int how many were cancelled
 function Server:close(options)
   local deadline = loop.now() + (options and options.drain or 0)
-  self.closed = true
   self.acceptor:cancel()
   self.listener:close()
   local current = loop.current()
@@ -85,7 +82,8 @@ Server.__close = function(self) self:close() end
 
 --- As Python's: `<csock.server laddr=...>`.
 function Server:__tostring()
-  return ("<csock.server %s>"):format(self.closed and "[closed]" or tostring(self:getsockname()))
+  local closed = self.listener:fileno() < 0
+  return ("<csock.server %s>"):format(closed and "[closed]" or tostring(self:getsockname()))
 end
 
 --- Serves an address: `handler(conn, addr)` runs in a task for each connection, with plain calls;
