@@ -42,6 +42,8 @@ local function accept_connections(server)
       server.tasks[connection.task] = connection
     elseif EXHAUSTED[addr.name] then
       server.changed:wait(PATIENCE)
+    elseif addr.name == "EBADF" then
+      return -- somebody closed the listener
     else
       error(addr, 0)
     end
