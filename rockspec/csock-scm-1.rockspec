@@ -30,6 +30,10 @@ build = {
     ["csock.happy"] = "lua/csock/happy.lua",
     ["csock.loop"] = "lua/csock/loop.lua",
     ["csock.net"] = "lua/csock/net.lua",
+    ["csock.redis"] = "lua/csock/redis.lua",
+    ["csock.redis_connection"] = "lua/csock/redis_connection.lua",
+    ["csock.redis_subscription"] = "lua/csock/redis_subscription.lua",
+    ["csock.resp"] = "lua/csock/resp.lua",
     ["csock.serve"] = "lua/csock/serve.lua",
     ["csock.core"] = {
       -- Both are parts of the C library; only old ones keep them in files of their own.

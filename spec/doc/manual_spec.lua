@@ -39,10 +39,13 @@ local function objects()
     buffer = csock.buffer(1), error = select(2, csock.if_nametoindex ""),
     task = csock.spawn(function() end), group = loop.group(), queue = loop.queue(), event = loop.event(),
   }
+  list.client = require("csock.redis").client("redis://127.0.0.1:1")
+  list.subscription = assert(list.client:subscribe("none", { wait = false }))
   list.stream = assert(list.socket:makefile "rw")
   list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
   return list, function()
     list.server:close()
+    list.client:close()
     csock.run()
     for _, name in ipairs { "stream", "socket", "poll", "epoll", "buffer" } do
       if list[name] then list[name]:close() end
