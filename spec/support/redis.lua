@@ -1,4 +1,5 @@
---- Starts Debian's redis-server (or another one of that name) for specs, on a free port.
+--- Redis servers for specs: real ones (Debian's redis-server, or another one of that name), each on a
+-- free port, and fakes.
 --
 --     local redis_server = require "spec.support.redis"
 --     local test = redis_server.available and it or pending
@@ -7,6 +8,7 @@
 --
 -- and `after_each(redis_server.stop_all)`.
 local csock = require "csock"
+local keep = require "spec.support.keep"
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 
@@ -62,12 +64,70 @@ function Server:restart()
   assert(try(self))
 end
 
+--- To be called after each test.
 function M.stop_all()
   for _, server in ipairs(running) do
     server:stop()
     os.execute("rm -rf '" .. server.dir .. "'")
   end
   running = {}
+end
+
+-- --- servers in this program, for which nothing is needed ------------------------------------------
+
+--- A server that does as it is told: `serve(stream, conn)` for each connection. Its URL, and itself.
+function M.fake(serve)
+  local server = keep(csock.serve({ "127.0.0.1", 0 }, function(conn)
+    local stream <close> = assert(conn:makefile "rw")
+    stream:setvbuf "no"
+    serve(stream, conn)
+  end))
+  return "redis://127.0.0.1:" .. server:getsockname().port, server
+end
+
+--- The next command that a client has sent: its words, with spaces between; nil at the end.
+function M.command(stream)
+  local count = stream:read "l"
+  if not count then return nil end
+  local words = {}
+  for i = 1, tonumber(count:sub(2)) do
+    local length = tonumber(stream:read("l"):sub(2))
+    words[i] = stream:read(length)
+    stream:read "l"
+  end
+  return table.concat(words, " ")
+end
+
+--- A fake server for which every command has its answer in a table; others are echoed. It adds what
+-- it hears to a list.
+function M.answering(answers, heard)
+  return M.fake(function(stream)
+    for text in function() return M.command(stream) end do
+      if heard then heard[#heard + 1] = text end
+      stream:write(answers[text] or ("+%s\r\n"):format(text))
+    end
+  end)
+end
+
+--- Runs f in a task; what was kept is closed with it.
+function M.in_task(f)
+  local task = csock.spawn(function()
+    local ok, why = xpcall(f, debug.traceback)
+    keep.close()
+    return ok, why
+  end)
+  assert(csock.run())
+  local ok, why = task:join()
+  if not ok then error(why, 0) end
+end
+
+--- Waits, in a task, for something that will be so.
+function M.eventually(what, condition)
+  local deadline = csock.now() + 10 * process.slowness
+  while not condition() do
+    assert(csock.now() < deadline, what)
+    csock.sleep(0.01)
+  end
 end
 
 return M
