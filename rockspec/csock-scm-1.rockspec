@@ -62,6 +62,7 @@ build = {
         "csrc/bind/lookup.c",
         "csrc/bind/loop.c",
         "csrc/bind/loop_fork.c",
+        "csrc/bind/loop_hub.c",
         "csrc/bind/message.c",
         "csrc/bind/netdb.c",
         "csrc/bind/options.c",

@@ -28,6 +28,9 @@ typedef struct cs_handle {
   /* The loop's: */
   cs_queue readers, writers;
   unsigned slot; /* the poller's note */
+  /* The hub's: */
+  int object;             /* its object's place, or 0 */
+  struct cs_handle *next; /* in the list of those that are ready, or NULL */
 } cs_handle;
 
 #define CS_H_NONBLOCK  1u  /* O_NONBLOCK is on */
@@ -37,9 +40,11 @@ typedef struct cs_handle {
 #define CS_H_WATCHED   16u /* the loop's poller has it; then these tell what it reported: */
 #define CS_H_READ      32u
 #define CS_H_WRITE     64u
-#define CS_H_HANGUP    128u        /* the end of the stream, or an error, is to be read */
-#define CS_H_BORROWED  256u        /* O_NONBLOCK is on for just one system call */
-#define CS_H_CONNECTED 512u        /* a connect that had to wait has succeeded; connect.c's */
+#define CS_H_HANGUP    128u  /* the end of the stream, or an error, is to be read */
+#define CS_H_BORROWED  256u  /* O_NONBLOCK is on for just one system call */
+#define CS_H_CONNECTED 512u  /* a connect that had to wait has succeeded; connect.c's */
+#define CS_H_HUB_READ  1024u /* the hub asks whether it is readable */
+#define CS_H_HUB_WRITE 2048u
 #define CS_H_LOOP      0xffff0000u /* which generation of the loop CS_H_WATCHED is about */
 
 /* A stream that gave less than there was room for is drained: the loop need not ask again before
@@ -58,6 +63,7 @@ typedef int (*cs_attempt)(lua_State *L, cs_op *op);
 #define CS_ANY      (-3) /* again when one of op->fds has an event */
 #define CS_AGAIN    (-4) /* made progress, is not done: call again after a look at the deadline */
 #define CS_PARK     (-6) /* again when woken (cs_wake) from the queue op->ptr; NULL: sleep */
+#define CS_AWAIT    (-8) /* the same, and what wakes it comes from outside */
 #define CS_YIELD    (-7) /* again when the other tasks have had their turn */
 #define CS_PAUSE    (-5) /* nothing to wait on (a full backlog): call again in a little while */
 

@@ -57,6 +57,7 @@ int cs_loop_forked(lua_State *L, cs_loop *loop) {
   loop->poller = NULL;
   cs_task_drop_all(L, loop);
   loop->next = loop->count = 0;
+  loop->hub = (cs_hub){.turn = 0};
   loop->watched += CS_H_LOOP & -CS_H_LOOP; /* what is watched is so no more */
   int err = loop->ops->make(&loop->poller);
   cs_forkmark_set(loop->here, err == 0);
@@ -148,12 +149,14 @@ int cs_loop_watch(cs_loop *loop, cs_handle *h) {
     h->flags |= CS_H_NONBLOCK;
   }
   int err = loop->ops->add(loop->poller, h->fd, h, &h->slot);
+  h->next = NULL;
   h->flags &= ~(CS_H_LOOP | CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
   if (err == 0) h->flags |= loop->watched;
   return err;
 }
 
 void cs_loop_forget(cs_loop *loop, cs_handle *h) {
+  cs_hub_forget(loop, h);
   /* A child that has not noticed yet would take the parent's descriptor out of the parent's poller.
    */
   if (loop->poller != NULL && *loop->here != 0 && cs_watched(loop, h))
@@ -163,11 +166,10 @@ void cs_loop_forget(cs_loop *loop, cs_handle *h) {
     if (loop->events[i].data == h) loop->events[i].data = NULL;
 }
 
-/* Tells a level-triggered backend what the handle's queues wait for. */
-static void tell_wants(cs_loop *loop, cs_handle *h) {
+void cs_loop_tell(cs_loop *loop, cs_handle *h) {
   if (loop->ops->want == NULL) return;
   loop->ops->want(loop->poller, h->slot,
-                  (h->readers.last != NULL ? CS_READ : 0) |
+                  cs_hub_wants(h) | (h->readers.last != NULL ? CS_READ : 0) |
                       (h->writers.last != NULL ? CS_WRITE : 0));
 }
 
@@ -199,7 +201,7 @@ static int wait_for_handle(cs_loop *loop, cs_task *task, cs_handle *h, int want,
     cs_queue_prepend(q, task);
   else
     cs_queue_append(q, task);
-  tell_wants(loop, h);
+  cs_loop_tell(loop, h);
   task->outside = !task->daemon;
   loop->events_waited += task->outside;
   return 0;
@@ -260,6 +262,10 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
     if (next < task->until) task->until = next;
     break;
   }
+  case CS_AWAIT:
+    task->outside = !task->daemon;
+    loop->events_waited += task->outside;
+    /* FALLTHROUGH */
   case CS_PARK:
     if (op->ptr != NULL) cs_queue_append(op->ptr, task);
     break;
@@ -342,7 +348,8 @@ static void dispatch(lua_State *L, cs_loop *loop) {
     if ((ready & CS_READ) && h->readers.last != NULL) serve_queue(L, loop, &h->readers);
     if (e->data == h && (ready & CS_WRITE) && h->writers.last != NULL)
       serve_queue(L, loop, &h->writers);
-    if (e->data == h && loop->ops->want != NULL) tell_wants(loop, h);
+    if (e->data == h && h->object != 0) cs_hub_ready(loop, h);
+    if (e->data == h) cs_loop_tell(loop, h);
     loop->next++;
   }
   loop->next = loop->count = 0;

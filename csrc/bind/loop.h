@@ -10,6 +10,15 @@
 #include "../sys/poller.h"
 #include "../sys/timers.h"
 
+/* What one task serves for many: see loop_hub.c. */
+typedef struct cs_hub {
+  cs_queue waiters;  /* the task, while it waits */
+  cs_handle *last;   /* of those that are ready: a circular list, as in cs_queue */
+  unsigned count;    /* of them */
+  unsigned turn;     /* of them, those that are to be served in this turn */
+  cs_handle *served; /* the one that the task is serving */
+} cs_hub;
+
 typedef struct cs_loop {
   const cs_class *cls;
   cs_state *state;
@@ -25,6 +34,7 @@ typedef struct cs_loop {
   cs_queue ready;         /* tasks to resume in the next turn */
   unsigned round;         /* of resuming those: they remember in which one they became ready */
   cs_timers timers;
+  cs_hub hub;
   unsigned watched; /* CS_H_WATCHED, and the generation: another one after each fork */
   const int *here;  /* 0 in a child of the process that made the poller */
   cs_event *events; /* of the turn under way; those not yet dispatched: next .. count */
@@ -133,5 +143,13 @@ void cs_loop_report(lua_State *L, int task);
 /* --- handles --- */
 int cs_loop_watch(cs_loop *loop, cs_handle *h);   /* in the poller from now on */
 void cs_loop_forget(cs_loop *loop, cs_handle *h); /* before its descriptor is closed */
+
+/* Tells a level-triggered backend what is waited for on the handle. */
+void cs_loop_tell(cs_loop *loop, cs_handle *h);
+
+/* --- the hub --- */
+void cs_hub_ready(cs_loop *loop, cs_handle *h);  /* the poller reported something */
+void cs_hub_forget(cs_loop *loop, cs_handle *h); /* out of the list */
+unsigned cs_hub_wants(const cs_handle *h);       /* CS_READ, CS_WRITE: to be reported */
 
 #endif

@@ -20,6 +20,7 @@ local M = {
   resume = core.resume,
   wrap = core.wrap,
   waiters = core.waiters,
+  hub = core.hub,
   fileno = core.fileno,
   backend = core.backend,
   backends = core.backends,

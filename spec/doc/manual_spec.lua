@@ -18,7 +18,7 @@ for _, page in ipairs(manual.gather()) do
 end
 
 -- What a module keeps for csock's other modules.
-local private = { ["csock.loop"] = { waiters = true }, task = { watch = true, daemon = true } }
+local private = { ["csock.loop"] = { waiters = true, hub = true }, task = { watch = true, daemon = true } }
 
 local function missing(has, documented, except)
   local list = {}

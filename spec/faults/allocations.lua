@@ -592,4 +592,23 @@ return {
       csock.run(function() assert(assert(reader:join()) == "x") end)
     end,
   },
+  ["the hub"] = {
+    prepare = function()
+      local csock, a, b = pair()
+      assert(a:sendall "x")
+      b:settimeout(0)
+      function csock.loop.onerror() end
+      return csock, b
+    end,
+    run = function(csock, b)
+      local hub = csock.loop.hub
+      csock.run(function()
+        assert(hub.add(b, csock, true, false))
+        hub.wait()
+        assert(hub.next() == csock and b:recv(10) == "x")
+        assert(#hub.objects() == 1)
+        hub.remove(b)
+      end)
+    end,
+  },
 }
