@@ -137,7 +137,7 @@ uninstall:
 DEPS = @LUA='$(LUA)' LUA_VERSION='$(LUA_VERSION)' LUA_CFLAGS='$(strip $(LUA_CFLAGS))' spec/support/deps.sh
 
 deps:
-	$(DEPS) cc lua headers busted luacheck luarocks
+	$(DEPS) cc lua headers busted luacheck luarocks services
 
 deps-demo:
 	$(DEPS) cc lua headers

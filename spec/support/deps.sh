@@ -16,6 +16,7 @@ have() {
     lua) "$LUA" -v 2>&1 | grep -q 'Lua 5\.[45]' ;;
     headers) test -n "${LUA_CFLAGS:-}" ;;
     busted) lua_finds busted.runner ;;
+    services) test -e /etc/services ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -39,17 +40,22 @@ package() {
     apt:busted) echo lua-busted ;;
     apt:luacheck) echo lua-check ;;
     apt:ldoc) echo lua-ldoc ;;
+    apt:services) echo netbase ;;
     apt:*) echo "$1" ;;
     *:busted | *:luacheck | *:ldoc) echo rock "$1" ;;
     *:cc) echo gcc ;;
+    dnf:services) echo setup ;;
     dnf:headers) echo lua-devel ;;
     dnf:clang-format) echo clang-tools-extra ;;
+    apk:services) echo alpine-baselayout-data ;;
     apk:lua) echo lua5.4 ;;
     apk:headers) echo lua5.4-dev musl-dev ;;
     apk:luarocks) echo luarocks5.4 ;;
     apk:clang-format) echo clang-extra-tools ;;
     pacman:headers) echo lua ;;
+    pacman:services) echo iana-etc ;;
     pacman:clang-format) echo clang ;;
+    zypper:services) echo netcfg ;;
     zypper:lua) echo lua54 ;;
     zypper:headers) echo lua54-devel ;;
     zypper:luarocks) echo lua54-luarocks ;;
@@ -93,8 +99,11 @@ if [ $system = apt ] && { [ -z "$sudo" ] || sudo -n true 2>/dev/null; }; then
   }
   # An old list may still do, when the network does not.
   run apt-get update -qq || true
-  run apt-get install -y -qq --no-install-recommends $packages </dev/null
-  exit
+  log=$(mktemp)
+  run apt-get install -y -qq --no-install-recommends $packages </dev/null >"$log" 2>&1 && status=0 || status=$?
+  [ $status = 0 ] || cat "$log" >&2
+  rm -f "$log"
+  exit $status
 fi
 
 case $system in
