@@ -84,7 +84,7 @@ help:
 	@echo 'make deps       install what building and testing need'
 	@echo 'make doc        the reference manual, into build/doc/html'
 	@echo 'make bench      speed and memory, against C and other libraries (BENCHES="lines" for some)'
-	@echo 'make lint       gcc and clang, clang-format, cppcheck, luacheck, rockspec'
+	@echo 'make lint       gcc and clang, clang-format, cppcheck, luacheck, rockspec, manual'
 	@echo 'make sanitize   all specs under AddressSanitizer and UBSan'
 	@echo 'make valgrind   the specs of the core under valgrind'
 	@echo 'make faults     a failing allocator, failing system calls'
@@ -143,7 +143,7 @@ deps-demo:
 	$(DEPS) cc lua headers
 
 deps-lint: deps
-	$(DEPS) gcc clang clang-format cppcheck
+	$(DEPS) gcc clang clang-format cppcheck ldoc
 
 deps-doc:
 	$(DEPS) cc lua headers ldoc
@@ -206,13 +206,14 @@ lint: deps-lint
 run-lint:
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror objects
 	$(AGAIN) BUILD=build/clang CC=clang WERROR=-Werror objects
-	clang-format --dry-run -Werror $(C_FILES)
+	@clang-format --dry-run -Werror $(C_FILES)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -j 2 -D__linux__ -D__GNUC__ -Icsrc csrc spec
 	@for f in $(LUA_CHECKED); do $(LUAC) -p $$f || exit; done
 	luacheck --quiet --no-color .
 	luarocks --lua-version=$(LUA_VERSION) lint rockspec/csock-scm-1.rockspec
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror check-layers
+	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror run-doc
 
 objects: $(CORE) $(SUPPORT)
 
@@ -249,7 +250,7 @@ run-valgrind: objects
 	  END { exit !found }' $(VALGRIND_LOG)
 
 faults: deps
-	$(AGAIN) run-faults
+	$(AGAIN) run-faults WERROR=-Werror
 
 run-faults: objects
 	@$(BUSTED) spec/faults
