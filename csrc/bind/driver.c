@@ -147,14 +147,18 @@ static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again)
   return lua_yieldk(L, 0, (lua_KContext)task, resumed);
 }
 
+static bool in_line(const cs_queue *q) {
+  return q->last != NULL || q->woken > 0;
+}
+
 /* Whether a first try would be in vain: the poller has reported nothing since the last one, or
    others have been waiting longer. */
 static bool in_vain(const cs_loop *loop, const cs_op *op) {
   const cs_handle *h = op->h;
   if (op->first == CS_READABLE)
     return (h->flags & (CS_H_LOOP | CS_H_WATCHED | CS_H_READ)) == loop->watched ||
-           h->readers.last != NULL;
-  if (op->first == CS_WRITABLE) return h->writers.last != NULL;
+           in_line(&h->readers);
+  if (op->first == CS_WRITABLE) return in_line(&h->writers);
   return false;
 }
 
@@ -162,10 +166,8 @@ static bool in_vain(const cs_loop *loop, const cs_op *op) {
    poller says nothing of it, since nothing has changed. */
 static void pass_turn(const cs_op *op) {
   cs_handle *h = op->h;
-  if (op->first == CS_READABLE && h->readers.last != NULL && (h->flags & CS_H_READ))
-    cs_wake(&h->readers, false);
-  if (op->first == CS_WRITABLE && h->writers.last != NULL && (h->flags & CS_H_WRITE))
-    cs_wake(&h->writers, false);
+  if (op->first == CS_READABLE && (h->flags & CS_H_READ)) cs_wake_next(&h->readers);
+  if (op->first == CS_WRITABLE && (h->flags & CS_H_WRITE)) cs_wake_next(&h->writers);
 }
 
 /* Whether the current task has had its share of this turn, and can be suspended here. */
@@ -196,15 +198,19 @@ static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
       return end_with(L, op, EAGAIN);
     }
     if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
-    if (n != CS_AGAIN) return suspend(L, loop, op, n, again);
-    if (cs_clock_left(op->deadline) == 0) return end_with(L, op, ETIMEDOUT);
-    if (spent(L, loop)) return suspend(L, loop, op, CS_YIELD, again);
+    if (n != CS_AGAIN) return suspend(L, loop, op, n, again || n == CS_YIELD);
+    if (cs_clock_left(op->deadline) == 0) {
+      pass_turn(op);
+      return end_with(L, op, ETIMEDOUT);
+    }
+    if (spent(L, loop)) return suspend(L, loop, op, CS_YIELD, true);
   }
 }
 
 static int resumed(lua_State *L, int status, lua_KContext context) {
   cs_task *task = (cs_task *)context;
   (void)status;
+  if (task->loop->current != task) return luaL_error(L, "only the loop may resume a waiting task");
   cs_task_resumed(L, task);
   if (task->timed_out) return end_with(L, &task->op, ETIMEDOUT);
   return drive_task(L, task->loop, &task->op, true);

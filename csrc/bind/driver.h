@@ -18,6 +18,7 @@ struct cs_task;
    member. */
 typedef struct cs_queue {
   struct cs_task *last; /* NULL: empty */
+  unsigned woken;       /* how many have left it and are ready: they come before who stands in it */
 } cs_queue;
 
 /* A descriptor that can be waited on; part of sockets, streams, epoll objects, the resolver. */

@@ -15,15 +15,19 @@ static const char report_key = 'r'; /* registry: the function that is told of un
 
 /* --- the loop --- */
 
+static const int closing = 1; /* instead of the fork mark, while the state is being closed */
+
 static int loop_gc(lua_State *L) {
   cs_loop *loop = cs_object_check(L, 1, &loop_class);
   if (loop->poller != NULL) loop->ops->free(loop->poller);
   loop->poller = NULL;
   free(loop->events);
   loop->events = NULL;
+  loop->next = loop->count = 0;
+  loop->current = NULL; /* the state may be closed from within a task */
   cs_timers_free(&loop->timers);
-  cs_forkmark_free(loop->here);
-  loop->here = NULL;
+  if (loop->here != &closing) cs_forkmark_free(loop->here);
+  loop->here = &closing;
   return 0;
 }
 
@@ -136,6 +140,7 @@ void cs_wake(cs_queue *q, bool all) {
   while ((task = cs_queue_take(q)) != NULL) {
     cs_task_ready(task);
     task->turn = q;
+    q->woken++;
     if (!all) return;
   }
 }
@@ -270,6 +275,12 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
     if (op->ptr != NULL) cs_queue_append(op->ptr, task);
     break;
   case CS_YIELD:
+    /* In the middle of an operation the task keeps its place, so that nobody's bytes come between
+       its own; its timer ends the wait. */
+    if (again && op->first != 0 && wait_for_handle(loop, task, op->h, op->first, true) == 0) {
+      task->until = cs_clock_now() + 1;
+      break;
+    }
     task->until = CS_FOREVER;
     enter_ready(task);
     return 0;
@@ -325,12 +336,13 @@ static void serve_queue(lua_State *L, cs_loop *loop, cs_queue *q) {
     cs_wake(q, true);
     return;
   }
+  if (q->woken > 0) return; /* it will find the handle ready */
   cs_task *task = cs_queue_take(q);
   cs_task_withdraw(task);
   task->timed_out = false;
   cs_task_resume(L, task);
   /* The handle may be gone now; then its event is too. */
-  if (e->data == h && (h->flags & ready)) cs_wake(q, false);
+  if (e->data == h && (h->flags & ready)) cs_wake_next(q);
 }
 
 static void dispatch(lua_State *L, cs_loop *loop) {
@@ -404,7 +416,8 @@ static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
     until = 0; /* what ran may be what the caller waits for */
   else if (until == CS_FOREVER && loop->events_waited == 0)
     return ran ? 0 : EDEADLK;
-  if (until != 0 || loop->events_waited > 0)
+  bool left_over = loop->next < loop->count; /* by a run that an error has ended */
+  if (!left_over && (until != 0 || loop->events_waited > 0))
     err = sleep_for_events(L, loop, until == 0 ? 0 : cs_clock_left(until));
   if (err != 0) return err;
   cs_check_interrupt(L);
@@ -430,6 +443,7 @@ static int run_protected(lua_State *L) {
 
 int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   run_call call = {.loop = loop, .deadline = deadline, .once = once};
+  if (loop->poller == NULL) return ECANCELED; /* the state is being closed */
   if (*loop->here == 0) cs_loop_renew(L, loop);
   if (loop->running) return luaL_error(L, "the loop is running already");
   luaL_checkstack(L, 8, NULL);
@@ -438,7 +452,6 @@ int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   lua_pushlightuserdata(L, &call);
   int status = lua_pcall(L, 1, 0, 0);
   loop->running = false;
-  loop->next = loop->count = 0;
   if (status != LUA_OK) {
     cs_task_cancel_all(L, loop);
     lua_error(L);
@@ -542,7 +555,7 @@ The descriptor of the loop's poller: readable when there is something for `step`
 */
 static int loop_fileno(lua_State *L) {
   const cs_loop *loop = cs_loop_get(L);
-  lua_pushinteger(L, loop->ops->fileno(loop->poller));
+  lua_pushinteger(L, loop->poller != NULL ? loop->ops->fileno(loop->poller) : -1);
   return 1;
 }
 

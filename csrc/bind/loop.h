@@ -107,6 +107,12 @@ void cs_task_withdraw(cs_task *task); /* out of its queue; no event is awaited a
 
 /* Makes the tasks in the queue ready, or the first of them. */
 void cs_wake(cs_queue *q, bool all);
+
+/* The first one's turn has come, unless it is another one's already. */
+static inline void cs_wake_next(cs_queue *q) {
+  if (q->last != NULL && q->woken == 0) cs_wake(q, false);
+}
+
 void cs_task_ready(cs_task *task);
 
 /* --- for the driver --- */

@@ -80,15 +80,21 @@ static void finish(lua_State *L, cs_task *task, int status) {
   lua_pop(L, 2);
 }
 
+static void end_turn(cs_task *task) {
+  if (task->turn != NULL) task->turn->woken--;
+  task->turn = NULL;
+}
+
 void cs_task_resume(lua_State *L, cs_task *task) {
   cs_loop *loop = task->loop;
-  int nargs = lua_status(task->co) == LUA_YIELD ? 0 : lua_gettop(task->co) - 1, nresults;
+  int top = lua_gettop(task->co), nresults;
+  int nargs = lua_status(task->co) == LUA_YIELD || top == 0 ? 0 : top - 1;
   loop->current = task;
   loop->innermost = task->co;
   loop->budget = CS_BUDGET;
   loop->passing = false;
   task->status = CS_TASK_RUNNING;
-  task->turn = NULL;
+  end_turn(task);
   int status = lua_resume(task->co, L, nargs, &nresults);
   loop->current = NULL;
   if (status == LUA_OK) {
@@ -104,11 +110,11 @@ void cs_task_resume(lua_State *L, cs_task *task) {
 }
 
 void cs_task_cancel(lua_State *L, cs_task *task) {
-  cs_queue *turn = task->turn;
-  task->turn = NULL;
-  if (turn != NULL)
-    cs_wake(turn, false); /* before its stack, which keeps the queue's owner, is gone */
+  cs_queue *q = task->turn != NULL ? task->turn : task->queue;
+  end_turn(task);
   cs_task_withdraw(task);
+  /* Before its stack, which keeps the queue's owner, is gone. Who is woken in vain waits again. */
+  if (q != NULL && q != &task->loop->ready) cs_wake_next(q);
   if (task->joined != NULL) {
     cs_handle_close(task->joined);
     task->joined = NULL;
@@ -136,6 +142,7 @@ void cs_task_drop_all(lua_State *L, cs_loop *loop) {
     cs_task *task = cs_object_test(L, -1, &cs_task_class);
     lua_pop(L, 1);
     if (task == NULL || task == loop->current || task->status >= CS_TASK_DONE) continue;
+    end_turn(task);
     cs_task_withdraw(task);
     cs_timers_remove(&loop->timers, &task->timer);
     task->status = CS_TASK_CANCELLED;

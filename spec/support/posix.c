@@ -323,6 +323,15 @@ static int l_getpid(lua_State *L) {
   return 1;
 }
 
+/* fork() -> the child's pid, 0 in the child */
+static int l_fork(lua_State *L) {
+  fflush(NULL); /* or both would write what is buffered */
+  pid_t pid = fork();
+  if (pid < 0) return fail(L, "fork", errno);
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
 /* environ() -> {"NAME=value", ...} */
 static int l_environ(lua_State *L) {
   lua_newtable(L);
@@ -523,6 +532,7 @@ static const luaL_Reg functions[] = {
     {"kill", l_kill},
     {"waitpid", l_waitpid},
     {"getpid", l_getpid},
+    {"fork", l_fork},
     {"environ", l_environ},
     {"fds", l_fds},
     {"fd_flags", l_fd_flags},
