@@ -41,6 +41,59 @@ describe("tasks on one socket", function()
     assert.equal(3, done)
   end)
 
+  it("send one after the other: nobody's bytes come between another one's", function()
+    local SIZE = 3000000
+    local order = {}
+    csock.run(function()
+      for i = 1, 3 do csock.spawn(function() assert(a:sendall(tostring(i):rep(SIZE))) end) end
+      csock.spawn(function()
+        csock.sleep(0.001)
+        assert(a:sendall(("4"):rep(SIZE)))
+      end)
+      local got = 0
+      while got < 4 * SIZE do
+        local data = assert(b:recv(1000))
+        got = got + #data
+        for run in data:gsub("(.)%1*", "%1"):gmatch "." do
+          if order[#order] ~= run then order[#order + 1] = run end
+        end
+      end
+    end)
+    assert.equal("1234", table.concat(order))
+  end)
+
+  it("pass the turn on when a sender is cancelled that has more to send", function()
+    local sent
+    csock.run(function()
+      local first = csock.spawn(function() a:sendall(("x"):rep(100000000)) end)
+      local second = csock.spawn(function() sent = a:sendall("y") end)
+      for _ = 1, 50 do b:recv(1000) end
+      first:cancel()
+      repeat local data = assert(b:recv(65536)) until data:find "y"
+      second:join(5)
+    end)
+    assert.equal(1, sent)
+  end)
+
+  it("pass the turn on when a sender's time is over", function()
+    local sent
+    csock.run(function()
+      local failed
+      csock.spawn(function()
+        a:settimeout(0.02)
+        failed = select(3, a:sendall(("x"):rep(100000000)))
+      end)
+      local second = csock.spawn(function()
+        a:settimeout(nil)
+        sent = a:sendall("y")
+      end)
+      repeat local data = assert(b:recv(1000)) until data:find "y"
+      second:join(5)
+      assert.equal(csock.errno.ETIMEDOUT, failed)
+    end)
+    assert.equal(1, sent)
+  end)
+
   it("pass the turn on when the one whose turn it is gets cancelled", function()
     local got = {}
     csock.run(function()
