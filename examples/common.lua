@@ -93,6 +93,25 @@ function example.option(option)
   return false
 end
 
+--- The value of an option of the command line, such as the URL of "--bus URL"; both are taken off.
+function example.value(option)
+  for i, text in ipairs(arg) do
+    if text == option then
+      if not arg[i + 1] then example.fail("%s needs a value", option) end
+      table.remove(arg, i)
+      return table.remove(arg, i)
+    end
+  end
+end
+
+--- The same for a whole number, with a default.
+function example.number(option, default)
+  local text = example.value(option) or tostring(default)
+  local number = text:find "^%d+$" and math.tointeger(text)
+  if not number then example.fail("%s must be a whole number, not '%s'", option, text) end
+  return number
+end
+
 -- Servers -----------------------------------------------------------------------------------------
 
 --- Says which port a server got that was started on port 0 (any free one).
@@ -135,6 +154,23 @@ function example.wait(socket)
     if #ready == 0 or ready[1] == socket then return #ready > 0 end
     if not io.read() then os.exit(0, true) end
   end
+end
+
+--- Runs the loop, for servers that consist of tasks. Ctrl-D ends it, and Ctrl-C the program.
+function example.run_loop()
+  if example.keyboard() then
+    csock.spawn(function()
+      while true do
+        assert(csock.select({ io.stdin }, {}, {}))
+        if not example.keyboard() then
+          csock.sleep(1) -- in the background now: what is typed is not for us
+        elseif not io.read() then
+          return csock.loop.stop()
+        end
+      end
+    end)
+  end
+  assert(csock.run())
 end
 
 --- Asks for a line: nil at the end of the input (Ctrl-D).

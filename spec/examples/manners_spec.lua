@@ -5,7 +5,7 @@ local csock = require "csock"
 local servers = {
   "tsTserv", "tsTserv6", "tsTserv_safe", "tsUserv", "thanks_server", "select_server", "poll_server",
   "echo_stream_server", "echo_dgram_server", "command_server", "daytime_server", "chat_server",
-  "safe_send --receive", "chat_half --listen", "chat_full --listen",
+  "chat_rooms", "safe_send --receive", "chat_half --listen", "chat_full --listen",
 }
 
 -- Clients that meet a refusal as soon as they start.
@@ -98,7 +98,9 @@ describe("examples:", function()
     end)
   end
 
-  for _, command in ipairs { "tsTserv", "tsUserv", "select_server", "poll_server", "chat_server" } do
+  for _, command in ipairs {
+    "tsTserv", "tsUserv", "select_server", "poll_server", "chat_server", "chat_rooms",
+  } do
     it(command .. " ends on Ctrl-D at a terminal with status 0", function()
       local program = example.start_at_terminal(command, "127.0.0.1", "0")
       program:expect("listening on port %d+")
@@ -109,7 +111,7 @@ describe("examples:", function()
 
   for _, command in ipairs {
     "tsTserv", "tsTserv_safe", "select_server", "poll_server", "echo_stream_server",
-    "command_server", "chat_server",
+    "command_server", "chat_server", "chat_rooms",
   } do
     it(command .. " has closed every socket when Ctrl-C ends it with a client connected", function()
       local server = example.start_with_warnings(command, "127.0.0.1", "0")
@@ -174,7 +176,7 @@ describe("examples:", function()
     end)
   end
 
-  for _, command in ipairs { "select_server", "poll_server", "chat_server" } do
+  for _, command in ipairs { "select_server", "poll_server", "chat_server", "chat_rooms" } do
     it(command .. " outlives a time without descriptors, and serves who waited", function()
       local server = example.start_with_descriptors(10, command, "127.0.0.1", "0")
       local port = server:expect("listening on port (%d+)\n")
