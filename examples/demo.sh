@@ -28,12 +28,12 @@ while IFS= read -r line; do
 done <"$dir/server" &
 echoes=$!
 : >"$dir/log"
-"$LUA" examples/tsTserv.lua localhost 0 </dev/null >"$dir/server" 2>&1 &
+"$LUA" examples/tsTserv.lua 127.0.0.1 0 </dev/null >"$dir/server" 2>&1 &
 server=$!
 
 port= tries=0
 while [ -z "$port" ]; do
-  kill -0 $server 2>/dev/null || fail 'the server ended'
+  kill -0 $server 2>/dev/null || { wait $echoes; fail 'the server ended'; }
   tries=$((tries + 1))
   [ $tries -le 200 ] || fail 'the server did not say its port'
   sleep 0.05
@@ -41,7 +41,7 @@ while [ -z "$port" ]; do
 done
 
 # The client. What it is told is shown behind its prompt, as at a terminal.
-"$LUA" examples/tsTclnt.lua localhost "$port" <"$dir/in" >"$dir/out" 2>&1 &
+"$LUA" examples/tsTclnt.lua 127.0.0.1 "$port" <"$dir/in" >"$dir/out" 2>&1 &
 client=$!
 exec 3>"$dir/in" 4<"$dir/out"
 for text in 'hi' 'how are you?' 'goodbye'; do

@@ -37,10 +37,12 @@ function Race:__close()
 end
 
 local function run_attempt(race, i, attempt, info)
-  local s, err = attempt(info)
+  local ok, s, err = pcall(attempt, info)
   race.tasks[loop.current()] = nil
   race.under_way = race.under_way - 1
-  if s and race.winner then
+  if not ok then
+    race.raised = race.raised or { s }
+  elseif s and race.winner then
     s:close()
   elseif s then
     race.winner = s
@@ -54,7 +56,8 @@ end
 -- outcome, `ATTEMPT_DELAY` apart, or at once when one has failed. The others' sockets are closed.
 -- Must be called in a task.
 -- @tparam {table,...} infos in the order of the tries
--- @tparam function attempt `attempt(info)` gives a connected socket, or nil and an error
+-- @tparam function attempt `attempt(info)` gives a connected socket, or nil and an error; what it
+-- raises is raised again
 -- @treturn[1] socket
 -- @treturn[2] nil
 -- @treturn[2] {error,...} what each address said
@@ -70,7 +73,8 @@ function M.connect(infos, attempt)
       race.tasks[loop.spawn(run_attempt, race, i, attempt, infos[i])] = true
     end
     race.changed:wait(i < #infos and M.ATTEMPT_DELAY or nil)
-  until race.winner or (i == #infos and race.under_way == 0)
+  until race.winner or race.raised or (i == #infos and race.under_way == 0)
+  if race.raised then error(race.raised[1], 0) end -- a wrong argument: the others would raise it, too
   local winner = race.winner
   race.winner = nil
   return winner, race.errors

@@ -237,7 +237,11 @@ return function(csock)
   -- @tparam[opt=""] string name a name or an address; `""` is this machine
   -- @treturn string the full name; the name itself if there is no better one
   function csock.getfqdn(name)
-    name = (name or ""):match("^%s*(.-)%s*$")
+    if name == nil then name = "" end
+    if type(name) ~= "string" then
+      error(("bad argument #1 to 'getfqdn' (string expected, got %s)"):format(type(name)), 2)
+    end
+    name = name:match("^%s*(.-)%s*$")
     if name == "" or name == "0.0.0.0" or name == "::" then name = csock.gethostname() end
     local host, aliases = csock.gethostbyaddr(name)
     if not host then return name end

@@ -91,6 +91,19 @@ describe("happy eyeballs", function()
     for _, filler in ipairs(fillers) do filler:close() end
   end)
 
+  it("raises what an attempt raises, such as a wrong argument", function()
+    local info = { addr = csock.address(csock.AF_INET, "127.0.0.1", 1) }
+    local ok, message = csock.run(function()
+      return pcall(happy.connect, { info, info }, function() error("no such source", 0) end)
+    end)
+    assert.same({ false, "no such source" }, { ok, message })
+    ok, message = csock.run(function() -- no host: both loopback addresses
+      return pcall(csock.create_connection, { nil, 1 }, { source_address = 5 })
+    end)
+    assert.is_false(ok)
+    assert.matches("host: string expected", message)
+  end)
+
   it("connects to localhost by name in a task", function()
     local server <close> = assert(csock.create_server { "127.0.0.1", 0 })
     local s <close> = assert(csock.run(function()

@@ -286,6 +286,12 @@ describe("getfqdn", function()
     assert.equal("192.0.2.1", csock.getfqdn " 192.0.2.1 ")
   end)
 
+  it("raises for anything but a string", function()
+    for _, wrong in ipairs { 5, {}, true } do
+      assert.error_matches(function() csock.getfqdn(wrong) end, "bad argument #1 to 'getfqdn' %(string expected, got")
+    end
+  end)
+
   it("asks for this machine's name without an argument", function()
     local asked
     csock.gethostbyaddr = function(name)
