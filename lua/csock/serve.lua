@@ -106,8 +106,11 @@ return function(create_server, address, handler, options)
   end
   local listener = address
   if type(address) ~= "userdata" or not address.accept then
-    local err, errno
-    listener, err, errno = create_server(address, options)
+    local listening, err, errno = {}, nil, nil
+    for name, value in pairs(options) do
+      if name ~= "max_connections" then listening[name] = value end
+    end
+    listener, err, errno = create_server(address, listening)
     if not listener then return nil, err, errno end
   end
   local server = setmetatable({

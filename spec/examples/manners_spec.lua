@@ -5,20 +5,20 @@ local csock = require "csock"
 local servers = {
   "tsTserv", "tsTserv6", "tsTserv_safe", "tsUserv", "thanks_server", "select_server", "poll_server",
   "echo_stream_server", "echo_dgram_server", "command_server", "daytime_server", "chat_server",
-  "chat_rooms", "safe_send --receive", "chat_half --listen", "chat_full --listen",
+  "chat_rooms", "sleep_server", "safe_send --receive", "chat_half --listen", "chat_full --listen",
 }
 
 -- Clients that meet a refusal as soon as they start.
 local tcp_clients = {
   "tsTclnt", "tsTclnt6", "tsTclnt_safe", "thanks_client", "select_two", "echo_stream_client",
-  "command_client", "web_client", "safe_send", "chat_half", "chat_full",
+  "command_client", "sleep_client", "web_client", "safe_send", "chat_half", "chat_full",
 }
 
 -- Clients that wait at a prompt, and the server that each needs.
 local prompts = {
   tsTclnt = "tsTserv", tsTclnt6 = "tsTserv6", tsTclnt_safe = "tsTserv_safe", tsUclnt = "tsUserv",
   echo_stream_client = "echo_stream_server", echo_dgram_client = "echo_dgram_server",
-  command_client = "command_server",
+  command_client = "command_server", sleep_client = "sleep_server",
 }
 
 local alone = { "socket_options", "select_stdin", "hosts_and_services", "connected_dgram", "daytime" }
@@ -99,7 +99,7 @@ describe("examples:", function()
   end
 
   for _, command in ipairs {
-    "tsTserv", "tsUserv", "select_server", "poll_server", "chat_server", "chat_rooms",
+    "tsTserv", "tsUserv", "select_server", "poll_server", "chat_server", "chat_rooms", "sleep_server",
   } do
     it(command .. " ends on Ctrl-D at a terminal with status 0", function()
       local program = example.start_at_terminal(command, "127.0.0.1", "0")
@@ -111,7 +111,7 @@ describe("examples:", function()
 
   for _, command in ipairs {
     "tsTserv", "tsTserv_safe", "select_server", "poll_server", "echo_stream_server",
-    "command_server", "chat_server", "chat_rooms",
+    "command_server", "chat_server", "chat_rooms", "sleep_server",
   } do
     it(command .. " has closed every socket when Ctrl-C ends it with a client connected", function()
       local server = example.start_with_warnings(command, "127.0.0.1", "0")
@@ -176,7 +176,7 @@ describe("examples:", function()
     end)
   end
 
-  for _, command in ipairs { "select_server", "poll_server", "chat_server", "chat_rooms" } do
+  for _, command in ipairs { "select_server", "poll_server", "chat_server", "chat_rooms", "sleep_server" } do
     it(command .. " outlives a time without descriptors, and serves who waited", function()
       local server = example.start_with_descriptors(10, command, "127.0.0.1", "0")
       local port = server:expect("listening on port (%d+)\n")
