@@ -1,0 +1,95 @@
+-- What README.md shows can be pasted, and prints what it says.
+local csock = require "csock"
+local process = require "spec.support.process"
+local tree = require "spec.support.tree"
+
+-- The blocks of Lua, in order, with `port` instead of the port that they use.
+local function blocks(port)
+  local list = {}
+  for block in tree.read("README.md"):gmatch "```lua\n(.-)```" do
+    list[#list + 1] = (block:gsub("21567", tostring(port)))
+  end
+  return list
+end
+
+local function free_port()
+  local s <close> = assert(csock.create_server { "", 0 })
+  return s:getsockname().port
+end
+
+local function block_with(pattern, port)
+  for _, block in ipairs(blocks(port)) do
+    if block:find(pattern) then return block end
+  end
+  error("README.md has no block with " .. pattern)
+end
+
+local function prompt()
+  local p = process.lua({ "-i" }, { pty = true })
+  p:expect "> "
+  return p
+end
+
+describe("README.md", function()
+  it("shows a server and a client that can be typed at two prompts", function()
+    local port = free_port()
+    local server <close>, lines = prompt(), {}
+    for line in block_with("listener:accept", port):gmatch "[^\n]+" do lines[#lines + 1] = line end
+    local function answer(i)
+      server:write(lines[i], "\n")
+      if not lines[i]:find "accept" then server:expect "\n> " end
+    end
+    local i = 0
+    repeat
+      i = i + 1
+      answer(i)
+    until lines[i]:find "accept"
+    do
+      local client <close> = prompt()
+      for line in block_with('create_connection{"localhost"', port):gmatch "[^\n]+" do
+        client:write(line, "\n")
+        if line:find "recv" then
+          for k = i + 1, #lines do answer(k) end
+          client:expect "\n%[[^%]\n]+%] hi\r\n> "
+        else
+          client:expect "\n> "
+        end
+      end
+    end
+    assert.matches("connected from:\t%('127.0.0.1', %d+%)", server.out)
+  end)
+
+  it("shows a server for many clients", function()
+    local port = free_port()
+    local server <close> = process.lua { "-e", block_with("csock.serve", port) }
+    local clients = {}
+    local deadline = csock.now() + 10
+    repeat
+      clients[1] = csock.create_connection { "localhost", port }
+    until clients[1] or csock.now() > deadline
+    clients[2] = assert(csock.create_connection { "localhost", port })
+    for i, client in ipairs(clients) do
+      assert(client:sendall("hi " .. i))
+      assert.matches("^%[.+%] hi " .. i .. "$", client:recv(1024))
+    end
+    for _, client in ipairs(clients) do client:close() end
+    server:signal "SIGINT"
+    server:wait()
+  end)
+
+  it("says what its other examples print", function()
+    local checked = 0
+    for _, block in ipairs(blocks(1)) do
+      local expected = {}
+      if not block:find "accept" and not block:find "csock.serve" and not block:find "recv" then
+        for line in block:gmatch "[^\n]+" do expected[#expected + 1] = line:match "%-%->%s(.*)$" end
+        local status, out, err = process.run { process.interpreter, "-e", "csock = require 'csock'\n" .. block }
+        assert.equal("", err)
+        assert.equal(0, status)
+        assert.equal(table.concat(expected, "\n") .. "\n", out)
+        checked = checked + #expected
+      end
+    end
+    assert.is_true(checked >= 5)
+  end)
+end)
