@@ -272,7 +272,7 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
     loop->events_waited += task->outside;
     /* FALLTHROUGH */
   case CS_PARK:
-    if (op->ptr != NULL) cs_queue_append(op->ptr, task);
+    if (op->ptr != NULL) (op->flags ? cs_queue_prepend : cs_queue_append)(op->ptr, task);
     break;
   case CS_YIELD:
     /* In the middle of an operation the task keeps its place, so that nobody's bytes come between

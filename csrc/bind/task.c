@@ -110,11 +110,11 @@ void cs_task_resume(lua_State *L, cs_task *task) {
 }
 
 void cs_task_cancel(lua_State *L, cs_task *task) {
-  cs_queue *q = task->turn != NULL ? task->turn : task->queue;
+  cs_queue *q = task->turn != NULL ? task->turn : task->outside ? task->queue : NULL;
   end_turn(task);
   cs_task_withdraw(task);
   /* Before its stack, which keeps the queue's owner, is gone. Who is woken in vain waits again. */
-  if (q != NULL && q != &task->loop->ready) cs_wake_next(q);
+  if (q != NULL) cs_wake_next(q);
   if (task->joined != NULL) {
     cs_handle_close(task->joined);
     task->joined = NULL;
@@ -129,7 +129,7 @@ void cs_task_cancel_all(lua_State *L, cs_loop *loop) {
   for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, -1); i <= n; i++) {
     lua_rawgeti(L, -1, i);
     cs_task *task = cs_object_test(L, -1, &cs_task_class);
-    if (task != NULL && task->status < CS_TASK_DONE) cs_task_cancel(L, task);
+    if (task != NULL && task->status < CS_TASK_DONE && !task->daemon) cs_task_cancel(L, task);
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
@@ -360,12 +360,14 @@ static int wait_attempt(lua_State *L, cs_op *op) {
   return 1;
 }
 
-/* waiters:wait([timeout]): until woken; outside of tasks, for one turn of the loop. */
+/* waiters:wait([timeout [, first]]): until woken; outside of tasks, for one turn of the loop. `first`:
+   ahead of those who wait already. */
 static int waiters_wait(lua_State *L) {
   cs_op op;
   waiters *w = cs_object_check(L, 1, &waiters_class);
   cs_op_init(&op, "wait", wait_attempt, NULL, cs_check_timeout(L, 2));
   op.ptr = &w->queue;
+  op.flags = lua_toboolean(L, 3);
   return cs_drive(L, &op);
 }
 

@@ -98,30 +98,39 @@ local function descriptor(object)
   return type(object) == "number" and object or object:fileno()
 end
 
-local function watch(tasks, select, object, f, ...)
-  local fd = descriptor(object)
-  if tasks[fd] then tasks[fd]:cancel() end
-  tasks[fd] = core.spawn(function(...)
-    while true do
-      assert(select(object))
-      f(...)
-    end
-  end, ...)
-  return tasks[fd]
-end
-
 local function unwatch(tasks, object)
   local fd = descriptor(object)
   local task = tasks[fd]
   tasks[fd] = nil
-  return task ~= nil and task:cancel()
+  if task and task ~= core.current() then task:cancel() end -- one that ends itself runs to its end
+  return task ~= nil
 end
 
-local function readable(object) return csock_core.select({ object }, {}, {}) end
-local function writable(object) return csock_core.select({}, { object }, {}) end
+local function watch(tasks, select, object, f, ...)
+  local fd = descriptor(object)
+  assert(select(object, 0)) -- a bad descriptor is found out here and now
+  unwatch(tasks, object)
+  local task
+  task = core.spawn(function(...)
+    local _ <close> = guard(function()
+      if tasks[fd] == task then tasks[fd] = nil end
+    end)
+    repeat
+      local ok, err = select(object)
+      if not ok and err.name == "EBADF" then return end -- it was closed meanwhile
+      assert(ok, err)
+      f(...)
+    until tasks[fd] ~= task
+  end, ...)
+  tasks[fd] = task
+  return task
+end
 
---- Calls a function whenever a descriptor is readable, until `remove_reader`. A descriptor has one
--- reader; another one takes its place.
+local function readable(object, timeout) return csock_core.select({ object }, {}, {}, timeout) end
+local function writable(object, timeout) return csock_core.select({}, { object }, {}, timeout) end
+
+--- Calls a function whenever a descriptor is readable, until `remove_reader`, or until the function
+-- raises an error or the object is closed. A descriptor has one reader; another one takes its place.
 -- Source: asyncio's `loop.add_reader`.
 -- @param object a socket, stream, Lua file, descriptor, or anything with a `fileno` method
 -- @tparam function f
@@ -335,13 +344,17 @@ function Queue:full() return self:qsize() >= self.maxsize end
 local function wait_while(self, blocked, waiters, call, timeout)
   if timeout == 0 then return fail(call, csock_core.errno.EAGAIN) end
   local left = countdown(timeout)
+  local done = false
   local _ <close> = guard(function()
-    if not blocked(self) then waiters:wake() end
+    if not done and not blocked(self) then waiters:wake() end
   end)
+  local again = false
   repeat
-    local ok, err, errno = waiters:wait(left())
+    local ok, err, errno = waiters:wait(left(), again)
     if not ok then return nil, err, errno end
+    again = true -- somebody else was faster: the next to be woken
   until not blocked(self) or self.closed
+  done = true
   return true
 end
 
