@@ -61,6 +61,7 @@ build = {
         "csrc/bind/error.c",
         "csrc/bind/lookup.c",
         "csrc/bind/loop.c",
+        "csrc/bind/loop_any.c",
         "csrc/bind/loop_fork.c",
         "csrc/bind/loop_hub.c",
         "csrc/bind/message.c",

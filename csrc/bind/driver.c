@@ -273,6 +273,7 @@ int cs_handle_release(cs_handle *h) {
   if (h->flags & CS_H_WATCHED) cs_loop_forget(h->state->loop, h);
   h->fd = -1;
   cs_handle_wake(h); /* they find it closed: EBADF */
+  if (fd >= 0 && h->state->loop != NULL) cs_any_closed(h->state->loop, fd);
   return fd;
 }
 

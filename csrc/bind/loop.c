@@ -196,7 +196,8 @@ cs_task *cs_loop_task(lua_State *L, cs_loop *loop, const char *call) {
   return task;
 }
 
-static int wait_for_handle(cs_loop *loop, cs_task *task, cs_handle *h, int want, bool again) {
+int cs_task_wait_for(cs_task *task, cs_handle *h, int want, bool again) {
+  cs_loop *loop = task->loop;
   if (!cs_watched(loop, h)) {
     int err = cs_loop_watch(loop, h);
     if (err != 0) return err;
@@ -212,41 +213,6 @@ static int wait_for_handle(cs_loop *loop, cs_task *task, cs_handle *h, int want,
   return 0;
 }
 
-/* --- waiting for several descriptors --- */
-
-/* A handle over a poller of its own, which joins the op's descriptors. */
-typedef struct joined {
-  const cs_class *cls;
-  cs_handle h;
-} joined;
-
-static const cs_class joined_class = {"csock.joined"};
-
-static int joined_close(lua_State *L) {
-  cs_handle_close(&((joined *)cs_object_check(L, 1, &joined_class))->h);
-  return 0;
-}
-
-/* On success the stack has grown by the owner. */
-static int wait_for_any(lua_State *L, cs_loop *loop, cs_task *task, cs_op *op) {
-  luaL_checkstack(L, 2, NULL);
-  joined *j = cs_object_new(L, &joined_class, sizeof *j, 0);
-  j->h.state = loop->state;
-  j->h.fd = -1;
-  int err = cs_poller_join(op->fds, op->nfds, &j->h.fd);
-  if (err == 0) {
-    j->h.flags = CS_H_NONBLOCK;
-    err = wait_for_handle(loop, task, &j->h, CS_READABLE, false);
-  }
-  if (err != 0) {
-    cs_handle_close(&j->h);
-    lua_pop(L, 1);
-    return err;
-  }
-  task->joined = &j->h;
-  return 0;
-}
-
 int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
   cs_loop *loop = task->loop;
   cs_op *op = &task->op;
@@ -255,10 +221,10 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
   switch (want) {
   case CS_READABLE:
   case CS_WRITABLE:
-    err = wait_for_handle(loop, task, op->h, want, again);
+    err = cs_task_wait_for(task, op->h, want, again);
     break;
   case CS_ANY:
-    err = wait_for_any(L, loop, task, op);
+    err = cs_any_begin(L, task);
     if (err != ENOSYS) break;
     err = 0; /* no such poller: look again now and then */
     /* FALLTHROUGH */
@@ -277,7 +243,7 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
   case CS_YIELD:
     /* In the middle of an operation the task keeps its place, so that nobody's bytes come between
        its own; its timer ends the wait. */
-    if (again && op->first != 0 && wait_for_handle(loop, task, op->h, op->first, true) == 0) {
+    if (again && op->first != 0 && cs_task_wait_for(task, op->h, op->first, true) == 0) {
       task->until = cs_clock_now() + 1;
       break;
     }
@@ -301,8 +267,7 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
 
 void cs_task_resumed(lua_State *L, cs_task *task) {
   if (task->joined == NULL) return;
-  cs_handle_close(task->joined);
-  task->joined = NULL;
+  cs_any_end(task);
   lua_pop(L, 1);
 }
 
@@ -607,11 +572,10 @@ static const luaL_Reg functions[] = {
 };
 
 static const luaL_Reg loop_meta[] = {{"__gc", loop_gc}, {NULL, NULL}};
-static const luaL_Reg joined_meta[] = {{"__gc", joined_close}, {NULL, NULL}};
 
 void cs_open_loop(lua_State *L) {
   cs_class_make(L, &loop_class, NULL, loop_meta);
-  cs_class_make(L, &joined_class, NULL, joined_meta);
+  cs_any_open(L);
   lua_newtable(L); /* for csock.loop: not part of what users see in csock itself */
   cs_setfuncs(L, functions);
   lua_setfield(L, -2, "loop");

@@ -19,6 +19,8 @@ typedef struct cs_hub {
   cs_handle *served; /* the one that the task is serving */
 } cs_hub;
 
+typedef struct cs_joined cs_joined;
+
 typedef struct cs_loop {
   const cs_class *cls;
   cs_state *state;
@@ -35,9 +37,10 @@ typedef struct cs_loop {
   unsigned round;         /* of resuming those: they remember in which one they became ready */
   cs_timers timers;
   cs_hub hub;
-  unsigned watched; /* CS_H_WATCHED, and the generation: another one after each fork */
-  const int *here;  /* 0 in a child of the process that made the poller */
-  cs_event *events; /* of the turn under way; those not yet dispatched: next .. count */
+  cs_joined *joined; /* the waits for several descriptors: loop_any.c */
+  unsigned watched;  /* CS_H_WATCHED, and the generation: another one after each fork */
+  const int *here;   /* 0 in a child of the process that made the poller */
+  cs_event *events;  /* of the turn under way; those not yet dispatched: next .. count */
   unsigned next, count;
 } cs_loop;
 
@@ -61,7 +64,7 @@ typedef struct cs_task {
   struct cs_task *next; /* in that queue */
   cs_queue *turn; /* it was woken from there and has not run yet: a cancel passes the turn on */
   cs_queue joiners;
-  cs_handle *joined; /* of a wait for several descriptors (CS_ANY): on the top of the stack */
+  cs_joined *joined; /* its wait for several descriptors, or NULL */
   cs_op op;          /* what it waits for */
   int64_t until;     /* when the timer is to resume it */
   cs_timer timer;    /* may be set earlier than needed: see cs_task_fire */
@@ -120,6 +123,7 @@ void cs_task_ready(cs_task *task);
 /* Enters the current task in the queue for what its op wants (CS_READABLE ...), and sets its timer
    to the op's deadline. `again`: it has waited for this before, and keeps its place. 0 or errno. */
 int cs_task_wait(lua_State *L, cs_task *task, int want, bool again);
+int cs_task_wait_for(cs_task *task, cs_handle *h, int want, bool again); /* just the queue */
 void cs_task_resumed(lua_State *L, cs_task *task); /* undoes what cs_task_wait left on the stack */
 
 /* Resumes a task and sees to what comes of it. */
@@ -145,6 +149,14 @@ void cs_task_drop_all(lua_State *L, cs_loop *loop);
 /* Tells of an error that no one joins; takes the error value and a traceback from the stack.
    `task` is the index of the task object. */
 void cs_loop_report(lua_State *L, int task);
+
+/* --- several descriptors (loop_any.c) --- */
+
+/* For what the task's op says. The stack has grown by an owner, unless it fails: errno. */
+int cs_any_begin(lua_State *L, cs_task *task);
+void cs_any_end(cs_task *task);
+void cs_any_closed(cs_loop *loop, int fd); /* whoever waits for it among others looks again */
+void cs_any_open(lua_State *L);
 
 /* --- handles --- */
 int cs_loop_watch(cs_loop *loop, cs_handle *h);   /* in the poller from now on */

@@ -74,6 +74,7 @@ static void finish(lua_State *L, cs_task *task, int status) {
   task->loop->live -= !task->daemon;
   task->status = (uint8_t)status;
   cs_timers_remove(&task->loop->timers, &task->timer);
+  cs_any_end(task);
   if (status != CS_TASK_DONE) close_early(L, task, status);
   cs_wake(&task->joiners, true);
   luaL_unref(L, -2, task->anchor);
@@ -115,10 +116,6 @@ void cs_task_cancel(lua_State *L, cs_task *task) {
   cs_task_withdraw(task);
   /* Before its stack, which keeps the queue's owner, is gone. Who is woken in vain waits again. */
   if (q != NULL) cs_wake_next(q);
-  if (task->joined != NULL) {
-    cs_handle_close(task->joined);
-    task->joined = NULL;
-  }
   finish(L, task, CS_TASK_CANCELLED);
 }
 
@@ -360,8 +357,8 @@ static int wait_attempt(lua_State *L, cs_op *op) {
   return 1;
 }
 
-/* waiters:wait([timeout [, first]]): until woken; outside of tasks, for one turn of the loop. `first`:
-   ahead of those who wait already. */
+/* waiters:wait([timeout [, first]]): until woken; outside of tasks, for one turn of the loop.
+   `first`: ahead of those who wait already. */
 static int waiters_wait(lua_State *L) {
   cs_op op;
   waiters *w = cs_object_check(L, 1, &waiters_class);

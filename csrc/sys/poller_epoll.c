@@ -110,7 +110,8 @@ int cs_poller_join(const struct pollfd *fds, unsigned nfds, int *fd) {
     struct epoll_event e = {.events = (uint32_t)fds[i].events & (POLLIN | POLLOUT | POLLPRI)};
     if (epoll_ctl(joined, EPOLL_CTL_ADD, fds[i].fd, &e) == 0) continue;
     int err = errno;
-    if (err == EEXIST) { /* the descriptor stands in the list twice: watch for both */
+    if (err == EPERM) continue; /* a regular file: nothing will ever happen to it */
+    if (err == EEXIST) {        /* the descriptor stands in the list twice: watch for both */
       for (unsigned j = 0; j < i; j++)
         if (fds[j].fd == fds[i].fd)
           e.events |= (uint32_t)fds[j].events & (POLLIN | POLLOUT | POLLPRI);

@@ -268,12 +268,16 @@ end
 
 --- Cancels the tasks that are not over yet.
 function Group:cancel()
-  local current = core.current()
-  for task, member in pairs(self.tasks) do
-    local status = task:status()
-    if task ~= current and status ~= "failed" then
-      task:cancel()
-      if status == "ready" and self.tasks[task] then Member.__close(member) end -- it never began
+  local current, any = core.current(), true
+  while any do -- they may start others as they end
+    any = false
+    local tasks = {}
+    for task in pairs(self.tasks) do tasks[#tasks + 1] = task end
+    for _, task in ipairs(tasks) do
+      if task ~= current and task:cancel() then
+        any = true
+        if self.tasks[task] then Member.__close(self.tasks[task]) end -- it had not begun
+      end
     end
   end
 end
