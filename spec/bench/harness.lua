@@ -32,6 +32,11 @@ local function pinned(cpu, argv)
   return { "taskset", "-c", tostring(cpu), table.unpack(argv) }
 end
 
+--- Starts what is measured from outside, on the CPU for what is measured.
+function M.start_measured(argv)
+  return process.start(pinned(MEASURED, argv))
+end
+
 --- Runs a contender on a CPU of its own, and gives the numbers that it prints.
 function M.measure(argv)
   local status, out, err = process.run(pinned(MEASURED, argv), { timeout = 120 })
@@ -51,6 +56,21 @@ function M.interpreter_with(module, candidates)
   for _, lua in ipairs(candidates) do
     if succeeds { lua, "-e", "require '" .. module .. "'" } then return lua end
   end
+end
+
+--- The first line that a program prints; nil when it cannot be run, or fails.
+function M.first_line(argv)
+  local ok, status, out = pcall(process.run, argv)
+  return ok and status == 0 and out:match "[^\r\n]+" or nil
+end
+
+--- One line that names the machine.
+function M.machine()
+  local file <close> = io.open "/proc/cpuinfo"
+  local info = file and file:read "a" or ""
+  local _, cores = info:gsub("processor%s*:", "")
+  local model = info:match "model name%s*:%s*([^\n]+)" or "unknown processor"
+  return ("%s, %d cores, %s"):format(model, cores, M.first_line { "uname", "-sr" } or "unknown system")
 end
 
 function M.python()

@@ -1,214 +1,218 @@
--- The loop's benches: servers in the ways of several libraries, against C on bare epoll (floor.c),
--- under the same load (load.c). Server on one core and load on the other; the contenders take turns
--- in every round. The figure is the server's CPU for each message, as the kernel counts it; ratios
--- are the medians of each round's own.
+-- The loop: servers written as several libraries want it, against C on bare epoll (floor.c), under
+-- the same load (load.c). The figure is the server's CPU for each message, as the kernel counts it.
+-- The contenders take turns in every round; a ratio to C is the median of the rounds' own.
 --
--- Environment: ROUNDS (5), ROWS and CONTENDERS: names, separated by blanks, of those to run.
-local process = require "spec.support.process"
-local report = require "spec.bench.report"
+-- Environment: ROUNDS (5); ROWS and CONTENDERS: the names of those to run, by default all.
+local harness = require "spec.bench.harness"
 
-local BUILD = (os.getenv "BUILD" or "build") .. "/bench/"
-local SERVERS = "spec/bench/servers/"
-local PYTHON = "/usr/bin/python3"
-local LUA = process.interpreter
+local DIRECTORY = harness.directory .. "loop/"
+local SERVERS = DIRECTORY .. "servers/"
+local BUILT = harness.built .. "loop/"
+local PYTHON = "/usr/bin/python3" -- Debian's, which knows Debian's uvloop and gevent
+local FLOOR = "C"
 
 -- `version` prints what is there, and fails where nothing is.
-local function lua_contender(name, script, version)
-  return { name = name, argv = { LUA, SERVERS .. script }, version = { LUA, "-e", version } }
+local function in_lua(name, script, version)
+  return { name = name, argv = { harness.lua, SERVERS .. script }, version = { harness.lua, "-e", version } }
 end
 
-local function python_contender(name, script, option, version)
+local function in_python(name, script, option, version)
   return { name = name, argv = { PYTHON, SERVERS .. script }, option = option, version = { PYTHON, "-c", version } }
 end
 
 local CONTENDERS = {
-  { name = "C", argv = { BUILD .. "floor" }, version = { "echo", "C on bare epoll" } },
-  lua_contender("csock", "csock.lua", "print(require 'csock'._VERSION .. ', ' .. _VERSION)"),
-  lua_contender("luv", "luv.lua", "print('luv on libuv ' .. require 'luv'.version_string())"),
-  python_contender("uvloop", "asyncio_server.py", "uvloop", "import uvloop; print('uvloop', uvloop.__version__)"),
-  lua_contender("cqueues", "cqueues.lua", "print('cqueues ' .. require 'cqueues'.VERSION)"),
-  lua_contender("LuaSocket", "luasocket.lua", "print(require 'socket'._VERSION)"),
-  python_contender("asyncio", "asyncio_server.py", nil, "import sys; print('Python', sys.version.split()[0])"),
-  python_contender("gevent", "gevent_server.py", nil, "import gevent; print('gevent', gevent.__version__)"),
-  python_contender("Python", "blocking_server.py", nil, "print('Python with blocking calls')"),
-  { name = "node", argv = { "node", SERVERS .. "node_server.js" }, version = { "node", "-p", "'node ' + process.version" } },
+  { name = FLOOR, argv = { BUILT .. "floor" }, version = { "echo", "C on bare epoll" } },
+  in_lua("csock", "csock.lua", "print(require 'csock'._VERSION .. ' on ' .. _VERSION)"),
+  in_lua("luv", "luv.lua", "print('luv on libuv ' .. require 'luv'.version_string())"),
+  in_python("uvloop", "asyncio_server.py", "uvloop", "import uvloop; print('uvloop', uvloop.__version__)"),
+  in_lua("cqueues", "cqueues.lua", "print('cqueues ' .. require 'cqueues'.VERSION)"),
+  in_lua("LuaSocket", "luasocket.lua", "print(require 'socket'._VERSION)"),
+  in_python("asyncio", "asyncio_server.py", nil, "import sys; print('Python', sys.version.split()[0])"),
+  in_python("gevent", "gevent_server.py", nil, "import gevent; print('gevent', gevent.__version__)"),
+  in_python("blocking", "blocking_server.py", nil, "print('Python with blocking calls')"),
+  { name = "node", argv = { "node", SERVERS .. "node_server.js" },
+    version = { "node", "-p", "'node ' + process.version" } },
 }
 
-local MANY_FAIL = { Python = true, LuaSocket = true } -- one connection at a time; select's limit
-local ONE_AT_A_TIME = { Python = true }
+local SERVES_ONE = { blocking = true } -- one connection at a time
+local SERVES_FEW = { blocking = true, LuaSocket = true } -- select's limit
+local NO_DATAGRAMS = { cqueues = true }
 
--- load: CONNECTIONS SIZE ACTIVE FLIGHT COUNT, see load.c. target: what csock is to reach.
+-- mode: the server's, and the load's unless `load_mode` says otherwise. load: CONNECTIONS SIZE
+-- ACTIVE FLIGHT COUNT, see load.c. goal: what csock is to reach; `unit` is of what.
 local ROWS = {
   { name = "echo-64", title = "echo, 64 connections", mode = "echo",
-    load = "64 64 64 1 60000", target = 1.10, without = ONE_AT_A_TIME },
+    load = "64 64 64 1 60000", goal = 1.10, without = SERVES_ONE },
   { name = "echo-1000", title = "echo, 1,000 connections", mode = "echo",
-    load = "1000 64 1000 1 60000", target = 1.15, without = MANY_FAIL },
+    load = "1000 64 1000 1 60000", goal = 1.15, without = SERVES_FEW },
   { name = "echo-1", title = "echo, one connection", mode = "echo",
-    load = "1 64 1 1 25000", target = 1.10 },
+    load = "1 64 1 1 25000", goal = 1.10 },
   { name = "flight", title = "echo, 16 in flight on each of 64", mode = "echo",
-    load = "64 64 64 16 400000", target = 1.10, without = ONE_AT_A_TIME },
+    load = "64 64 64 16 400000", goal = 1.10, without = SERVES_ONE },
   { name = "bulk", title = "echo, 64 KiB messages", mode = "echo",
-    load = "16 65536 16 1 8000", target = 1.05, without = ONE_AT_A_TIME },
-  { name = "accept", title = "accept, serve a byte, close", mode = "accept",
-    load = "1 1 32 1 12000", target = 1.15 },
+    load = "16 65536 16 1 8000", goal = 1.05, without = SERVES_ONE },
+  { name = "accept", title = "accept, serve one byte, close", mode = "accept",
+    load = "1 1 32 1 12000", goal = 1.15 },
   { name = "udp", title = "UDP echo, 32 outstanding", mode = "udp",
-    load = "1 64 1 32 80000", target = 1.15, without = { cqueues = true } },
-  { name = "lines", title = "40-byte lines read one by one", mode = "lines",
-    load = "1 40 1 1 1500000", target_ns = 70 },
+    load = "1 64 1 32 80000", goal = 1.15, without = NO_DATAGRAMS },
+  { name = "lines", title = "40-byte lines one by one", mode = "lines",
+    load = "1 40 1 1 1500000", goal = 70, unit = "ns" },
   { name = "fanout", title = "fan-out to 200 clients, a delivery", mode = "fanout",
-    load = "200 64 8 1 600000", target = 1.00, without = ONE_AT_A_TIME },
-  { name = "rate-1000", title = "20,000 messages a second, 1,000 connections", mode = "echo", load_mode = "rate",
-    load = "1000 64 0 20 20000", without = MANY_FAIL },
-  { name = "rate-10000", title = "20,000 messages a second, 10,000 connections", mode = "echo", load_mode = "rate",
-    load = "10000 64 0 20 20000", without = MANY_FAIL },
-  { name = "idle", title = "memory of an idle connection, bytes", mode = "echo", load_mode = "idle", memory = true,
-    load = "5000 64 1 1 1", target_bytes = 1300, without = MANY_FAIL },
+    load = "200 64 8 1 600000", goal = 1.00, without = SERVES_ONE },
+  { name = "rate-1000", title = "20,000 messages/s, 1,000 connections", mode = "echo", load_mode = "rate",
+    load = "1000 64 0 20 20000", without = SERVES_FEW },
+  { name = "rate-10000", title = "20,000 messages/s, 10,000 connections", mode = "echo", load_mode = "rate",
+    load = "10000 64 0 20 20000", without = SERVES_FEW },
+  { name = "idle", title = "memory of an idle connection", mode = "echo", load_mode = "idle",
+    load = "5000 64 1 1 1", goal = 1300, unit = "bytes", without = SERVES_FEW },
 }
 
 -- The items whose names the environment's variable has, or all.
 local function chosen(list, variable)
-  local names = os.getenv(variable)
+  local names, found = os.getenv(variable), {}
   if not names then return list end
-  local wanted, found = {}, {}
-  for name in names:gmatch "%S+" do wanted[name] = true end
   for _, item in ipairs(list) do
-    if wanted[item.name] then found[#found + 1] = item end
+    if (" " .. names .. " "):find(" " .. item.name .. " ", 1, true) then found[#found + 1] = item end
   end
   return found
 end
 
-local function with_arguments(argv, ...)
-  local all = table.move(argv, 1, #argv, 1, {})
+-- The contenders that are there; says which, and which are not.
+local function installed(contenders)
+  local found, versions, missing = {}, {}, {}
+  for _, c in ipairs(contenders) do
+    local version = harness.first_line(c.version)
+    table.insert(version and found or missing, version and c or c.name)
+    versions[#versions + 1] = version
+  end
+  local text = table.concat(versions, ", ")
+  if #missing > 0 then text = text .. "; left out, not installed: " .. table.concat(missing, ", ") end
+  return found, text
+end
+
+local function appended(list, ...)
+  local all = table.move(list, 1, #list, 1, {})
   return table.move({ ... }, 1, select("#", ...), #all + 1, all)
 end
 
--- Runs one contender under one load: {cpu = ns a message, rate = messages a second}, or {bytes = ...}
--- of each connection; nil and why when it fails.
+-- Runs one contender under one load: {cpu = ns a message, rate = messages a second}, or {bytes =
+-- ... a connection}.
 local function measure(contender, row)
-  local argv = with_arguments({ "taskset", "-c", "0" }, table.unpack(contender.argv))
-  local server <close> = process.start(with_arguments(argv, row.mode, contender.option))
-  local port = server:read_line()
-  argv = { "taskset", "-c", "1", BUILD .. "load", tostring(server.pid), port, row.load_mode or row.mode }
+  local server <close> = harness.start_measured(appended(contender.argv, row.mode, contender.option))
+  local argv = { BUILT .. "load", tostring(server.pid), server:read_line(), row.load_mode or row.mode }
   for word in row.load:gmatch "%S+" do argv[#argv + 1] = word end
-  local load <close> = process.start(argv)
+  local load <close> = harness.start(argv)
   local count, a, b = load:expect("(%d+) ([%d.]+) (%d+)\n", 60)
-  if row.memory then return { bytes = (tonumber(b) - tonumber(a)) / tonumber(count) } end
-  return { cpu = tonumber(b) / tonumber(count), rate = tonumber(count) / tonumber(a) }
+  if row.unit == "bytes" then return { bytes = (b - a) / count } end
+  return { cpu = b / count, rate = count / a }
 end
 
--- All figures of a row: results[contender's name] = {cpu = {...}, ratio = {...}, rate = {...}, bytes = {...}}.
+local function medians(figures)
+  local result = {}
+  for key, list in pairs(figures) do result[key] = harness.median(list) end
+  return result
+end
+
+-- contender's name -> {cpu =, ratio =, rate =, bytes =}: the medians.
 local function run_row(row, contenders, rounds)
   local results = {}
-  for _, c in ipairs(contenders) do results[c.name] = { cpu = {}, ratio = {}, rate = {}, bytes = {} } end
   for round = 1, rounds do
-    local figures = {}
+    local floor
     for turn = 1, #contenders do
-      local c = contenders[(turn + round) % #contenders + 1]
+      -- The floor comes first, and the others in another order each time.
+      local c = turn == 1 and contenders[1] or contenders[(turn + round) % (#contenders - 1) + 2]
       if not (row.without and row.without[c.name]) then
         local ok, figure = pcall(measure, c, row)
-        if ok then figures[c.name] = figure else io.stderr:write(c.name, ": ", figure, "\n") end
+        if not ok then
+          print(("  (%s failed: %s)"):format(c.name, figure))
+          figure = {}
+        end
+        if c.name == FLOOR then floor = figure end
+        figure.ratio = floor and floor.cpu and figure.cpu and figure.cpu / floor.cpu
+        results[c.name] = results[c.name] or {}
+        for key, value in pairs(figure) do
+          results[c.name][key] = results[c.name][key] or {}
+          table.insert(results[c.name][key], value)
+        end
       end
     end
-    for name, figure in pairs(figures) do
-      local result = results[name]
-      for key, value in pairs(figure) do table.insert(result[key], value) end
-      if figure.cpu and figures.C then table.insert(result.ratio, figure.cpu / figures.C.cpu) end
-    end
   end
-  for _, result in pairs(results) do
-    for key, list in pairs(result) do result[key] = report.median(list) end
-  end
+  for name, figures in pairs(results) do results[name] = medians(figures) end
   return results
-end
-
-local function installed(contenders, print)
-  local found, versions, missing = {}, {}, {}
-  for _, c in ipairs(contenders) do
-    c.found = report.first_line(c.version)
-    if c.found then
-      found[#found + 1] = c
-      versions[#versions + 1] = c.found
-    else
-      missing[#missing + 1] = c.name
-    end
-  end
-  print(report.machine())
-  print(table.concat(versions, ", "))
-  if #missing > 0 then print("not installed, so left out: " .. table.concat(missing, ", ")) end
-  return found
 end
 
 local function number(format, value)
   return value and format:format(value) or "-"
 end
 
-local function print_row(row, contenders, results, print)
-  local target = row.target and (" (csock: at most %.2f)"):format(row.target)
-    or row.target_ns and (" (csock: at most %d ns)"):format(row.target_ns)
-    or row.target_bytes and (" (csock: at most %d)"):format(row.target_bytes) or ""
-  local cells = { { row.title .. target, row.memory and "bytes" or "CPU, ns", "against C", "a second" } }
+local function print_row(row, contenders, results)
+  local bytes = row.unit == "bytes"
+  print(row.title .. "\n")
+  local cells = { bytes and { "", "bytes" } or { "", "CPU ns", "times C", "a second" } }
   for _, c in ipairs(contenders) do
     local r = results[c.name]
-    local first = row.memory and number("%.0f", r.bytes) or number("%.1f", r.cpu)
-    cells[#cells + 1] = { "  " .. c.name, first, number("%.2f", r.ratio), number("%.0f", r.rate) }
+    if r and bytes then
+      cells[#cells + 1] = { c.name, number("%.0f", r.bytes) }
+    elseif r then
+      cells[#cells + 1] = { c.name, number("%.1f", r.cpu), number("%.2f", r.ratio), number("%.0f", r.rate) }
+    end
   end
-  print ""
-  for _, line in ipairs(report.lines_of(cells)) do print(line) end
+  harness.table(cells)
 end
 
--- The last table: a line for each workload, a column for each contender.
-local function print_summary(rows, contenders, all, print)
-  local head = { "ratio to C; CPU a message" }
-  for i = 2, #contenders do head[i] = contenders[i].name end
-  local cells = { head }
+-- A line for each workload, a column for each contender.
+local function print_summary(rows, contenders, all)
+  local cells = { { "CPU, times C" } }
+  local function add(title, goal, cell)
+    local line = { title }
+    for i = 2, #contenders do line[i] = cell(contenders[i].name) end
+    table.insert(line, goal or "")
+    cells[#cells + 1] = line
+  end
+  for i = 2, #contenders do cells[1][i] = contenders[i].name end
+  table.insert(cells[1], "csock's goal")
   for _, row in ipairs(rows) do
-    local line = { row.title }
-    for i = 2, #contenders do
-      local r = all[row.name][contenders[i].name]
-      line[i] = row.memory and number("%.0f", r.bytes) or row.target_ns and number("%.0f ns", r.cpu)
-        or number("%.2f", r.ratio)
-    end
-    cells[#cells + 1] = line
+    local key = row.unit == "bytes" and "bytes" or row.unit == "ns" and "cpu" or "ratio"
+    local format = row.unit and "%.0f" or "%.2f"
+    add(row.unit and row.title .. ", " .. row.unit or row.title, number(format, row.goal), function(name)
+      return number(format, (all[row.name][name] or {})[key])
+    end)
   end
-  if all["rate-1000"] and all["rate-10000"] then
-    local line = { "10,000 against 1,000 connections" }
-    for i = 2, #contenders do
-      local few, many = all["rate-1000"][contenders[i].name].cpu, all["rate-10000"][contenders[i].name].cpu
-      line[i] = number("%.2f", few and many and many / few)
-    end
-    cells[#cells + 1] = line
+  local few, many = all["rate-1000"], all["rate-10000"]
+  if few and many then
+    add("10,000 connections against 1,000", "1.30", function(name)
+      local a, b = few[name], many[name]
+      return number("%.2f", a and b and a.cpu and b.cpu and b.cpu / a.cpu)
+    end)
   end
-  print ""
-  for _, line in ipairs(report.lines_of(cells)) do print(line) end
+  harness.table(cells)
 end
 
--- build/bench/loop.tsv, for the chart: row, title, contender, ns, ratio, messages a second, bytes.
-local function save(rows, contenders, all)
-  local file <close> = assert(io.open(BUILD .. "loop.tsv", "w"))
+-- For the chart, and to keep: a line for each figure.
+local function save(path, head, rows, contenders, all)
+  local file <close> = assert(io.open(path, "w"))
+  file:write("# ", head:gsub("\n", "\n# "), "\n# row\ttitle\tcontender\tCPU ns\ttimes C\ta second\tbytes\n")
   for _, row in ipairs(rows) do
     for _, c in ipairs(contenders) do
       local r = all[row.name][c.name]
-      file:write(table.concat({ row.name, row.title, c.name, number("%.1f", r.cpu), number("%.3f", r.ratio),
-        number("%.0f", r.rate), number("%.0f", r.bytes) }, "\t"), "\n")
+      if r then
+        file:write(table.concat({ row.name, row.title, c.name, number("%.1f", r.cpu), number("%.3f", r.ratio),
+          number("%.0f", r.rate), number("%.0f", r.bytes) }, "\t"), "\n")
+      end
     end
   end
 end
 
 return function()
-  local text <close> = assert(io.open(BUILD .. "loop.txt", "w"))
-  local function print(line)
-    io.write(line, "\n")
-    io.flush()
-    text:write(line, "\n")
-  end
   local rounds = tonumber(os.getenv "ROUNDS") or 5
   local rows, all = chosen(ROWS, "ROWS"), {}
-  local contenders = installed(chosen(CONTENDERS, "CONTENDERS"), print)
-  print(("medians of %d rounds"):format(rounds))
+  local contenders, versions = installed(chosen(CONTENDERS, "CONTENDERS"))
+  local head = ("%s\n%s\n%d rounds"):format(harness.machine(), versions, rounds)
+  print("The loop\n" .. head .. "\n")
   for _, row in ipairs(rows) do
     all[row.name] = run_row(row, contenders, rounds)
-    print_row(row, contenders, all[row.name], print)
+    print_row(row, contenders, all[row.name])
   end
-  print_summary(rows, contenders, all, print)
-  save(rows, contenders, all)
+  print_summary(rows, contenders, all)
+  save(harness.built .. "loop.tsv", head, rows, contenders, all)
 end
