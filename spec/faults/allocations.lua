@@ -288,6 +288,15 @@ return {
       assert(data == "hello" and addr == a:getsockname())
     end,
   },
+  ["recvfrom_into"] = {
+    prepare = udp_pair,
+    run = function(csock, a, b)
+      local buffer = csock.buffer(10)
+      assert(a:sendto("hello", b:getsockname()) == 5)
+      local n, addr = b:recvfrom_into(buffer)
+      assert(n == 5 and addr == a:getsockname() and #buffer:sub(1, 5) == 5)
+    end,
+  },
   ["sendto a name"] = {
     prepare = udp_pair,
     run = function(_, a, b)
@@ -374,6 +383,14 @@ return {
     end,
   },
 
+  ["connect_ex"] = {
+    prepare = listener,
+    run = function(csock, server)
+      assert(csock.socket():connect_ex(server:getsockname()) == 0)
+      assert(math.type(csock.socket():connect_ex("127.0.0.1", 0)) == "integer")
+    end,
+  },
+
   -- options --------------------------------------------------------------------------------------
 
   ["options"] = {
@@ -382,6 +399,18 @@ return {
       assert(a:setsockopt(csock.SOL_SOCKET, csock.SO_SNDBUF, 10000))
       assert(math.type(a:getsockopt(csock.SOL_SOCKET, csock.SO_SNDBUF)) == "integer")
       assert(#a:getsockopt(csock.SOL_SOCKET, csock.SO_SNDBUF, 4) == 4)
+    end,
+  },
+  ["ioctl and credentials"] = {
+    prepare = function()
+      local csock, a, b = pair()
+      assert(b:send "hello")
+      return csock, a, b
+    end,
+    run = function(csock, a)
+      assert(a:ioctl(csock.FIONREAD) == 5)
+      assert(csock.ioctl(a:fileno(), csock.FIONREAD) == 5)
+      assert(a:getpeercred())
     end,
   },
 
@@ -572,43 +601,6 @@ return {
       assert(stream:write(LONG))
       assert(stream:flush())
       assert(b:recv(#LONG, 0) == LONG)
-    end,
-  },
-
-  -- tasks ----------------------------------------------------------------------------------------
-
-  ["tasks"] = {
-    prepare = function()
-      local csock, a, b = pair()
-      assert(a:sendall "x")
-      function csock.loop.onerror() end -- tasks that found no memory
-      return csock, b
-    end,
-    run = function(csock, b)
-      local reader = csock.spawn(function()
-        assert(csock.sleep(0))
-        return assert(b:recv(10))
-      end)
-      csock.run(function() assert(assert(reader:join()) == "x") end)
-    end,
-  },
-  ["the hub"] = {
-    prepare = function()
-      local csock, a, b = pair()
-      assert(a:sendall "x")
-      b:settimeout(0)
-      function csock.loop.onerror() end
-      return csock, b
-    end,
-    run = function(csock, b)
-      local hub = csock.loop.hub
-      csock.run(function()
-        assert(hub.add(b, csock, true, false))
-        hub.wait()
-        assert(hub.next() == csock and b:recv(10) == "x")
-        assert(#hub.objects() == 1)
-        hub.remove(b)
-      end)
     end,
   },
 }

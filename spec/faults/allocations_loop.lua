@@ -1,0 +1,174 @@
+-- What allocations.lua is for sockets, this is for the loop and its tasks. A task that finds no memory
+-- fails, and others may depend on it: so all that a row waits for has come, or has an end.
+
+local LOST = "not enough memory for a task" -- what a row says that has waited for one in vain
+
+local function quiet()
+  local csock = require "csock"
+  function csock.loop.onerror() csock.lost = true end -- a task found no memory
+  return csock
+end
+
+-- Runs the loop until `done()`, or a task is lost.
+local function run_until(csock, done)
+  local till = csock.now() + 0.5
+  while not done() and not csock.lost and csock.now() < till and csock.loop.step(0.1) do end
+  assert(done(), LOST)
+end
+
+local function quiet_pair()
+  local csock = quiet()
+  local a, b = assert(csock.socketpair())
+  return csock, a, b
+end
+
+return {
+  ["tasks"] = {
+    prepare = function()
+      local csock, a, b = quiet_pair()
+      assert(a:sendall "x")
+      return csock, b
+    end,
+    run = function(csock, b)
+      local reader = csock.spawn(function()
+        assert(csock.sleep(0))
+        return assert(b:recv(10))
+      end)
+      csock.run(function() assert(assert(reader:join()) == "x") end)
+    end,
+  },
+  ["a task that waits for a socket"] = {
+    prepare = quiet_pair,
+    run = function(csock, a, b)
+      csock.run(function()
+        local reader <close> = csock.spawn(function() return assert(b:recv(10)) end):watch()
+        csock.yield()
+        assert(a:sendall "x")
+        assert(assert(reader:join()) == "x")
+      end)
+    end,
+  },
+  ["a task that waits in a coroutine of its own"] = {
+    prepare = quiet,
+    run = function(csock)
+      csock.run(function()
+        local generator = csock.wrap(function()
+          csock.yield()
+          coroutine.yield(1)
+        end)
+        assert(generator() == 1)
+        assert(csock.resume(coroutine.create(function() return csock.sleep(0) end)))
+      end)
+    end,
+  },
+  ["a task that is cancelled"] = {
+    prepare = quiet_pair,
+    run = function(csock, _, b)
+      csock.run(function()
+        local closed = false
+        local task <close> = csock.spawn(function()
+          local guard <close> = setmetatable({}, { __close = function() closed = true end })
+          return b:recv(10), guard
+        end)
+        csock.yield()
+        task:cancel()
+        assert(closed and task:status() == "cancelled", LOST)
+      end)
+    end,
+  },
+  ["calls that come later"] = {
+    prepare = quiet,
+    run = function(csock)
+      local calls = 0
+      local function count() calls = calls + 1 end
+      assert(csock.loop.call_soon(count))
+      assert(csock.loop.call_later(0, count))
+      assert(csock.loop.call_at(csock.now(), count))
+      csock.run()
+      assert(calls == 3, LOST)
+    end,
+  },
+  ["the loop, step by step"] = {
+    prepare = quiet,
+    run = function(csock)
+      local done = false
+      csock.spawn(function() done = true end)
+      while csock.loop.step() do assert(csock.loop.backend()) end
+      assert(done and #csock.loop.backends() > 0, LOST)
+    end,
+  },
+  ["readers and writers"] = {
+    prepare = quiet_pair,
+    run = function(csock, a, b)
+      local loop, got = csock.loop, nil
+      loop.add_reader(b, function()
+        got = b:recv(10)
+        loop.remove_reader(b)
+      end)
+      loop.add_writer(a, function()
+        a:sendall "x"
+        loop.remove_writer(a)
+      end)
+      run_until(csock, function() return got == "x" end)
+    end,
+  },
+  ["a bound on a piece of work"] = {
+    prepare = quiet_pair,
+    run = function(csock, _, b)
+      csock.run(function()
+        assert(csock.loop.timeout(10, function() return 1 end) == 1)
+        local done, err = csock.loop.timeout(0.001, function() return b:recv(1) end)
+        assert(done == nil and err:is(csock.timeout), tostring(err))
+      end)
+    end,
+  },
+  ["a group of tasks"] = {
+    prepare = quiet,
+    run = function(csock)
+      local sum = 0
+      csock.run(function()
+        local group <close> = csock.loop.group()
+        for i = 1, 3 do
+          group:spawn(function()
+            csock.yield()
+            sum = sum + i
+          end)
+        end
+      end)
+      assert(sum == 6, LOST)
+    end,
+  },
+  ["a queue between tasks"] = {
+    prepare = quiet,
+    run = function(csock)
+      csock.run(function()
+        local queue = csock.loop.queue(2)
+        assert(queue:put(1))
+        assert(queue:put(2))
+        assert(queue:get() == 1 and queue:get() == 2)
+      end)
+    end,
+  },
+  ["an event"] = {
+    prepare = quiet,
+    run = function(csock)
+      csock.run(function()
+        local event = csock.loop.event()
+        local waiter <close> = csock.spawn(function() return event:wait() end):watch()
+        csock.yield()
+        event:set()
+        assert(waiter:join(1))
+      end)
+    end,
+  },
+  ["a signal's handler"] = {
+    prepare = quiet,
+    run = function(csock)
+      local loop, seen = csock.loop, false
+      local over <close> = setmetatable({}, { __close = function() loop.on_signal("SIGUSR1", nil) end })
+      assert(loop.on_signal("SIGUSR1", function() seen = true end))
+      assert(csock.kill(csock.getpid(), 10))
+      run_until(csock, function() return seen or over == nil end)
+    end,
+  },
+}
