@@ -83,7 +83,7 @@ static void keep_message(lua_State *L, char *into, size_t size) {
   memory *m;
   lua_getallocf(L, (void **)&m);
   m->armed = false;
-  snprintf(into, size, "%s", lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1));
+  snprintf(into, size, "%s", luaL_tolstring(L, -1, NULL));
 }
 
 static int l_try(lua_State *host) {

@@ -1,7 +1,7 @@
 /* shim.c: system calls that fail when they are told to. Preloaded (LD_PRELOAD) it stands between
    csock and libc; as a Lua module (require "spec.faults.shim") it is told what to do:
 
-   active() -> whether it is preloaded
+   active([call]) -> whether it is preloaded, and (for malloc) nothing stands in front of it
    fail(call, errno, {nth = 1, times = 1, also = false})
      from the nth call on (counted from here), `times` calls fail with this error; with `also` the
      real call is made all the same, as when a signal comes just after it
@@ -9,14 +9,17 @@
    calls(call) -> how often it was called since it was last spoken of here
    reset(): all calls are as ever
 
-   One plan for each call; this is for single-threaded specs. */
+   malloc stands for calloc and realloc too, and is concerned only where csock's own C code calls
+   it. One plan for each call; this is for single-threaded specs. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -50,6 +53,7 @@ enum {
   GETSOCKNAME,
   GETSOCKOPT,
   LISTEN,
+  MALLOC,
   PIPE2,
   POLL,
   PPOLL,
@@ -84,6 +88,7 @@ static plan plans[COUNT] = {
     [GETSOCKNAME] = {.call = "getsockname"},
     [GETSOCKOPT] = {.call = "getsockopt"},
     [LISTEN] = {.call = "listen"},
+    [MALLOC] = {.call = "malloc"},
     [PIPE2] = {.call = "pipe2"},
     [POLL] = {.call = "poll"},
     [PPOLL] = {.call = "ppoll"},
@@ -252,6 +257,55 @@ ssize_t shim_writev(int fd, const struct iovec *pieces, int n) {
 SHIM_FCNTL(fcntl)
 SHIM_FCNTL(fcntl64)
 
+/* --- memory --- */
+
+/* Where csock's code is. */
+static uintptr_t core_begin, core_end;
+
+static int find_core(struct dl_phdr_info *info, size_t size, void *unused) {
+  static const char name[] = "csock/core.so";
+  size_t length = strlen(info->dlpi_name);
+  (void)size;
+  (void)unused;
+  if (length < sizeof name - 1 || strcmp(info->dlpi_name + length - sizeof name + 1, name) != 0)
+    return 0;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+    if (part->p_type != PT_LOAD || !(part->p_flags & PF_X)) continue;
+    core_begin = info->dlpi_addr + part->p_vaddr;
+    core_end = core_begin + part->p_memsz;
+  }
+  return 1;
+}
+
+static bool no_memory(const void *caller) {
+  plan *p = &plans[MALLOC];
+  uintptr_t at = (uintptr_t)caller;
+  if (p->first == 0 || at < core_begin || at >= core_end || concerned(MALLOC) == NULL) return false;
+  errno = ENOMEM;
+  return true;
+}
+
+/* dlsym allocates, so these cannot be looked up with it. */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_realloc(void *block, size_t size);
+
+void *shim_malloc(size_t size) EXPORT(malloc);
+void *shim_malloc(size_t size) {
+  return no_memory(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+}
+
+void *shim_calloc(size_t n, size_t size) EXPORT(calloc);
+void *shim_calloc(size_t n, size_t size) {
+  return no_memory(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
+}
+
+void *shim_realloc(void *block, size_t size) EXPORT(realloc);
+void *shim_realloc(void *block, size_t size) {
+  return no_memory(__builtin_return_address(0)) ? NULL : __libc_realloc(block, size);
+}
+
 /* What a compiler that fortifies by itself (Ubuntu's) calls instead. */
 ssize_t shim_recv_chk(int fd, void *data, size_t size, size_t room, int flags) EXPORT(__recv_chk);
 ssize_t shim_recv_chk(int fd, void *data, size_t size, size_t room, int flags) {
@@ -306,6 +360,7 @@ static plan *start(lua_State *L) {
   plan *p = check_plan(L, 1);
   long nth = option(L, 3, "nth"), times = option(L, 3, "times");
   *p = (plan){.call = p->call, .first = nth, .last = nth + times - 1};
+  dl_iterate_phdr(find_core, NULL);
   return p;
 }
 
@@ -336,6 +391,12 @@ static int l_reset(lua_State *L) {
 
 /* Whether a call made elsewhere in this process comes by here. */
 static int l_active(lua_State *L) {
+  if (strcmp(luaL_optstring(L, 1, ""), "malloc") == 0) {
+    void *(*ours)(size_t) = shim_malloc;
+    void *found = dlsym(RTLD_DEFAULT, "malloc");
+    lua_pushboolean(L, memcmp(&found, &ours, sizeof found) == 0);
+    return 1;
+  }
   long before = plans[GETSOCKNAME].calls;
   int (*found)(int, struct sockaddr *restrict, socklen_t *restrict);
   void *symbol = dlsym(RTLD_DEFAULT, "getsockname");

@@ -3,6 +3,7 @@
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 local shim = require "spec.faults.shim"
+local oom = require "spec.faults.oom"
 
 if not shim.active() then
   describe("with failing system calls", function()
@@ -467,4 +468,33 @@ describe("with failing system calls", function()
       end)
     end
   end)
+end)
+
+-- What csock's C code allocates for itself, besides what Lua allocates (allocations_spec.lua), fails
+-- in turn in each of that spec's rows.
+describe("with C's own memory running out", function()
+  if not shim.active "malloc" then
+    it("all rows hold", function() pending "a sanitizer has an allocator of its own" end)
+    return
+  end
+
+  for _, file in ipairs { "spec/faults/allocations.lua", "spec/faults/allocations_loop.lua" } do
+    for name in pairs(dofile(file)) do
+      it(name .. " loses nothing", function()
+        local before = posix.fds()
+        local nth = 0
+        repeat
+          nth = nth + 1
+          shim.fail("malloc", E.ENOMEM, { nth = nth })
+          local ok, ran, fine, message, left = pcall(oom.try, file, name, -1, false)
+          local calls = shim.calls "malloc"
+          shim.reset()
+          if not ok then fine, message, left = false, ran, 0 end -- it failed already in `prepare`
+          assert.same(before, posix.fds())
+          assert.equal(0, left)
+          assert(fine or calls >= nth, message)
+        until calls < nth
+      end)
+    end
+  end
 end)
