@@ -472,9 +472,8 @@ static int loop_run(lua_State *L) {
   if (loop->running) return luaL_error(L, "the loop is running already");
   if (!lua_isnoneornil(L, 1)) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    task = cs_task_spawn(L, loop, lua_gettop(L) - 1);
+    task = cs_task_spawn(L, loop, lua_gettop(L) - 1); /* in the function's place: it stays at 1 */
     task->watched = true;
-    lua_replace(L, 1);
   }
   lua_settop(L, 1);
   loop->stopped = false;
