@@ -106,12 +106,13 @@ return function(create_server, address, handler, options)
   end
   local listener = address
   if type(address) ~= "userdata" or not address.accept then
-    local listening, err, errno = {}, nil, nil
+    local listening = {}
     for name, value in pairs(options) do
       if name ~= "max_connections" then listening[name] = value end
     end
-    listener, err, errno = create_server(address, listening)
-    if not listener then return nil, err, errno end
+    local made, err, errno = create_server(address, listening)
+    if not made then return nil, err, errno end
+    listener = made
   end
   local server = setmetatable({
     listener = listener, handler = handler, count = 0, changed = loop.waiters(),
