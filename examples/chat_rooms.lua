@@ -28,14 +28,6 @@ local function is_name(text)
   return #text <= NAME and text:find "^[%w_%-]+$" ~= nil
 end
 
--- A text without what would do something to a terminal: control characters (also those that UTF-8
--- has above 127) and marks that change the direction of writing.
-local function clean(text)
-  if not utf8.len(text) then text = text:gsub("[\128-\255]", "?") end
-  text = text:gsub("\t", " "):gsub("[\0-\31\127]", "?"):gsub("\194[\128-\159]", "?")
-  return (text:gsub("\226\128[\142\143\168-\174]", "?"):gsub("\226\129[\160-\175]", "?"))
-end
-
 -- The chat ----------------------------------------------------------------------------------------
 
 local Chat = {}
@@ -309,7 +301,7 @@ function Chat:serve(conn, address)
     local line = next_line(person, stream)
     if not line then break end
     pace(person, self.limits.rate)
-    line = clean(line)
+    line = example.clean(line)
     if line:find "%S" then self:obey(person, line) end
   end
   person.queue:close()
@@ -492,7 +484,7 @@ end
 
 function arrivals.leave(bus, number, name, why)
   local person = bus:theirs(number, name)
-  if person then bus.chat:leave(person, why and clean(why):sub(1, NAME)) end
+  if person then bus.chat:leave(person, why and example.clean(why):sub(1, NAME)) end
 end
 
 function arrivals.move(bus, number, name, room)
@@ -507,13 +499,13 @@ end
 
 function arrivals.say(bus, number, name, text)
   local person = bus:theirs(number, name)
-  if person and text then bus.chat:say(person, clean(text:sub(1, LINE))) end
+  if person and text then bus.chat:say(person, example.clean(text:sub(1, LINE))) end
 end
 
 function arrivals.msg(bus, number, name, to, text)
   local person, other = bus:theirs(number, name), bus.chat:find(to or "")
   if not person or not other or not other.queue or not text then return end
-  send(other, ("[%s -> %s] %s"):format(person.name, other.name, clean(text:sub(1, LINE))))
+  send(other, ("[%s -> %s] %s"):format(person.name, other.name, example.clean(text:sub(1, LINE))))
 end
 
 function arrivals.bye(bus, number)

@@ -112,11 +112,27 @@ function example.number(option, default)
   return number
 end
 
+--- The same for seconds, more than none.
+function example.seconds(option, default)
+  local text = example.value(option) or tostring(default)
+  local number = text:find "^%d*%.?%d*$" and tonumber(text)
+  if not number or number == 0 then example.fail("%s must be a number of seconds, not '%s'", option, text) end
+  return number
+end
+
 -- Servers -----------------------------------------------------------------------------------------
 
 --- Says which port a server got that was started on port 0 (any free one).
 function example.announce(server, port)
   if port == 0 then print("listening on port " .. server:getsockname()[2]) end
+end
+
+--- A text from somebody else without what would do something to a terminal: control characters (also
+-- those that UTF-8 has above 127) and marks that change the direction of writing.
+function example.clean(text)
+  if not utf8.len(text) then text = text:gsub("[\128-\255]", "?") end
+  text = text:gsub("\t", " "):gsub("[\0-\31\127]", "?"):gsub("\194[\128-\159]", "?")
+  return (text:gsub("\226\128[\142\143\168-\174]", "?"):gsub("\226\129[\160-\175]", "?"))
 end
 
 --- A table of sockets for a `<close>` variable: all that are in it at the end are closed.

@@ -5,13 +5,14 @@ local csock = require "csock"
 local servers = {
   "tsTserv", "tsTserv6", "tsTserv_safe", "tsUserv", "thanks_server", "select_server", "poll_server",
   "echo_stream_server", "echo_dgram_server", "command_server", "daytime_server", "chat_server",
-  "chat_rooms", "sleep_server", "safe_send --receive", "chat_half --listen", "chat_full --listen",
+  "chat_rooms", "sleep_server", "name_server",
+  "safe_send --receive", "chat_half --listen", "chat_full --listen",
 }
 
 -- Clients that meet a refusal as soon as they start.
 local tcp_clients = {
   "tsTclnt", "tsTclnt6", "tsTclnt_safe", "thanks_client", "select_two", "echo_stream_client",
-  "command_client", "sleep_client", "web_client", "safe_send", "chat_half", "chat_full",
+  "command_client", "sleep_client", "name_client", "web_client", "safe_send", "chat_half", "chat_full",
 }
 
 -- Clients that wait at a prompt, and the server that each needs.
@@ -19,6 +20,7 @@ local prompts = {
   tsTclnt = "tsTserv", tsTclnt6 = "tsTserv6", tsTclnt_safe = "tsTserv_safe", tsUclnt = "tsUserv",
   echo_stream_client = "echo_stream_server", echo_dgram_client = "echo_dgram_server",
   command_client = "command_server", sleep_client = "sleep_server",
+  name_client = "name_server",
 }
 
 local alone = { "socket_options", "select_stdin", "hosts_and_services", "connected_dgram", "daytime" }
@@ -100,6 +102,7 @@ describe("examples:", function()
 
   for _, command in ipairs {
     "tsTserv", "tsUserv", "select_server", "poll_server", "chat_server", "chat_rooms", "sleep_server",
+    "name_server",
   } do
     it(command .. " ends on Ctrl-D at a terminal with status 0", function()
       local program = example.start_at_terminal(command, "127.0.0.1", "0")
