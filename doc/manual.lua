@@ -25,8 +25,8 @@ M.modules = {
   { name = "csock.loop", sections = { { "Tasks", "task", "loop", "signal" } } },
   { name = "csock.happy", sections = { { "Functions", "happy" } } },
   { name = "csock.class", sections = { { "Functions", "class" } } },
-  { name = "csock.redis", sections = { { "Functions", "redis", "redis_subscription" } } },
-  { name = "csock.resp", sections = { { "Functions", "resp" } } },
+  { name = "csock.redis", sections = { { "Functions", "redis", "subscription" } } },
+  { name = "csock.redis.resp", sections = { { "Functions", "resp" } } },
   { name = "csock.serve", sections = { { "Serving", "serve" } } },
 }
 

@@ -31,9 +31,9 @@ build = {
     ["csock.loop"] = "lua/csock/loop.lua",
     ["csock.net"] = "lua/csock/net.lua",
     ["csock.redis"] = "lua/csock/redis.lua",
-    ["csock.redis_connection"] = "lua/csock/redis_connection.lua",
-    ["csock.redis_subscription"] = "lua/csock/redis_subscription.lua",
-    ["csock.resp"] = "lua/csock/resp.lua",
+    ["csock.redis.connection"] = "lua/csock/redis/connection.lua",
+    ["csock.redis.resp"] = "lua/csock/redis/resp.lua",
+    ["csock.redis.subscription"] = "lua/csock/redis/subscription.lua",
     ["csock.serve"] = "lua/csock/serve.lua",
     ["csock.core"] = {
       -- Both are parts of the C library; only old ones keep them in files of their own.

@@ -15,9 +15,9 @@
 -- @module csock.redis
 local csock = require "csock"
 local loop = require "csock.loop"
-local resp = require "csock.resp"
-local redis_connection = require "csock.redis_connection"
-local redis_subscription = require "csock.redis_subscription"
+local resp = require "csock.redis.resp"
+local connections = require "csock.redis.connection"
+local subscriptions = require "csock.redis.subscription"
 
 local M = {
   --- Stands for null within a reply, since a list cannot hold nil.
@@ -120,9 +120,9 @@ end
 
 -- Tries to connect, for as long as the settings say.
 local function try(settings)
-  local deadline, pauses = loop.now() + settings.retry, redis_connection.backoff(settings)
+  local deadline, pauses = loop.now() + settings.retry, connections.backoff(settings)
   while true do
-    local connection, err, errno = redis_connection.open(settings)
+    local connection, err, errno = connections.open(settings)
     if connection then return connection end
     local pause = pauses()
     if err.kind == "redis" or loop.now() + pause > deadline then return nil, err, errno end
@@ -279,7 +279,7 @@ local function subscribe(self, call, command, ...)
   end
   if #names == 0 then error(("bad argument #1 to '%s' (string expected, got no value)"):format(call), 3) end
   if self.closed then return closed_error() end
-  local subscription, err, errno = redis_subscription.new(self.settings, command, names, options)
+  local subscription, err, errno = subscriptions.new(self.settings, command, names, options)
   if not subscription then return nil, err, errno end
   self.subscriptions[subscription] = true
   return subscription

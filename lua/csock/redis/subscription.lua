@@ -2,8 +2,8 @@
 -- @module csock.redis
 local csock = require "csock"
 local loop = require "csock.loop"
-local resp = require "csock.resp"
-local redis_connection = require "csock.redis_connection"
+local resp = require "csock.redis.resp"
+local connections = require "csock.redis.connection"
 
 local M = {}
 
@@ -101,7 +101,7 @@ end
 
 local function keep_connected(self)
   while not self.closed do
-    local connection, err, errno = redis_connection.open(self.settings)
+    local connection, err, errno = connections.open(self.settings)
     if connection then
       local _ <close> = connection
       self.connection = connection
@@ -109,7 +109,7 @@ local function keep_connected(self)
       err, errno = connection.err, connection.errno
     end
     tell_lost(self, err, errno)
-    self.pauses = self.pauses or redis_connection.backoff(self.settings)
+    self.pauses = self.pauses or connections.backoff(self.settings)
     if not self.closed then loop.sleep(self.pauses()) end
   end
 end

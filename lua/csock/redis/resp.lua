@@ -9,7 +9,7 @@
 -- - null: `null`
 -- - an array, a set, a push: a list; a map: a table
 -- - an error: an error value of the kind `"redis"`
--- @module csock.resp
+-- @module csock.redis.resp
 local csock = require "csock"
 
 local LINE = 65536 -- bytes: a longer line is no reply
@@ -20,7 +20,7 @@ local M = {}
 
 --- Stands for null in a reply, since a list cannot hold nil.
 -- @field null
-M.null = setmetatable({}, { __tostring = function() return "null" end, __name = "csock.resp.null" })
+M.null = setmetatable({}, { __tostring = function() return "null" end, __name = "csock.redis.resp.null" })
 
 -- --- requests -------------------------------------------------------------------------------------
 

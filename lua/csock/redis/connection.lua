@@ -1,9 +1,9 @@
--- redis_connection.lua: one connection to a Redis server, for csock.redis and csock.redis_subscription.
+-- connection.lua: one connection to a Redis server, for csock.redis and csock.redis.subscription.
 -- Tasks send their commands as they come; the replies come in the same order, and the right to read
 -- goes from one task to the next. There is no task that only reads: who waits for a reply reads it.
 local csock = require "csock"
 local loop = require "csock.loop"
-local resp = require "csock.resp"
+local resp = require "csock.redis.resp"
 
 local M = {}
 

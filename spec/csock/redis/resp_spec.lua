@@ -1,5 +1,5 @@
 local csock = require "csock"
-local resp = require "csock.resp"
+local resp = require "csock.redis.resp"
 local streams = require "spec.support.streams"
 
 local null = resp.null
