@@ -27,6 +27,14 @@ M.modules = {
   { name = "csock.class", sections = { { "Functions", "class" } } },
   { name = "csock.redis", sections = { { "Functions", "redis", "subscription" } } },
   { name = "csock.redis.resp", sections = { { "Functions", "resp" } } },
+  { name = "csock.bytesio", sections = { { "Functions", "bytesio" } } },
+  {
+    name = "csock.socketserver",
+    sections = {
+      { "Functions", "socketserver" }, { "Servers", "servers" }, { "Request handlers", "handlers" },
+      { "Mix-ins", "mixins", "prefork" },
+    },
+  },
   { name = "csock.serve", sections = { { "Serving", "serve" } } },
 }
 

@@ -5,6 +5,8 @@
 #include "address.h"
 #include "../sys/fd.h"
 
+#include <sys/stat.h>
+
 bool cs_may_retry(lua_State *L, int err, bool *tried) {
   if ((err != EMFILE && err != ENFILE) || *tried) return false;
   *tried = true;
@@ -178,6 +180,20 @@ static int push_copy(lua_State *L, const char *call, int fd, int family, int typ
 }
 
 /***
+Whether there is a socket in the file system under a path, whether or not anybody listens at it.
+Source: lstat(2), Python's `pathlib.Path.is_socket`.
+@function is_socket
+@tparam string path
+@treturn boolean
+*/
+static int socket_is_socket(lua_State *L) {
+  struct stat st;
+  const char *path = luaL_checkstring(L, 1);
+  lua_pushboolean(L, lstat(path, &st) == 0 && S_ISSOCK(st.st_mode));
+  return 1;
+}
+
+/***
 Makes a socket over a copy of a descriptor; the descriptor itself stays open.
 Source: dup(2), Python's `socket.fromfd`.
 @function fromfd
@@ -274,6 +290,7 @@ static const luaL_Reg functions[] = {
     {"socket", socket_socket},
     {"socketpair", socket_socketpair},
     {"fromfd", socket_fromfd},
+    {"is_socket", socket_is_socket},
     {"dup", socket_dup},
     {"close", socket_close},
     {"getdefaulttimeout", socket_getdefaulttimeout},

@@ -216,6 +216,11 @@ int cs_task_results(lua_State *L, cs_task *task) {
 
 static int join_attempt(lua_State *L, cs_op *op) {
   cs_task *task = check_task(L, 1);
+  if (op->mark !=
+      task->loop->watched) { /* begun in the parent, in the child of a fork: not for us */
+    op->ptr = &task->joiners;
+    return CS_PARK;
+  }
   switch (task->status) {
   case CS_TASK_DONE:
     return cs_task_results(L, task);
@@ -242,8 +247,9 @@ Waits until the task is over. Outside of tasks, this runs the loop meanwhile.
 */
 static int task_join(lua_State *L) {
   cs_op op;
-  check_task(L, 1);
+  const cs_task *task = check_task(L, 1);
   cs_op_init(&op, "join", join_attempt, NULL, cs_check_timeout(L, 2));
+  op.mark = task->loop->watched;
   lua_settop(L, 1);
   return cs_drive(L, &op);
 }

@@ -55,6 +55,13 @@ end
 local Guard = { __close = function(self) self.leave() end }
 
 local function guard(leave) return setmetatable({ leave = leave }, Guard) end
+M.guard = guard
+
+-- Out of descriptors or memory, perhaps not for long: what waits to be accepted can wait on.
+local EXHAUSTED = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true }
+
+-- Whether an error says so.
+function M.exhausted(err) return EXHAUSTED[err.name] == true end
 
 --- Callbacks
 -- @section callbacks
@@ -176,6 +183,7 @@ end
 -- @tparam int|string signum the number, or a name such as "SIGTERM"
 -- @tparam ?function f called with the number; nil gives the signal back to what handled it before
 -- @treturn[1] boolean true
+-- @treturn[1] ?function what handled it before through `on_signal`
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`: no such signal, or one that cannot be handled)
@@ -183,18 +191,16 @@ function M.on_signal(signum, f)
   if type(signum) == "string" then
     signum = core.signals[signum] or error("bad argument #1 to 'on_signal' (no such signal)", 2)
   end
-  if f == nil then
-    handlers[signum] = nil
-    return core.signal_release(signum)
-  end
-  local ok, err, errno = core.signal_catch(signum)
+  local before = handlers[signum]
+  local ok, err, errno = (f and core.signal_catch or core.signal_release)(signum)
   if not ok then return nil, err, errno end
   handlers[signum] = f
+  if not f then return true, before end
   if not signal_task or signal_task:status() == "cancelled" or signal_task:status() == "failed" then
     signal_task = core.spawn(read_signals, csock_core.stream(core.signal_fileno(), "r", { closefd = false }))
     signal_task:daemon()
   end
-  return true
+  return true, before
 end
 
 --- Bounds

@@ -2,9 +2,7 @@
 -- @module csock.serve
 local loop = require "csock.loop"
 
--- Out of descriptors or memory: the waiting clients stay in the backlog until some are free again.
-local EXHAUSTED = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true }
-local PATIENCE = 0.1 -- seconds between tries, if no connection ends meanwhile
+local PATIENCE = 0.1 -- seconds until the next try when out of descriptors, if no connection ends meanwhile
 
 --- A running server.
 -- @type server
@@ -40,7 +38,7 @@ local function accept_connections(server)
       connection.task = loop.spawn(serve_connection, connection, addr)
       server.count = server.count + 1
       server.tasks[connection.task] = connection
-    elseif EXHAUSTED[addr.name] then
+    elseif loop.exhausted(addr) then
       server.changed:wait(PATIENCE)
     elseif addr.name == "EBADF" then
       return -- somebody closed the listener

@@ -18,7 +18,10 @@ for _, page in ipairs(manual.gather()) do
 end
 
 -- What a module keeps for csock's other modules.
-local private = { ["csock.loop"] = { waiters = true, hub = true }, task = { watch = true, daemon = true } }
+local private = {
+  ["csock.loop"] = { waiters = true, hub = true, guard = true, exhausted = true },
+  task = { watch = true, daemon = true },
+}
 
 local function missing(has, documented, except)
   local list = {}
@@ -41,6 +44,10 @@ local function objects()
   }
   list.client = require("csock.redis").client("redis://127.0.0.1:1")
   list.subscription = assert(list.client:subscribe("none", { wait = false }))
+  list.bytesio = require "csock.bytesio"
+  for name, value in pairs(require "csock.socketserver") do
+    if type(value) == "table" then list[name:lower()] = value end
+  end
   list.stream = assert(list.socket:makefile "rw")
   list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
   return list, function()

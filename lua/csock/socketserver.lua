@@ -1,0 +1,73 @@
+--- Servers out of parts: Python's `socketserver`.
+--
+-- A server takes requests (connections, datagrams) and makes a handler for each, an object of a class that says in
+-- `handle` what to do:
+--
+--     local csock = require "csock"
+--     local class = require "csock.class"
+--     local socketserver = require "csock.socketserver"
+--
+--     local Echo = class("Echo", socketserver.StreamRequestHandler)
+--     function Echo:handle()
+--       for line in self.rfile:lines("L") do assert(self.wfile:write(line)) end
+--     end
+--
+--     local server <close> = assert(socketserver.ThreadingTCPServer({"", 21567}, Echo))
+--     server:serve_forever()
+--
+-- The servers are `TCPServer`, `UDPServer`, `UnixStreamServer` and `UnixDatagramServer`, which see to one request
+-- after the other; each also with `Threading` before its name (a task for each request), `Forking` (a process for
+-- each) and `Prefork` (several processes, each with a task for each request). Names, attributes and hooks are
+-- Python's, in Python's order.
+--
+-- A constructor gives nil, an error and its number when the port is taken, and so on. What Python has not is marked as
+-- csock's own.
+-- @module csock.socketserver
+local csock = require "csock"
+local class = require "csock.class"
+local handlers = require "csock.socketserver.handlers"
+local mixins = require "csock.socketserver.mixins"
+local servers = require "csock.socketserver.servers"
+
+local M = {
+  BaseServer = servers.BaseServer,
+  TCPServer = servers.TCPServer,
+  UDPServer = servers.UDPServer,
+  UnixStreamServer = servers.UnixStreamServer,
+  UnixDatagramServer = servers.UnixDatagramServer,
+  BaseRequestHandler = handlers.BaseRequestHandler,
+  StreamRequestHandler = handlers.StreamRequestHandler,
+  DatagramRequestHandler = handlers.DatagramRequestHandler,
+  ThreadingMixIn = mixins.ThreadingMixIn,
+  ForkingMixIn = mixins.ForkingMixIn,
+  PreforkMixIn = require "csock.socketserver.prefork",
+}
+
+for _, kind in ipairs { "TCPServer", "UDPServer", "UnixStreamServer", "UnixDatagramServer" } do
+  M["Threading" .. kind] = class("Threading" .. kind, M.ThreadingMixIn, M[kind])
+  M["Forking" .. kind] = class("Forking" .. kind, M.ForkingMixIn, M[kind])
+  M["Prefork" .. kind] = class("Prefork" .. kind, M.PreforkMixIn, M.ThreadingMixIn, M[kind])
+end
+
+local FIRST = 3 -- the number of the first descriptor that a service manager hands over
+
+--- The descriptors that a service manager has handed to this process (socket activation: `LISTEN_FDS`,
+-- `LISTEN_PID`, `LISTEN_FDNAMES`); for the option `socket` of a server. Source: sd_listen_fds(3); csock's own.
+-- @treturn {int,...} empty when there are none
+-- @treturn {[string]=int} the same by their names, where the service manager gave any
+-- @usage
+-- local fds = socketserver.listen_fds()
+-- local server <close> = assert(socketserver.TCPServer({"", 21567}, Handler, { socket = fds[1] }))
+function M.listen_fds()
+  local fds, by_name = {}, {}
+  if tonumber(os.getenv "LISTEN_PID") ~= csock.getpid() then return fds, by_name end
+  for i = 1, math.tointeger(tonumber(os.getenv "LISTEN_FDS")) or 0 do fds[i] = FIRST + i - 1 end
+  local i = 0
+  for name in ((os.getenv "LISTEN_FDNAMES" or "") .. ":"):gmatch "([^:]*):" do
+    i = i + 1
+    if name ~= "" and fds[i] then by_name[name] = fds[i] end
+  end
+  return fds, by_name
+end
+
+return M
