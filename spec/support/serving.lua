@@ -90,13 +90,17 @@ local PRELUDE = [[
 ]]
 
 --- Starts a program that makes a server `server` and serves; `port` is its port. The lines of `code` come before
--- it serves.
+-- it serves. Options are those of process.lua, and `descriptors`: how many the program may have.
 function M.start(code, options)
-  local program = process.lua({ "-e", PRELUDE .. code .. [[
+  local program = { process.interpreter, "-e", PRELUDE .. code .. [[
     print("port " .. server.server_address[2])
     print("served", server:serve_forever())
     server:server_close()
-  ]] }, options)
+  ]] }
+  if options and options.descriptors then
+    program = { "sh", "-c", ("ulimit -n %d; exec \"$@\""):format(options.descriptors), "sh", table.unpack(program) }
+  end
+  program = process.start(program, options)
   program.port = tonumber(program:expect "port (%d+)\n")
   program.server_address = { "127.0.0.1", program.port }
   return program
