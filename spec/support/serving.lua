@@ -93,7 +93,7 @@ local PRELUDE = [[
 -- it serves. Options are those of process.lua, and `descriptors`: how many the program may have.
 function M.start(code, options)
   local program = { process.interpreter, "-e", PRELUDE .. code .. [[
-    print("port " .. server.server_address[2])
+    print("port " .. (server.server_address.port or 0))
     print("served", server:serve_forever())
     server:server_close()
   ]] }
