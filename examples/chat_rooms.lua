@@ -320,10 +320,19 @@ local SILENCE = 3 * BEAT -- after which a server is thought dead
 local Bus = {}
 Bus.__index = Bus
 
+-- What no other server calls itself. Not from math.random: servers that start in the same second may
+-- be given the same numbers.
+local function server_number()
+  local source = io.open("/dev/urandom", "rb")
+  local bytes = source and source:read(8)
+  if source then source:close() end
+  return ("%016x"):format(bytes and string.unpack("i8", bytes) or csock.getpid() << 32 ~ os.time())
+end
+
 -- Joins the bus, or goes on trying to.
 function Bus.new(url, chat)
   local bus = setmetatable({
-    chat = chat, number = ("%016x"):format(math.random(0)), up = false, out = loop.queue(1000), heard = {},
+    chat = chat, number = server_number(), up = false, out = loop.queue(1000), heard = {},
   }, Bus)
   bus.client = redis.client(url, { timeout = 5, heartbeat = BEAT, max_delay = 2 })
   assert(bus.client:subscribe(CHANNEL, {
