@@ -50,6 +50,7 @@ int cs_sock_sendmsg_afalg(lua_State *L) {
   bool has_iv = cs_get_option(L, options, "iv") != LUA_TNIL;
   const char *iv = has_iv ? cs_bytes_at(L, -1, &iv_len) : "";
   luaL_argcheck(L, iv != NULL, options, "iv: string expected");
+  if (cs_sock_fd(s) < 0) return cs_fail(L, "sendmsg_afalg", EBADF);
   if (s->family != AF_ALG) return cs_fail(L, "sendmsg_afalg", EAFNOSUPPORT);
   cs_sock_io_op(&op, s, "sendmsg_afalg", cs_sendmsg_attempt, (int)flags);
 

@@ -233,6 +233,7 @@ Source: `isinstance` of an exception in Python.
 @treturn boolean
 */
 static int error_is(lua_State *L) {
+  lua_settop(L, 2);
   push_fields(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_rawgeti(L, 2, 1); /* the class's kind */

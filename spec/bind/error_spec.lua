@@ -143,6 +143,11 @@ describe("error:is", function()
     return table.concat(found, " ")
   end
 
+  it("takes no notice of further arguments", function()
+    local _, err = closed_recv()
+    assert.is_true(err:is(csock.error, 1, 2))
+  end)
+
   it("knows an ordinary error as csock.error alone", function()
     local _, err = closed_recv()
     assert.equal("error", kinds(err))

@@ -161,12 +161,16 @@ end)
 -- Each method that uses the descriptor, with arguments that would do on an open socket.
 local function methods_of_a_closed_socket()
   local buffer = csock.buffer(8)
+  local level, name = csock.SOL_SOCKET, csock.SO_TYPE
   return {
     accept = {}, bind = { "127.0.0.1", 0 }, connect = { "127.0.0.1", 1 }, dup = {},
     get_inheritable = {}, getpeername = {}, getsockname = {}, listen = {}, recv = { 1 },
     recv_into = { buffer }, recvfrom = { 1 }, recvfrom_into = { buffer }, send = { "x" },
     sendall = { "x" }, sendto = { "x", { "127.0.0.1", 1 } }, set_inheritable = { true },
     setblocking = { false }, settimeout = { 1 }, shutdown = { 1 },
+    getpeercred = {}, getsockopt = { level, name }, ioctl = { csock.FIONREAD }, makefile = {},
+    recvmsg = { 1 }, recvmsg_into = { buffer }, sendfile = { io.stdin }, sendmsg = { "x" },
+    sendmsg_afalg = csock.socket().sendmsg_afalg and { "x", { op = 0 } }, setsockopt = { level, name, 1 },
   }
 end
 
@@ -190,6 +194,16 @@ describe("a closed socket", function()
       end
     end)
   end
+
+  it("has no other method that asks the system for anything", function()
+    local known = methods_of_a_closed_socket()
+    for _, name in ipairs { "close", "connect_ex", "detach", "fileno", "getblocking", "gettimeout" } do
+      known[name] = {}
+    end
+    for name, value in pairs(getmetatable(csock.socket()).__index) do
+      if type(value) == "function" then assert.is_truthy(known[name], name) end
+    end
+  end)
 
   it("gives EBADF's number from connect_ex", function()
     for _, s in pairs(closed_ones()) do
