@@ -24,6 +24,12 @@ local function split_arguments(call, known, ...)
       error(("bad argument #%d to '%s' (unknown option '%s')"):format(args.n + 1, call, name), 3)
     end
   end
+  for name in pairs(first == "table" and known or {}) do
+    if args[1][name] ~= nil then
+      error(("bad argument #1 to '%s' (option '%s' in the address: options are a table of their own)")
+        :format(call, name), 3)
+    end
+  end
   return args, options
 end
 

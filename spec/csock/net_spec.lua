@@ -168,6 +168,8 @@ describe("create_connection", function()
     assert.error_matches(function() csock.create_connection { "localhost", 65536 } end, "65535")
     assert.error_matches(function() csock.create_connection({ "localhost", 1 }, { time = 1 }) end,
       "bad argument #2 .*unknown option 'time'")
+    assert.error_matches(function() csock.create_connection { "localhost", 1, timeout = 1 } end,
+      "bad argument #1 .*option 'timeout' in the address")
     for _, timeout in ipairs { -1, "1", 0 / 0 } do
       assert.error_matches(function()
         csock.create_connection({ "127.0.0.1", port }, { timeout = timeout })
@@ -257,6 +259,8 @@ describe("create_server", function()
     assert.error_matches(function() csock.create_server { "", 65536 } end, "65535")
     assert.error_matches(function() csock.create_server({ "", 0 }, { reuseport = true }) end,
       "unknown option 'reuseport'")
+    assert.error_matches(function() csock.create_server { "", 0, backlog = 5 } end,
+      "bad argument #1 .*option 'backlog' in the address")
     assert.error_matches(function()
       csock.create_server({ "", 0 }, { family = csock.AF_INET, dualstack_ipv6 = true })
     end, "dualstack_ipv6 requires the family AF_INET6")
