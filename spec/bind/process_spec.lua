@@ -178,6 +178,28 @@ describe("fork", function()
     assert.equal("child's handler\n7\n-15\nparent's handler\n", out)
   end)
 
+  it("keeps a child that a task made in its task, when the program waits for another one", function()
+    local status, out = process.run { process.interpreter, "-e", [[
+      local csock = require "csock"
+      local main = csock.spawn(csock.sleep, 60)
+      csock.spawn(function()
+        local pid = csock.fork()
+        if pid == 0 then
+          csock.sleep(0.01)
+          print "child"
+          io.stdout:flush()
+          csock._exit(0)
+        end
+        csock.waitpid(pid)
+        main:cancel()
+      end)
+      main:join()
+      print "once"
+    ]] }
+    assert.equal(0, status)
+    assert.equal("child\nonce\n", out)
+  end)
+
   it("lets the child look names up", function()
     csock.run(function() assert(csock.getaddrinfo("localhost", 80)) end)
     csock.run(function()

@@ -90,7 +90,8 @@ local PRELUDE = [[
 ]]
 
 --- Starts a program that makes a server `server` and serves; `port` is its port. The lines of `code` come before
--- it serves. Options are those of process.lua, and `descriptors`: how many the program may have.
+-- it serves. Options: `group` as for process.lua, and `descriptors`: how
+-- many the program may have.
 function M.start(code, options)
   local program = { process.interpreter, "-e", PRELUDE .. code .. [[
     print("port " .. (server.server_address.port or 0))
@@ -100,7 +101,9 @@ function M.start(code, options)
   if options and options.descriptors then
     program = { "sh", "-c", ("ulimit -n %d; exec \"$@\""):format(options.descriptors), "sh", table.unpack(program) }
   end
-  program = process.start(program, options)
+  -- process.lua gives a sanitizer's library to the interpreter alone; here the shell passes it on.
+  local env = { LD_PRELOAD = options and options.descriptors and os.getenv "LD_PRELOAD" }
+  program = process.start(program, { env = env, group = options and options.group })
   program.port = tonumber(program:expect "port (%d+)\n")
   program.server_address = { "127.0.0.1", program.port }
   return program

@@ -114,14 +114,27 @@ end
 local function make_listeners(self, count)
   if self._listeners then return true end
   self._listeners = { self.socket }
-  for _ = 2, self._bound and count or 1 do -- a socket that somebody else has bound cannot be spread
+  for _ = 2, self._bound and spreads(self) and count or 1 do -- a socket that somebody else has bound cannot be spread
     local ok, err, errno = add_listener(self)
     if not ok then return nil, err, errno end
   end
   return true
 end
 
+local function close_listeners(self)
+  for _, listener in ipairs(self._listeners or {}) do listener:close() end
+end
+
 -- Workers -----------------------------------------------------------------------------------------
+
+-- What a worker does in the end: sees to the connections that wait already, and waits for what goes on.
+local function finish_work(self)
+  self.timeout = 0
+  for _ = 1, self.request_queue_size do
+    if not self:handle_request() then break end
+  end
+  self:server_close()
+end
 
 -- In the child, for the rest of its life.
 local function work(self, number, poll_interval)
@@ -150,7 +163,7 @@ local function work(self, number, poll_interval)
     return
   end
   status = 0
-  loop.timeout(self.drain_timeout, self.server_close, self)
+  loop.timeout(self.drain_timeout, finish_work, self)
 end
 
 local function start_worker(self, place)
@@ -227,7 +240,10 @@ end
 -- Handles signals while its variable is in scope.
 local function handle_signals(self, replace)
   if not self.handle_signals then return end
-  local _, term = loop.on_signal("SIGTERM", function() self:shutdown() end)
+  local _, term = loop.on_signal("SIGTERM", function()
+    close_listeners(self) -- nobody will be served who comes from now on
+    self:shutdown()
+  end)
   local _, hup = loop.on_signal("SIGHUP", replace)
   return loop.guard(function()
     loop.on_signal("SIGTERM", term)
@@ -272,7 +288,7 @@ end
 
 --- Closes the server.
 function PreforkMixIn:server_close()
-  for _, listener in ipairs(self._listeners or {}) do listener:close() end
+  close_listeners(self)
   PreforkMixIn.super.server_close(self)
   if not self._number then link.close(self) end
 end
