@@ -10,6 +10,7 @@ function handlers.echo(conn)
   while true do
     local data = conn:read(-65536)
     if not data then break end
+    if #data > 8192 then conn:setbufsiz(65536, 65536) end
     conn:write(data)
   end
   conn:close()
