@@ -146,6 +146,27 @@ void cs_handle_wake(cs_handle *h);
 /* The first who waits to read tries again: there is something that the kernel will not tell of. */
 void cs_handle_pass(cs_handle *h);
 
+/* --- the end of a turn (loop_turn.c) --- */
+
+/* Something to be done once before the loop sleeps; part of an object that leaves when it ends.
+   `run` raises nothing. */
+typedef struct cs_turn_end {
+  struct cs_turn_end *next, *before; /* NULL: not entered */
+  void (*run)(lua_State *L, struct cs_turn_end *end);
+} cs_turn_end;
+
+/* False: the loop does not run, there is no turn that could end. Entering twice is once. */
+bool cs_turn_enter(const cs_state *state, cs_turn_end *end);
+void cs_turn_leave(cs_turn_end *end);
+
+/* Does it now. */
+void cs_turn_over(lua_State *L, const cs_state *state);
+
+/* Pushes a task that runs the function and `nargs` arguments on the top of the stack (which it
+   takes); whether the value at `idx` is such a task, and not over yet. */
+void cs_turn_spawn(lua_State *L, const cs_state *state, int nargs);
+bool cs_turn_spawned(lua_State *L, int idx);
+
 /* Gives the descriptor away: like closing, but it stays open. */
 int cs_handle_release(cs_handle *h);
 

@@ -44,6 +44,7 @@ cs_loop *cs_loop_get(lua_State *L) {
   loop->state = state;
   loop->ops = ops;
   loop->watched = CS_H_WATCHED;
+  cs_turn_init(&loop->ends);
   int err = (loop->here = cs_forkmark_make()) == NULL ? ENOMEM : ops->make(&loop->poller);
   if (err == 0 && (loop->events = malloc(EVENTS * sizeof *loop->events)) == NULL) err = ENOMEM;
   if (err != 0) {
@@ -60,6 +61,7 @@ int cs_loop_forked(lua_State *L, cs_loop *loop) {
   if (loop->poller != NULL) loop->ops->free(loop->poller); /* the child's copy of its descriptor */
   loop->poller = NULL;
   cs_task_drop_all(L, loop);
+  cs_turn_forget(loop);
   loop->next = loop->count = 0;
   loop->hub = (cs_hub){.turn = 0};
   loop->watched += CS_H_LOOP & -CS_H_LOOP; /* what is watched is so no more */
@@ -374,7 +376,7 @@ static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   bool ran = loop->ready.last != NULL;
   run_ready(L, loop);
   int err = 0;
-  int64_t until = deadline;
+  int64_t until = cs_turn_put_off(L, loop) ? 0 : deadline;
   const cs_timer *timer = cs_timers_first(&loop->timers);
   if (timer != NULL && timer->when < until) until = timer->when;
   if (loop->ready.last != NULL || (ran && (once || loop->stopped)))
@@ -403,6 +405,7 @@ static int run_protected(lua_State *L) {
   run_call *call = lua_touserdata(L, 1);
   do call->err = turn(L, call->loop, call->deadline, call->once);
   while (call->err == 0 && !call->once && !call->loop->stopped);
+  cs_turn_over(L, call->loop->state);
   return 0;
 }
 

@@ -37,6 +37,8 @@ typedef struct cs_loop {
   unsigned round;         /* of resuming those: they remember in which one they became ready */
   cs_timers timers;
   cs_hub hub;
+  cs_turn_end ends;  /* what is to be done at the turn's end: see loop_turn.c */
+  bool put_off;      /* ... of which it was decided to look for events first */
   cs_joined *joined; /* the waits for several descriptors: loop_any.c */
   unsigned watched;  /* CS_H_WATCHED, and the generation: another one after each fork */
   const int *here;   /* 0 in a child of the process that made the poller */
@@ -164,6 +166,13 @@ void cs_loop_forget(cs_loop *loop, cs_handle *h); /* before its descriptor is cl
 
 /* Tells a level-triggered backend what is waited for on the handle. */
 void cs_loop_tell(cs_loop *loop, cs_handle *h);
+
+/* --- the end of a turn --- */
+void cs_turn_init(cs_turn_end *ends);
+void cs_turn_forget(cs_loop *loop); /* nothing is done */
+/* Whether the turn's end is to wait until the poller was asked, without sleeping; else it is done
+   now. */
+bool cs_turn_put_off(lua_State *L, cs_loop *loop);
 
 /* --- the hub --- */
 void cs_hub_ready(cs_loop *loop, cs_handle *h);  /* the poller reported something */

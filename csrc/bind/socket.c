@@ -241,6 +241,7 @@ Source: shutdown(2), Python's `socket.shutdown`.
 static int sock_shutdown(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   int how = cs_check_cint(L, 2);
+  if (s->streams > 0) cs_turn_over(L, s->h.state); /* what they were to send comes before the end */
   return cs_result(L, "shutdown", shutdown(cs_sock_fd(s), how) != 0 ? errno : 0);
 }
 

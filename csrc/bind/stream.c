@@ -48,7 +48,7 @@ int cs_stream_usable(lua_State *L, cs_stream *st) {
 
 /* Pushes a stream that is closed, until it is given its descriptor. */
 static cs_stream *push_new(lua_State *L) {
-  cs_stream *st = cs_object_new(L, &stream_class, sizeof *st, 1);
+  cs_stream *st = cs_object_new(L, &stream_class, sizeof *st, 2);
   st->h = &st->own;
   st->own.fd = -1;
   st->own.state = cs_state_get(L);
@@ -58,16 +58,23 @@ static cs_stream *push_new(lua_State *L) {
   return st;
 }
 
-/* Takes the mode and the buffering from the arguments `arg` and `arg + 1`. */
+/* Takes the mode and the buffering from the arguments `arg` and `arg + 1`, for the stream on the
+ * top.
+ */
 static void check_mode(lua_State *L, int arg, cs_stream *st) {
   const char *mode = luaL_optstring(L, arg, "r");
   for (const char *c = mode; *c != '\0'; c++)
     if (strchr("rwb", *c) == NULL) luaL_argerror(L, arg, "invalid mode (made of 'r', 'w' and 'b')");
   st->writable = strchr(mode, 'w') != NULL;
   st->readable = strchr(mode, 'r') != NULL || !st->writable;
+  st->out_size = CS_STREAM_BUFFER;
+  if (lua_type(L, arg + 1) == LUA_TSTRING && strcmp(lua_tostring(L, arg + 1), "turn") == 0) {
+    cs_stream_by_turn(L, -1, st);
+    return;
+  }
   lua_Integer size = cs_opt_int(L, arg + 1, -1, -1, INT_MAX);
   st->by_line = size == 1;
-  st->out_size = size == -1 || size == 1 ? CS_STREAM_BUFFER : (size_t)size;
+  if (size != -1 && size != 1) st->out_size = (size_t)size;
 }
 
 /* Opens the stream on the top over the socket at `arg`, whose descriptor it shares. */
@@ -91,8 +98,9 @@ socket's descriptor stays open until the socket and all its streams are closed.
 Source: Python's `socket.makefile`.
 @function socket:makefile
 @tparam[opt="r"] string mode `"r"`, `"w"` or `"rw"`; a `"b"` makes no difference
-@tparam[opt=-1] int buffering of what is written: `0` sends at once, `1` when a line is complete,
-more is the size of the buffer in bytes, `-1` is 8192 bytes
+@tparam[opt=-1] int|string buffering of what is written: `0` sends at once, `1` when a line is
+complete, more is the size of the buffer in bytes, `-1` is 8192 bytes; `"turn"` sends at the end of
+the loop's turn, see `setvbuf`
 @treturn[1] stream
 @treturn[2] nil
 @treturn[2] error
@@ -133,7 +141,7 @@ file). A socket object is treated as by `makefile`. Source: Python's `open(fd, c
 @function stream
 @param file a descriptor number, a Lua file, a socket, or an object with a `fileno` method
 @tparam[opt="r"] string mode as in `makefile`
-@tparam[opt=-1] int buffering as in `makefile`
+@tparam[opt=-1] int|string buffering as in `makefile`
 @tparam[opt] table options `closefd` (boolean, default true)
 @treturn[1] stream
 @treturn[2] nil
@@ -213,6 +221,7 @@ static int close_now(cs_stream *st) {
   if (st->closed) return 0;
   st->closed = true; /* first: nothing may close the number twice */
   st->taken++;       /* for a read that waits */
+  cs_turn_leave(&st->end);
   cs_bytes_free(&st->in);
   cs_bytes_free(&st->out);
   if (st->sock != NULL) {

@@ -19,10 +19,14 @@ typedef struct cs_stream {
   size_t scanned;  /* in the first bytes of `in` no delimiter `scanned_for` begins */
   uint64_t scanned_for;
   size_t out_size; /* `out` is sent when it holds so much */
+  cs_turn_end end; /* entered when `out` is to be sent at the turn's end: stream_turn.c */
+  int failed;      /* errno of such a sending, until it has been reported */
   unsigned taken;  /* counts the reads that took bytes: an op that waited can tell */
   cs_io_kind kind;
   bool closed, readable, writable;
   bool by_line; /* a written LF sends what is there */
+  bool by_turn; /* the end of the loop's turn does */
+  bool waiting; /* a task sends what did not go then */
   bool owns;    /* the descriptor is closed with the stream */
   bool foreign; /* the descriptor is that of the object in uservalue 1, which may close it */
 } cs_stream;
@@ -51,6 +55,12 @@ int cs_stream_usable(lua_State *L, cs_stream *st);
 /* Sends what it can without waiting, for an attempt: 0 when `out` is empty, else what the attempt
    has to return. */
 int cs_stream_send(lua_State *L, cs_op *op);
+
+/* Makes the stream at `idx` one that sends at the turn's end. */
+void cs_stream_by_turn(lua_State *L, int idx, cs_stream *st);
+
+/* Whether what was written will be sent at the turn's end. */
+bool cs_stream_send_later(cs_stream *st);
 
 /* The methods that each file brings. */
 extern const luaL_Reg cs_stream_read_methods[];

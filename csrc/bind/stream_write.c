@@ -9,6 +9,10 @@ int cs_stream_send(lua_State *L, cs_op *op) {
   if (st->out.len == 0 && !st->closed) return 0;
   size_t sent = 0;
   int err = cs_stream_usable(L, st);
+  if (err == 0 && st->failed != 0) {
+    err = st->failed;
+    st->failed = 0;
+  }
   if (err == 0)
     err = cs_io_write(st->h->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent);
   if (err != 0) return cs_io_failed(L, op, err, CS_WRITABLE);
@@ -27,7 +31,7 @@ static int write_attempt(lua_State *L, cs_op *op) {
 static int queue_arguments(lua_State *L, cs_stream *st, bool *line) {
   int top = lua_gettop(L);
   size_t before = st->out.len, len;
-  for (int arg = 2; arg <= top; arg++) cs_check_bytes(L, arg, &len);
+  for (int arg = 3; arg <= top; arg++) cs_check_bytes(L, arg, &len); /* before the first is taken */
   for (int arg = 2; arg <= top; arg++) {
     const char *bytes = cs_check_bytes(L, arg, &len);
     int err = cs_bytes_append(&st->out, bytes, len);
@@ -57,16 +61,16 @@ stream has taken nothing)
 static int stream_write(lua_State *L) {
   cs_op op;
   cs_stream *st = cs_stream_check(L, 1);
-  cs_stream_op(&op, st, st->writable, "write", write_attempt);
   bool line = false;
-  if (!op.closed) {
+  if (!st->closed && st->writable) {
     int err = queue_arguments(L, st, &line);
     if (err != 0) return cs_fail(L, "write", err);
-    if (st->out.len < st->out_size && !line) {
-      lua_pushvalue(L, 1);
+    if (st->out.len < st->out_size && !line && (!st->by_turn || cs_stream_send_later(st))) {
+      lua_settop(L, 1);
       return 1;
     }
   }
+  cs_stream_op(&op, st, st->writable, "write", write_attempt);
   return cs_drive(L, &op);
 }
 
@@ -99,10 +103,15 @@ static int stream_flush(lua_State *L) {
 
 /***
 Says when written bytes are sent. It changes nothing about reading.
-Source: Lua's `file:setvbuf`.
+
+With `"turn"`, what tasks write in one turn of the loop leaves in one system call at the turn's end:
+the way to send much that is small to many. What does not go at once follows as the peer takes it,
+while the loop runs; `write` waits only when the buffer is full. A failure is reported by the next
+`write`, `flush` or `close`. Outside of the loop it is as `"no"`.
+Source: Lua's `file:setvbuf`; `"turn"` is csock's own.
 @function stream:setvbuf
 @tparam string mode `"no"`: at once; `"line"`: when a line is complete or the buffer is full;
-`"full"`: when the buffer is full
+`"full"`: when the buffer is full; `"turn"`: at the end of the loop's turn, or when it is full
 @tparam[opt=8192] int size of the buffer, in bytes
 @treturn[1] boolean true
 @treturn[2] nil
@@ -110,13 +119,15 @@ Source: Lua's `file:setvbuf`.
 @treturn[2] int errno (`EBADF`)
 */
 static int stream_setvbuf(lua_State *L) {
-  static const char *const modes[] = {"no", "full", "line", NULL};
+  static const char *const modes[] = {"no", "full", "line", "turn", NULL};
   cs_stream *st = cs_stream_check(L, 1);
   int mode = luaL_checkoption(L, 2, NULL, modes);
   size_t size = cs_opt_size(L, 3, CS_STREAM_BUFFER);
   if (st->closed) return cs_fail(L, "setvbuf", EBADF);
   st->out_size = mode == 0 ? 0 : size;
   st->by_line = mode == 2;
+  st->by_turn = false;
+  if (mode == 3) cs_stream_by_turn(L, 1, st);
   lua_pushboolean(L, 1);
   return 1;
 }

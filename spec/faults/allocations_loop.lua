@@ -23,6 +23,37 @@ local function quiet_pair()
 end
 
 return {
+  ["a stream that sends at the turn's end"] = {
+    prepare = quiet_pair,
+    run = function(csock, a, b)
+      local stream = assert(a:makefile("w", "turn"))
+      csock.run(function() assert(assert(stream:write("a", 1)):write "b") end)
+      assert(stream:flush())
+      assert(b:recv(10) == "a1b")
+    end,
+  },
+  ["a stream whose peer does not read at the turn's end"] = {
+    prepare = function()
+      local csock, a, b = quiet_pair()
+      local filled = 0
+      a:settimeout(0)
+      while a:send(("."):rep(4096)) do filled = filled + 4096 end
+      a:settimeout(1)
+      return csock, a, b, filled
+    end,
+    run = function(csock, a, b, filled)
+      local stream = assert(a:makefile("w", "turn"))
+      local written
+      csock.spawn(function() written = stream:write "rest" end)
+      run_until(csock, function() return written end)
+      for _ = 1, 3 do csock.loop.step() end
+      b:settimeout(0)
+      for _ = 1, filled // 4096 do assert(b:recv(4096)) end
+      csock.loop.step()
+      assert(stream:flush())
+      assert(b:recv(10) == "rest")
+    end,
+  },
   ["tasks"] = {
     prepare = function()
       local csock, a, b = quiet_pair()

@@ -26,11 +26,11 @@ end
 function handlers.fanout(conn)
   conn:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, true)
   conn:sendall "!"
-  clients[#clients + 1] = conn:makefile("w")
+  clients[#clients + 1] = conn:makefile("w", "turn")
   while true do
     local data = conn:recv(1024)
     if not data or data == "" then os.exit(0) end
-    for _, client in ipairs(clients) do client:write(data) client:flush() end
+    for _, client in ipairs(clients) do client:write(data) end
   end
 end
 
