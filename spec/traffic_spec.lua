@@ -1,6 +1,7 @@
 -- Real traffic over each family that this kernel offers; a family that it has not is skipped, and
 -- the run says so.
 local csock = require "csock"
+local example = require "spec.support.example"
 
 local LIMIT = 20 -- seconds for one call; none comes near it unless something is broken
 
@@ -57,6 +58,7 @@ local any = { [csock.AF_INET] = { "127.0.0.1", 0 }, [csock.AF_INET6] = { "::1", 
 for _, name in ipairs { "AF_INET", "AF_INET6" } do
   local family = csock[name]
   local host, parts = any[family][1], name == "AF_INET" and 2 or 4
+  local it = name == "AF_INET6" and not example.has_ipv6 and pending or it
 
   describe("traffic over " .. name, function()
     it("shows each end of a stream the same two addresses", function()

@@ -1,4 +1,5 @@
 local csock = require "csock"
+local example = require "spec.support.example"
 
 -- A port of 127.0.0.1 at which nobody listens; taken as long as the socket is open.
 local function refusing_port()
@@ -219,6 +220,7 @@ describe("create_server", function()
   end)
 
   it("listens on IPv6 for an IPv6 address, and for nothing else", function()
+    if not example.has_ipv6 then return pending "no ::1 here" end
     local server <close> = assert(csock.create_server { "::1", 0 })
     assert.equal(csock.AF_INET6, server.family)
     assert.equal(1, server:getsockopt(csock.IPPROTO_IPV6, csock.IPV6_V6ONLY))
@@ -230,7 +232,7 @@ describe("create_server", function()
     if not csock.has_dualstack_ipv6() then return pending "no dual-stack sockets here" end
     local server <close> = assert(csock.create_server({ "", 0 }, { dualstack_ipv6 = true }))
     local port = server:getsockname().port
-    for _, host in ipairs { "127.0.0.1", "::1" } do
+    for _, host in ipairs { "127.0.0.1", example.has_ipv6 and "::1" } do
       local client <close> = assert(csock.create_connection(host, port))
       local conn <close>, addr = assert(server:accept())
       assert.equal(csock.AF_INET6, addr.family)
