@@ -35,6 +35,15 @@ M.modules = {
       { "Mix-ins", "mixins", "prefork" },
     },
   },
+  {
+    name = "csock.reactor",
+    sections = {
+      { "Functions", "reactor" }, { "Timed calls", "turns" }, { "Ports", "port" }, { "Connectors", "connector" },
+    },
+  },
+  { name = "csock.reactor.transport", sections = { { "Functions", "transport" } } },
+  { name = "csock.reactor.reason", sections = { { "Functions", "reason" } } },
+  { name = "csock.protocol", sections = { { "Protocols", "protocol" }, { "Receivers", "receivers" } } },
   { name = "csock.serve", sections = { { "Serving", "serve" } } },
 }
 

@@ -48,6 +48,14 @@ local function objects()
   for name, value in pairs(require "csock.socketserver") do
     if type(value) == "table" then list[name:lower()] = value end
   end
+  for _, name in ipairs { "protocol", "reactor.transport", "reactor.port", "reactor.connector", "reactor.turns" } do
+    for class_name, value in pairs(require("csock." .. name)) do
+      if type(value) == "table" then list[class_name:lower()] = value end
+    end
+  end
+  list.transport = list.connection
+  list.stringreceiver = list.netstringreceiver
+  list.reason = require("csock.reactor.reason").Reason
   list.stream = assert(list.socket:makefile "rw")
   list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
   return list, function()

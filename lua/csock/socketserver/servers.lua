@@ -2,6 +2,7 @@
 -- @module csock.socketserver
 local csock = require "csock"
 local class = require "csock.class"
+local unixpath = require "csock.unixpath"
 local loop = csock.loop
 
 local PATIENCE = 0.1 -- seconds until the next try when out of descriptors, if no request ends meanwhile
@@ -445,16 +446,6 @@ function UDPServer.close_request() end
 
 -- Unix --------------------------------------------------------------------------------------------
 
--- Removes a path that a dead server has left behind: a socket at which nobody answers. Whether it did.
-local function remove_dead(path, kind)
-  if type(path) ~= "string" or not csock.is_socket(path) then return false end
-  local probe <close> = csock.socket(csock.AF_UNIX, kind)
-  if not probe then return false end
-  probe:settimeout(0)
-  local _, _, errno = probe:connect(path)
-  return errno == csock.errno.ECONNREFUSED and os.remove(path) ~= nil
-end
-
 -- What the two Unix servers have in common: they replace a path that a dead server has left, and take their own away
 -- when they are closed, if nobody else has it.
 local UnixPath = class("UnixPath")
@@ -463,7 +454,7 @@ UnixPath.address_family = csock.AF_UNIX
 
 function UnixPath:server_bind()
   local ok, err, errno = UnixPath.super.server_bind(self)
-  if not ok and errno == csock.errno.EADDRINUSE and remove_dead(self.server_address, self.socket_type) then
+  if not ok and errno == csock.errno.EADDRINUSE and unixpath.remove_dead(self.server_address, self.socket_type) then
     ok, err, errno = UnixPath.super.server_bind(self)
   end
   self._path = ok and self.server_address
@@ -472,7 +463,7 @@ end
 
 function UnixPath:server_close()
   UnixPath.super.server_close(self)
-  if self._path then remove_dead(self._path, self.socket_type) end
+  if self._path then unixpath.remove_dead(self._path, self.socket_type) end
   self._path = nil
 end
 

@@ -1,0 +1,256 @@
+--- Protocols and factories: what a program derives its own from, for @{csock.reactor}.
+--
+-- A **protocol** is one side of one connection. The reactor calls its `connectionMade`, then `dataReceived` with
+-- whatever has come, and in the end `connectionLost`, once; the protocol writes to `self.transport`
+-- (@{csock.reactor.transport}).
+--
+-- A **factory** makes the protocols, and keeps what they share.
+--
+--     local Echo = class("Echo", protocol.LineReceiver)
+--     function Echo:connectionMade() self:sendLine("hello") end
+--     function Echo:lineReceived(line) self:sendLine(line) end
+--
+-- Names and meaning are Twisted's.
+-- @module csock.protocol
+local class = require "csock.class"
+local receivers = require "csock.protocol.receivers"
+
+local M = {}
+
+--- What all protocols have.
+-- @type baseprotocol
+local BaseProtocol = class("BaseProtocol")
+M.BaseProtocol = BaseProtocol
+
+--- Whether it has been given a connection.
+-- @field baseprotocol:connected
+BaseProtocol.connected = false
+
+--- Called with the transport; sets `self.transport` and calls `connectionMade`.
+-- @function baseprotocol:makeConnection
+-- @param transport
+function BaseProtocol:makeConnection(transport)
+  self.transport, self.connected = transport, true
+  self:connectionMade()
+end
+
+--- Called when the connection is there. To be overridden.
+-- @function baseprotocol:connectionMade
+function BaseProtocol:connectionMade() end -- luacheck: ignore 212
+
+--- One side of a connection. `factory` is the one that made it.
+-- @type protocol
+local Protocol = class("Protocol", BaseProtocol)
+M.Protocol = Protocol
+
+--- Called with what has come: any part of the stream, at least a byte. To be overridden.
+-- @function protocol:dataReceived
+-- @tparam string data
+function Protocol:dataReceived(data) end -- luacheck: ignore 212
+
+--- Called once, when the connection is over. To be overridden.
+-- A protocol with methods `readConnectionLost()` and `writeConnectionLost()` is told of each half apart
+-- (see `transport:loseWriteConnection`).
+-- @function protocol:connectionLost
+-- @tparam reason reason
+function Protocol:connectionLost(reason) end -- luacheck: ignore 212
+
+receivers(M)
+
+--- Exchanges datagrams; its transport is a `DatagramPort`.
+-- @type datagramprotocol
+local DatagramProtocol = class("DatagramProtocol", BaseProtocol)
+M.DatagramProtocol = DatagramProtocol
+
+function DatagramProtocol:makeConnection(transport)
+  self.transport, self.connected = transport, true
+  self:startProtocol()
+end
+
+function DatagramProtocol:doStop()
+  self:stopProtocol()
+  self.connected = false
+end
+
+--- Called when the port is open. To be overridden.
+-- @function datagramprotocol:startProtocol
+function DatagramProtocol:startProtocol() end -- luacheck: ignore 212
+
+--- Called when the port is closed. To be overridden.
+-- @function datagramprotocol:stopProtocol
+function DatagramProtocol:stopProtocol() end -- luacheck: ignore 212
+
+--- Called with each datagram. To be overridden.
+-- @function datagramprotocol:datagramReceived
+-- @tparam string data
+-- @tparam address address who sent it
+function DatagramProtocol:datagramReceived(data, address) end -- luacheck: ignore 212
+
+--- Called when nobody is there who receives what a connected port sends. To be overridden.
+-- @function datagramprotocol:connectionRefused
+function DatagramProtocol:connectionRefused() end -- luacheck: ignore 212
+
+-- --- factories ------------------------------------------------------------------------------------
+
+--- Makes a protocol for each connection. `protocol` is the class of the protocols.
+-- @type factory
+local Factory = class("Factory")
+M.Factory = Factory
+
+--- How many ports and connectors use it.
+-- @field factory:numPorts
+Factory.numPorts = 0
+
+--- A factory for a class of protocols: `Factory:forProtocol(Echo)`.
+-- @function factory:forProtocol
+-- @tparam class protocol
+-- @param ... for the factory's `__init`
+-- @treturn factory
+function Factory:forProtocol(protocol, ...)
+  local factory = self(...)
+  factory.protocol = protocol
+  return factory
+end
+
+--- Called for each connection. May be overridden.
+-- @function factory:buildProtocol
+-- @tparam address address the peer's
+-- @treturn ?protocol nil: the connection is closed
+function Factory:buildProtocol(address) -- luacheck: ignore 212
+  local protocol = self.protocol()
+  protocol.factory = self
+  return protocol
+end
+
+--- Called when the first port or connector uses it. To be overridden.
+-- @function factory:startFactory
+function Factory:startFactory() end -- luacheck: ignore 212
+
+--- Called when the last one has ended. To be overridden.
+-- @function factory:stopFactory
+function Factory:stopFactory() end -- luacheck: ignore 212
+
+-- A port or connector begins to use it.
+function Factory:doStart()
+  self.numPorts = self.numPorts + 1
+  if self.numPorts == 1 then self:startFactory() end
+end
+
+-- It has ended.
+function Factory:doStop()
+  if self.numPorts == 0 then return end
+  self.numPorts = self.numPorts - 1
+  if self.numPorts == 0 then self:stopFactory() end
+end
+
+--- The same, under the name that says which side it is for.
+-- @type serverfactory
+M.ServerFactory = class("ServerFactory", Factory)
+
+--- A factory for connections that the program makes.
+-- @type clientfactory
+local ClientFactory = class("ClientFactory", Factory)
+M.ClientFactory = ClientFactory
+
+--- Called when an attempt begins. To be overridden.
+-- @function clientfactory:startedConnecting
+-- @tparam connector connector
+function ClientFactory:startedConnecting(connector) end -- luacheck: ignore 212
+
+--- Called when an attempt has failed. To be overridden; `connector:connect()` tries again.
+-- @function clientfactory:clientConnectionFailed
+-- @tparam connector connector
+-- @tparam reason reason
+function ClientFactory:clientConnectionFailed(connector, reason) end -- luacheck: ignore 212
+
+--- Called when the connection is over, after the protocol's `connectionLost`. To be overridden;
+-- `connector:connect()` connects again.
+-- @function clientfactory:clientConnectionLost
+-- @tparam connector connector
+-- @tparam reason reason
+function ClientFactory:clientConnectionLost(connector, reason) end -- luacheck: ignore 212
+
+--- Connects again whenever the connection is lost or cannot be made, each time after a longer pause.
+-- A protocol that is content with its connection calls `self.factory:resetDelay()`.
+--
+-- May be set, besides the fields below: `maxRetries`, how often it tries before it gives up (nil: for ever);
+-- `delay`, the last pause in seconds; `clock`, what has `callLater` (the reactor, if nil).
+-- @type reconnectingclientfactory
+local Reconnecting = class("ReconnectingClientFactory", ClientFactory)
+M.ReconnectingClientFactory = Reconnecting
+
+--- The longest pause, in seconds.
+-- @field reconnectingclientfactory:maxDelay
+Reconnecting.maxDelay = 3600
+
+--- The pause after which the first one is measured, in seconds.
+-- @field reconnectingclientfactory:initialDelay
+Reconnecting.initialDelay = 1.0
+
+--- How much longer each pause is than the one before.
+-- @field reconnectingclientfactory:factor
+Reconnecting.factor = math.exp(1)
+
+--- How much the pauses vary, so that many clients do not come back at the same moment: the standard
+-- deviation, in parts of the pause; 0 or nil: not at all.
+-- @field reconnectingclientfactory:jitter
+Reconnecting.jitter = 0.12
+
+--- How often it has tried since it was content.
+-- @field reconnectingclientfactory:retries
+Reconnecting.retries = 0
+
+
+Reconnecting.continueTrying = true
+
+function Reconnecting:startedConnecting(connector) self.connector = connector end
+
+function Reconnecting:clientConnectionFailed(connector)
+  if self.continueTrying then self:retry(connector) end
+end
+
+function Reconnecting:clientConnectionLost(connector)
+  if self.continueTrying then self:retry(connector) end
+end
+
+-- From the normal distribution (Box and Muller).
+local function normal(mean, deviation)
+  local u, v = 1 - math.random(), math.random()
+  return mean + deviation * math.sqrt(-2 * math.log(u)) * math.cos(2 * math.pi * v)
+end
+
+--- Tries again after the next pause.
+-- @function reconnectingclientfactory:retry
+-- @tparam[opt] connector connector the last one, unless given
+function Reconnecting:retry(connector)
+  if not self.continueTrying then return end
+  connector = connector or self.connector or error("no connector to retry", 2)
+  self.connector = connector
+  self.retries = self.retries + 1
+  if self.maxRetries and self.retries > self.maxRetries then return end
+  local delay = math.min((self.delay or self.initialDelay) * self.factor, self.maxDelay)
+  if self.jitter and self.jitter ~= 0 then delay = math.max(normal(delay, delay * self.jitter), 0) end
+  self.delay = delay
+  local clock = self.clock or require "csock.reactor"
+  self.call = clock.callLater(delay, function()
+    self.call = nil
+    connector:connect()
+  end)
+end
+
+--- Gives up: a pause or an attempt that is under way ends.
+-- @function reconnectingclientfactory:stopTrying
+function Reconnecting:stopTrying()
+  self.continueTrying = false
+  if self.call then self.call:cancel() end
+  self.call = nil
+  if self.connector and self.connector.state == "connecting" then self.connector:stopConnecting() end
+end
+
+--- The next pause is the first one again, and `stopTrying` is taken back.
+-- @function reconnectingclientfactory:resetDelay
+function Reconnecting:resetDelay()
+  self.delay, self.retries, self.continueTrying = self.initialDelay, 0, true
+end
+
+return M

@@ -1,0 +1,279 @@
+--- Protocols that cut the stream into messages, for csock.protocol, which has them.
+--
+-- Messages may come in pieces of any size. None grows beyond `MAX_LENGTH`: a peer that sends more loses its
+-- connection, unless a method says otherwise.
+-- @module csock.protocol
+local class = require "csock.class"
+
+local find, sub = string.find, string.sub
+
+return function(M)
+  -- Whether the program has had enough of this connection.
+  local function over(self)
+    local transport = self.transport
+    return transport and (transport.disconnecting or transport.disconnected)
+  end
+
+  -- Receivers can be told to wait, in the middle of what came.
+  local Pauseable = class("PauseableReceiver", M.Protocol)
+  Pauseable.paused = false
+
+  function Pauseable:pauseProducing()
+    self.paused = true
+    self.transport:pauseProducing()
+  end
+
+  function Pauseable:resumeProducing()
+    self.paused = false
+    self.transport:resumeProducing()
+    self:dataReceived("")
+  end
+
+  function Pauseable:stopProducing()
+    self.paused = true
+    self.transport:stopProducing()
+  end
+
+  -- --- lines --------------------------------------------------------------------------------------
+
+  --- Receives lines, and nothing else.
+  -- @type lineonlyreceiver
+  local LineOnlyReceiver = class("LineOnlyReceiver", Pauseable)
+  M.LineOnlyReceiver = LineOnlyReceiver
+
+  --- What ends a line.
+  -- @field lineonlyreceiver:delimiter
+  LineOnlyReceiver.delimiter = "\r\n"
+
+  --- The longest line, in bytes without its delimiter.
+  -- @field lineonlyreceiver:MAX_LENGTH
+  LineOnlyReceiver.MAX_LENGTH = 16384
+
+  LineOnlyReceiver.line_mode = true
+
+  -- What has come and is not used yet begins at `_at` in `_buffer`. Callbacks may change both.
+  LineOnlyReceiver._buffer = ""
+  LineOnlyReceiver._at = 1
+  LineOnlyReceiver._busy = false
+
+  local function take_rest(self)
+    local rest = sub(self._buffer, self._at)
+    self._buffer, self._at = "", 1
+    return rest
+  end
+
+  -- Passes on the next line: whether there may be another one.
+  local function take_line(self)
+    local buffer, at, delimiter = self._buffer, self._at, self.delimiter
+    local first, last = find(buffer, delimiter, at, true)
+    if first and first - at <= self.MAX_LENGTH then
+      self._at = last + 1
+      self:lineReceived(sub(buffer, at, first - 1))
+      return true
+    end
+    -- Without a delimiter, the last bytes may be the beginning of one.
+    if first or #buffer - at + 1 >= self.MAX_LENGTH + #delimiter then self:lineLengthExceeded(take_rest(self)) end
+    return false
+  end
+
+  function LineOnlyReceiver:dataReceived(data)
+    self._buffer = self._buffer .. data
+    if self._busy then return end -- a callback has fed it
+    self._busy = true
+    while self._at <= #self._buffer and not self.paused and not over(self) do
+      if not self.line_mode then
+        self:rawDataReceived(take_rest(self))
+      elseif not take_line(self) then
+        break
+      end
+    end
+    self._buffer = take_rest(self)
+    self._busy = false
+  end
+
+  --- Called with each line, without its delimiter. To be overridden.
+  -- @function lineonlyreceiver:lineReceived
+  -- @tparam string line
+  function LineOnlyReceiver:lineReceived(line) end -- luacheck: ignore 212
+
+  --- Called with what came when a line is longer than `MAX_LENGTH`: the line, or its beginning, and all
+  -- that followed. May be overridden; closes the connection.
+  -- @function lineonlyreceiver:lineLengthExceeded
+  -- @tparam string data
+  function LineOnlyReceiver:lineLengthExceeded(data) -- luacheck: ignore 212
+    self.transport:loseConnection()
+  end
+
+  --- Sends a line: adds the delimiter.
+  -- @function lineonlyreceiver:sendLine
+  -- @tparam string line
+  function LineOnlyReceiver:sendLine(line)
+    self.transport:write(line .. self.delimiter)
+  end
+
+  --- Receives lines, and raw data in between: `delimiter`, `MAX_LENGTH`, `lineReceived`, `lineLengthExceeded` and
+  -- `sendLine` are those of `LineOnlyReceiver`. `pauseProducing` holds lines back that have come already,
+  -- `resumeProducing` goes on with them.
+  -- @type linereceiver
+  local LineReceiver = class("LineReceiver", LineOnlyReceiver)
+  M.LineReceiver = LineReceiver
+
+  --- Called with whatever has come, in raw mode. To be overridden.
+  -- @function linereceiver:rawDataReceived
+  -- @tparam string data
+  function LineReceiver:rawDataReceived(data) end -- luacheck: ignore 212
+
+  --- From now on, what comes goes to `rawDataReceived`: also what came behind this line.
+  -- @function linereceiver:setRawMode
+  function LineReceiver:setRawMode() self.line_mode = false end
+
+  --- From now on, what comes goes to `lineReceived`.
+  -- @function linereceiver:setLineMode
+  -- @tparam[opt=""] string extra what came already: the end of the data that `rawDataReceived` was given
+  function LineReceiver:setLineMode(extra)
+    self.line_mode = true
+    if extra and extra ~= "" then self:dataReceived(extra) end
+  end
+
+  --- Forgets what has come and was not passed on yet.
+  -- @function linereceiver:clearLineBuffer
+  -- @treturn string it
+  function LineReceiver:clearLineBuffer() return take_rest(self) end
+
+  -- --- strings ------------------------------------------------------------------------------------
+
+  --- Receives strings, each with its length before it. What is below holds for the four receivers
+  -- `NetstringReceiver`, `Int8StringReceiver`, `Int16StringReceiver` and `Int32StringReceiver`.
+  -- @type stringreceiver
+  local StringReceiver = class("StringReceiver", Pauseable)
+
+  --- The longest string to receive, in bytes.
+  -- @field stringreceiver:MAX_LENGTH
+  StringReceiver.MAX_LENGTH = 99999
+
+  StringReceiver._busy = false
+
+  -- What has come of a string, in `_pieces`: joined when `need` bytes are there, so that a long one is not
+  -- copied for each piece that comes.
+  local function gather(self, data)
+    local pieces = self._pieces
+    if not pieces then return data end
+    pieces[#pieces + 1] = data
+    pieces.size = pieces.size + #data
+    if pieces.size < pieces.need or self._busy then return end
+    self._pieces = nil
+    return table.concat(pieces)
+  end
+
+  local function keep(self, data, need)
+    self._pieces = { data, size = #data, need = need }
+  end
+
+  function StringReceiver:dataReceived(data)
+    if self._busy and not self._pieces then keep(self, "", 0) end -- a callback feeds it
+    data = gather(self, data)
+    if not data then return end
+    local at, need = 1, 0
+    self._busy = true
+    while at <= #data and not self.paused and not over(self) do
+      local text, where = self:_parse(data, at)
+      if text then
+        at = where
+        self:stringReceived(text)
+        if self._pieces then -- fed by the callback
+          data, at = sub(data, at) .. table.concat(self._pieces), 1
+          self._pieces = nil
+        end
+      elseif where then
+        need = where
+        break
+      else
+        at = #data + 1 -- no way to tell where the next one would begin
+      end
+    end
+    self._busy = false
+    if at <= #data then keep(self, sub(data, at), need) end
+  end
+
+  --- Called with each string. To be overridden.
+  -- @function stringreceiver:stringReceived
+  -- @tparam string data
+  function StringReceiver:stringReceived(data) end -- luacheck: ignore 212
+
+  --- Called when a string announces itself as longer than `MAX_LENGTH`. May be overridden; closes the
+  -- connection, for there is no way to go on.
+  -- @function stringreceiver:lengthLimitExceeded
+  -- @tparam int length
+  function StringReceiver:lengthLimitExceeded(length) -- luacheck: ignore 212
+    self.transport:loseConnection()
+  end
+
+  --- Sends a string, with its length before it.
+  -- @function stringreceiver:sendString
+  -- @tparam string data
+  -- @raise when it is too long for its length to be sent
+  function StringReceiver:sendString(data)
+    if #data >> (8 * self.prefixLength) ~= 0 then
+      error(("a string of %d bytes is too long for a prefix of %d"):format(#data, self.prefixLength), 2)
+    end
+    self.transport:write(string.pack(self.structFormat, #data) .. data)
+  end
+
+  -- The string at `at`, and where the next one begins; nil and how many bytes are needed; or nil when
+  -- nothing can be made of it.
+  function StringReceiver:_parse(data, at)
+    local left = #data - at + 1
+    local prefix = self.prefixLength
+    if left < prefix then return nil, prefix end
+    local length = string.unpack(self.structFormat, data, at)
+    if length > self.MAX_LENGTH then
+      self:lengthLimitExceeded(length)
+      return nil
+    end
+    if left < prefix + length then return nil, prefix + length end
+    return sub(data, at + prefix, at + prefix + length - 1), at + prefix + length
+  end
+
+  for bytes, name in pairs { [1] = "Int8StringReceiver", [2] = "Int16StringReceiver", [4] = "Int32StringReceiver" } do
+    local receiver = class(name, StringReceiver)
+    receiver.prefixLength, receiver.structFormat = bytes, ">I" .. bytes
+    M[name] = receiver
+  end
+
+  local NetstringReceiver = class("NetstringReceiver", StringReceiver)
+  M.NetstringReceiver = NetstringReceiver
+
+  function NetstringReceiver:sendString(data)
+    self.transport:write(("%d:%s,"):format(#data, data))
+  end
+
+  -- The peer does not speak this language.
+  local function broken(self)
+    self.brokenPeer = true
+    self.transport:loseConnection()
+    return nil
+  end
+
+  function NetstringReceiver:_parse(data, at)
+    local digits = #tostring(self.MAX_LENGTH)
+    local first, last, number = find(sub(data, at, at + digits), "^(%d+)")
+    if not first or number:find "^0%d" then return broken(self) end
+    local length = math.tointeger(tonumber(number))
+    if not length or length > self.MAX_LENGTH then
+      self.brokenPeer = true
+      self:lengthLimitExceeded(length or math.maxinteger)
+      return nil
+    end
+    local left = #data - at + 1
+    if left == last then return nil, last + 1 end
+    if sub(data, at + last, at + last) ~= ":" then return broken(self) end
+    local begin = at + last + 1
+    local need = last + 1 + length + 1
+    if left < need then
+      -- A comma elsewhere is no comma: the mistake is told when the last byte has come.
+      return nil, need
+    end
+    if sub(data, begin + length, begin + length) ~= "," then return broken(self) end
+    return sub(data, begin, begin + length - 1), begin + length + 1
+  end
+end

@@ -1,0 +1,218 @@
+--- What the reactor listens on: `listenTCP`, `listenUNIX` and `listenUDP` give these.
+-- @module csock.reactor.port
+local class = require "csock.class"
+local csock = require "csock"
+local reason = require "csock.reactor.reason"
+local transport = require "csock.reactor.transport"
+local turns = require "csock.reactor.turns"
+local unixpath = require "csock.unixpath"
+
+local hub = csock.loop.hub
+local EAGAIN, ECONNREFUSED = csock.errno.EAGAIN, csock.errno.ECONNREFUSED
+
+local MOST = 64 -- connections or datagrams that one port may take before the others have a turn
+local PATIENCE = 0.1 -- seconds before the next try when descriptors or memory are short
+
+local M = {}
+
+-- What both kinds share: a socket that is open until it is closed, by whomever.
+local Base = class("BasePort")
+Base.connected = true
+Base.reading = true
+
+function Base:__init(socket)
+  socket:settimeout(0)
+  self.socket = socket
+end
+
+function Base:__tostring()
+  return ("<%s %s>"):format(self.__class.__name, self.connected and tostring(self:getHost()) or "[closed]")
+end
+
+function Base:watch() return hub.add(self.socket, self, self.reading, false) end
+
+-- An error in what was called is no reason to stop listening.
+function Base:failed() end -- luacheck: ignore 212
+
+function Base:settle() end -- luacheck: ignore 212
+
+--- A port that accepts connections: it asks its factory for a protocol for each.
+-- @type port
+local Port = class("Port", Base)
+M.Port = Port
+
+-- `path`: the Unix socket's, removed in the end.
+function Port:__init(socket, factory, path)
+  Base.__init(self, socket)
+  self.factory, self.path = factory, path
+  factory:doStart()
+  self:watch()
+end
+
+--- The address that it listens on.
+-- @function port:getHost
+-- @treturn[1] address with `host` and `port`; a string for a Unix socket
+-- @treturn[2] nil when it is closed
+-- @treturn[2] error
+-- @treturn[2] int errno
+function Base:getHost() return self.socket:getsockname() end
+
+--- Accepts nothing for a while: who connects waits in the backlog.
+-- @function port:stopReading
+function Base:stopReading()
+  self.reading = false
+  if self.connected then self:watch() end
+end
+
+--- Accepts again.
+-- @function port:startReading
+function Base:startReading()
+  self.reading = true
+  if self.connected then self:watch() end
+end
+
+-- A new connection: `client` is the peer's address.
+local function open(connection, factory, client)
+  local protocol = factory:buildProtocol(client)
+  if protocol then
+    connection:start(protocol)
+  else
+    connection:connectionLost(reason.ConnectionDone())
+  end
+end
+
+function Port:ready()
+  local listener, factory = self.socket, self.factory
+  for _ = 1, MOST do
+    local socket, client, errno = listener:accept()
+    if socket then
+      local connection = transport.Connection(socket, client)
+      turns.call_for(connection, open, connection, factory, client)
+    elseif errno == EAGAIN or listener:fileno() < 0 then
+      return
+    else -- short of something: the waiting clients stay in the backlog meanwhile
+      self:stopReading()
+      turns.callLater(PATIENCE, self.startReading, self)
+      return
+    end
+  end
+end
+
+--- Stops listening. The connections that it has accepted stay.
+-- @function port:stopListening
+function Port:stopListening() self:connectionLost() end
+
+--- The same as `stopListening`.
+-- @function port:loseConnection
+Port.loseConnection = Port.stopListening
+
+function Port:connectionLost()
+  if not self.connected then return end
+  self.connected = false
+  hub.remove(self.socket)
+  self.socket:close()
+  if self.path then unixpath.remove_dead(self.path, csock.SOCK_STREAM) end
+  turns.call(self.factory.doStop, self.factory)
+end
+
+--- A port for datagrams; the transport of a `DatagramProtocol`.
+-- @type datagramport
+local DatagramPort = class("DatagramPort", Base)
+M.DatagramPort = DatagramPort
+
+function DatagramPort:__init(socket, protocol, size)
+  Base.__init(self, socket)
+  self.protocol, self.size = protocol, size
+  self:watch()
+  protocol:makeConnection(self)
+end
+
+--- The address that it receives at.
+-- @function datagramport:getHost
+-- @treturn[1] address with `host` and `port`
+-- @treturn[2] nil when it is closed
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- Receives nothing for a while.
+-- @function datagramport:stopReading
+
+--- Receives again.
+-- @function datagramport:startReading
+
+--- Sends a datagram, at once.
+-- @function datagramport:write
+-- @tparam string data
+-- @param[opt] address where to: an address value, or a table `{host, port}`; not after `connect`
+-- @treturn[1] int the number of bytes sent
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno (`EAGAIN` when there is no room for it now, `EMSGSIZE` ...)
+function DatagramPort:write(data, address)
+  if address == nil then return self.socket:send(data) end
+  return self.socket:sendto(data, address)
+end
+
+--- Exchanges datagrams with one peer alone. The protocol's `connectionRefused` says that nobody is there.
+-- @function datagramport:connect
+-- @tparam string host an address, not a name
+-- @tparam int port
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+-- @raise when it is connected already, or the host is a name
+function DatagramPort:connect(host, port)
+  if self.client then error("already connected", 2) end
+  local address, err = csock.address(self.socket.family, host, port)
+  if not address then error(("bad argument #1 to 'connect' (an address expected: %s)"):format(err), 2) end
+  local ok, errno
+  ok, err, errno = self.socket:connect(address)
+  if not ok then return nil, err, errno end
+  self.client = address
+  return true
+end
+
+--- Whether datagrams may go to the broadcast address.
+-- @function datagramport:setBroadcastAllowed
+-- @tparam boolean enabled
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+function DatagramPort:setBroadcastAllowed(enabled)
+  return self.socket:setsockopt(csock.SOL_SOCKET, csock.SO_BROADCAST, enabled and 1 or 0)
+end
+
+function DatagramPort:ready()
+  local socket, protocol = self.socket, self.protocol
+  for _ = 1, MOST do
+    local data, from, errno = socket:recvfrom(self.size)
+    if data then
+      protocol:datagramReceived(data, from)
+    elseif errno == ECONNREFUSED and self.client then
+      protocol:connectionRefused()
+    elseif errno == EAGAIN or socket:fileno() < 0 then
+      return
+    end
+    if not self.connected or not self.reading then return end
+  end
+end
+
+--- Closes the port. The protocol's `stopProtocol` is called.
+-- @function datagramport:stopListening
+function DatagramPort:stopListening() self:connectionLost() end
+
+--- The same as `stopListening`.
+-- @function datagramport:loseConnection
+DatagramPort.loseConnection = DatagramPort.stopListening
+
+function DatagramPort:connectionLost()
+  if not self.connected then return end
+  self.connected = false
+  hub.remove(self.socket)
+  self.socket:close()
+  turns.call(self.protocol.doStop, self.protocol)
+end
+
+return M

@@ -1,0 +1,107 @@
+--- Why a connection ended, or never came about: what `connectionLost`, `clientConnectionLost` and
+-- `clientConnectionFailed` are told.
+--
+--     function Echo:connectionLost(reason)
+--       if not reason:check(reason.ConnectionDone) then print("lost: " .. reason) end
+--     end
+--
+-- The classes are Twisted's, with their parents:
+--
+-- - `ConnectionClosed`: any end of a connection;
+--   `ConnectionDone`: the peer, or `loseConnection`, closed it; `ConnectionLost`: it broke, or the reactor stopped;
+--   `ConnectionAborted` (a `ConnectionLost`): `abortConnection`;
+-- - `ConnectError`: any failure to connect; `ConnectBindError`, `DNSLookupError`, `NoRouteError`,
+--   `ConnectionRefusedError`, `TimeoutError`; `UserError`: the program gave up;
+-- - `CallbackError` (ours): a callback raised an error; `value` is what it raised, `traceback` says where.
+-- @module csock.reactor.reason
+local class = require "csock.class"
+
+local M = {}
+
+--- A reason. `value` is what lies behind it: an error of csock, what a callback raised, or nil. All
+-- classes are fields of every reason, too, so that a callback needs no `require`.
+-- @type reason
+local Reason = class("Reason")
+M.Reason = Reason
+Reason.message = "Something happened"
+
+-- `value` may be nil.
+function Reason:__init(value)
+  self.value = value
+end
+
+--- Which of some classes it belongs to.
+-- Source: Twisted's `Failure.check`.
+-- @function reason:check
+-- @param ... classes, or their names
+-- @return the first of them that it belongs to; nil when there is none
+function Reason:check(...)
+  for i = 1, select("#", ...) do
+    local wanted = select(i, ...)
+    local found = type(wanted) == "string" and M[wanted] or wanted
+    if not class.isclass(found) then
+      error(("bad argument #%d to 'check' (reason class expected)"):format(i), 2)
+    end
+    if class.isinstance(self, found) then return wanted end
+  end
+end
+
+--- The same, but raises the reason when it belongs to none.
+-- Source: Twisted's `Failure.trap`.
+-- @function reason:trap
+-- @param ... classes, or their names
+-- @return the first of them that it belongs to
+function Reason:trap(...)
+  return self:check(...) or error(self, 0)
+end
+
+--- In words, such as `Connection was refused by other side: connect ('127.0.0.1', 1): Connection refused
+-- [ECONNREFUSED]`. So do `tostring` and `..`.
+-- Source: Twisted's `Failure.getErrorMessage`.
+-- @function reason:getErrorMessage
+-- @treturn string
+function Reason:getErrorMessage()
+  if self.value == nil then return self.message .. "." end
+  return self.message .. ": " .. tostring(self.value)
+end
+
+function Reason:__tostring() return self:getErrorMessage() end
+function Reason.__concat(a, b) return tostring(a) .. tostring(b) end
+
+local function define(name, parent, message)
+  local new = class(name, parent)
+  new.message = message
+  M[name] = new
+  Reason[name] = new
+end
+
+define("ConnectionClosed", Reason, "Connection was closed")
+define("ConnectionDone", M.ConnectionClosed, "Connection was closed cleanly")
+define("ConnectionLost", M.ConnectionClosed, "Connection to the other side was lost in a non-clean fashion")
+define("ConnectionAborted", M.ConnectionLost, "Connection was aborted locally")
+define("ConnectError", Reason, "An error occurred while connecting")
+define("ConnectBindError", M.ConnectError, "Couldn't bind")
+define("DNSLookupError", M.ConnectError, "DNS lookup failed")
+define("NoRouteError", M.ConnectError, "No route to host")
+define("ConnectionRefusedError", M.ConnectError, "Connection was refused by other side")
+define("UserError", Reason, "User aborted connection")
+define("TimeoutError", M.UserError, "User timeout caused connection failure")
+define("CallbackError", Reason, "A callback failed")
+
+local of_connect = {
+  ECONNREFUSED = M.ConnectionRefusedError,
+  ENOENT = M.ConnectionRefusedError, -- of a Unix path: nobody listens there
+  ETIMEDOUT = M.TimeoutError,
+  EHOSTUNREACH = M.NoRouteError,
+  ENETUNREACH = M.NoRouteError,
+}
+
+-- The reason for a failed `create_connection` or `connect`.
+function M.of_connect(err)
+  local last = err.errors and err.errors[#err.errors] or err
+  if err.kind == "gaierror" then return M.DNSLookupError(err) end
+  if last.call == "bind" then return M.ConnectBindError(err) end
+  return (of_connect[last.name] or M.ConnectError)(err)
+end
+
+return M

@@ -1,0 +1,292 @@
+--- What the reactor does in a turn of the loop: timed calls, the sockets that are ready, and what was
+-- put off to the turn's end. All of it runs in one task, so that callbacks never interrupt each other.
+--
+-- An object that is served has the methods `ready(readable, writable)`; `settle()`, called at the end of
+-- the turn in which it was put off; `failed(err, traceback)`, after one of the two raised an error;
+-- `watch()`, which tells the loop what it waits for; and `connectionLost(reason)`.
+-- @module csock.reactor.turns
+local loop = require "csock.loop"
+local class = require "csock.class"
+
+local hub = loop.hub
+local next_ready, now = hub.next, loop.now
+
+local M = {}
+
+-- --- timed calls ----------------------------------------------------------------------------------
+
+local heap = {} -- of DelayedCalls, the earliest first
+local order = 0 -- how many were made: of two for the same time, the older one comes first
+
+--- A call that is to come.
+-- Source: Twisted's `IDelayedCall`.
+-- @type delayedcall
+local DelayedCall = class("DelayedCall")
+M.DelayedCall = DelayedCall
+
+local function earlier(a, b)
+  return a.time < b.time or a.time == b.time and a.order < b.order
+end
+
+local function put(call, place)
+  heap[place] = call
+  call.place = place
+end
+
+-- Moves the call at a place up or down to where it belongs.
+local function sift(call)
+  local place = call.place
+  while place > 1 and earlier(call, heap[place // 2]) do
+    put(heap[place // 2], place)
+    place = place // 2
+  end
+  while true do
+    local child = 2 * place
+    if heap[child + 1] and earlier(heap[child + 1], heap[child]) then child = child + 1 end
+    if not heap[child] or earlier(call, heap[child]) then break end
+    put(heap[child], place)
+    place = child
+  end
+  put(call, place)
+end
+
+local function take_out(call)
+  local last = heap[#heap]
+  heap[#heap] = nil
+  if last ~= call then
+    put(last, call.place)
+    sift(last)
+  end
+  call.place = nil
+end
+
+local function check_seconds(seconds, call, level)
+  if type(seconds) ~= "number" or seconds ~= seconds then
+    error(("bad argument #1 to '%s' (seconds expected)"):format(call), level + 1)
+  end
+end
+
+local function check_active(call)
+  if call.called then error("it has been called already", 3) end
+  if call.cancelled then error("it has been cancelled already", 3) end
+end
+
+-- The reactor sleeps until the first call's time; it must look again.
+local function moved(call, time)
+  call.time = time
+  sift(call)
+  if call.place == 1 then hub.wake() end
+end
+
+--- Calls a function later, in the reactor's task.
+-- Source: Twisted's `reactor.callLater`.
+-- @function callLater
+-- @tparam number seconds at least 0
+-- @tparam function f
+-- @param ... its arguments
+-- @treturn delayedcall
+function M.callLater(seconds, f, ...)
+  check_seconds(seconds, "callLater", 2)
+  if seconds < 0 then error("bad argument #1 to 'callLater' (at least 0 expected)", 2) end
+  if f == nil then error("bad argument #2 to 'callLater' (function expected)", 2) end
+  order = order + 1
+  local call = DelayedCall()
+  call.f, call.arguments, call.order = f, select("#", ...) > 0 and table.pack(...) or nil, order
+  put(call, #heap + 1)
+  moved(call, now() + seconds)
+  return call
+end
+
+--- When it is due.
+-- @function delayedcall:getTime
+-- @treturn number on the clock of `reactor.seconds`
+function DelayedCall:getTime() return self.time end
+
+--- Whether it is still to come.
+-- @function delayedcall:active
+-- @treturn boolean
+function DelayedCall:active() return self.place ~= nil end
+
+--- Takes it back.
+-- @function delayedcall:cancel
+-- @raise when it was called or cancelled already
+function DelayedCall:cancel()
+  check_active(self)
+  self.cancelled = true
+  take_out(self)
+  self.f, self.arguments = nil, nil
+end
+
+--- Starts its time anew.
+-- @function delayedcall:reset
+-- @tparam number seconds from now
+-- @raise when it was called or cancelled already
+function DelayedCall:reset(seconds)
+  check_seconds(seconds, "reset", 2)
+  check_active(self)
+  moved(self, now() + seconds)
+end
+
+--- Puts it off.
+-- @function delayedcall:delay
+-- @tparam number seconds from when it was due
+-- @raise when it was called or cancelled already
+function DelayedCall:delay(seconds)
+  check_seconds(seconds, "delay", 2)
+  check_active(self)
+  moved(self, self.time + seconds)
+end
+
+function DelayedCall:__tostring()
+  local state = self.called and "called" or self.cancelled and "cancelled"
+  return ("<DelayedCall %s>"):format(state or ("in %.3f s"):format(self.time - now()))
+end
+
+--- All calls that are to come, in no order.
+-- Source: Twisted's `reactor.getDelayedCalls`.
+-- @function getDelayedCalls
+-- @treturn {delayedcall,...}
+function M.getDelayedCalls()
+  return table.move(heap, 1, #heap, 1, {})
+end
+
+-- Those that are made meanwhile have to wait for the next turn.
+local function run_due_calls()
+  local time, newest = now(), order
+  while heap[1] and heap[1].time <= time and heap[1].order <= newest do
+    local call = heap[1]
+    take_out(call)
+    call.called = true
+    local f, arguments = call.f, call.arguments
+    call.f, call.arguments = nil, nil
+    if arguments then f(table.unpack(arguments, 1, arguments.n)) else f() end
+  end
+end
+
+-- --- errors ---------------------------------------------------------------------------------------
+
+local function with_traceback(err)
+  return { err = err, traceback = debug.traceback(tostring(err), 2) }
+end
+
+local function report(failure)
+  local ok, err = pcall(loop.onerror, failure.err, failure.traceback, loop.current())
+  if not ok then io.stderr:write("csock: error in loop.onerror: ", tostring(err), "\n", failure.traceback, "\n") end
+end
+
+-- Calls a function; an error in it goes to `loop.onerror` and ends nothing. Gives whether there was none.
+function M.call(f, ...)
+  local ok, failure = xpcall(f, with_traceback, ...)
+  if not ok then report(failure) end
+  return ok
+end
+
+-- The same, but after an error the object is told (`failed`).
+function M.call_for(object, f, ...)
+  local ok, failure = xpcall(f, with_traceback, ...)
+  if not ok then
+    report(failure)
+    object:failed(failure.err, failure.traceback)
+  end
+  return ok
+end
+
+-- --- turns ----------------------------------------------------------------------------------------
+
+local put_off, count_off = {}, 0 -- objects that have something to do at the turn's end
+local settling, count_settling, settled = {}, 0, 0 -- those that are doing it, and how many have
+local serving -- the object whose method runs
+local in_turn = false
+local stopping
+
+-- Has `object:settle()` called at the end of this turn, or soon, when there is none under way.
+function M.put_off(object)
+  count_off = count_off + 1
+  put_off[count_off] = object
+  if not in_turn then hub.wake() end
+end
+
+-- One turn, or what an error has left of it.
+local function turn()
+  in_turn = true
+  if heap[1] then run_due_calls() end
+  while true do
+    local object, readable, writable = next_ready()
+    if not object then break end
+    serving = object
+    object:ready(readable, writable)
+  end
+  if settled == count_settling then -- what is put off from now on has its time in the next turn
+    settling, put_off = put_off, settling
+    count_settling, count_off, settled = count_off, 0, 0
+  end
+  while settled < count_settling do
+    settled = settled + 1
+    serving = settling[settled]
+    settling[settled] = nil
+    serving:settle()
+  end
+  serving = nil
+  in_turn = false
+end
+
+local function whole_turn()
+  while true do
+    local ok, failure = xpcall(turn, with_traceback)
+    if ok then return end
+    local object = serving
+    serving = nil
+    report(failure)
+    if object then object:failed(failure.err, failure.traceback) end
+  end
+end
+
+local function time_to_wait()
+  if count_off > 0 then return 0 end
+  return heap[1] and math.max(heap[1].time - now(), 0)
+end
+
+local function serve(started)
+  for _, object in ipairs(hub.objects()) do object:watch() end -- in a forked child, anew
+  started()
+  while not stopping do
+    hub.wait(time_to_wait())
+    whole_turn()
+  end
+end
+
+-- Serves until `stop`, or until an error ends the loop (Ctrl-C). `started` is called first, in the
+-- reactor's task, and `left` last, however it ends.
+function M.run(started, left)
+  local alone = not loop.current()
+  local leaving = setmetatable({}, {
+    __close = function()
+      serving, in_turn = nil, false
+      left()
+      if alone then loop.stop() end -- whatever else there is to wait for
+    end,
+  })
+  local function main()
+    local _ <close> = leaving
+    serve(started)
+  end
+  stopping = false
+  if not alone then return main() end
+  local task
+  loop.run(function()
+    task = loop.current()
+    main()
+  end)
+  if task:status() ~= "done" then -- the program has stopped the loop: then this is over, too
+    M.stop()
+    task:join()
+  end
+end
+
+-- Makes `run` return at the end of this turn.
+function M.stop()
+  stopping = true
+  hub.wake()
+end
+
+return M
