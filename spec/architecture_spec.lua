@@ -37,8 +37,8 @@ end
 -- The names of other files of the project that a C file includes.
 local function includes(name)
   local dir, list = name:match "^(.*)/", {}
-  for path in tree.read(name):gmatch '#include%s+"([^"]+)"' do
-    path = dir .. "/" .. path
+  for included in tree.read(name):gmatch '#include%s+"([^"]+)"' do
+    local path = dir .. "/" .. included
     local before
     repeat
       before = path

@@ -16,8 +16,8 @@ describe("a socket's attributes", function()
 
   it("are family, type, proto and timeout, whatever the timeout is", function()
     local s = keep(csock.socket(csock.AF_INET, csock.SOCK_DGRAM, csock.IPPROTO_UDP))
-    for _, timeout in ipairs{ false, 0, 1.5, false } do
-      timeout = timeout or nil
+    for _, given in ipairs{ false, 0, 1.5, false } do
+      local timeout = given or nil
       s:settimeout(timeout)
       assert.equal(csock.AF_INET, s.family)
       assert.equal(csock.SOCK_DGRAM, s.type)
@@ -414,8 +414,8 @@ describe("the size of a socket", function()
       end
     end
     for i = 1, 200 do made[i] = csock.socket() end
-    for _, timeout in ipairs{ false, 0, 2 } do
-      timeout = timeout or nil
+    for _, given in ipairs{ false, 0, 2 } do
+      local timeout = given or nil
       fill(csock.AF_INET, timeout) -- whatever is made once for all of them
       local bytes = memory.allocated(function() fill(csock.AF_INET, timeout) end)
       assert.is_true(bytes // 200 <= 200, bytes // 200 .. " bytes")

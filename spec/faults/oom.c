@@ -90,7 +90,11 @@ static int l_try(lua_State *host) {
   const char *file = luaL_checkstring(host, 1), *name = luaL_checkstring(host, 2);
   memory m = {.fail_at = (long)luaL_checkinteger(host, 3), .lasting = lua_toboolean(host, 4)};
   char message[4096] = "";
+#if LUA_VERSION_NUM >= 505
+  lua_State *L = lua_newstate(allocate, &m, 0);
+#else
   lua_State *L = lua_newstate(allocate, &m);
+#endif
   if (L == NULL) return luaL_error(host, "no memory for a state");
   lua_pushcfunction(L, prepare);
   lua_pushlightuserdata(L, (void *)file);
