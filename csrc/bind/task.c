@@ -347,13 +347,18 @@ static int loop_yield(lua_State *L) {
 /* A queue of tasks, for Lua code that makes tasks wait for each other. */
 typedef struct waiters {
   const cs_class *cls;
+  const char *call; /* for errors */
   cs_queue queue;
 } waiters;
 
 static const cs_class waiters_class = {"csock.waiters"};
 
+/* waiters([call]): what they call that wait. */
 static int loop_waiters(lua_State *L) {
-  cs_object_new(L, &waiters_class, sizeof(waiters), 0);
+  static const char *const calls[] = {"wait", "get", "put", "join", NULL};
+  const char *call = calls[luaL_checkoption(L, 1, "wait", calls)];
+  waiters *w = cs_object_new(L, &waiters_class, sizeof *w, 0);
+  w->call = call;
   return 1;
 }
 
@@ -368,7 +373,7 @@ static int wait_attempt(lua_State *L, cs_op *op) {
 static int waiters_wait(lua_State *L) {
   cs_op op;
   waiters *w = cs_object_check(L, 1, &waiters_class);
-  cs_op_init(&op, "wait", wait_attempt, NULL, cs_check_timeout(L, 2));
+  cs_op_init(&op, w->call, wait_attempt, NULL, cs_check_timeout(L, 2));
   op.ptr = &w->queue;
   op.flags = lua_toboolean(L, 3);
   return cs_drive(L, &op);

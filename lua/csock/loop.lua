@@ -238,7 +238,7 @@ Group.__index = Group
 -- @function csock.loop.group
 -- @treturn group
 function M.group()
-  return setmetatable({ tasks = {}, count = 0, changed = core.waiters() }, Group)
+  return setmetatable({ tasks = {}, count = 0, changed = core.waiters "join" }, Group)
 end
 
 -- Runs in the task as it ends: normally, by an error, or cancelled.
@@ -332,7 +332,7 @@ function M.queue(maxsize)
   assert(math.type(maxsize) == "integer" and maxsize >= 0, "maxsize: integer >= 0 expected")
   return setmetatable({
     first = 1, last = 0, maxsize = maxsize > 0 and maxsize or math.maxinteger,
-    getters = core.waiters(), putters = core.waiters(),
+    getters = core.waiters "get", putters = core.waiters "put",
   }, Queue)
 end
 
