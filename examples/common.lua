@@ -172,21 +172,31 @@ function example.wait(socket)
   end
 end
 
+-- Calls a function when somebody types Ctrl-D while the loop runs.
+local function at_end_of_input(f)
+  if not example.keyboard() then return end
+  csock.spawn(function()
+    while true do
+      assert(csock.select({ io.stdin }, {}, {}))
+      if not example.keyboard() then
+        csock.sleep(1) -- in the background now: what is typed is not for us
+      elseif not io.read() then
+        return f()
+      end
+    end
+  end)
+end
+
 --- Runs the loop, for servers that consist of tasks. Ctrl-D ends it, and Ctrl-C the program.
 function example.run_loop()
-  if example.keyboard() then
-    csock.spawn(function()
-      while true do
-        assert(csock.select({ io.stdin }, {}, {}))
-        if not example.keyboard() then
-          csock.sleep(1) -- in the background now: what is typed is not for us
-        elseif not io.read() then
-          return csock.loop.stop()
-        end
-      end
-    end)
-  end
+  at_end_of_input(csock.loop.stop)
   assert(csock.run())
+end
+
+--- Serves with a server of csock.socketserver. Ctrl-D ends it, and Ctrl-C the program.
+function example.serve(server)
+  at_end_of_input(function() server:shutdown() end)
+  assert(server:serve_forever())
 end
 
 --- Asks for a line: nil at the end of the input (Ctrl-D).

@@ -6,6 +6,8 @@ local servers = {
   "tsTserv", "tsTserv6", "tsTserv_safe", "tsUserv", "thanks_server", "select_server", "poll_server",
   "echo_stream_server", "echo_dgram_server", "command_server", "daytime_server", "chat_server",
   "chat_rooms", "sleep_server", "name_server",
+  "tsTservSS", "tsTservSS_async", "tsTservSS_async --fork", "tsTservSS_persist", "thanks_ss", "thanks_forking",
+  "thanks_threading", "hello_ss", "echo_threading",
   "safe_send --receive", "chat_half --listen", "chat_full --listen",
 }
 
@@ -13,6 +15,7 @@ local servers = {
 local tcp_clients = {
   "tsTclnt", "tsTclnt6", "tsTclnt_safe", "thanks_client", "select_two", "echo_stream_client",
   "command_client", "sleep_client", "name_client", "web_client", "safe_send", "chat_half", "chat_full",
+  "tsTclntSS_persist",
 }
 
 -- Clients that wait at a prompt, and the server that each needs.
@@ -20,7 +23,7 @@ local prompts = {
   tsTclnt = "tsTserv", tsTclnt6 = "tsTserv6", tsTclnt_safe = "tsTserv_safe", tsUclnt = "tsUserv",
   echo_stream_client = "echo_stream_server", echo_dgram_client = "echo_dgram_server",
   command_client = "command_server", sleep_client = "sleep_server",
-  name_client = "name_server",
+  name_client = "name_server", tsTclntSS = "tsTservSS", tsTclntSS_persist = "tsTservSS_persist",
 }
 
 local alone = { "socket_options", "select_stdin", "hosts_and_services", "connected_dgram", "daytime" }
@@ -102,7 +105,7 @@ describe("examples:", function()
 
   for _, command in ipairs {
     "tsTserv", "tsUserv", "select_server", "poll_server", "chat_server", "chat_rooms", "sleep_server",
-    "name_server",
+    "name_server", "tsTservSS", "tsTservSS_async", "tsTservSS_persist", "thanks_forking", "echo_threading",
   } do
     it(command .. " ends on Ctrl-D at a terminal with status 0", function()
       local program = example.start_at_terminal(command, "127.0.0.1", "0")
@@ -114,7 +117,8 @@ describe("examples:", function()
 
   for _, command in ipairs {
     "tsTserv", "tsTserv_safe", "select_server", "poll_server", "echo_stream_server",
-    "command_server", "chat_server", "chat_rooms", "sleep_server",
+    "command_server", "chat_server", "chat_rooms", "sleep_server", "tsTservSS", "tsTservSS_async",
+    "tsTservSS_persist",
   } do
     it(command .. " has closed every socket when Ctrl-C ends it with a client connected", function()
       local server = example.start_with_warnings(command, "127.0.0.1", "0")
@@ -138,12 +142,12 @@ describe("examples:", function()
     end)
   end
 
-  for _, command in ipairs { "tsUclnt", "connected_dgram", "daytime" } do
+  for _, command in ipairs { "tsUclnt", "connected_dgram", "daytime", "tsTclntSS" } do
     it(command .. " says in one line that nobody is there", function()
       local socket <close>, port = taken("tsUserv")
       socket:close()
       local program = start(command, "127.0.0.1", port)
-      if command == "tsUclnt" then program:type("hi") end
+      if prompts[command] then program:type("hi") end
       assert.matches("%.lua: .*ECONNREFUSED", one_line(program:ends(1)))
     end)
   end

@@ -1,0 +1,21 @@
+-- hello_ss.lua: the smallest server on csock.socketserver: whoever connects is told "Hello World!".
+--
+--   lua5.4 examples/hello_ss.lua [host] [port]   # then telnet localhost 2525
+local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
+local class = require "csock.class"
+local socketserver = require "csock.socketserver"
+
+local Hello = class("Hello", socketserver.StreamRequestHandler)
+
+function Hello:handle()
+  self.wfile:write("Hello World!\r\n")
+end
+
+example.run(function()
+  local host, port = example.arguments("host", "", "port", 2525)
+
+  socketserver.TCPServer.allow_reuse_address = true
+  local server <close> = assert(socketserver.TCPServer({ host, port }, Hello))
+  example.announce(server.socket, port)
+  example.serve(server)
+end)
