@@ -98,6 +98,7 @@ build = {
         "csrc/bind/stream_turn.c",
         "csrc/bind/stream_write.c",
         "csrc/bind/task.c",
+        "csrc/bind/task_inner.c",
         "csrc/sys/bytes.c",
         "csrc/sys/clock.c",
         "csrc/sys/errtext.c",

@@ -172,7 +172,7 @@ static void pass_turn(const cs_op *op) {
 
 /* Whether the current task has had its share of this turn, and can be suspended here. */
 static bool spent(lua_State *L, cs_loop *loop) {
-  return --loop->budget < 0 && L == loop->innermost && lua_isyieldable(L) &&
+  return --loop->budget < 0 && L == loop->innermost && lua_isyieldable(L) && !loop->stuck &&
          loop->current->status == CS_TASK_RUNNING;
 }
 

@@ -141,9 +141,11 @@ void cs_wake(cs_queue *q, bool all) {
   cs_task *task;
   while ((task = cs_queue_take(q)) != NULL) {
     cs_task_ready(task);
-    task->turn = q;
-    q->woken++;
-    if (!all) return;
+    if (!all) {
+      task->turn = q; /* to be passed on; with all awake there is nobody left */
+      q->woken++;
+      return;
+    }
   }
 }
 
@@ -190,7 +192,7 @@ cs_task *cs_loop_task(lua_State *L, cs_loop *loop, const char *call) {
                "%s would wait in a coroutine that coroutine.resume entered; "
                "in a task, enter it with csock.resume or csock.wrap",
                call);
-  if (!lua_isyieldable(L))
+  if (!lua_isyieldable(L) || loop->stuck)
     luaL_error(L,
                "%s would wait where Lua cannot yield "
                "(in a metamethod, iterator or callback that C code called)",

@@ -29,6 +29,7 @@ typedef struct cs_loop {
   struct cs_task *current; /* the task that runs now, or NULL */
   lua_State *innermost;    /* the coroutine that csock.resume entered last in it, or its own */
   bool passing;            /* the yield under way is a wait, for csock.resume to pass on */
+  bool stuck;              /* one of the coroutines around the innermost one cannot yield */
   int budget;              /* operations that the current task may still do in this turn */
   bool running, stopped;
   unsigned events_waited; /* tasks that wait for a descriptor or another source outside */
@@ -159,6 +160,16 @@ int cs_any_begin(lua_State *L, cs_task *task);
 void cs_any_end(cs_task *task);
 void cs_any_closed(cs_loop *loop, int fd); /* whoever waits for it among others looks again */
 void cs_any_open(lua_State *L);
+
+/* Closes a coroutine's pending variables; on an error, the error is on its stack. */
+static inline int cs_close_thread(lua_State *L, lua_State *co) {
+#if LUA_VERSION_RELEASE_NUM >= 50406
+  return lua_closethread(co, L);
+#else
+  (void)L;
+  return lua_resetthread(co);
+#endif
+}
 
 /* --- handles --- */
 int cs_loop_watch(cs_loop *loop, cs_handle *h);   /* in the poller from now on */

@@ -21,6 +21,7 @@ void cs_open_poll(lua_State *L);
 void cs_open_epoll(lua_State *L);
 void cs_open_loop(lua_State *L);
 void cs_open_task(lua_State *L);
+void cs_open_inner(lua_State *L);
 void cs_open_hub(lua_State *L);
 void cs_open_signal(lua_State *L);
 void cs_open_fork(lua_State *L);

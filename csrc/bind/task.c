@@ -1,5 +1,5 @@
 /* task.c: tasks: coroutines that the loop runs; joining and cancelling them; waiting for each
-   other; and the coroutines that a task may have of its own. */
+   other. The coroutines that a task may have of its own: task_inner.c. */
 #include "loop.h"
 #include "parts.h"
 
@@ -34,12 +34,7 @@ static int close_coroutine(lua_State *L, cs_task *task) {
   lua_State *innermost = loop->innermost;
   loop->current = task;
   loop->innermost = task->co;
-#if LUA_VERSION_RELEASE_NUM >= 50406
-  int status = lua_closethread(task->co, L);
-#else
-  (void)L;
-  int status = lua_resetthread(task->co);
-#endif
+  int status = cs_close_thread(L, task->co);
   loop->current = current;
   loop->innermost = innermost;
   return status;
@@ -82,7 +77,8 @@ static void finish(lua_State *L, cs_task *task, int status) {
 }
 
 static void end_turn(cs_task *task) {
-  if (task->turn != NULL) task->turn->woken--;
+  /* (The stack of a coroutine that somebody has closed no longer keeps the queue's owner.) */
+  if (task->turn != NULL && lua_status(task->co) == LUA_YIELD) task->turn->woken--;
   task->turn = NULL;
 }
 
@@ -94,6 +90,7 @@ void cs_task_resume(lua_State *L, cs_task *task) {
   loop->innermost = task->co;
   loop->budget = CS_BUDGET;
   loop->passing = false;
+  loop->stuck = false;
   task->status = CS_TASK_RUNNING;
   end_turn(task);
   int status = lua_resume(task->co, L, nargs, &nresults);
@@ -112,6 +109,7 @@ void cs_task_resume(lua_State *L, cs_task *task) {
 
 void cs_task_cancel(lua_State *L, cs_task *task) {
   cs_queue *q = task->turn != NULL ? task->turn : task->outside ? task->queue : NULL;
+  if (lua_status(task->co) != LUA_YIELD) q = NULL;
   end_turn(task);
   cs_task_withdraw(task);
   /* Before its stack, which keeps the queue's owner, is gone. Who is woken in vain waits again. */
@@ -353,6 +351,12 @@ typedef struct waiters {
 
 static const cs_class waiters_class = {"csock.waiters"};
 
+static int waiters_gc(lua_State *L) {
+  waiters *w = cs_object_check(L, 1, &waiters_class);
+  cs_wake(&w->queue, true); /* (somebody has closed the coroutines of those who wait) */
+  return 0;
+}
+
 /* waiters([call]): what they call that wait. */
 static int loop_waiters(lua_State *L) {
   static const char *const calls[] = {"wait", "get", "put", "join", NULL};
@@ -386,107 +390,6 @@ static int waiters_wake(lua_State *L) {
   return 0;
 }
 
-/* --- coroutines inside a task --- */
-
-static int go_on(lua_State *L, int status, lua_KContext context);
-
-/* Resumes `co`, which stands at index 1 or is upvalue 1. A wait in it is passed on to the task. */
-static int resume_inner(lua_State *L, lua_State *co, int nargs, bool wrapped) {
-  cs_loop *loop = cs_loop_get(L);
-  bool entered = loop->current != NULL && L == loop->innermost;
-  int nresults = 0;
-  if (entered) {
-    loop->innermost = co;
-    loop->passing = false;
-  }
-  int status = lua_resume(co, L, nargs, &nresults);
-  if (entered) loop->innermost = L;
-  if (status == LUA_YIELD && entered && loop->passing)
-    return lua_yieldk(L, 0, (lua_KContext)wrapped, go_on);
-  if (status == LUA_OK || status == LUA_YIELD) {
-    luaL_checkstack(L, nresults + 1, "too many results");
-    if (!wrapped) lua_pushboolean(L, 1);
-    lua_xmove(co, L, nresults);
-    return nresults + !wrapped;
-  }
-  if (!wrapped) {
-    lua_pushboolean(L, 0);
-    lua_xmove(co, L, 1);
-    return 2;
-  }
-#if LUA_VERSION_RELEASE_NUM >= 50406
-  lua_closethread(co, L);
-#else
-  lua_resetthread(co);
-#endif
-  lua_xmove(co, L, 1); /* the error value, which closing keeps or replaces */
-  return lua_error(L);
-}
-
-static int go_on(lua_State *L, int status, lua_KContext context) {
-  bool wrapped = context != 0;
-  (void)status;
-  return resume_inner(L, lua_tothread(L, wrapped ? lua_upvalueindex(1) : 1), 0, wrapped);
-}
-
-/* Moves the arguments from index `first` on to the coroutine, if it can be resumed at all. */
-static bool move_arguments(lua_State *L, lua_State *co, int first) {
-  int nargs = lua_gettop(L) - first + 1;
-  bool dead = lua_status(co) == LUA_OK && lua_gettop(co) == 0;
-  if (dead || lua_status(co) > LUA_YIELD || !lua_checkstack(co, nargs)) {
-    lua_pushliteral(L, "cannot resume dead coroutine");
-    return false;
-  }
-  lua_xmove(L, co, nargs);
-  return true;
-}
-
-/***
-`coroutine.resume` for coroutines in which csock calls may wait: the wait is the task's.
-Source: Lua's `coroutine.resume`.
-@function resume
-@tparam thread co
-@param ... passed to the coroutine
-@treturn[1] boolean true
-@return[1] what it yielded or returned
-@treturn[2] boolean false
-@return[2] the error
-*/
-static int loop_resume(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTHREAD);
-  lua_State *co = lua_tothread(L, 1);
-  int nargs = lua_gettop(L) - 1;
-  if (!move_arguments(L, co, 2)) {
-    lua_pushboolean(L, 0);
-    lua_insert(L, -2);
-    return 2;
-  }
-  return resume_inner(L, co, nargs, false);
-}
-
-static int call_wrapped(lua_State *L) {
-  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-  int nargs = lua_gettop(L);
-  if (!move_arguments(L, co, 1)) return lua_error(L);
-  return resume_inner(L, co, nargs, true);
-}
-
-/***
-`coroutine.wrap` for coroutines in which csock calls may wait: the wait is the task's.
-Source: Lua's `coroutine.wrap`.
-@function wrap
-@tparam function f
-@treturn function resumes the coroutine and returns what it yields
-*/
-static int loop_wrap(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_State *co = lua_newthread(L);
-  lua_pushvalue(L, 1);
-  lua_xmove(L, co, 1);
-  lua_pushcclosure(L, call_wrapped, 1);
-  return 1;
-}
-
 /* --- registration --- */
 
 static const luaL_Reg task_methods[] = {
@@ -506,16 +409,16 @@ static const luaL_Reg waiters_methods[] = {
     {NULL, NULL},
 };
 
+static const luaL_Reg waiters_meta[] = {{"__gc", waiters_gc}, {NULL, NULL}};
+
 static const luaL_Reg functions[] = {
-    {"spawn", loop_spawn},     {"current", loop_current},
-    {"sleep", loop_sleep},     {"yield", loop_yield},
-    {"waiters", loop_waiters}, {"resume", loop_resume},
-    {"wrap", loop_wrap},       {NULL, NULL},
+    {"spawn", loop_spawn}, {"current", loop_current}, {"sleep", loop_sleep},
+    {"yield", loop_yield}, {"waiters", loop_waiters}, {NULL, NULL},
 };
 
 void cs_open_task(lua_State *L) {
   cs_class_make(L, &cs_task_class, task_methods, task_meta);
-  cs_class_make(L, &waiters_class, waiters_methods, NULL);
+  cs_class_make(L, &waiters_class, waiters_methods, waiters_meta);
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
   lua_getfield(L, -1, "loop");

@@ -386,6 +386,39 @@ describe("csock.resume and csock.wrap", function()
     run(try)
   end)
 
+  it("refuse a coroutine that runs already", function()
+    local function try()
+      for _, lib in ipairs { coroutine, csock } do
+        local f
+        f = lib.wrap(function() return f() end)
+        local ok, err = pcall(f)
+        assert.is_false(ok)
+        assert.matches("cannot resume non%-suspended coroutine", err)
+        local co
+        co = coroutine.create(function()
+          return lib.wrap(function() return lib.resume(co) end)()
+        end)
+        assert.same({ true, false, "cannot resume non-suspended coroutine" }, { lib.resume(co) })
+      end
+    end
+    try()
+    run(try)
+  end)
+
+  it("say so where what is around them cannot yield", function()
+    run(function()
+      local a = streams.pair()
+      for _ = 1, 2 do
+        local ok, err = pcall(table.sort, { 1, 2 }, function()
+          return csock.wrap(function() return csock.wrap(function() return a:recv(1) end)() end)()
+        end)
+        assert.is_false(ok)
+        assert.matches("recv would wait where Lua cannot yield", err)
+      end
+      assert.is_true(sleep(0))
+    end)
+  end)
+
   it("close what a failed coroutine left open, as Lua's wrap does", function()
     local function try()
       for _, lib in ipairs { coroutine, csock } do
@@ -492,7 +525,7 @@ describe("the coroutine of a task", function()
       n = n + 1
     end
     assert.equal(20, n)
-    assert.equal("", err)
+    assert.not_matches("attempt", err)
   end)
 
   it("that somebody has closed ends the task with an error", function()
