@@ -256,7 +256,8 @@ local function never() while true do csock.sleep(3600) end end
 function PreforkMixIn:_serve(poll_interval)
   if self._number then return PreforkMixIn.super._serve(self, poll_interval) end
   local count = self.workers or csock.cpu_count()
-  local ok, err, errno = make_listeners(self, count)
+  local ok, err, errno = self.socket:getsockname() -- SIGTERM has closed it for good
+  if ok then ok, err, errno = make_listeners(self, count) end
   if not ok then return nil, err, errno end
   local replacing
   local _ <close> = handle_signals(self, function()

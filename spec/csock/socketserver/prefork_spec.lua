@@ -171,6 +171,18 @@ describe("PreforkMixIn", function()
     assert.is_truthy(pids[numbers["2"]])
   end)
 
+  it("cannot serve again after SIGTERM, and says so", function()
+    start [[
+      print("port " .. server.server_address.port)
+      print("first", server:serve_forever())
+    ]]
+    workers(2)
+    program:signal "SIGTERM"
+    program:expect "first\ttrue\n"
+    program:expect "served\tnil\t[^\n]*EBADF"
+    assert.equal(0, program:wait())
+  end)
+
   it("has a worker for each processor unless told", function()
     start "server.workers = nil"
     workers(csock.cpu_count())
