@@ -235,7 +235,9 @@ run-sanitize: objects
 	@timeout -k 10 $(TIME_LIMIT) env $(SANITIZE_ENV) $(LUA) spec/support/run.lua $(SPECS)
 
 VALGRIND_LOG   := build/valgrind.log
-VALGRIND_SPECS ?= spec/sys spec/bind spec/csock_spec.lua
+# Not process_spec.lua: what a forked child has in use when it ends by _exit, valgrind takes for leaks,
+# and changes its exit status.
+VALGRIND_SPECS ?= spec/sys $(filter-out %/process_spec.lua,$(wildcard spec/bind/*_spec.lua)) spec/csock_spec.lua
 
 valgrind: deps-valgrind
 	$(AGAIN) run-valgrind
