@@ -17,20 +17,17 @@ local receivers = require "csock.protocol.receivers"
 
 local M = {}
 
---- What all protocols have.
+--- What all protocols have. `transport` is nil until there is a connection; `transport.connected` tells whether it
+-- is still there.
 -- @type baseprotocol
 local BaseProtocol = class("BaseProtocol")
 M.BaseProtocol = BaseProtocol
-
---- Whether it has been given a connection.
--- @field baseprotocol:connected
-BaseProtocol.connected = false
 
 --- Called with the transport; sets `self.transport` and calls `connectionMade`.
 -- @function baseprotocol:makeConnection
 -- @param transport
 function BaseProtocol:makeConnection(transport)
-  self.transport, self.connected = transport, true
+  self.transport = transport
   self:connectionMade()
 end
 
@@ -63,14 +60,11 @@ local DatagramProtocol = class("DatagramProtocol", BaseProtocol)
 M.DatagramProtocol = DatagramProtocol
 
 function DatagramProtocol:makeConnection(transport)
-  self.transport, self.connected = transport, true
+  self.transport = transport
   self:startProtocol()
 end
 
-function DatagramProtocol:doStop()
-  self:stopProtocol()
-  self.connected = false
-end
+function DatagramProtocol:doStop() self:stopProtocol() end
 
 --- Called when the port is open. To be overridden.
 -- @function datagramprotocol:startProtocol

@@ -40,10 +40,10 @@ describe("Protocol", function()
     local seen
     function Mine:connectionMade() seen = self.transport end
     local mine, transport = Mine(), transports.Transport()
-    assert.is_false(mine.connected)
+    assert.is_nil(mine.transport)
     mine:makeConnection(transport)
     assert.equal(transport, seen)
-    assert.is_true(mine.connected)
+    assert.equal(transport, mine.transport)
   end)
 
   it("needs no callback", function()

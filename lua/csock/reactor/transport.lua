@@ -27,7 +27,9 @@ local M = {}
 local Connection = class("Connection")
 M.Connection = Connection
 
-Connection.connected = false
+-- An idle connection has four fields of its own: `socket`, `client`, `protocol`, `out`. A fifth would double
+-- its table.
+Connection.connected = true
 Connection.disconnecting = false
 Connection.disconnected = false
 Connection.reading = true
@@ -59,7 +61,7 @@ function Connection:__init(socket, client, connector)
 end
 
 function Connection:__tostring()
-  local state = self.disconnected and "closed" or self.disconnecting and "closing" or self.connected and "open" or "new"
+  local state = self.disconnected and "closed" or self.disconnecting and "closing" or "open"
   return ("<transport to %s, %s>"):format(self.client, state)
 end
 
@@ -72,7 +74,6 @@ end
 
 local function lose(self, why)
   if self.disconnected then return end
-  local was_connected = self.connected
   self.connected, self.disconnected, self.out, self.queue = false, true, false, CLOSED
   hub.remove(self.socket)
   if why:check(reason.ConnectionAborted) then
@@ -83,7 +84,7 @@ local function lose(self, why)
   if producer then turns.call(producer.stopProducing, producer) end
   self.socket:close()
   local protocol = self.protocol
-  if protocol and was_connected then turns.call(protocol.connectionLost, protocol, why) end
+  if protocol then turns.call(protocol.connectionLost, protocol, why) end
   if self.connector then turns.call(self.connector.connectionLost, self.connector, why) end
 end
 
@@ -271,7 +272,7 @@ end
 
 -- Gives it to its protocol.
 function Connection:start(protocol)
-  self.protocol, self.connected = protocol, true
+  self.protocol = protocol
   self:watch()
   tell(self, protocol.makeConnection, self)
 end
