@@ -119,6 +119,7 @@ $(BUILD)/flags: FORCE
 # --- installing -----------------------------------------------------------------------------------
 
 LUA_FILES := $(sort $(shell find lua -name '*.lua'))
+LUA_DIRS  := $(shell find lua -mindepth 1 -type d | sort -r)
 LMOD = $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)
 CMOD = $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_VERSION)
 
@@ -130,7 +131,7 @@ install: $(CORE)
 
 uninstall:
 	rm -f $(addprefix "$(LMOD)"/,$(LUA_FILES:lua/%=%)) "$(CMOD)/csock/core.so"
-	-rmdir "$(LMOD)/csock" "$(CMOD)/csock"
+	-rmdir $(LUA_DIRS:lua/%="$(LMOD)"/%) "$(CMOD)/csock"
 
 # --- what it needs --------------------------------------------------------------------------------
 
