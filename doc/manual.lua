@@ -22,7 +22,7 @@ M.modules = {
       { "Errors", "error", "constants" },
     },
   },
-  { name = "csock.loop", sections = { { "Tasks", "task", "loop", "signal" } } },
+  { name = "csock.loop", sections = { { "Tasks", "task", "task_inner", "loop", "signal" } } },
   { name = "csock.happy", sections = { { "Functions", "happy" } } },
   { name = "csock.class", sections = { { "Functions", "class" } } },
   { name = "csock.redis", sections = { { "Functions", "redis", "subscription" } } },
