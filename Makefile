@@ -71,7 +71,7 @@ export LUA_PATH  = $(CURDIR)/lua/?.lua;$(CURDIR)/?.lua;;
 export LUA_CPATH = $(abspath $(BUILD))/?.so;;
 
 SPECS      ?= spec
-TIME_LIMIT ?= 600
+TIME_LIMIT ?= 1500
 BUSTED      = timeout -k 10 $(TIME_LIMIT) $(LUA) spec/support/run.lua
 
 all: $(CORE)
