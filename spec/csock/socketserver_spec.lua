@@ -90,8 +90,8 @@ describe("listen_fds", function()
       local csock = require "csock"
       local listener = assert(csock.create_server { "127.0.0.1", 0 })
       assert(listener:set_inheritable(true))
-      assert(listener:fileno() == 3)
-      os.execute 'exec 4<&3; LISTEN_PID=${FOR:-$$} LISTEN_FDNAMES=web:admin exec "$LUA" -e "$USE"'
+      os.execute(("exec 3<&%d 4<&%d; "):format(listener:fileno(), listener:fileno())
+        .. 'LISTEN_PID=${FOR:-$$} LISTEN_FDNAMES=web:admin exec "$LUA" -e "$USE"')
     ]]
     return process.lua({ "-e", manager }, { env = {
       LUA = process.interpreter, USE = use, LISTEN_FDS = tostring(count), FOR = pid or false } })
