@@ -116,7 +116,11 @@ local function make_listeners(self, count)
   self._listeners = { self.socket }
   for _ = 2, self._bound and spreads(self) and count or 1 do -- a socket that somebody else has bound cannot be spread
     local ok, err, errno = add_listener(self)
-    if not ok then return nil, err, errno end
+    if not ok then
+      for i = 2, #self._listeners do self._listeners[i]:close() end
+      self._listeners = nil
+      return nil, err, errno
+    end
   end
   return true
 end
