@@ -469,7 +469,10 @@ An error raised by the interpreter's hook (Ctrl-C) ends all tasks, and is raised
 @function run
 @tparam[opt] function f
 @param ... its arguments
-@return what `f` returned, if it has finished; else true
+@return[1] what `f` returned, if it has finished; else true, as after `stop`
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EDEADLK`: `f` waits for something that cannot happen any more)
 */
 static int loop_run(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
@@ -483,7 +486,8 @@ static int loop_run(lua_State *L) {
   lua_settop(L, 1);
   loop->stopped = false;
   int err = cs_loop_run(L, loop, CS_FOREVER, false);
-  if (err != 0 && err != EDEADLK) return cs_fail(L, "run", err);
+  bool over = task == NULL || task->status >= CS_TASK_DONE;
+  if (err != 0 && (err != EDEADLK || !over)) return cs_fail(L, "run", err);
   if (task != NULL && task->status == CS_TASK_FAILED) {
     cs_task_results(L, task);
     return lua_error(L);

@@ -56,6 +56,7 @@ cs_timer *cs_timers_first(const cs_timers *t) {
 }
 
 void cs_timers_free(cs_timers *t) {
+  for (unsigned i = 0; i < t->count; i++) t->heap[i]->place = 0;
   free(t->heap);
   *t = (cs_timers){0};
 }
