@@ -229,8 +229,8 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
     break;
   case CS_ANY:
     err = cs_any_begin(L, task);
-    if (err != ENOSYS) break;
-    err = 0; /* no such poller: look again now and then */
+    if (err != ENOSYS && err != EMFILE && err != ENFILE) break;
+    err = 0; /* no poller of its own: look again now and then */
     /* FALLTHROUGH */
   case CS_PAUSE: {
     int64_t next = cs_clock_deadline(CS_PAUSE_NS);

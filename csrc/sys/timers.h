@@ -18,6 +18,6 @@ typedef struct cs_timers {
 int cs_timers_set(cs_timers *t, cs_timer *timer, int64_t when);
 void cs_timers_remove(cs_timers *t, cs_timer *timer);
 cs_timer *cs_timers_first(const cs_timers *t); /* NULL when empty */
-void cs_timers_free(cs_timers *t); /* takes all out */
+void cs_timers_free(cs_timers *t);             /* takes all out */
 
 #endif
