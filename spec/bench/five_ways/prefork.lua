@@ -11,6 +11,9 @@ function Capitals:handle()
   end
 end
 
-local server <close> = assert(socketserver.PreforkTCPServer({ "127.0.0.1", tonumber(arg[1]) or 21567 }, Capitals))
+local Server = class("Server", socketserver.PreforkTCPServer)
+Server.request_queue_size = 128 -- Python's 5 turns clients away who come all at once
+
+local server <close> = assert(Server({ "127.0.0.1", tonumber(arg[1]) or 21567 }, Capitals))
 print(server.server_address.port)
 server:serve_forever()

@@ -13,7 +13,8 @@
    their number fanout  ACTIVE of the clients send a message of SIZE bytes each, which the server
    sends to all CONNECTIONS; COUNT counts deliveries idle    sends one message of SIZE bytes on each
    connection, then waits for standard input to end, and prints the connections' number and, twice,
-   the server's private memory: before, after
+   the server's private memory: before, after talk, visit  as echo and accept, with messages that
+   are lines
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -200,11 +201,26 @@ static void datagrams(long total) {
   }
 }
 
+/* Messages that are lines. */
+static void end_lines(void) {
+  for (size_t i = size - 1; i < sizeof out; i += size) out[i] = '\n';
+}
+
+static void talk(long total) {
+  end_lines();
+  echo(total);
+}
+
+static void visit(long total) {
+  end_lines();
+  short_lived(total);
+}
+
 static void lines(long total) {
   long answer;
   size_t left = (size_t)total * size, whole = sizeof out / size * size;
   int fd = dial(SOCK_STREAM);
-  for (size_t i = size - 1; i < sizeof out; i += size) out[i] = '\n';
+  end_lines();
   for (; left > 0; left -= left < whole ? left : whole) send_all(fd, left < whole ? left : whole);
   shutdown(fd, SHUT_WR);
   ssize_t n = recv(fd, in, sizeof in - 1, MSG_WAITALL);
@@ -243,7 +259,7 @@ int main(int argc, char **argv) {
     int dials;
   } modes[] = {{"echo", echo, 1},     {"rate", paced, 1},  {"accept", short_lived, 0},
                {"udp", datagrams, 0}, {"lines", lines, 0}, {"fanout", fan_out, 1},
-               {"idle", NULL, 0}};
+               {"talk", talk, 1},     {"visit", visit, 0}, {"idle", NULL, 0}};
   if (argc != 9) return 2;
   server = argv[1];
   peer = (struct sockaddr_in){.sin_family = AF_INET,
