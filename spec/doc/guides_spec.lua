@@ -1,0 +1,71 @@
+-- The guide pages: every program in them runs, and prints what they say.
+local csock = require "csock"
+local keep = require "spec.support.keep"
+local process = require "spec.support.process"
+local tree = require "spec.support.tree"
+
+local env = { LUA_PATH = package.path, LUA_CPATH = package.cpath }
+
+-- The Lua programs of a page.
+local function programs(path)
+  local list = {}
+  for code in tree.read(path):gmatch "\n```lua\n(.-\n)```" do list[#list + 1] = code end
+  return list
+end
+
+describe("doc/from-python.md", function()
+  for i, code in ipairs(programs "doc/from-python.md") do
+    it(("has a program %d that prints what the page says"):format(i), function()
+      local expected = {}
+      for text in code:gmatch "%-%->([^\n]*)" do expected[#expected + 1] = text:gsub("^ ", "") .. "\n" end
+      local status, out, err = process.run({ process.interpreter, "-W", "-e", code }, { env = env })
+      assert.equal("", err)
+      assert.equal(table.concat(expected), out)
+      assert.equal(0, status)
+    end)
+  end
+
+  it("has programs", function() assert.is_true(#programs "doc/from-python.md" >= 8) end)
+end)
+
+describe("doc/many-clients.md", function()
+  after_each(keep.close)
+
+  local page = tree.read "doc/many-clients.md"
+
+  for _, way in ipairs { "select", "tasks", "forking", "prefork", "reactor" } do
+    local path = "spec/bench/five_ways/" .. way .. ".lua"
+
+    it("shows the server " .. way .. " as it is", function()
+      assert.is_truthy(page:find("```lua\n" .. tree.read(path) .. "```", 1, true))
+    end)
+
+    it(way .. " serves many clients at once, and outlives those that are rude", function()
+      local server = keep(process.lua({ path, "0" }, { env = env, group = true }))
+      local port = server:read_line()
+      local function connect()
+        return keep(assert(csock.create_connection({ "127.0.0.1", port }, { timeout = 10 * process.slowness })))
+      end
+      connect() -- says nothing
+      assert(connect():sendall "half a line")
+      local rude = connect()
+      assert(rude:sendall(("x"):rep(5000)))
+      repeat local data = rude:recv(100) until not data or data == ""
+      local reset = connect()
+      assert(reset:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("ii", 1, 0)))
+      assert(reset:sendall "no answer wanted\n")
+      reset:close()
+      local streams = {}
+      for i = 1, 10 do
+        local socket = connect()
+        streams[i] = keep(assert(socket:makefile()))
+        assert(socket:sendall "in pieces")
+        assert(socket:sendall((", %d\nand two\n"):format(i)))
+      end
+      for i = 10, 1, -1 do
+        assert.equal("IN PIECES, " .. i, streams[i]:read())
+        assert.equal("AND TWO", streams[i]:read())
+      end
+    end)
+  end
+end)
