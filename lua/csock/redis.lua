@@ -71,8 +71,9 @@ local function settings_of(call, url, options)
       error(("bad argument #2 to '%s' (%s: number >= 0 expected)"):format(call, name), 3)
     end
   end
-  for name, value in pairs(defaults) do
-    if options and options[name] ~= nil then value = options[name] end
+  for name, default in pairs(defaults) do
+    local value = options and options[name]
+    if value == nil then value = default end
     settings[name] = value or nil
   end
   if settings.protocol ~= 2 and settings.protocol ~= 3 then
