@@ -23,6 +23,7 @@ end
 local CONTENDERS = {
   { name = FLOOR, argv = { BUILT .. "floor" }, version = { "echo", "C on bare epoll" } },
   in_lua("csock", "csock.lua", "print(require 'csock'._VERSION .. ' on ' .. _VERSION)"),
+  in_lua("reactor", "reactor.lua", "require 'csock'; print 'its reactor'"),
   in_lua("luv", "luv.lua", "print('luv on libuv ' .. require 'luv'.version_string())"),
   in_python("uvloop", "asyncio_server.py", "uvloop", "import uvloop; print('uvloop', uvloop.__version__)"),
   in_lua("cqueues", "cqueues.lua", "print('cqueues ' .. require 'cqueues'.VERSION)"),
