@@ -24,6 +24,7 @@ double cs_clock_to_seconds(int64_t ns) {
 }
 
 int64_t cs_clock_deadline(int64_t timeout_ns) {
+  if (timeout_ns == CS_FOREVER) return CS_FOREVER; /* most waits: without asking for the time */
   int64_t now = cs_clock_now();
   return timeout_ns < CS_FOREVER - now ? now + timeout_ns : CS_FOREVER;
 }
