@@ -31,6 +31,7 @@ build = {
     ["csock.happy"] = "lua/csock/happy.lua",
     ["csock.loop"] = "lua/csock/loop.lua",
     ["csock.net"] = "lua/csock/net.lua",
+    ["csock.outgoing"] = "lua/csock/outgoing.lua",
     ["csock.protocol"] = "lua/csock/protocol.lua",
     ["csock.protocol.receivers"] = "lua/csock/protocol/receivers.lua",
     ["csock.reactor"] = "lua/csock/reactor.lua",

@@ -223,6 +223,12 @@ function M.timeout(seconds, f, ...)
   return table.unpack(results, 1, results.n)
 end
 
+-- Runs a function in a task: the present one, or else one of its own, with the loop running meanwhile.
+function M.in_task(f, ...)
+  if core.current() then return f(...) end
+  return M.timeout(nil, f, ...)
+end
+
 --- A group of tasks: leaving it waits for them all, and when one fails the others are cancelled.
 --
 --     do

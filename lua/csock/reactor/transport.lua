@@ -6,14 +6,14 @@
 -- @module csock.reactor.transport
 local class = require "csock.class"
 local csock = require "csock"
+local outgoing = require "csock.outgoing"
 local reason = require "csock.reactor.reason"
 local turns = require "csock.reactor.turns"
 
 local hub = csock.loop.hub
 local EAGAIN = csock.errno.EAGAIN
 
-local PIECE = 65536 -- bytes that are received at a time, and that short writes are joined to
-local MOST = 16 -- pieces that one connection may send before the others have a turn
+local PIECE = 65536 -- bytes that are received at a time
 
 local DONE = reason.ConnectionDone()
 
@@ -33,7 +33,7 @@ Connection.connected = true
 Connection.disconnecting = false
 Connection.disconnected = false
 Connection.reading = true
--- What is to be sent: a string that was written in this turn, or a queue (see `enqueue`), or neither.
+-- What is to be sent: a string that was written in this turn, or a queue (csock.outgoing), or neither.
 Connection.out = false
 Connection.queue = false
 -- Whether something happens when all is sent: a producer, or an end of a kind.
@@ -109,17 +109,9 @@ local function pause_producer(self, waiting)
   end
 end
 
--- A queue: pieces at [first] .. [last], `size` bytes, of which the first `offset` bytes of the first
--- piece are sent; `blocked` while the socket takes no more.
-local function new_queue(data, sent)
-  return { data, first = 1, last = 1, size = #data - sent, offset = sent, blocked = false }
-end
-
 local function enqueue(self, queue, data)
   if queue == CLOSED then return end
-  queue.last = queue.last + 1
-  queue[queue.last] = data
-  queue.size = queue.size + #data
+  outgoing.put(queue, data)
   if self.producer then pause_producer(self, queue.size) end
 end
 
@@ -135,7 +127,7 @@ function Connection:write(data)
   if queue then
     enqueue(self, queue, data)
   elseif out then
-    queue = new_queue(out, 0)
+    queue = outgoing.new(out, 0)
     self.out, self.queue = false, queue
     enqueue(self, queue, data)
   else
@@ -149,43 +141,6 @@ end
 -- @tparam {string,...} pieces
 function Connection:writeSequence(pieces)
   self:write(table.concat(pieces))
-end
-
--- Takes what is to be sent next: whole pieces, joined to at least PIECE bytes if there are so many.
-local function take_piece(queue)
-  local first, size = queue.first, #queue[queue.first] - queue.offset
-  if size >= PIECE or first == queue.last then return queue[first] end
-  local last = first
-  while last < queue.last and size < PIECE do
-    last = last + 1
-    size = size + #queue[last]
-  end
-  local joined = table.concat(queue, "", first, last)
-  for i = first, last - 1 do queue[i] = nil end
-  queue.first = last
-  queue[last] = joined
-  return joined
-end
-
--- Sends from a queue; returns true when it is empty, false when the socket takes no more for now, or
--- nil and the error.
-local function send_queue(self, queue)
-  for _ = 1, MOST do
-    local piece = take_piece(queue)
-    local sent, err, errno = send(self.socket, piece, 0, queue.offset + 1)
-    if not sent then
-      if errno == EAGAIN then return false end
-      return nil, err
-    end
-    queue.offset = queue.offset + sent
-    queue.size = queue.size - sent
-    if queue.offset < #piece then return false end
-    queue[queue.first] = nil
-    queue.offset = 0
-    if queue.first == queue.last then return true end
-    queue.first = queue.first + 1
-  end
-  return false
 end
 
 -- All is sent: what comes next?
@@ -219,7 +174,7 @@ local function block(self, queue)
 end
 
 local function flush_queue(self, queue)
-  local empty, err = send_queue(self, queue)
+  local empty, err = outgoing.send(queue, send, self.socket)
   if empty then
     self.queue = false
     if queue.blocked then self:watch() end
@@ -238,7 +193,7 @@ local function flush(self, out)
   if sent == #out then
     if self.special then drained(self) end
   elseif sent or errno == EAGAIN then
-    self.queue = new_queue(out, sent or 0)
+    self.queue = outgoing.new(out, sent or 0)
     block(self, self.queue)
   else
     lose(self, reason.ConnectionLost(err))

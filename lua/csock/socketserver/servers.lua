@@ -11,12 +11,6 @@ local TICK = 0.5     -- Python's poll_interval
 -- An error value of csock, as opposed to a mistake in the program.
 local function is_error(value) return type(value) == "userdata" and value.errno ~= nil end
 
--- Runs a function in a task: the present one, or else one of its own, with the loop running meanwhile.
-local function in_task(f, ...)
-  if loop.current() then return f(...) end
-  return loop.timeout(nil, f, ...)
-end
-
 --- What all servers have in common. To be made by a server that has a `fileno` and a `get_request` of its
 -- own.
 --
@@ -156,7 +150,7 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADF` when the server was closed, `EINVAL` when it does not listen)
 -- @raise what a hook raises, other than those that are called for a request
-function BaseServer:serve_forever(poll_interval) return in_task(serve, self, poll_interval) end
+function BaseServer:serve_forever(poll_interval) return loop.in_task(serve, self, poll_interval) end
 
 local function handle_one(self)
   local timeout = self.socket and self.socket:gettimeout()
@@ -183,7 +177,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADF` when the server was closed)
-function BaseServer:handle_request() return in_task(handle_one, self) end
+function BaseServer:handle_request() return loop.in_task(handle_one, self) end
 
 --- Makes `serve_forever` return. It may be called from anywhere: a handler, a signal's handler, another task, a
 -- second time. No request is taken any more; one that `serve_forever` is seeing to itself at the moment is finished
@@ -473,5 +467,4 @@ return {
   UDPServer = UDPServer,
   UnixStreamServer = class("UnixStreamServer", UnixPath, TCPServer),
   UnixDatagramServer = class("UnixDatagramServer", UnixPath, UDPServer),
-  in_task = in_task,
 }
