@@ -271,5 +271,4 @@ void cs_open_address(lua_State *L) {
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &interned);
-  cs_setfuncs(L, cs_address_functions);
 }

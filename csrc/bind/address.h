@@ -42,7 +42,4 @@ int cs_fail_address(lua_State *L, const char *call, int err, const cs_address *a
 /* The object at `idx` if it is an address value, else NULL. */
 const cs_address *cs_address_test(lua_State *L, int idx);
 
-/* What address_read.c brings to the module. */
-extern const luaL_Reg cs_address_functions[];
-
 #endif

@@ -1,5 +1,6 @@
 /* address_read.c: from arguments to an address. The values themselves: address.c. */
 #include "address.h"
+#include "parts.h"
 
 #include <netdb.h>
 
@@ -266,4 +267,8 @@ static int address(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg cs_address_functions[] = {{"address", address}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"address", address}, {NULL, NULL}};
+
+void cs_open_address_read(lua_State *L) {
+  cs_setfuncs(L, functions);
+}

@@ -1,5 +1,6 @@
 /* afalg.c: messages to the kernel's cryptography, AF_ALG. Others: message.c. */
 #include "message.h"
+#include "parts.h"
 
 #if CS_HAVE_AFALG
 #include <linux/if_alg.h>
@@ -36,7 +37,7 @@ Source: the kernel's "User Space Interface" to its crypto API, Python's `socket.
 @treturn[2] error
 @treturn[2] int errno (`EAFNOSUPPORT` on a socket of another family ...)
 */
-int cs_sock_sendmsg_afalg(lua_State *L) {
+static int sock_sendmsg_afalg(lua_State *L) {
   cs_op op;
   cs_sock *s = cs_sock_check(L, 1);
   int options = lua_isnoneornil(L, 3) ? 2 : 3;
@@ -48,7 +49,7 @@ int cs_sock_sendmsg_afalg(lua_State *L) {
   bool has_assoclen = get_integer(L, options, "assoclen", &assoclen);
   get_integer(L, options, "flags", &flags);
   bool has_iv = cs_get_option(L, options, "iv") != LUA_TNIL;
-  const char *iv = has_iv ? cs_bytes_at(L, -1, &iv_len) : "";
+  const char *iv = has_iv ? cs_message_bytes(L, -1, &iv_len) : "";
   luaL_argcheck(L, iv != NULL, options, "iv: string expected");
   if (cs_sock_fd(s) < 0) return cs_fail(L, "sendmsg_afalg", EBADF);
   if (s->family != AF_ALG) return cs_fail(L, "sendmsg_afalg", EAFNOSUPPORT);
@@ -74,4 +75,17 @@ int cs_sock_sendmsg_afalg(lua_State *L) {
   if (has_assoclen) cs_control_put(&at, SOL_ALG, ALG_SET_AEAD_ASSOCLEN, &assoclen, sizeof assoclen);
   return cs_message_send(L, &op, m, 1, 0);
 }
+
+static const luaL_Reg methods[] = {{"sendmsg_afalg", sock_sendmsg_afalg}, {NULL, NULL}};
+
+void cs_open_afalg(lua_State *L) {
+  cs_class_methods(L, &cs_sock_class, methods);
+}
+
+#else
+
+void cs_open_afalg(lua_State *L) {
+  (void)L;
+}
+
 #endif

@@ -11,10 +11,19 @@ void cs_class_make(lua_State *L, const cs_class *cls, const luaL_Reg *methods,
   if (methods != NULL) {
     lua_newtable(L);
     cs_setfuncs(L, methods);
-    lua_setfield(L, -2, "__index");
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_setfield(L, -2, "methods");
   }
   if (meta != NULL) cs_setfuncs(L, meta);
   lua_rawsetp(L, LUA_REGISTRYINDEX, cls);
+}
+
+void cs_class_methods(lua_State *L, const cs_class *cls, const luaL_Reg *methods) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, cls);
+  lua_getfield(L, -1, "methods");
+  cs_setfuncs(L, methods);
+  lua_pop(L, 2);
 }
 
 void *cs_object_new(lua_State *L, const cs_class *cls, size_t size, int uservalues) {
@@ -45,6 +54,13 @@ cs_state *cs_state_get(lua_State *L) {
   cs_state *state = lua_touserdata(L, -1);
   lua_pop(L, 1); /* the registry keeps it */
   return state;
+}
+
+bool cs_may_retry(lua_State *L, int err, bool *tried) {
+  if ((err != EMFILE && err != ENFILE) || *tried) return false;
+  *tried = true;
+  lua_gc(L, LUA_GCCOLLECT);
+  return true;
 }
 
 /* --- arguments --- */

@@ -22,6 +22,9 @@ typedef struct cs_class {
 void cs_class_make(lua_State *L, const cs_class *cls, const luaL_Reg *methods,
                    const luaL_Reg *meta);
 
+/* Adds to the methods of a class that was made with some: each file brings its own. */
+void cs_class_methods(lua_State *L, const cs_class *cls, const luaL_Reg *methods);
+
 /* Pushes a new object: `size` zeroed bytes of which the first are the class pointer. */
 void *cs_object_new(lua_State *L, const cs_class *cls, size_t size, int uservalues);
 
@@ -57,6 +60,10 @@ typedef struct cs_state {
 
 cs_state *cs_state_get(lua_State *L);
 void cs_state_make(lua_State *L); /* once, by luaopen_csock_core */
+
+/* Whether a call that gave `err` is worth another try: out of descriptors, once for each `tried`,
+   since collecting garbage may have closed forgotten ones. */
+bool cs_may_retry(lua_State *L, int err, bool *tried);
 
 /* --- arguments ---------------------------------------------------------------------------- */
 /* All raise, naming the argument, when it is wrong. */

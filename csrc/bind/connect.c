@@ -1,5 +1,6 @@
 /* connect.c: from an address to a connection: bind, listen, accept, connect, and the names of both
    ends. sock_* = methods. */
+#include "parts.h"
 #include "sock.h"
 #include "address.h"
 #include "netdb.h"
@@ -273,9 +274,13 @@ static int sock_getpeername(lua_State *L) {
   return push_name(L, "getpeername", getpeername);
 }
 
-const luaL_Reg cs_sock_connect_methods[] = {
+static const luaL_Reg methods[] = {
     {"accept", sock_accept},           {"bind", sock_bind},
     {"connect", sock_connect},         {"connect_ex", sock_connect_ex},
     {"getpeername", sock_getpeername}, {"getsockname", sock_getsockname},
     {"listen", sock_listen},           {NULL, NULL},
 };
+
+void cs_open_connect(lua_State *L) {
+  cs_class_methods(L, &cs_sock_class, methods);
+}

@@ -1,4 +1,4 @@
-/* loop.h: the event loop and its tasks, for loop.c, task.c and the driver.
+/* loop.h: the event loop and its tasks, for their own files and the driver.
  *
  * A task is a coroutine that the loop resumes. It waits for at most one thing at a time: in a
  * queue (of a handle's readers or writers, of another task's joiners ...), for its timer, or both.
@@ -6,7 +6,8 @@
 #ifndef CS_LOOP_H
 #define CS_LOOP_H
 
-#include "driver.h"
+#include "op.h"
+#include "turn.h"
 #include "../sys/poller.h"
 #include "../sys/timers.h"
 
@@ -19,7 +20,14 @@ typedef struct cs_hub {
   cs_handle *served; /* the one that the task is serving */
 } cs_hub;
 
-typedef struct cs_joined cs_joined;
+/* A task's wait for one of several descriptors, by a poller of its own that joins them: loop_any.c.
+ */
+typedef struct cs_joined {
+  const cs_class *cls;
+  cs_handle h;
+  struct cs_task *task;
+  struct cs_joined *next, **link; /* in the loop's list */
+} cs_joined;
 
 typedef struct cs_loop {
   const cs_class *cls;
@@ -70,7 +78,7 @@ typedef struct cs_task {
   cs_joined *joined; /* its wait for several descriptors, or NULL */
   cs_op op;          /* what it waits for */
   int64_t until;     /* when the timer is to resume it */
-  cs_timer timer;    /* may be set earlier than needed: see cs_task_fire */
+  cs_timer timer;    /* may be set earlier than needed: the loop sees to that */
   int anchor;        /* its place in the table that keeps live tasks */
   unsigned round;    /* see cs_loop */
   uint8_t status;    /* CS_TASK_* */
@@ -83,83 +91,8 @@ typedef struct cs_task {
 
 extern const cs_class cs_task_class;
 
-/* The state's loop, made on first use. Raises when the poller cannot be made. */
-cs_loop *cs_loop_get(lua_State *L);
-
 /* Whether the handle is in the loop's poller. */
 #define cs_watched(loop, h) (((h)->flags & (CS_H_LOOP | CS_H_WATCHED)) == (loop)->watched)
-
-/* In the child of a fork: a poller of its own, and none of the parent's tasks (but the current
- * one). cs_loop_forked returns 0 or errno, and the next wait tries again; cs_loop_renew raises.
- * Neither allocates from Lua. */
-int cs_loop_forked(lua_State *L, cs_loop *loop);
-void cs_loop_renew(lua_State *L, cs_loop *loop);
-
-/* The current task, for an operation that must suspend it. Raises in a coroutine inside the task
-   that csock.resume did not enter, and where Lua cannot yield; NULL when the task is being closed.
-   `call` is for the message. */
-cs_task *cs_loop_task(lua_State *L, cs_loop *loop, const char *call);
-
-/* Runs the loop, outside any task, until `deadline`, stop, or for one turn. 0, ETIMEDOUT, EDEADLK
-   when nothing is left that could happen, or the poller's errno. An error in it (what the
-   interpreter's hook raises; memory) ends all tasks and is raised again. */
-int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once);
-
-/* --- queues --- */
-void cs_queue_append(cs_queue *q, cs_task *task);
-void cs_queue_prepend(cs_queue *q, cs_task *task);
-cs_task *cs_queue_take(cs_queue *q);  /* the first, or NULL */
-void cs_task_withdraw(cs_task *task); /* out of its queue; no event is awaited any more */
-
-/* Makes the tasks in the queue ready, or the first of them. */
-void cs_wake(cs_queue *q, bool all);
-
-/* The first one's turn has come, unless it is another one's already. */
-static inline void cs_wake_next(cs_queue *q) {
-  if (q->last != NULL && q->woken == 0) cs_wake(q, false);
-}
-
-void cs_task_ready(cs_task *task);
-
-/* --- for the driver --- */
-
-/* Enters the current task in the queue for what its op wants (CS_READABLE ...), and sets its timer
-   to the op's deadline. `again`: it has waited for this before, and keeps its place. 0 or errno. */
-int cs_task_wait(lua_State *L, cs_task *task, int want, bool again);
-int cs_task_wait_for(cs_task *task, cs_handle *h, int want, bool again); /* just the queue */
-void cs_task_resumed(lua_State *L, cs_task *task); /* undoes what cs_task_wait left on the stack */
-
-/* Resumes a task and sees to what comes of it. */
-void cs_task_resume(lua_State *L, cs_task *task);
-void cs_task_fire(lua_State *L, cs_task *task); /* its timer has passed */
-
-/* Ends a task before its time: closes its coroutine. */
-void cs_task_cancel(lua_State *L, cs_task *task);
-
-/* Pushes a new task, ready to run the function and `nargs` arguments on the top of the stack (which
-   it takes). */
-cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs);
-
-/* Pushes what the finished task returned, or what it raised; returns their number. */
-int cs_task_results(lua_State *L, cs_task *task);
-
-void cs_task_cancel_all(lua_State *L, cs_loop *loop);
-
-/* No task but the current one will be resumed any more; nothing of theirs is closed or collected.
- */
-void cs_task_drop_all(lua_State *L, cs_loop *loop);
-
-/* Tells of an error that no one joins; takes the error value and a traceback from the stack.
-   `task` is the index of the task object. */
-void cs_loop_report(lua_State *L, int task);
-
-/* --- several descriptors (loop_any.c) --- */
-
-/* For what the task's op says. The stack has grown by an owner, unless it fails: errno. */
-int cs_any_begin(lua_State *L, cs_task *task);
-void cs_any_end(cs_task *task);
-void cs_any_closed(cs_loop *loop, int fd); /* whoever waits for it among others looks again */
-void cs_any_open(lua_State *L);
 
 /* Closes a coroutine's pending variables; on an error, the error is on its stack. */
 static inline int cs_close_thread(lua_State *L, lua_State *co) {
@@ -171,23 +104,116 @@ static inline int cs_close_thread(lua_State *L, lua_State *co) {
 #endif
 }
 
-/* --- handles --- */
+/* The files, from the bottom up: each calls those above it in this list. */
+
+/* --- queues (queue.c) --- */
+
+void cs_queue_append(cs_queue *q, cs_task *task);
+void cs_queue_prepend(cs_queue *q, cs_task *task);
+cs_task *cs_queue_take(cs_queue *q);  /* the first, or NULL */
+void cs_task_withdraw(cs_task *task); /* out of its queue; no event is awaited any more */
+void cs_task_ready(cs_task *task);
+void cs_task_enter(cs_task *task); /* among the ready, when it stands nowhere */
+
+/* Makes the tasks in the queue ready, or the first of them. */
+void cs_wake(cs_queue *q, bool all);
+
+/* The first one's turn has come, unless it is another one's already. */
+static inline void cs_wake_next(cs_queue *q) {
+  if (q->last != NULL && q->woken == 0) cs_wake(q, false);
+}
+
+/* --- the hub's list (hub.c) --- */
+
+void cs_hub_append(cs_hub *hub, cs_handle *h);
+cs_handle *cs_hub_take(cs_hub *hub);
+void cs_hub_ready(cs_loop *loop, cs_handle *h);  /* the poller reported something */
+void cs_hub_forget(cs_loop *loop, cs_handle *h); /* out of the list */
+unsigned cs_hub_due(const cs_handle *h);         /* CS_READ, CS_WRITE: what to tell the object of */
+unsigned cs_hub_wants(const cs_handle *h);       /* ... and what is to be reported */
+
+/* --- handles (handle.c; what others need of it is in handle.h) --- */
+
 int cs_loop_watch(cs_loop *loop, cs_handle *h);   /* in the poller from now on */
 void cs_loop_forget(cs_loop *loop, cs_handle *h); /* before its descriptor is closed */
+void cs_loop_tell(cs_loop *loop, cs_handle *h);   /* to a level-triggered backend: who waits */
 
-/* Tells a level-triggered backend what is waited for on the handle. */
-void cs_loop_tell(cs_loop *loop, cs_handle *h);
+/* The task stands among the handle's readers or writers (`want`): 0 or errno. `again`: it has
+   waited for this before, and keeps its place. */
+int cs_task_wait_for(cs_task *task, cs_handle *h, int want, bool again);
 
-/* --- the end of a turn --- */
+/* --- several descriptors (loop_any.c) --- */
+
+/* For what the task's op says. The stack has grown by an owner, unless it fails: errno. */
+int cs_any_begin(lua_State *L, cs_task *task);
+void cs_any_end(cs_task *task);
+void cs_any_open(lua_State *L);
+
+/* --- a task's wait (task_wait.c) --- */
+
+/* The current task, for an operation that must suspend it. Raises in a coroutine inside the task
+   that csock.resume did not enter, and where Lua cannot yield; NULL when the task is being closed.
+   `call` is for the message. */
+cs_task *cs_loop_task(lua_State *L, cs_loop *loop, const char *call);
+
+/* Enters the current task in the queue for what its op wants (CS_READABLE ...), and sets its timer
+   to the op's deadline. `again`: it has waited for this before, and keeps its place. 0 or errno. */
+int cs_task_wait(lua_State *L, cs_task *task, int want, bool again);
+void cs_task_resumed(lua_State *L, cs_task *task); /* undoes what cs_task_wait left on the stack */
+
+/* --- a task's life (task.c) --- */
+
+/* Pushes a new task, ready to run the function and `nargs` arguments on the top of the stack (which
+   it takes). */
+cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs);
+
+/* Resumes a task and sees to what comes of it. */
+void cs_task_resume(lua_State *L, cs_task *task);
+
+/* Ends a task before its time: closes its coroutine. */
+void cs_task_cancel(lua_State *L, cs_task *task);
+void cs_task_cancel_all(lua_State *L, cs_loop *loop);
+
+/* No task but the current one will be resumed any more; nothing of theirs is closed or collected.
+ */
+void cs_task_drop_all(lua_State *L, cs_loop *loop);
+
+/* Pushes what the finished task returned, or what it raised; returns their number. */
+int cs_task_results(lua_State *L, cs_task *task);
+
+/* Pushes the task object of a live task. */
+void cs_task_push(lua_State *L, const cs_task *task);
+
+/* Takes the function on the top: it is told of errors that no one joins. */
+void cs_task_set_report(lua_State *L);
+
+void cs_task_open(lua_State *L);
+
+/* --- the end of a turn (loop_turn.c; what others need of it is in turn.h) --- */
+
 void cs_turn_init(cs_turn_end *ends);
 void cs_turn_forget(cs_loop *loop); /* nothing is done */
+
 /* Whether the turn's end is to wait until the poller was asked, without sleeping; else it is done
    now. */
 bool cs_turn_put_off(lua_State *L, cs_loop *loop);
 
-/* --- the hub --- */
-void cs_hub_ready(cs_loop *loop, cs_handle *h);  /* the poller reported something */
-void cs_hub_forget(cs_loop *loop, cs_handle *h); /* out of the list */
-unsigned cs_hub_wants(const cs_handle *h);       /* CS_READ, CS_WRITE: to be reported */
+/* --- the loop (loop.c) --- */
+
+/* The state's loop, made on first use. Raises when the poller cannot be made. */
+cs_loop *cs_loop_get(lua_State *L);
+
+/* In the child of a fork: a poller of its own, and none of the parent's tasks (but the current
+ * one). cs_loop_forked returns 0 or errno, and the next wait tries again; cs_loop_renew raises.
+ * Neither allocates from Lua. */
+int cs_loop_forked(lua_State *L, cs_loop *loop);
+void cs_loop_renew(lua_State *L, cs_loop *loop);
+
+/* Runs the loop, outside any task, until `deadline`, stop, or for one turn. 0, ETIMEDOUT, EDEADLK
+   when nothing is left that could happen, or the poller's errno. An error in it (what the
+   interpreter's hook raises; memory) ends all tasks and is raised again. */
+int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once);
+
+void cs_loop_open(lua_State *L);
 
 #endif

@@ -2,13 +2,6 @@
  */
 #include "loop.h"
 
-struct cs_joined {
-  const cs_class *cls;
-  cs_handle h;
-  cs_task *task;
-  struct cs_joined *next, **link; /* in the loop's list */
-};
-
 static const cs_class joined_class = {"csock.joined"};
 
 static int joined_close(lua_State *L) {
@@ -51,14 +44,6 @@ void cs_any_end(cs_task *task) {
   if (j->next != NULL) j->next->link = j->link;
   j->link = NULL;
   cs_handle_close(&j->h);
-}
-
-void cs_any_closed(cs_loop *loop, int fd) {
-  for (cs_joined *j = loop->joined; j != NULL; j = j->next) {
-    const cs_op *op = &j->task->op;
-    for (unsigned i = 0; i < op->nfds; i++)
-      if (op->fds[i].fd == fd) cs_wake(&j->h.readers, true);
-  }
 }
 
 static const luaL_Reg joined_meta[] = {{"__gc", joined_close}, {NULL, NULL}};

@@ -9,73 +9,12 @@
  * A closed handle leaves the list by itself; its object stays until `remove`.
  */
 #include "loop.h"
+#include "driver.h"
 #include "parts.h"
 #include "sock.h"
 
 /* The functions' upvalue 1: the table of objects, by the handles' `object`. */
 #define OBJECTS lua_upvalueindex(1)
-
-/* --- the list of those that are ready --- */
-
-static void append(cs_hub *hub, cs_handle *h) {
-  if (h->next != NULL) return; /* it is in the list */
-  if (hub->last == NULL) {
-    h->next = h;
-  } else {
-    h->next = hub->last->next;
-    hub->last->next = h;
-  }
-  hub->last = h;
-  hub->count++;
-}
-
-static cs_handle *take(cs_hub *hub) {
-  cs_handle *last = hub->last, *first = last->next;
-  if (first == last)
-    hub->last = NULL;
-  else
-    last->next = first->next;
-  first->next = NULL;
-  hub->count--;
-  return first;
-}
-
-void cs_hub_forget(cs_loop *loop, cs_handle *h) {
-  cs_hub *hub = &loop->hub;
-  if (hub->served == h) hub->served = NULL;
-  if (h->next != NULL && hub->last != NULL && cs_watched(loop, h)) {
-    cs_handle *before = hub->last;
-    while (before->next != h) before = before->next;
-    before->next = h->next;
-    if (hub->last == h) hub->last = before == h ? NULL : before;
-    hub->count--;
-    if (hub->turn > hub->count) hub->turn = hub->count;
-  }
-  h->next = NULL;
-}
-
-/* --- readiness --- */
-
-unsigned cs_hub_wants(const cs_handle *h) {
-  unsigned wants = 0;
-  if ((h->flags & (CS_H_HUB_READ | CS_H_READ)) == CS_H_HUB_READ) wants |= CS_READ;
-  if ((h->flags & (CS_H_HUB_WRITE | CS_H_WRITE)) == CS_H_HUB_WRITE) wants |= CS_WRITE;
-  return wants;
-}
-
-/* What the object is to be told of. */
-static unsigned due(const cs_handle *h) {
-  unsigned ready = 0;
-  if ((h->flags & CS_H_HUB_READ) && (h->flags & CS_H_READ)) ready |= CS_READ;
-  if ((h->flags & CS_H_HUB_WRITE) && (h->flags & CS_H_WRITE)) ready |= CS_WRITE;
-  return ready;
-}
-
-void cs_hub_ready(cs_loop *loop, cs_handle *h) {
-  if (due(h) == 0) return;
-  append(&loop->hub, h);
-  cs_wake(&loop->hub.waiters, false);
-}
 
 /* --- the functions --- */
 
@@ -127,14 +66,14 @@ static int hub_next(lua_State *L) {
   cs_hub *hub = &loop->hub;
   cs_handle *h = hub->served;
   hub->served = NULL;
-  if (h != NULL && due(h) != 0)
-    append(hub, h);
+  if (h != NULL && cs_hub_due(h) != 0)
+    cs_hub_append(hub, h);
   else if (h != NULL)
     cs_loop_tell(loop, h);
   while (hub->turn > 0) {
     hub->turn--;
-    h = take(hub);
-    unsigned ready = due(h);
+    h = cs_hub_take(hub);
+    unsigned ready = cs_hub_due(h);
     if (ready == 0) { /* somebody has read it meanwhile */
       cs_loop_tell(loop, h);
       continue;

@@ -107,7 +107,7 @@ static int message_gc(lua_State *L) {
 
 /* --- sending --- */
 
-const char *cs_bytes_at(lua_State *L, int idx, size_t *len) {
+const char *cs_message_bytes(lua_State *L, int idx, size_t *len) {
   const char *bytes = cs_buffer_test(L, idx, len);
   return bytes != NULL ? bytes : lua_tolstring(L, idx, len);
 }
@@ -125,7 +125,7 @@ size_t cs_message_pieces(lua_State *L, int arg) {
   luaL_checkstack(L, (int)n + LUA_MINSTACK, "too many buffers");
   for (lua_Integer i = 1; i <= n; i++) {
     lua_geti(L, arg, i);
-    if (cs_bytes_at(L, -1, &len) == NULL)
+    if (cs_message_bytes(L, -1, &len) == NULL)
       luaL_argerror(L, arg,
                     lua_pushfstring(L, "[%d]: string or csock.buffer expected, got %s", (int)i,
                                     luaL_typename(L, -1)));
@@ -137,7 +137,7 @@ cs_message *cs_message_outgoing(lua_State *L, int first, size_t count, size_t ro
   cs_message *m = push_message(L, count, room, false);
   for (size_t i = 0; i < count; i++) {
     size_t len;
-    m->iov[i].iov_base = (void *)(uintptr_t)cs_bytes_at(L, first + (int)i, &len);
+    m->iov[i].iov_base = (void *)(uintptr_t)cs_message_bytes(L, first + (int)i, &len);
     m->iov[i].iov_len = len;
   }
   return m;
@@ -221,7 +221,7 @@ static int push_ancdata(lua_State *L, int arg, size_t *room) {
       push_part(L, item, 3, "data");
     }
     if (!lua_istable(L, item) || !is_cint(L, -3) || !is_cint(L, -2) ||
-        cs_bytes_at(L, -1, &len) == NULL)
+        cs_message_bytes(L, -1, &len) == NULL)
       luaL_argerror(L, arg, lua_pushfstring(L, "[%d]: {level, type, data} expected", i));
     lua_remove(L, item);
     cs_control_room(L, arg, room, len);
@@ -260,7 +260,7 @@ static int sock_sendmsg(lua_State *L) {
   char *at = m->control;
   for (int i = items; i < items + 3 * n; i += 3) {
     size_t len;
-    const char *data = cs_bytes_at(L, i + 2, &len);
+    const char *data = cs_message_bytes(L, i + 2, &len);
     cs_control_put(&at, (int)lua_tointeger(L, i), (int)lua_tointeger(L, i + 1), data, len);
   }
   cs_sock_io_op(&op, s, "sendmsg", cs_sendmsg_attempt, flags);
@@ -567,14 +567,10 @@ static int message_cmsg_space(lua_State *L) {
 
 /* --- registration --- */
 
-const luaL_Reg cs_sock_message_methods[] = {
+static const luaL_Reg methods[] = {
     {"recvmsg", sock_recvmsg},
     {"recvmsg_into", sock_recvmsg_into},
-    {"sendfile", cs_sock_sendfile},
     {"sendmsg", sock_sendmsg},
-#if CS_HAVE_AFALG
-    {"sendmsg_afalg", cs_sock_sendmsg_afalg},
-#endif
     {NULL, NULL},
 };
 
@@ -589,6 +585,7 @@ static const luaL_Reg functions[] = {
 static const luaL_Reg message_meta[] = {{"__gc", message_gc}, {NULL, NULL}};
 
 void cs_open_message(lua_State *L) {
+  cs_class_methods(L, &cs_sock_class, methods);
   cs_class_make(L, &message_class, NULL, message_meta);
   cs_setfuncs(L, functions);
 }

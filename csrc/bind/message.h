@@ -24,7 +24,7 @@ typedef struct cs_message {
 } cs_message;
 
 /* The bytes of the string or buffer at `idx`; NULL when it is neither. */
-const char *cs_bytes_at(lua_State *L, int idx, size_t *len);
+const char *cs_message_bytes(lua_State *L, int idx, size_t *len);
 
 /* Pushes the strings and buffers of the sequence at `arg` (or the one that is there), where they
    stay for the whole call. Returns their number; more than IOV_MAX are not pushed: EMSGSIZE. */
@@ -44,7 +44,5 @@ void cs_control_put(char **at, int level, int type, const void *data, size_t len
    arguments `arg` .. `last`, if there is one. */
 int cs_sendmsg_attempt(lua_State *L, cs_op *op);
 int cs_message_send(lua_State *L, cs_op *op, cs_message *m, int arg, int last);
-
-int cs_sock_sendmsg_afalg(lua_State *L); /* afalg.c, where there is AF_ALG */
 
 #endif

@@ -229,7 +229,7 @@ static int sock_getpeercred(lua_State *L) {
 
 /* --- registration --- */
 
-const luaL_Reg cs_sock_option_methods[] = {
+static const luaL_Reg methods[] = {
     {"getpeercred", sock_getpeercred},
     {"getsockopt", sock_getsockopt},
     {"ioctl", sock_ioctl},
@@ -240,5 +240,6 @@ const luaL_Reg cs_sock_option_methods[] = {
 static const luaL_Reg functions[] = {{"ioctl", options_ioctl}, {NULL, NULL}};
 
 void cs_open_options(lua_State *L) {
+  cs_class_methods(L, &cs_sock_class, methods);
   cs_setfuncs(L, functions);
 }

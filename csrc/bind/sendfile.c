@@ -1,5 +1,6 @@
 /* sendfile.c: a file's bytes to a stream socket: by sendfile(2) where the system can, else copied
    piece by piece. */
+#include "parts.h"
 #include "sockio.h"
 #include "stream.h"
 #include "../sys/io.h"
@@ -161,7 +162,7 @@ reading; `ESPIPE`: an offset in a pipe; `EISDIR` ...)
 @treturn[2] ?string bytes taken from a pipe and not sent
 @raise on a socket of another type
 */
-int cs_sock_sendfile(lua_State *L) {
+static int sock_sendfile(lua_State *L) {
   cs_op op;
   cs_sock *s = cs_sock_check(L, 1);
   luaL_checkany(L, FILE_ARG);
@@ -184,4 +185,10 @@ int cs_sock_sendfile(lua_State *L) {
   lua_pushnil(L); /* the chunk's place */
   op.slot = lua_gettop(L);
   return cs_drive(L, &op);
+}
+
+static const luaL_Reg methods[] = {{"sendfile", sock_sendfile}, {NULL, NULL}};
+
+void cs_open_sendfile(lua_State *L) {
+  cs_class_methods(L, &cs_sock_class, methods);
 }

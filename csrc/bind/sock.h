@@ -31,10 +31,6 @@ int cs_sock_abandon(lua_State *L, cs_sock *s, const char *call, int err);
 /* Changes the timeout, O_NONBLOCK with it. `idx` is where the socket is on the stack. */
 int cs_sock_set_timeout(lua_State *L, int idx, cs_sock *s, int64_t timeout);
 
-/* Whether a call that gave `err` is worth another try: out of descriptors, once for each `tried`,
-   since collecting garbage may have closed forgotten ones. */
-bool cs_may_retry(lua_State *L, int err, bool *tried);
-
 /* The socket at `arg`; raises for anything else. It may be closed: then s->h.fd or s->closed says
    so, and calls give EBADF (cs_drive sees to it for operations). */
 static inline cs_sock *cs_sock_check(lua_State *L, int arg) {
@@ -55,14 +51,5 @@ static inline void cs_sock_op(cs_op *op, cs_sock *s, const char *call, cs_attemp
   cs_op_init(op, call, attempt, &s->h, s->timeout);
   op->closed = s->closed;
 }
-
-/* The methods that each file brings. */
-extern const luaL_Reg cs_sock_methods[];         /* socket.c */
-extern const luaL_Reg cs_sock_make_methods[];    /* sockmake.c */
-extern const luaL_Reg cs_sock_connect_methods[]; /* connect.c */
-extern const luaL_Reg cs_sock_io_methods[];      /* sockio.c */
-extern const luaL_Reg cs_sock_message_methods[]; /* message.c */
-extern const luaL_Reg cs_sock_option_methods[];  /* options.c */
-extern const luaL_Reg cs_sock_stream_methods[];  /* stream.c */
 
 #endif

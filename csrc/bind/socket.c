@@ -2,6 +2,7 @@
    sockmake.c; bind to connect: connect.c; bytes: sockio.c, message.c, stream.c. sock_* = methods.
  */
 #include "sock.h"
+#include "turn.h"
 #include "parts.h"
 #include "address.h"
 #include "netdb.h"
@@ -36,15 +37,15 @@ int cs_sock_fd(const cs_sock *s) {
   return s->closed ? -1 : s->h.fd;
 }
 
-static void push_methods(lua_State *L) {
+/* In the place of the table on the top: a copy. */
+static void push_copy(lua_State *L) {
   lua_newtable(L);
-  cs_setfuncs(L, cs_sock_methods);
-  cs_setfuncs(L, cs_sock_connect_methods);
-  cs_setfuncs(L, cs_sock_make_methods);
-  cs_setfuncs(L, cs_sock_io_methods);
-  cs_setfuncs(L, cs_sock_message_methods);
-  cs_setfuncs(L, cs_sock_option_methods);
-  cs_setfuncs(L, cs_sock_stream_methods);
+  for (lua_pushnil(L); lua_next(L, -3) != 0;) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+  lua_remove(L, -2);
 }
 
 /* A look-up through an __index function costs as much as the rest of a method's call. So sockets in
@@ -56,15 +57,10 @@ static void push_variant(lua_State *L, const cs_sock *s) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &variants_key);
   if (lua_rawgeti(L, -1, (lua_Integer)key) == LUA_TNIL) {
     lua_pop(L, 1);
-    lua_newtable(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
-    for (lua_pushnil(L); lua_next(L, -2) != 0;) { /* a copy of the class's metatable ... */
-      lua_pushvalue(L, -2);
-      lua_insert(L, -2);
-      lua_rawset(L, -5);
-    }
-    lua_pop(L, 1);
-    push_methods(L); /* ... with an __index of its own */
+    push_copy(L); /* of the class's metatable ... */
+    lua_getfield(L, -1, "methods");
+    push_copy(L); /* ... with an __index of its own */
     cs_set_int(L, "family", s->family);
     cs_set_int(L, "type", s->type);
     cs_set_int(L, "proto", s->proto);
@@ -386,7 +382,7 @@ static int sock_gc(lua_State *L) {
 
 /* --- registration --- */
 
-const luaL_Reg cs_sock_methods[] = {
+static const luaL_Reg methods[] = {
     {"close", sock_close},
     {"detach", sock_detach},
     {"fileno", sock_fileno},
@@ -408,9 +404,9 @@ static const luaL_Reg meta[] = {
 };
 
 void cs_open_socket(lua_State *L) {
-  cs_class_make(L, &cs_sock_class, NULL, meta);
+  cs_class_make(L, &cs_sock_class, methods, meta);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
-  push_methods(L);
+  lua_getfield(L, -1, "methods");
   lua_pushcclosure(L, sock_index, 1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);

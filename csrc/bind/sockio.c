@@ -1,4 +1,5 @@
 /* sockio.c: moving bytes on a socket: recv*, send*. Messages with ancillary data: message.c. */
+#include "parts.h"
 #include "sockio.h"
 #include "address.h"
 #include "buffer.h"
@@ -407,9 +408,13 @@ static int sock_sendto(lua_State *L) {
   return err != 0 ? cs_fail(L, "sendto", err) : cs_drive(L, &op);
 }
 
-const luaL_Reg cs_sock_io_methods[] = {
+static const luaL_Reg methods[] = {
     {"recv", sock_recv},           {"recvfrom", sock_recvfrom},
     {"recv_into", sock_recv_into}, {"recvfrom_into", sock_recvfrom_into},
     {"send", sock_send},           {"sendall", sock_sendall},
     {"sendto", sock_sendto},       {NULL, NULL},
 };
+
+void cs_open_sockio(lua_State *L) {
+  cs_class_methods(L, &cs_sock_class, methods);
+}

@@ -21,6 +21,4 @@ int cs_io_recv_flags(const cs_op *op);
    that came just after the question would be cut. */
 ssize_t cs_io_room(const cs_op *op);
 
-int cs_sock_sendfile(lua_State *L); /* sendfile.c; among message.c's methods */
-
 #endif

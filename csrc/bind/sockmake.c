@@ -7,13 +7,6 @@
 
 #include <sys/stat.h>
 
-bool cs_may_retry(lua_State *L, int err, bool *tried) {
-  if ((err != EMFILE && err != ENFILE) || *tried) return false;
-  *tried = true;
-  lua_gc(L, LUA_GCCOLLECT);
-  return true;
-}
-
 static int option_of(int fd, int name, int *value) {
   socklen_t len = sizeof *value;
   return getsockopt(fd, SOL_SOCKET, name, value, &len) != 0 ? errno : 0;
@@ -284,7 +277,7 @@ static int socket_setdefaulttimeout(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg cs_sock_make_methods[] = {{"dup", sock_dup}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"dup", sock_dup}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
     {"socket", socket_socket},
@@ -299,5 +292,6 @@ static const luaL_Reg functions[] = {
 };
 
 void cs_open_sockmake(lua_State *L) {
+  cs_class_methods(L, &cs_sock_class, methods);
   cs_setfuncs(L, functions);
 }

@@ -1,9 +1,10 @@
-/* stream.h: the stream object, for the files that hold its methods: stream.c (life cycle),
+/* stream.h: the stream object, for the files that hold its methods: stream_life.c,
    stream_read.c, stream_write.c; and for select and poll. */
 #ifndef CS_STREAM_H
 #define CS_STREAM_H
 
 #include "sock.h"
+#include "turn.h"
 #include "../sys/bytes.h"
 #include "../sys/io.h"
 
@@ -35,7 +36,12 @@ typedef struct cs_stream {
 #define CS_STREAM_MORE   (CS_BYTES_KEEP / 2 + 1) /* and this one of CS_BYTES_KEEP */
 #define CS_STREAM_BUFFER 8192 /* bytes written before they are sent, unless told otherwise */
 
+extern const cs_class cs_stream_class;
+
 cs_stream *cs_stream_check(lua_State *L, int arg);
+
+/* The descriptor as the program may see it: -1 once it is closed. */
+int cs_stream_visible_fd(const cs_stream *st);
 
 /* The descriptor of the stream at `idx`: -1 when it is closed, -2 when the value is no stream.
  *buffered: bytes are there to be read without asking the kernel. */
@@ -61,9 +67,5 @@ void cs_stream_by_turn(lua_State *L, int idx, cs_stream *st);
 
 /* Whether what was written will be sent at the turn's end. */
 bool cs_stream_send_later(cs_stream *st);
-
-/* The methods that each file brings. */
-extern const luaL_Reg cs_stream_read_methods[];
-extern const luaL_Reg cs_stream_write_methods[];
 
 #endif

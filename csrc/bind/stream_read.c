@@ -2,6 +2,7 @@
    it will take, and only then takes it: a call that fails or times out leaves every byte in place,
    and can be repeated. */
 #include "stream.h"
+#include "parts.h"
 #include "stream_piece.h"
 #include "sockio.h"
 
@@ -443,7 +444,7 @@ static int stream_buffered(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg cs_stream_read_methods[] = {
+static const luaL_Reg methods[] = {
     {"buffered", stream_buffered},
     {"lines", stream_lines},
     {"peek", stream_peek},
@@ -453,3 +454,7 @@ const luaL_Reg cs_stream_read_methods[] = {
     {"readlines", stream_readlines},
     {NULL, NULL},
 };
+
+void cs_open_stream_read(lua_State *L) {
+  cs_class_methods(L, &cs_stream_class, methods);
+}

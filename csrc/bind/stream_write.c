@@ -1,24 +1,8 @@
 /* stream_write.c: what a stream sends. Bytes are queued first and sent from the queue, so that a
    call that fails has neither lost nor doubled any. */
 #include "stream.h"
+#include "parts.h"
 #include "buffer.h"
-#include "sockio.h"
-
-int cs_stream_send(lua_State *L, cs_op *op) {
-  cs_stream *st = op->ptr;
-  if (st->out.len == 0 && !st->closed) return 0;
-  size_t sent = 0;
-  int err = cs_stream_usable(L, st);
-  if (err == 0 && st->failed != 0) {
-    err = st->failed;
-    st->failed = 0;
-  }
-  if (err == 0)
-    err = cs_io_write(st->h->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent);
-  if (err != 0) return cs_io_failed(L, op, err, CS_WRITABLE);
-  cs_bytes_consume(&st->out, sent);
-  return st->out.len == 0 ? 0 : CS_AGAIN;
-}
 
 static int write_attempt(lua_State *L, cs_op *op) {
   int n = cs_stream_send(L, op);
@@ -132,9 +116,13 @@ static int stream_setvbuf(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg cs_stream_write_methods[] = {
+static const luaL_Reg methods[] = {
     {"flush", stream_flush},
     {"setvbuf", stream_setvbuf},
     {"write", stream_write},
     {NULL, NULL},
 };
+
+void cs_open_stream_write(lua_State *L) {
+  cs_class_methods(L, &cs_stream_class, methods);
+}

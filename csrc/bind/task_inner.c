@@ -1,6 +1,7 @@
 /* task_inner.c: the coroutines that a task may have of its own, in which csock calls may wait:
    csock.resume and csock.wrap pass the wait on to the task. */
 #include "loop.h"
+#include "driver.h"
 #include "parts.h"
 
 /* Closes the coroutine when its task ends while it waits. */

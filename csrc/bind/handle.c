@@ -1,0 +1,103 @@
+/* handle.c: descriptors that tasks wait on: in the loop's poller and out of it, whose turn it is,
+   the end. */
+#include "loop.h"
+#include "../sys/fd.h"
+
+/* --- in the poller --- */
+
+int cs_loop_watch(cs_loop *loop, cs_handle *h) {
+  if (!(h->flags & CS_H_NONBLOCK)) {
+    int err = cs_fd_set_nonblock(h->fd, true);
+    if (err != 0) return err;
+    h->flags |= CS_H_NONBLOCK;
+  }
+  int err = loop->ops->add(loop->poller, h->fd, h, &h->slot);
+  h->next = NULL;
+  h->flags &= ~(CS_H_LOOP | CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
+  if (err == 0) h->flags |= loop->watched;
+  return err;
+}
+
+void cs_loop_forget(cs_loop *loop, cs_handle *h) {
+  cs_hub_forget(loop, h);
+  /* A child that has not noticed yet would take the parent's descriptor out of the parent's poller.
+   */
+  if (loop->poller != NULL && *loop->here != 0 && cs_watched(loop, h))
+    loop->ops->remove(loop->poller, h->fd, h->slot);
+  h->flags &= ~(CS_H_LOOP | CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
+  for (unsigned i = loop->next; i < loop->count; i++) /* reported already, not yet dispatched */
+    if (loop->events[i].data == h) loop->events[i].data = NULL;
+}
+
+void cs_loop_tell(cs_loop *loop, cs_handle *h) {
+  if (loop->ops->want == NULL) return;
+  loop->ops->want(loop->poller, h->slot,
+                  cs_hub_wants(h) | (h->readers.last != NULL ? CS_READ : 0) |
+                      (h->writers.last != NULL ? CS_WRITE : 0));
+}
+
+int cs_task_wait_for(cs_task *task, cs_handle *h, int want, bool again) {
+  cs_loop *loop = task->loop;
+  if (!cs_watched(loop, h)) {
+    int err = cs_loop_watch(loop, h);
+    if (err != 0) return err;
+  }
+  cs_queue *q = want == CS_READABLE ? &h->readers : &h->writers;
+  if (again)
+    cs_queue_prepend(q, task);
+  else
+    cs_queue_append(q, task);
+  cs_loop_tell(loop, h);
+  task->outside = !task->daemon;
+  loop->events_waited += task->outside;
+  return 0;
+}
+
+/* --- O_NONBLOCK for a moment --- */
+
+void cs_nonblock_begin(cs_handle *h) {
+  bool on;
+  if (h->flags & CS_H_WATCHED) return; /* the loop has set it for good */
+  if (cs_fd_get_nonblock(h->fd, &on) != 0 || on) return;
+  if (cs_fd_set_nonblock(h->fd, true) == 0) h->flags |= CS_H_BORROWED;
+}
+
+void cs_nonblock_end(cs_handle *h) {
+  if (!(h->flags & CS_H_BORROWED)) return;
+  int saved = errno;
+  h->flags &= ~CS_H_BORROWED;
+  cs_fd_set_nonblock(h->fd, false);
+  errno = saved;
+}
+
+void cs_handle_wake(cs_handle *h) {
+  cs_wake(&h->readers, true);
+  cs_wake(&h->writers, true);
+}
+
+void cs_handle_pass(cs_handle *h) {
+  cs_wake(&h->readers, false);
+}
+
+/* Whoever waits for the descriptor among others looks again. */
+static void wake_joined(const cs_loop *loop, int fd) {
+  for (cs_joined *j = loop->joined; j != NULL; j = j->next) {
+    const cs_op *op = &j->task->op;
+    for (unsigned i = 0; i < op->nfds; i++)
+      if (op->fds[i].fd == fd) cs_wake(&j->h.readers, true);
+  }
+}
+
+int cs_handle_release(cs_handle *h) {
+  int fd = h->fd;
+  if (h->flags & CS_H_WATCHED) cs_loop_forget(h->state->loop, h);
+  h->fd = -1;
+  cs_handle_wake(h); /* they find it closed: EBADF */
+  if (fd >= 0 && h->state->loop != NULL) wake_joined(h->state->loop, fd);
+  return fd;
+}
+
+int cs_handle_close(cs_handle *h) {
+  int fd = cs_handle_release(h); /* first: nothing may close the number twice */
+  return fd < 0 ? 0 : cs_fd_close(fd);
+}

@@ -1,0 +1,63 @@
+/* hub.c: the handles that the loop's hub has to serve: see loop_hub.c. */
+#include "loop.h"
+
+/* --- the list of those that are ready --- */
+
+void cs_hub_append(cs_hub *hub, cs_handle *h) {
+  if (h->next != NULL) return; /* it is in the list */
+  if (hub->last == NULL) {
+    h->next = h;
+  } else {
+    h->next = hub->last->next;
+    hub->last->next = h;
+  }
+  hub->last = h;
+  hub->count++;
+}
+
+cs_handle *cs_hub_take(cs_hub *hub) {
+  cs_handle *last = hub->last, *first = last->next;
+  if (first == last)
+    hub->last = NULL;
+  else
+    last->next = first->next;
+  first->next = NULL;
+  hub->count--;
+  return first;
+}
+
+void cs_hub_forget(cs_loop *loop, cs_handle *h) {
+  cs_hub *hub = &loop->hub;
+  if (hub->served == h) hub->served = NULL;
+  if (h->next != NULL && hub->last != NULL && cs_watched(loop, h)) {
+    cs_handle *before = hub->last;
+    while (before->next != h) before = before->next;
+    before->next = h->next;
+    if (hub->last == h) hub->last = before == h ? NULL : before;
+    hub->count--;
+    if (hub->turn > hub->count) hub->turn = hub->count;
+  }
+  h->next = NULL;
+}
+
+/* --- readiness --- */
+
+unsigned cs_hub_wants(const cs_handle *h) {
+  unsigned wants = 0;
+  if ((h->flags & (CS_H_HUB_READ | CS_H_READ)) == CS_H_HUB_READ) wants |= CS_READ;
+  if ((h->flags & (CS_H_HUB_WRITE | CS_H_WRITE)) == CS_H_HUB_WRITE) wants |= CS_WRITE;
+  return wants;
+}
+
+unsigned cs_hub_due(const cs_handle *h) {
+  unsigned ready = 0;
+  if ((h->flags & CS_H_HUB_READ) && (h->flags & CS_H_READ)) ready |= CS_READ;
+  if ((h->flags & CS_H_HUB_WRITE) && (h->flags & CS_H_WRITE)) ready |= CS_WRITE;
+  return ready;
+}
+
+void cs_hub_ready(cs_loop *loop, cs_handle *h) {
+  if (cs_hub_due(h) == 0) return;
+  cs_hub_append(&loop->hub, h);
+  cs_wake(&loop->hub.waiters, false);
+}

@@ -1,0 +1,111 @@
+/* interrupt.c: the interpreter's hook (Ctrl-C), and sleeping so that it is answered. */
+#include "interrupt.h"
+
+#include <signal.h>
+
+/* --- the interpreter's hook --- */
+
+/* The standalone interpreter answers SIGINT by setting a hook on the main thread, which raises
+   "interrupted!" as soon as any Lua code runs. While csock sleeps none does, so it must be run. */
+
+static int nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+static lua_State *main_thread(lua_State *L) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  lua_State *main = lua_tothread(L, -1);
+  lua_pop(L, 1); /* the registry keeps it */
+  return main;
+}
+
+/* Runs the hook that is set on `owner` (L, or the main thread while L is a coroutine) by a call of
+   an empty function in L. Raises what the hook raises; the main thread's hook is then taken away,
+   since it has been answered. */
+static void run_hook(lua_State *L, lua_State *owner) {
+  luaL_checkstack(L, 4, NULL);
+  if (L == owner) {
+    lua_pushcfunction(L, nothing);
+    lua_call(L, 0, 0);
+    return;
+  }
+  lua_Hook hook = lua_gethook(owner), own = lua_gethook(L);
+  int mask = lua_gethookmask(L), count = lua_gethookcount(L);
+  lua_sethook(L, hook, lua_gethookmask(owner), lua_gethookcount(owner));
+  lua_pushcfunction(L, nothing);
+  int status = lua_pcall(L, 0, 0, 0);
+  lua_sethook(L, own, mask, count);
+  if (status != LUA_OK) {
+    if (lua_gethook(owner) == hook) lua_sethook(owner, NULL, 0, 0);
+    lua_error(L);
+  }
+}
+
+void cs_check_interrupt(lua_State *L) {
+  lua_State *main = main_thread(L);
+  if (L != main && lua_gethook(main) != NULL) run_hook(L, main);
+  if (lua_gethook(L) != NULL) run_hook(L, L);
+}
+
+bool cs_interrupt_pending(lua_State *L) {
+  return lua_gethook(L) != NULL || lua_gethook(main_thread(L)) != NULL;
+}
+
+/* --- sleeping --- */
+
+static int sleep_once(struct pollfd *fds, unsigned nfds, int64_t left, const sigset_t *mask) {
+#if CS_HAVE_PPOLL
+  struct timespec t = {.tv_sec = (time_t)(left / 1000000000), .tv_nsec = left % 1000000000};
+  return ppoll(fds, (nfds_t)nfds, left == CS_FOREVER ? NULL : &t, mask);
+#else
+  /* A signal between the mask's return and poll(2) is seen one second late at the most. */
+  int64_t ms = left > 1000000000 ? 1000 : (left + 999999) / 1000000;
+  pthread_sigmask(SIG_SETMASK, mask, NULL);
+  int n = poll(fds, (nfds_t)nfds, (int)ms);
+  if (n == 0 && left > 1000000000) {
+    errno = EINTR;
+    return -1;
+  }
+  return n;
+#endif
+}
+
+/* Which of the hooks is to be run before the next sleep, or -1. A debugger's hook stays set: it
+   runs once a wait, not for ever. */
+static int unanswered(lua_State *const owners[2], lua_Hook answered[2]) {
+  int n = owners[0] == owners[1] ? 1 : 2;
+  for (int i = 0; i < n; i++) {
+    lua_Hook hook = lua_gethook(owners[i]);
+    if (hook == NULL)
+      answered[i] = NULL;
+    else if (hook != answered[i])
+      return i;
+  }
+  return -1;
+}
+
+int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadline) {
+  lua_State *owners[] = {L, main_thread(L)};
+  lua_Hook answered[] = {NULL, NULL};
+  sigset_t all, mask;
+  sigfillset(&all);
+  for (;;) {
+    /* Signals are let in only while ppoll(2) sleeps: one that came just before would otherwise
+       set the hook and leave the sleep undisturbed. */
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    int i = unanswered(owners, answered);
+    if (i >= 0) {
+      pthread_sigmask(SIG_SETMASK, &mask, NULL);
+      answered[i] = lua_gethook(owners[i]);
+      run_hook(L, owners[i]);
+      continue;
+    }
+    int n = sleep_once(fds, nfds, cs_clock_left(deadline), &mask);
+    int err = errno;
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    if (n > 0) return 0;
+    if (n == 0) return ETIMEDOUT;
+    if (err != EINTR) return err;
+  }
+}

@@ -1,0 +1,18 @@
+/* interrupt.h: the interpreter's hook (Ctrl-C), and sleeping so that it is answered. */
+#ifndef CS_INTERRUPT_H
+#define CS_INTERRUPT_H
+
+#include "aux.h"
+
+#include <poll.h>
+
+/* Runs the interpreter's hook if one is set (Ctrl-C): raises what it raises. */
+void cs_check_interrupt(lua_State *L);
+bool cs_interrupt_pending(lua_State *L);
+
+/* Sleeps until one of the descriptors has an event, outside any task. Gives the interpreter's hook
+   its chance on each signal, also when L is not the main thread. 0, ETIMEDOUT, or poll's errno.
+   `deadline` is an instant. */
+int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadline);
+
+#endif

@@ -1,0 +1,26 @@
+/* turn.h: the end of the loop's turn, for those who have something to do then: loop_turn.c. */
+#ifndef CS_TURN_H
+#define CS_TURN_H
+
+#include "aux.h"
+
+/* Something to be done once before the loop sleeps; part of an object that leaves when it ends.
+   `run` raises nothing. */
+typedef struct cs_turn_end {
+  struct cs_turn_end *next, *before; /* NULL: not entered */
+  void (*run)(lua_State *L, struct cs_turn_end *end);
+} cs_turn_end;
+
+/* False: the loop does not run, there is no turn that could end. Entering twice is once. */
+bool cs_turn_enter(const cs_state *state, cs_turn_end *end);
+void cs_turn_leave(cs_turn_end *end);
+
+/* Does it now. */
+void cs_turn_over(lua_State *L, const cs_state *state);
+
+/* Pushes a task that runs the function and `nargs` arguments on the top of the stack (which it
+   takes); whether the value at `idx` is such a task, and not over yet. */
+void cs_turn_spawn(lua_State *L, const cs_state *state, int nargs);
+bool cs_turn_spawned(lua_State *L, int idx);
+
+#endif
