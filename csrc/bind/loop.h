@@ -69,17 +69,14 @@ enum {
 
 typedef struct cs_task {
   const cs_class *cls;
+  /* What every wait touches stands together. */
   cs_loop *loop;
   lua_State *co;        /* kept by the task object's user value; its stack has the results */
   cs_queue *queue;      /* where the task stands, or NULL */
   struct cs_task *next; /* in that queue */
-  cs_queue *turn; /* it was woken from there and has not run yet: a cancel passes the turn on */
-  cs_queue joiners;
+  cs_queue *turn;    /* it was woken from there and has not run yet: a cancel passes the turn on */
   cs_joined *joined; /* its wait for several descriptors, or NULL */
-  cs_op op;          /* what it waits for */
   int64_t until;     /* when the timer is to resume it */
-  cs_timer timer;    /* may be set earlier than needed: the loop sees to that */
-  int anchor;        /* its place in the table that keeps live tasks */
   unsigned round;    /* see cs_loop */
   uint8_t status;    /* CS_TASK_* */
   bool timed_out;    /* why it was resumed */
@@ -87,6 +84,10 @@ typedef struct cs_task {
   bool doomed;       /* it cancelled itself */
   bool outside;      /* counted in events_waited */
   bool watched;      /* somebody will ask for its error: do not report it */
+  cs_timer timer;    /* may be set earlier than needed: the loop sees to that */
+  cs_op op;          /* what it waits for */
+  cs_queue joiners;
+  int anchor; /* its place in the table that keeps live tasks */
 } cs_task;
 
 extern const cs_class cs_task_class;
