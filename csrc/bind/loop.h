@@ -92,6 +92,9 @@ typedef struct cs_task {
 
 extern const cs_class cs_task_class;
 
+/* A task's user values. */
+enum { CS_TASK_THREAD = 1, CS_TASK_CALLBACKS };
+
 /* Whether the handle is in the loop's poller. */
 #define cs_watched(loop, h) (((h)->flags & (CS_H_LOOP | CS_H_WATCHED)) == (loop)->watched)
 

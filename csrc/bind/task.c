@@ -35,10 +35,10 @@ static void tell_of_error(lua_State *L, int task) {
 
 cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs) {
   luaL_checkstack(L, 6, NULL);
-  cs_task *task = cs_object_new(L, &cs_task_class, sizeof *task, 1);
+  cs_task *task = cs_object_new(L, &cs_task_class, sizeof *task, 2);
   task->loop = loop;
   task->co = lua_newthread(L);
-  lua_setiuservalue(L, -2, 1);
+  lua_setiuservalue(L, -2, CS_TASK_THREAD);
   lua_insert(L, -nargs - 2);
   if (!lua_checkstack(task->co, nargs + 4)) luaL_error(L, "too many arguments");
   lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
@@ -85,6 +85,26 @@ static void close_early(lua_State *L, cs_task *task, int status) {
   }
 }
 
+/* Calls what add_done_callback was given: a function, or several in a table. The task object is on
+   the top of the stack. */
+static void call_back(lua_State *L) {
+  int kind = lua_getiuservalue(L, -1, CS_TASK_CALLBACKS);
+  lua_Integer n = kind == LUA_TTABLE ? (lua_Integer)lua_rawlen(L, -1) : kind == LUA_TFUNCTION;
+  for (lua_Integer i = 1; i <= n; i++) {
+    if (kind == LUA_TTABLE)
+      lua_rawgeti(L, -1, i);
+    else
+      lua_pushvalue(L, -1);
+    lua_pushvalue(L, -3);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+      luaL_traceback(L, L, luaL_tolstring(L, -1, NULL), 0);
+      lua_remove(L, -2);
+      tell_of_error(L, -4);
+    }
+  }
+  lua_pop(L, 1);
+}
+
 /* The task is over: nothing keeps it any more, and whoever waits for it is told. */
 static void finish(lua_State *L, cs_task *task, int status) {
   luaL_checkstack(L, 8, NULL);
@@ -95,6 +115,7 @@ static void finish(lua_State *L, cs_task *task, int status) {
   cs_timers_remove(&task->loop->timers, &task->timer);
   cs_any_end(task);
   if (status != CS_TASK_DONE) close_early(L, task, status);
+  call_back(L);
   cs_wake(&task->joiners, true);
   luaL_unref(L, -2, task->anchor);
   lua_pop(L, 2);

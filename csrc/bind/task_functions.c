@@ -125,6 +125,42 @@ static int task_cancel(lua_State *L) {
   return 1;
 }
 
+/***
+Has a function called as the task ends, however it ends: with the task, outside of it, so that the
+function must not wait. When the task is over already, it is called at once. Several are called in
+their order; an error in one goes to `loop.onerror`.
+Source: asyncio's `Task.add_done_callback`.
+@function task:add_done_callback
+@tparam function f
+@treturn task itself
+*/
+static int task_add_done_callback(lua_State *L) {
+  const cs_task *task = check_task(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  if (task->status >= CS_TASK_DONE) {
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 0);
+    return 1;
+  }
+  int kind = lua_getiuservalue(L, 1, CS_TASK_CALLBACKS);
+  if (kind == LUA_TFUNCTION) { /* the second one */
+    lua_createtable(L, 2, 0);
+    lua_insert(L, 3);
+    lua_rawseti(L, 3, 1);
+    lua_pushvalue(L, 3);
+    lua_setiuservalue(L, 1, CS_TASK_CALLBACKS);
+    kind = LUA_TTABLE;
+  }
+  lua_pushvalue(L, 2);
+  if (kind == LUA_TTABLE)
+    lua_rawseti(L, 3, (lua_Integer)lua_rawlen(L, 3) + 1);
+  else
+    lua_setiuservalue(L, 1, CS_TASK_CALLBACKS);
+  lua_settop(L, 1);
+  return 1;
+}
+
 /* watch(task): its error will be asked for by join, so that it is not reported. */
 static int task_watch(lua_State *L) {
   check_task(L, 1)->watched = true;
@@ -240,8 +276,13 @@ static int waiters_wake(lua_State *L) {
 /* --- registration --- */
 
 static const luaL_Reg task_methods[] = {
-    {"daemon", task_daemon}, {"status", task_status}, {"join", task_join},
-    {"cancel", task_cancel}, {"watch", task_watch},   {NULL, NULL},
+    {"add_done_callback", task_add_done_callback},
+    {"daemon", task_daemon},
+    {"status", task_status},
+    {"join", task_join},
+    {"cancel", task_cancel},
+    {"watch", task_watch},
+    {NULL, NULL},
 };
 
 static const luaL_Reg task_meta[] = {

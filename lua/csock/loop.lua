@@ -240,30 +240,26 @@ end
 local Group = {}
 Group.__index = Group
 
+-- What is to be done as one of its tasks ends: normally, by an error, or cancelled.
+local function end_member(group)
+  return function(task)
+    group.tasks[task] = nil
+    group.count = group.count - 1
+    if task:status() == "failed" and group.failure == nil then
+      group.failure = select(2, task:join())
+      group:cancel()
+    end
+    group.changed:wake(true)
+  end
+end
+
 --- Makes a group, to be kept in a `<close>` variable.
 -- @function csock.loop.group
 -- @treturn group
 function M.group()
-  return setmetatable({ tasks = {}, count = 0, changed = core.waiters "join" }, Group)
-end
-
--- Runs in the task as it ends: normally, by an error, or cancelled.
-local Member = {
-  __close = function(self, err)
-    local group = self.group
-    group.tasks[self.task] = nil
-    group.count = group.count - 1
-    if err ~= nil and group.failure == nil then
-      group.failure = err
-      group:cancel()
-    end
-    group.changed:wake(true)
-  end,
-}
-
-local function run_member(member, f, ...)
-  local _ <close> = member
-  return f(...)
+  local group = setmetatable({ tasks = {}, count = 0, changed = core.waiters "join" }, Group)
+  group.end_member = end_member(group)
+  return group
 end
 
 --- Starts a task that belongs to the group.
@@ -271,11 +267,10 @@ end
 -- @param ... its arguments
 -- @treturn task
 function Group:spawn(f, ...)
-  local member = setmetatable({ group = self }, Member)
-  member.task = core.spawn(run_member, member, f, ...):watch()
-  self.tasks[member.task] = member
+  local task = core.spawn(f, ...):watch():add_done_callback(self.end_member)
+  self.tasks[task] = true
   self.count = self.count + 1
-  return member.task
+  return task
 end
 
 --- Cancels the tasks that are not over yet.
@@ -286,10 +281,7 @@ function Group:cancel()
     local tasks = {}
     for task in pairs(self.tasks) do tasks[#tasks + 1] = task end
     for _, task in ipairs(tasks) do
-      if task ~= current and task:cancel() then
-        any = true
-        if self.tasks[task] then Member.__close(self.tasks[task]) end -- it had not begun
-      end
+      any = task ~= current and task:cancel() or any
     end
   end
 end

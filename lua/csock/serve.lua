@@ -9,23 +9,17 @@ local PATIENCE = 0.1 -- seconds until the next try when out of descriptors, if n
 local Server = {}
 Server.__index = Server
 
--- Runs as a connection's task ends, however it ends. `shutdown` tells the peer even when the handler
--- left a stream from `makefile` open, which keeps the descriptor until it is collected.
-local Connection = {}
-Connection.__index = Connection
-
-function Connection:__close()
-  local server = self.server
-  self.conn:shutdown(1) -- SHUT_WR
-  self.conn:close()
-  server.tasks[self.task] = nil
-  server.count = server.count - 1
-  server.changed:wake(true)
-end
-
-local function serve_connection(connection, addr)
-  local _ <close> = connection
-  connection.server.handler(connection.conn, addr)
+-- What is to be done as a connection's task ends. `shutdown` tells the peer even when the handler left
+-- a stream from `makefile` open, which keeps the descriptor until it is collected.
+local function end_connection(server)
+  return function(task)
+    local conn = server.connections[task]
+    conn:shutdown(1) -- SHUT_WR
+    conn:close()
+    server.connections[task] = nil
+    server.count = server.count - 1
+    server.changed:wake(true)
+  end
 end
 
 local function accept_connections(server)
@@ -34,10 +28,10 @@ local function accept_connections(server)
     while server.count >= server.max_connections do server.changed:wait() end
     local conn, addr = listener:accept() -- addr is the error if it failed
     if conn then
-      local connection = setmetatable({ server = server, conn = conn }, Connection)
-      connection.task = loop.spawn(serve_connection, connection, addr)
+      local task = loop.spawn(server.handler, conn, addr)
       server.count = server.count + 1
-      server.tasks[connection.task] = connection
+      server.connections[task] = conn
+      task:add_done_callback(server.end_connection)
     elseif loop.exhausted(addr) then
       server.changed:wait(PATIENCE)
     elseif addr.name == "EBADF" then
@@ -65,15 +59,14 @@ function Server:close(options)
   self.acceptor:cancel()
   self.listener:close()
   local current = loop.current()
-  local own = current and self.tasks[current] and 1 or 0 -- a handler may close its server
+  local own = current and self.connections[current] and 1 or 0 -- a handler may close its server
   while self.count > own do
     local left = deadline - loop.now()
     if left <= 0 or not self.changed:wait(left) then break end
   end
   local cancelled = 0
-  for task, connection in pairs(self.tasks) do
+  for task in pairs(self.connections) do
     if task ~= current and task:cancel() then cancelled = cancelled + 1 end
-    if task ~= current and self.tasks[task] then connection:__close() end -- it had not begun
   end
   return cancelled
 end
@@ -114,9 +107,10 @@ return function(create_server, address, handler, options)
   end
   local server = setmetatable({
     listener = listener, handler = handler, count = 0, changed = loop.waiters(),
-    tasks = {}, -- task -> its connection
+    connections = {}, -- task -> its socket
     max_connections = options.max_connections or math.huge,
   }, Server)
+  server.end_connection = end_connection(server)
   server.acceptor = loop.spawn(accept_connections, server)
   return server
 end

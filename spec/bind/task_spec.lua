@@ -353,6 +353,73 @@ describe("cancel", function()
   end)
 end)
 
+describe("add_done_callback", function()
+  it("has a function called with the task as it ends, however it ends", function()
+    local log = {}
+    local function note(task) log[#log + 1] = task:status() end
+    local failing = spawn(function() error "no" end):watch()
+    local waiting, unborn = spawn(csock.sleep, 60), spawn(print)
+    for _, task in ipairs { spawn(function() end), failing, waiting, unborn } do
+      assert.equal(task, task:add_done_callback(note))
+    end
+    unborn:cancel()
+    csock.run(function() waiting:cancel() end)
+    assert.same({ "cancelled", "failed", "done", "cancelled" }, log)
+  end)
+
+  it("calls several in their order, before those who join go on", function()
+    local log = {}
+    local task = spawn(csock.sleep, 0)
+    spawn(function()
+      task:join()
+      log[#log + 1] = "joined"
+    end)
+    for i = 1, 3 do task:add_done_callback(function() log[#log + 1] = i end) end
+    csock.run()
+    assert.same({ 1, 2, 3, "joined" }, log)
+  end)
+
+  it("calls at once when the task is over", function()
+    local task, seen = spawn(function() end), nil
+    csock.run()
+    task:add_done_callback(function(t) seen = t end)
+    assert.equal(task, seen)
+  end)
+
+  it("reports an error in one and goes on with the next", function()
+    local seen, called = {}, false
+    local onerror = loop.onerror
+    local _ <close> = loop.guard(function() loop.onerror = onerror end)
+    function loop.onerror(err, traceback, task) seen = { err, traceback, task } end
+    local task = spawn(function() end)
+    task:add_done_callback(function() error("broken", 0) end):add_done_callback(function() called = true end)
+    csock.run()
+    assert.equal("broken", seen[1])
+    assert.matches("^broken\nstack traceback:", seen[2])
+    assert.equal(task, seen[3])
+    assert.is_true(called)
+  end)
+
+  it("runs after the task's variables are closed", function()
+    local log = {}
+    local task = spawn(function()
+      local _ <close> = loop.guard(function() log[#log + 1] = "variable" end)
+      csock.sleep(60)
+    end)
+    task:add_done_callback(function() log[#log + 1] = "callback" end)
+    run(function()
+      settle()
+      task:cancel()
+    end)
+    assert.same({ "variable", "callback" }, log)
+  end)
+
+  it("raises for what is no function", function()
+    local task <close> = spawn(csock.sleep, 60)
+    assert.has_error(function() task:add_done_callback(1) end)
+  end)
+end)
+
 describe("csock.resume and csock.wrap", function()
   it("mean what Lua's do, in tasks and outside", function()
     local function try()
