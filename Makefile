@@ -149,6 +149,9 @@ deps-lint: deps
 deps-doc:
 	$(DEPS) cc lua headers ldoc
 
+deps-bench: deps
+	$(DEPS) gnuplot
+
 deps-valgrind: deps
 	$(DEPS) valgrind
 
@@ -174,7 +177,7 @@ run-doc: $(CORE)
 	$(LUA) doc/manual.lua build/doc/src
 	ldoc --fatalwarnings --quiet --config doc/config.ld .
 
-bench: deps
+bench: deps-bench
 	$(AGAIN) run-bench
 
 BENCH_C := $(patsubst spec/%.c,$(BUILD)/%,$(wildcard spec/bench/*/*.c))
@@ -262,6 +265,6 @@ clean:
 	rm -rf build doc/html
 
 FORCE:
-.PHONY: all help install uninstall deps deps-demo deps-lint deps-doc deps-valgrind demo run-demo doc run-doc \
+.PHONY: all help install uninstall deps deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test lint run-lint objects check-layers sanitize run-sanitize valgrind run-valgrind \
   faults run-faults clean FORCE

@@ -41,6 +41,7 @@ package() {
     apt:luacheck) echo lua-check ;;
     apt:ldoc) echo lua-ldoc ;;
     apt:services) echo netbase ;;
+    apt:gnuplot) echo gnuplot-nox ;;
     apt:*) echo "$1" ;;
     *:busted | *:luacheck | *:ldoc) echo rock "$1" ;;
     *:cc) echo gcc ;;

@@ -2,7 +2,9 @@
 -- the same load (load.c). The figure is the server's CPU for each message, as the kernel counts it.
 -- The contenders take turns in every round; a ratio to C is the median of the rounds' own.
 --
--- Environment: ROUNDS (5); ROWS and CONTENDERS: the names of those to run, by default all.
+-- Environment: ROUNDS (5); ROWS and CONTENDERS: the names of those to run, by default all; CHART:
+-- where to draw the chart.
+local draw = require "spec.bench.loop.chart"
 local harness = require "spec.bench.harness"
 
 local DIRECTORY = harness.directory .. "loop/"
@@ -189,7 +191,7 @@ local function print_summary(rows, contenders, all)
   harness.table(cells)
 end
 
--- For the chart, and to keep: a line for each figure.
+-- A line for each figure.
 local function save(path, head, rows, contenders, all)
   local file <close> = assert(io.open(path, "w"))
   file:write("# ", head:gsub("\n", "\n# "), "\n# row\ttitle\tcontender\tCPU ns\ttimes C\ta second\tbytes\n")
@@ -216,4 +218,7 @@ return function()
   end
   print_summary(rows, contenders, all)
   save(harness.built .. "loop.tsv", head, rows, contenders, all)
+  local path = os.getenv "CHART" or harness.built .. "loop.svg"
+  local missing = draw(path, head, rows, contenders, all)
+  print(missing and "no chart: " .. missing or "the chart: " .. path)
 end
