@@ -1,6 +1,6 @@
 /* handle.c: descriptors that tasks wait on: in the loop's poller and out of it, whose turn it is,
    the end. */
-#include "loop.h"
+#include "waits.h"
 #include "../sys/fd.h"
 
 /* --- in the poller --- */

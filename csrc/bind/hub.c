@@ -1,5 +1,5 @@
 /* hub.c: the handles that the loop's hub has to serve: see loop_hub.c. */
-#include "loop.h"
+#include "waits.h"
 
 /* --- the list of those that are ready --- */
 

@@ -1,6 +1,6 @@
 /* loop_any.c: a task's wait for one of several descriptors, by a poller of its own that joins them.
  */
-#include "loop.h"
+#include "waits.h"
 
 static const cs_class joined_class = {"csock.joined"};
 

@@ -1,5 +1,5 @@
 /* loop_turn.c: what is done at the end of the loop's turn: streams send what was written in it. */
-#include "loop.h"
+#include "task.h"
 
 /* A circular list with the loop's `ends` in it, in the order of entering. */
 

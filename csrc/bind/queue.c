@@ -1,5 +1,5 @@
 /* queue.c: tasks that wait for the same thing, and those that are ready. */
-#include "loop.h"
+#include "waits.h"
 
 void cs_queue_append(cs_queue *q, cs_task *task) {
   if (q->last == NULL) {

@@ -1,6 +1,6 @@
 /* task.c: the life of a task: a coroutine that the loop runs. Its methods: task_functions.c; the
    coroutines that it may have of its own: task_inner.c. */
-#include "loop.h"
+#include "task.h"
 
 const cs_class cs_task_class = {"csock.task"};
 

@@ -1,5 +1,5 @@
 /* task_wait.c: how a task comes to wait for what its operation wants. */
-#include "loop.h"
+#include "waits.h"
 
 cs_task *cs_loop_task(lua_State *L, cs_loop *loop, const char *call) {
   cs_task *task = loop->current;

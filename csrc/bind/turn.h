@@ -23,4 +23,13 @@ void cs_turn_over(lua_State *L, const cs_state *state);
 void cs_turn_spawn(lua_State *L, const cs_state *state, int nargs);
 bool cs_turn_spawned(lua_State *L, int idx);
 
+/* --- for the loop --- */
+
+void cs_turn_init(cs_turn_end *ends);
+void cs_turn_forget(struct cs_loop *loop); /* nothing is done */
+
+/* Whether the turn's end is to wait until the poller was asked, without sleeping; else it is done
+   now. */
+bool cs_turn_put_off(lua_State *L, struct cs_loop *loop);
+
 #endif
