@@ -23,21 +23,24 @@ static void push_new(lua_State *L, const cs_sockaddr *addr, socklen_t len, int p
   memcpy((char *)a + offsetof(cs_address, sa), addr, len);
 }
 
-static void push_inet(lua_State *L, const struct sockaddr_in *in, const cs_layout *layout) {
+static void push_inet(lua_State *L, const struct sockaddr_in *in) {
   lua_Integer key = (lua_Integer)in->sin_port << 32 | (lua_Integer)in->sin_addr.s_addr;
   if (lua_rawgeti(L, -1, key) != LUA_TNIL) return;
   cs_sockaddr clean;
-  socklen_t len = cs_sockaddr_clean(&clean, (const struct sockaddr *)in, sizeof *in, layout);
+  socklen_t len = cs_sockaddr_clean(&clean, (const struct sockaddr *)in, sizeof *in,
+                                    cs_layout_find(AF_INET, 0, 0));
   lua_pop(L, 1);
   push_new(L, &clean, len, 0);
   lua_pushvalue(L, -1);
   lua_rawseti(L, -3, key);
 }
 
-static void push_other(lua_State *L, const struct sockaddr *addr, socklen_t len, int proto,
-                       const cs_layout *layout) {
+static void push_other(lua_State *L, const struct sockaddr *addr, socklen_t len, int proto) {
   cs_sockaddr clean;
   char key[sizeof clean + sizeof proto];
+  const cs_layout *layout = cs_layout_of(addr, len, proto);
+  /* Cut before its protocol's parts end, it is one of protocol 0: whole, or foreign. */
+  if (layout == NULL) layout = cs_layout_of(addr, len, proto = 0);
   if (layout != NULL && layout->proto == CS_ANY_PROTO) proto = 0;
   len = cs_sockaddr_clean(&clean, addr, len, layout);
   memcpy(key, &clean, len);
@@ -57,14 +60,12 @@ static void push_other(lua_State *L, const struct sockaddr *addr, socklen_t len,
 
 void cs_address_push_object(lua_State *L, const struct sockaddr *addr, socklen_t len, int proto) {
   if (len > sizeof(cs_sockaddr)) len = sizeof(cs_sockaddr);
-  const cs_layout *layout = cs_layout_of(addr, len, proto);
-  /* Cut before its protocol's parts end, it is one of protocol 0: whole, or foreign. */
-  if (layout == NULL) layout = cs_layout_of(addr, len, proto = 0);
+  size_t inet = offsetof(struct sockaddr_in, sin_addr) + sizeof(struct in_addr);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &interned);
-  if (layout != NULL && layout->family == AF_INET)
-    push_inet(L, (const struct sockaddr_in *)addr, layout);
+  if (cs_sockaddr_family(addr, len) == AF_INET && len >= inet)
+    push_inet(L, (const struct sockaddr_in *)addr);
   else
-    push_other(L, addr, len, proto, layout);
+    push_other(L, addr, len, proto);
   lua_remove(L, -2);
 }
 

@@ -165,9 +165,9 @@ static int read_value(lua_State *L, int arg, const cs_address *a, int family) {
 int cs_address_read(lua_State *L, int arg, int last, int family, int proto) {
   reader r = {.arg = arg, .last = last};
   if (arg > last) luaL_argerror(L, arg, "address expected, got no value");
-  r.table = lua_istable(L, arg);
   const cs_address *a = cs_address_test(L, arg);
   if (a != NULL) return read_value(L, arg, a, family);
+  r.table = lua_istable(L, arg);
   if (family == AF_UNIX) return read_unix(L, &r);
   const cs_layout *layout = cs_layout_find(family, proto, 0);
   return layout != NULL ? read_parts(L, &r, layout, proto) : EAFNOSUPPORT;
