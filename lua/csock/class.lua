@@ -235,23 +235,32 @@ end
 -- @treturn boolean
 function M.isclass(value) return is_class(value) end
 
+-- Whether there is one of some classes in the order of a class. `class` may be nil: nothing that has one.
+local function descends(call, class, ...)
+  local n, found = select("#", ...), false
+  if n == 0 then error(("bad argument #2 to '%s' (class expected, got no value)"):format(call), 3) end
+  for i = 1, n do
+    local ancestor = select(i, ...)
+    if not is_class(ancestor) then
+      error(("bad argument #%d to '%s' (class expected, got %s)"):format(i + 1, call, type(ancestor)), 3)
+    end
+    found = found or class ~= nil and records[class].places[ancestor] ~= nil
+  end
+  return found
+end
+
 --- Whether a class is one of some classes or descends from one.
 -- Source: Python's `issubclass`.
 -- @tparam class class
 -- @tparam class ... the classes
 -- @treturn boolean
+-- @raise for what is no class
 function M.issubclass(class, ...)
   if not is_class(class) then
     error(("bad argument #1 to 'issubclass' (class expected, got %s)"):format(type(class)), 2)
   end
-  for i = 1, select("#", ...) do
-    local ancestor = select(i, ...)
-    if not is_class(ancestor) then
-      error(("bad argument #%d to 'issubclass' (class expected, got %s)"):format(i + 1, type(ancestor)), 2)
-    end
-    if records[class].places[ancestor] then return true end
-  end
-  return false
+  local found = descends("issubclass", class, ...)
+  return found
 end
 
 --- Whether a value is an object of one of some classes, or of a descendant of one.
@@ -259,10 +268,12 @@ end
 -- @param value anything
 -- @tparam class ... the classes
 -- @treturn boolean
+-- @raise when one of them is no class
 function M.isinstance(value, ...)
-  local class = type(value) == "table" and not is_class(value) and getmetatable(value)
-  class = type(class) == "table" and class.__class
-  return is_class(class) and M.issubclass(class, ...)
+  local meta = type(value) == "table" and not is_class(value) and getmetatable(value)
+  local class = type(meta) == "table" and rawget(meta, "__class")
+  local found = descends("isinstance", is_class(class) and class or nil, ...)
+  return found
 end
 
 return setmetatable(M, { __call = make })

@@ -247,8 +247,25 @@ describe("csock.class", function()
       assert.is_false(class.isinstance(nil, Dog))
     end)
 
-    it("refuse what is no class", function()
-      assert.error_matches(function() class.isinstance(Dog("Rex"), {}) end, "class expected, got table")
+    it("ask a value that is no object for nothing", function()
+      local strict = setmetatable({}, { __index = function(_, key) error("no field " .. key) end })
+      assert.is_false(class.isinstance(setmetatable({}, strict), Dog))
+      assert.is_false(class.isinstance(setmetatable({}, setmetatable({}, strict)), Dog))
+      assert.is_false(class.isinstance(setmetatable({}, Dog), Dog)) -- a class is no metatable
+      assert.is_false(class.isinstance(setmetatable({}, { __metatable = "locked" }), Dog))
+    end)
+
+    it("refuse what is no class, whatever the value is", function()
+      for _, value in ipairs { Dog("Rex"), 5, Dog } do
+        assert.error_matches(function() class.isinstance(value, {}) end,
+          "^bad argument #2 to 'isinstance' %(class expected, got table%)$")
+        assert.error_matches(function() class.isinstance(value, Dog, nil) end,
+          "bad argument #3 to 'isinstance' %(class expected, got nil%)$")
+        assert.error_matches(function() class.isinstance(value) end,
+          "bad argument #2 to 'isinstance' %(class expected, got no value%)$")
+      end
+      assert.error_matches(function() class.issubclass(Dog, Dog, "Dog") end,
+        "^bad argument #3 to 'issubclass' %(class expected, got string%)$")
       assert.error_matches(function() class.issubclass({}, Dog) end, "bad argument #1 to 'issubclass'")
     end)
 
