@@ -85,16 +85,17 @@ describe("listen_fds", function()
   ]]
 
   -- A service manager: sets the variables for the very process that becomes the program.
-  local function activate(count, pid)
+  local function activate(count, pid, names)
     local manager = [[
       local csock = require "csock"
       local listener = assert(csock.create_server { "127.0.0.1", 0 })
       assert(listener:set_inheritable(true))
       os.execute(("exec 3<&%d 4<&%d; "):format(listener:fileno(), listener:fileno())
-        .. 'LISTEN_PID=${FOR:-$$} LISTEN_FDNAMES=web:admin exec "$LUA" -e "$USE"')
+        .. 'LISTEN_PID=${FOR:-$$} LISTEN_FDNAMES=${NAMES:-web:admin} exec "$LUA" -e "$USE"')
     ]]
     return process.lua({ "-e", manager }, { env = {
-      LUA = process.interpreter, USE = use, LISTEN_FDS = tostring(count), FOR = pid or false } })
+      LUA = process.interpreter, USE = use, LISTEN_FDS = tostring(count), FOR = pid or false,
+      NAMES = names or false } })
   end
 
   it("gives the descriptors that a service manager hands over, and a server takes them", function()
@@ -107,6 +108,11 @@ describe("listen_fds", function()
     assert.equal(0, program:wait())
   end)
 
+  it("gives the first of those with one name, and none that is not open", function()
+    local program <close> = activate(3, nil, "web:web:admin")
+    program:expect "^2\t3 4\t3\tnil\n"
+  end)
+
   it("gives none that are for another process, and none where there are none", function()
     local program <close> = activate(2, "1")
     program:expect "^0\t\tnil\tnil\n"
@@ -115,7 +121,7 @@ describe("listen_fds", function()
   end)
 
   it("does not mind variables that make no sense", function()
-    for _, count in ipairs { "", "x", "-1", "1.5" } do
+    for _, count in ipairs { "", "x", "-1", "1.5", "2000000000", "9223372036854775807" } do
       local status, out = process.run({ "sh", "-c", 'LISTEN_PID=$$ exec "$0" -e "$1"', process.interpreter, use },
         { env = { LISTEN_FDS = count, LD_PRELOAD = os.getenv "LD_PRELOAD" or false } })
       assert.equal(0, status)

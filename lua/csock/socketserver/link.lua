@@ -1,17 +1,30 @@
--- link.lua: what a server's forked children and their parent have in common: two connected sockets. A byte from a
--- child asks the parent to shut down; the end of the stream tells the children that the parent is gone.
+-- link.lua: what a server's forked children and their parent have in common: two connected sockets. A child asks the
+-- parent to shut down, or says that it is ready; the end of the stream tells the children that the parent is gone.
 local csock = require "csock"
 local loop = csock.loop
 
 local M = {}
 
+-- What a child says: a letter and its process id. So short that it is never mixed with what another one says.
+local MESSAGE = ">c1I4"
+local SHUT_DOWN, READY = "s", "r"
+
+-- No stream: a child would have a copy of it, which keeps the descriptor.
 local function listen(self, socket)
+  local size, rest = MESSAGE:packsize(), ""
   while true do
     local data = socket:recv(64)
     if not data or data == "" then return end
-    self:shutdown()
+    rest = rest .. data
+    while #rest >= size do
+      local kind, pid = MESSAGE:unpack(rest)
+      rest = rest:sub(size + 1)
+      if kind == SHUT_DOWN then self:shutdown() else self:_worker_ready(pid) end
+    end
   end
 end
+
+local function say(link, kind) link.childrens:send(MESSAGE:pack(kind, csock.getpid())) end
 
 -- In the parent, before a fork. True; nil, err, errno.
 function M.open(self)
@@ -40,9 +53,12 @@ end
 function M.ask_parent(self)
   local link = self._link
   if not (link and link.in_child) then return false end
-  link.childrens:send("s")
+  say(link, SHUT_DOWN)
   return true
 end
+
+-- In a child of a prefork server, which is told so by `_worker_ready(pid)` in the parent.
+function M.tell_ready(self) say(self._link, READY) end
 
 function M.close(self)
   local link = self._link

@@ -17,8 +17,8 @@ local SPREAD = csock.SO_REUSEPORT_LB or csock.SO_ATTACH_REUSEPORT_CBPF and csock
 -- that doubles each time. To be named before the other mix-ins and the server class.
 --
 -- While it serves, SIGTERM ends it like `shutdown`: the workers finish what they are doing. SIGHUP replaces the workers
--- one by one, by new ones that begin with `worker_setup`; no connection is lost. When the process that looks after them
--- dies, the workers end as well.
+-- one by one, by new ones that begin with `worker_setup`; no connection is lost, and each old one serves until that has
+-- succeeded in the new one. When the process that looks after them dies, the workers end as well.
 --
 -- Each worker has a listening socket of its own where the system spreads connections over several; elsewhere, and
 -- for Unix sockets, they share one. The sockets belong to the process that looks after the workers, so that connections
@@ -160,6 +160,7 @@ local function work(self, number, poll_interval)
   end):daemon()
   local ok, err = xpcall(function()
     self:worker_setup(number)
+    link.tell_ready(self)
     assert(self:serve_forever(poll_interval))
   end, debug.traceback)
   if not ok then
@@ -230,13 +231,41 @@ local function give_up(self, place)
   end
 end
 
+function PreforkMixIn:_worker_ready(pid)
+  for _, place in ipairs(self._places) do
+    if place.pid == pid then place.ready = true end
+  end
+  self._changed:wake(true)
+end
+
 local function replace_workers(self, poll_interval)
   for number, place in ipairs(self._places) do
     if self._stopping then return end
     fill_place(self, number, poll_interval)
-    while not (self._places[number].pid or self._stopping) do self._changed:wait(SOON) end
+    while not (self._places[number].ready or self._stopping) do self._changed:wait() end
     give_up(self, place)
   end
+end
+
+-- A function that has the workers replaced, and one that waits until no more are.
+local function replacer(self, poll_interval)
+  local wanted, task = false, nil
+  local function run()
+    local _ <close> = loop.guard(function() task = nil end)
+    while wanted and not self._stopping do
+      wanted = false
+      replace_workers(self, poll_interval)
+    end
+  end
+  local function replace()
+    wanted = true -- also by those who have just begun
+    task = task or loop.spawn(run)
+  end
+  local function finish()
+    self._changed:wake(true)
+    if task then task:join() end
+  end
+  return replace, finish
 end
 
 -- Looking after them ------------------------------------------------------------------------------
@@ -260,15 +289,14 @@ local function never() while true do csock.sleep(3600) end end
 function PreforkMixIn:_serve(poll_interval)
   if self._number then return PreforkMixIn.super._serve(self, poll_interval) end
   local count = self.workers or csock.cpu_count()
+  if not (math.type(count) == "integer" and count >= 1) then
+    error(("%s.workers: integer >= 1 expected, got %s"):format(self.__class.__name, tostring(count)), 0)
+  end
   local ok, err, errno = self.socket:getsockname() -- SIGTERM has closed it for good
   if ok then ok, err, errno = make_listeners(self, count) end
   if not ok then return nil, err, errno end
-  local replacing
-  local _ <close> = handle_signals(self, function()
-    if not replacing or replacing:status() == "done" then
-      replacing = loop.spawn(replace_workers, self, poll_interval)
-    end
-  end)
+  local replace, finish_replacing = replacer(self, poll_interval)
+  local _ <close> = handle_signals(self, replace)
   self._places = {}
   local _ <close> = loop.guard(function() -- when the task is cancelled: they end, though nobody waits for it
     for pid in pairs(self.active_workers) do csock.kill(pid, "SIGTERM") end
@@ -278,7 +306,7 @@ function PreforkMixIn:_serve(poll_interval)
     self._waiting = loop.spawn(never)
     self._waiting:join() -- until shutdown cancels it
   end
-  if replacing then replacing:join() end
+  finish_replacing()
   local ending = {}
   for i, place in ipairs(self._places) do ending[i] = loop.spawn(give_up, self, place) end
   for _, task in ipairs(ending) do task:join() end

@@ -149,8 +149,13 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADF` when the server was closed, `EINVAL` when it does not listen)
--- @raise what a hook raises, other than those that are called for a request
-function BaseServer:serve_forever(poll_interval) return loop.in_task(serve, self, poll_interval) end
+-- @raise what a hook raises, other than those that are called for a request; when it runs already
+function BaseServer:serve_forever(poll_interval)
+  if poll_interval ~= nil and not (math.type(poll_interval) and poll_interval >= 0) then
+    error("bad argument #1 to 'serve_forever' (seconds >= 0 expected)", 2)
+  end
+  return loop.in_task(serve, self, poll_interval)
+end
 
 local function handle_one(self)
   local timeout = self.socket and self.socket:gettimeout()
@@ -287,14 +292,21 @@ TCPServer.allow_reuse_address = false
 -- @field TCPServer.allow_reuse_port
 TCPServer.allow_reuse_port = false
 
+local function has_messages(kind) return kind == csock.SOCK_DGRAM end
+
 -- Takes a socket over that somebody else has made: an object or a descriptor.
 local function take_over(self, socket)
-  if math.type(socket) then
+  local descriptor = math.type(socket)
+  if descriptor then
     local err, errno
     socket, err, errno = csock.socket { fileno = socket }
     if not socket then return nil, err, errno end
-    socket:set_inheritable(false)
   end
+  if has_messages(socket.type) ~= has_messages(self.socket_type) then
+    if descriptor then socket:detach() end
+    return csock.make_error { call = self.__class.__name, errno = csock.errno.EPROTOTYPE }
+  end
+  if descriptor then socket:set_inheritable(false) end
   self.socket = socket
   self.address_family, self.socket_type = socket.family, socket.type
   self.server_address = socket:getsockname()
@@ -317,7 +329,7 @@ end
 -- @treturn[1] tcpserver
 -- @treturn[2] nil when one of them failed; everything is closed
 -- @treturn[2] error
--- @treturn[2] int errno (`EADDRINUSE`, `EACCES` ...)
+-- @treturn[2] int errno (`EADDRINUSE`, `EACCES` ...; `EPROTOTYPE` for a `socket` of another kind, which stays open)
 function TCPServer:__init(server_address, RequestHandlerClass, options)
   if type(options) ~= "table" then options = { bind_and_activate = options } end
   TCPServer.super.__init(self, server_address, RequestHandlerClass)

@@ -299,6 +299,22 @@ describe("ForkingMixIn", function()
     end
   end)
 
+  it("reports a process that cannot be made, closes the connection and goes on", function()
+    start [[
+      local fork, times = csock.fork, 0
+      function csock.fork()
+        times = times + 1
+        if times <= 3 then return csock.make_error { call = "fork", errno = csock.errno.EAGAIN } end
+        return fork()
+      end
+    ]]
+    for _ = 1, 3 do
+      assert.equal("", keep(serving.connect(server)):recv(1))
+      server:expect_err "fork: Resource temporarily unavailable %[EAGAIN%]\nstack traceback"
+    end
+    assert.equal("hi", serving.ask_once(server, "hi"))
+  end)
+
   it("leaves by _exit: nothing of the parent's is finalized, closed or written in a child", function()
     start [[
       io.stdout:setvbuf "full"

@@ -146,6 +146,98 @@ for _, mode in ipairs { "a listening socket for each worker", "one for all" } do
 end
 
 describe("PreforkMixIn", function()
+  it("keeps each worker until the one that is to replace it has been set up", function()
+    start [[
+      local broken = false
+      function server.worker_setup() if broken then error "on purpose" end end
+      loop.on_signal("SIGUSR1", function()
+        broken = not broken
+        print("broken " .. tostring(broken))
+      end)
+    ]]
+    local before = workers(2)
+    connect()
+    program:signal "SIGUSR1"
+    program:expect "broken true\n"
+    program:signal "SIGHUP"
+    for _ = 1, 2 do program:expect_err "on purpose\nstack traceback.-worker 1 %(process %d+%) ended with 1; " end
+    for _ = 1, 10 do assert.is_truthy(before[select(2, connect())]) end
+    keep.close()
+    program:signal "SIGUSR1"
+    program:expect "broken false\n"
+    serving.eventually(function()
+      for pid in pairs(before) do if not gone(pid) then return false end end
+      return true
+    end)
+    assert.is_truthy(workers(2)[select(2, connect())])
+  end)
+
+  it("ends while it waits for a worker that cannot be set up", function()
+    start [[
+      local healthy = true
+      function server.worker_setup() if not healthy then error "on purpose" end end
+      loop.on_signal("SIGUSR1", function()
+        healthy = false
+        print "broken"
+      end)
+    ]]
+    workers(2)
+    connect()
+    keep.close()
+    program:signal "SIGUSR1"
+    program:expect "broken\n"
+    program:signal "SIGHUP"
+    program:expect_err "on purpose"
+    program:signal "SIGTERM"
+    program:expect "served\ttrue\n"
+    assert.equal(0, program:wait())
+  end)
+
+  it("replaces the workers once more after a SIGHUP that comes while they are replaced", function()
+    start [[ function server.worker_setup(_, number) print("set up " .. number .. " in " .. csock.getpid()) end ]]
+    local old = {}
+    for _ = 1, 2 do
+      local number, pid = program:expect "set up (%d) in (%d+)\n"
+      old[number] = math.tointeger(pid)
+    end
+    serving.eventually(function() -- somebody whom the first of the old ones must see off
+      local _, pid = connect()
+      return pid == old["1"]
+    end)
+    program:signal "SIGHUP"
+    program:expect "set up 1 in %d+\n"
+    program:signal "SIGHUP"
+    keep.close()
+    for number in ("2 1 2"):gmatch "%d" do program:expect("set up " .. number .. " in %d+\n") end
+    workers(2)
+  end)
+
+  it("says so when a worker cannot be started, and tries again", function()
+    start [[
+      local fork, times = csock.fork, 0
+      function csock.fork()
+        times = times + 1
+        if times <= 3 then return csock.make_error { call = "fork", errno = csock.errno.EAGAIN } end
+        return fork()
+      end
+      server.workers = 1
+    ]]
+    for _, delay in ipairs { "0.1", "0.2", "0.4" } do
+      program:expect_err("worker 1 %(not started%) ended with fork: Resource temporarily unavailable %[EAGAIN%]; "
+        .. "another one in " .. delay:gsub("%.", "%%.") .. " s\n")
+    end
+    assert.is_truthy(workers(1)[select(2, connect())])
+  end)
+
+  it("refuses to serve with no number of workers", function()
+    for _, count in ipairs { 0, -1, 1.5, "2", true } do
+      local server = keep(serving.make "PreforkTCPServer")
+      server.workers = count
+      assert.error_matches(function() server:serve_forever() end,
+        "^PreforkTCPServer%.workers: integer >= 1 expected, got " .. tostring(count):gsub("%p", "%%%0") .. "$")
+    end
+  end)
+
   it("waits longer and longer before it replaces a worker that dies at once", function()
     start [[
       function server.worker_setup() error "on purpose" end

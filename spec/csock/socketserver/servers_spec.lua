@@ -194,6 +194,25 @@ describe("serve_forever", function()
     end
   end)
 
+  it("refuses a poll_interval that is none", function()
+    local server = keep(serving.make "TCPServer")
+    for _, interval in ipairs { -1, 0 / 0, "x", {} } do
+      assert.error_matches(function() server:serve_forever(interval) end,
+        "^bad argument #1 to 'serve_forever' %(seconds >= 0 expected%)$")
+    end
+  end)
+
+  it("serves also when it is to call service_actions without a pause", function()
+    local Server = class("Server", socketserver.TCPServer)
+    function Server.service_actions() end
+    local server = keep(serving.make(Server))
+    csock.spawn(function()
+      assert.equal("hi", serving.ask_once(server, "hi"))
+      server:shutdown()
+    end)
+    assert.is_true(server:serve_forever(0))
+  end)
+
   it("cannot be called twice at once", function()
     local server = keep(serving.make "TCPServer")
     serving.during(server, function()
@@ -501,6 +520,21 @@ describe("making a server", function()
     local server, err = socketserver.TCPServer(nil, serving.Echo, { socket = 9999 })
     assert.is_nil(server)
     assert.equal("EBADF", err.name)
+  end)
+
+  it("takes no socket of another kind, and leaves it open", function()
+    local stream = keep(assert(csock.create_server { "127.0.0.1", 0 }))
+    local datagram = keep(assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM)))
+    for kind, socket in pairs { TCPServer = datagram, UDPServer = stream } do
+      for _, given in ipairs { socket, socket:fileno() } do
+        local server, err, errno = socketserver[kind](nil, serving.Echo, { socket = given })
+        assert.is_nil(server)
+        assert.equal(kind .. ": Protocol wrong type for socket [EPROTOTYPE]", tostring(err))
+        assert.equal(csock.errno.EPROTOTYPE, errno)
+        collectgarbage()
+        assert.is_truthy(socket:getsockname())
+      end
+    end
   end)
 
   it("closes at the end of a <close> variable's block, once more without harm", function()
