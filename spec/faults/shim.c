@@ -50,6 +50,7 @@ enum {
   EPOLL_WAIT,
   EVENTFD,
   FCNTL,
+  FORK,
   GETSOCKNAME,
   GETSOCKOPT,
   LISTEN,
@@ -85,6 +86,7 @@ static plan plans[COUNT] = {
     [EPOLL_WAIT] = {.call = "epoll_wait"},
     [EVENTFD] = {.call = "eventfd"},
     [FCNTL] = {.call = "fcntl"},
+    [FORK] = {.call = "fork"},
     [GETSOCKNAME] = {.call = "getsockname"},
     [GETSOCKOPT] = {.call = "getsockopt"},
     [LISTEN] = {.call = "listen"},
@@ -172,6 +174,7 @@ SHIM(EPOLL_CTL, int, epoll_ctl, (int ep, int op, int fd, struct epoll_event *eve
 SHIM(EPOLL_WAIT, int, epoll_wait, (int ep, struct epoll_event *events, int max, int ms),
      (ep, events, max, ms))
 SHIM(EVENTFD, int, eventfd, (unsigned value, int flags), (value, flags))
+SHIM(FORK, pid_t, fork, (void), ())
 SHIM(GETSOCKNAME, int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len),
      (fd, addr, len))
 SHIM(GETSOCKOPT, int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len),

@@ -380,6 +380,18 @@ describe("with failing system calls", function()
     end)
   end
 
+  it("a fork that fails is nil, err, errno, and may be tried again", function()
+    for _, errno in ipairs { "EAGAIN", "ENOMEM" } do
+      shim.fail("fork", E[errno])
+      local pid, err, code = csock.fork()
+      assert.same({ nil, errno, E[errno] }, { pid, err.name, code })
+    end
+    local pid = assert(csock.fork())
+    if pid == 0 then csock._exit(7) end
+    local _, status = assert(csock.waitpid(pid))
+    assert.equal(7, csock.waitstatus_to_exitcode(status))
+  end)
+
   it("bind, listen, getsockname, getsockopt and setsockopt report what fails", function()
     local s = keep(csock.socket())
     for _, call in ipairs { "bind", "listen", "getsockname", "getsockopt", "setsockopt" } do
