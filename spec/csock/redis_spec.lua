@@ -253,6 +253,21 @@ describe("a redis client", function()
     end)
   end)
 
+  it("times out when a reply goes on and on, a little at a time", function()
+    for begin, piece in pairs { ["*100000\r\n"] = ":1\r\n", ["%100000\r\n"] = ":1\r\n", ["$?\r\n"] = ";1\r\nx\r\n" } do
+      in_task(function()
+        local r = keep(redis.connect(fake(function(stream)
+          command(stream)
+          stream:write(begin)
+          while stream:write(piece) do loop.sleep(0.01) end
+        end), { timeout = 0.1 }))
+        local reply, err = r:call "A"
+        assert.is_nil(reply)
+        assert.is_true(err:is(csock.timeout))
+      end)
+    end
+  end)
+
   it("fails all that wait when the server leaves in the middle, or talks nonsense", function()
     in_task(function()
       for answer, name in pairs { ["$10\r\nhalf"] = "ECONNRESET", ["HTTP/1.1\r\n"] = "EPROTO" } do

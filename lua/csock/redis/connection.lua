@@ -121,7 +121,7 @@ end
 function Connection:receive(command)
   if self.err then return nil, self.err, self.errno end
   self.midway = true -- until all of it has been read
-  local reply, push, errno = resp.read(self.stream, command)
+  local reply, push, errno = resp.read(self.stream, command, self.timeout and loop.now() + self.timeout)
   self.midway = false
   if reply == nil then return self:fail(push, errno) end
   return reply, push

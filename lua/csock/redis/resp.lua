@@ -100,37 +100,50 @@ end
 
 local read
 
+-- Each piece of a reply may take the stream's timeout; this is for all of them. True; nil, err, errno.
+local function in_time(deadline)
+  if not deadline or csock.now() <= deadline then return true end
+  return csock.make_error { call = "redis", errno = csock.errno.ETIMEDOUT }
+end
+
 -- A string of chunks, up to an empty one.
-local function read_chunks(stream)
-  local parts = {}
+local function read_chunks(stream, deadline)
+  local parts, size = {}, 0
   while true do
     local line, err, errno = read_line(stream)
     if not line then return nil, err, errno end
-    local n = line:byte() == 59 and length_of(line:sub(2), BULK) -- ;
+    local n = line:byte() == 59 and length_of(line:sub(2), BULK - size) -- ;
     if not math.type(n) or n < 0 then return broken "no chunk of a string" end
     if n == 0 then return table.concat(parts) end
+    size = size + n
     parts[#parts + 1], err, errno = read_bytes(stream, n)
     if err then return nil, err, errno end
+    local ok
+    ok, err, errno = in_time(deadline)
+    if not ok then return nil, err, errno end
   end
 end
 
-local function read_string(stream, length)
+local function read_string(stream, length, deadline)
   local n = length_of(length, BULK)
   if not n then return broken "no length of a string" end
-  if n == "?" then return read_chunks(stream) end
+  if n == "?" then return read_chunks(stream, deadline) end
   if n == -1 then return M.null end
   return read_bytes(stream, n)
 end
 
-local function read_list(stream, length, command, depth)
+local function read_list(stream, length, command, depth, deadline)
   local n = length_of(length, math.maxinteger)
   if not n then return broken "no length of a list" end
   if n == -1 then return M.null end
   local list = {}
   if n == "?" then n = math.maxinteger end
   for i = 1, n do
-    local value, err, errno = read(stream, command, depth + 1)
+    local value, err, errno = read(stream, command, depth + 1, deadline)
     if value == nil then return nil, err, errno end
+    local ok
+    ok, err, errno = in_time(deadline)
+    if not ok then return nil, err, errno end
     if value == END then
       if length ~= "?" then return broken "an end where none was expected" end
       break
@@ -140,11 +153,11 @@ local function read_list(stream, length, command, depth)
   return list
 end
 
-local function read_map(stream, length, command, depth)
+local function read_map(stream, length, command, depth, deadline)
   local map = {}
   local n = length_of(length, math.maxinteger // 2)
   local list, err, errno = read_list(stream, n and math.type(n) and n >= 0 and ("%d"):format(2 * n) or length,
-    command, depth)
+    command, depth, deadline)
   if not list then return nil, err, errno end
   if list == M.null then return list end
   if #list % 2 ~= 0 then return broken "a key without a value" end
@@ -189,14 +202,14 @@ local readers = {
   end,
   ["_"] = function() return M.null end,
   ["."] = function() return END end,
-  ["$"] = function(stream, text) return read_string(stream, text) end,
-  ["="] = function(stream, text) -- with three letters that say what it is
-    local value, err, errno = read_string(stream, text)
+  ["$"] = function(stream, text, _, _, deadline) return read_string(stream, text, deadline) end,
+  ["="] = function(stream, text, _, _, deadline) -- with three letters that say what it is
+    local value, err, errno = read_string(stream, text, deadline)
     if type(value) ~= "string" then return value, err, errno end
     return (value:gsub("^%w%w%w:", "", 1))
   end,
-  ["!"] = function(stream, text, command)
-    local value, err, errno = read_string(stream, text)
+  ["!"] = function(stream, text, command, _, deadline)
+    local value, err, errno = read_string(stream, text, deadline)
     if type(value) ~= "string" then return value, err, errno end
     return error_of(value, command)
   end,
@@ -207,21 +220,21 @@ local readers = {
 }
 
 -- Any reply, or END.
-function read(stream, command, depth)
+function read(stream, command, depth, deadline)
   if depth > DEPTH then return broken "replies in replies without end" end
   local line, err, errno = read_line(stream)
   if not line then return nil, err, errno end
   local kind = line:sub(1, 1)
   if kind == "|" then -- attributes: about the reply that follows
     local attributes
-    attributes, err, errno = read_map(stream, line:sub(2), command, depth)
+    attributes, err, errno = read_map(stream, line:sub(2), command, depth, deadline)
     if not attributes then return nil, err, errno end
-    return read(stream, command, depth + 1)
+    return read(stream, command, depth + 1, deadline)
   end
   local reader = readers[kind]
   if not reader then return broken "a reply of no known kind" end
   local value
-  value, err, errno = reader(stream, line:sub(2), command, depth)
+  value, err, errno = reader(stream, line:sub(2), command, depth, deadline)
   if value == nil then return nil, err, errno end
   return value, kind == ">"
 end
@@ -229,13 +242,15 @@ end
 --- Reads a reply. When it fails in the middle of one, the stream is of no more use.
 -- @tparam stream stream from `makefile`
 -- @tparam[opt] string command what it answers, for the text of an error
+-- @tparam[opt] number deadline on the clock of `csock.now`: when all of it must have come
 -- @return[1] the value, never nil
 -- @treturn[1] boolean whether it answers nothing (RESP3's push)
 -- @treturn[2] nil
 -- @treturn[2] error
--- @treturn[2] int errno (`ECONNRESET` at the end of the stream, `EPROTO` for what is no reply)
-function M.read(stream, command)
-  local value, push, errno = read(stream, command, 1)
+-- @treturn[2] int errno (`ECONNRESET` at the end of the stream, `EPROTO` for what is no reply,
+-- `ETIMEDOUT`)
+function M.read(stream, command, deadline)
+  local value, push, errno = read(stream, command, 1, deadline)
   if value == END then return broken "an end where none was expected" end
   return value, push, errno
 end

@@ -117,6 +117,7 @@ describe("a reply", function()
     ["with an end that ends nothing"] = ".\r\n",
     ["with an end in a list that has its length"] = "*1\r\n.\r\n",
     ["with a bad chunk"] = "$?\r\n:4\r\nHell\r\n",
+    ["with chunks that are over all bounds together"] = "$?\r\n;4\r\nHell\r\n;536870912\r\n",
     ["with a line without an end"] = "+" .. ("x"):rep(70000),
     ["in which there is no end of lists"] = ("*1\r\n"):rep(100000),
   } do
