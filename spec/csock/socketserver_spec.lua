@@ -111,6 +111,8 @@ describe("listen_fds", function()
   it("gives the first of those with one name, and none that is not open", function()
     local program <close> = activate(3, nil, "web:web:admin")
     program:expect "^2\t3 4\t3\tnil\n"
+    keep(assert(csock.create_connection { "127.0.0.1", program:expect "port (%d+)\t" })):close()
+    assert.equal(0, program:wait())
   end)
 
   it("gives none that are for another process, and none where there are none", function()
