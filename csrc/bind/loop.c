@@ -181,6 +181,7 @@ static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   run_ready(L, loop);
   int err = 0;
   int64_t until = cs_turn_put_off(L, loop) ? 0 : deadline;
+  if (!once && until != 0 && loop->live == 0) return EDEADLK; /* daemons keep nothing running */
   const cs_timer *timer = cs_timers_first(&loop->timers);
   if (timer != NULL && timer->when < until) until = timer->when;
   if (loop->ready.last != NULL || (ran && (once || loop->stopped)))

@@ -6,6 +6,24 @@ const cs_class cs_task_class = {"csock.task"};
 
 static const char tasks_key = 't';  /* registry: the table that keeps the live tasks */
 static const char report_key = 'r'; /* registry: the function that is told of unhandled errors */
+static const char apart_key = 'a';  /* registry: the thread in which callbacks run */
+
+/* --- callbacks --- */
+
+/* Calls a function, protected, but not in the main thread: there the interpreter raises what
+   answers Ctrl-C, which is for whoever runs the loop. Pushes the error value when it fails. */
+static int call_apart(lua_State *L, int nargs) {
+  bool main = lua_pushthread(L);
+  lua_pop(L, 1);
+  if (!main) return lua_pcall(L, nargs, 0, 0);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &apart_key);
+  lua_State *co = lua_tothread(L, -1);
+  lua_pop(L, 1); /* the registry keeps it */
+  lua_xmove(L, co, nargs + 1);
+  int status = lua_pcall(co, nargs, 0, 0);
+  if (status != LUA_OK) lua_xmove(co, L, 1);
+  return status;
+}
 
 /* --- unhandled errors --- */
 
@@ -18,7 +36,7 @@ static void tell_of_error(lua_State *L, int task) {
     lua_pushvalue(L, -3);
     lua_pushvalue(L, -3);
     lua_pushvalue(L, task);
-    if (lua_pcall(L, 3, 0, 0) == LUA_OK) {
+    if (call_apart(L, 3) == LUA_OK) {
       lua_pop(L, 2);
       return;
     }
@@ -96,7 +114,7 @@ static void call_back(lua_State *L) {
     else
       lua_pushvalue(L, -1);
     lua_pushvalue(L, -3);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    if (call_apart(L, 1) != LUA_OK) {
       luaL_traceback(L, L, luaL_tolstring(L, -1, NULL), 0);
       lua_remove(L, -2);
       tell_of_error(L, -4);
@@ -214,4 +232,6 @@ void cs_task_set_report(lua_State *L) {
 void cs_task_open(lua_State *L) {
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  lua_newthread(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &apart_key);
 }

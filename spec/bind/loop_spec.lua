@@ -284,6 +284,24 @@ describe("Ctrl-C", function()
     assert.equal(1, p:wait())
   end)
 
+  it("is no error of a callback during which it comes", function()
+    for _, setting in ipairs {
+      "csock.spawn(function() end):add_done_callback(busy)",
+      "loop.onerror = busy csock.spawn(error, 'on purpose')",
+    } do
+      local p <close> = start([[
+        local function busy()
+          csock.kill(csock.getpid(), "SIGINT")
+          for _ = 1, 1000 do busy_with = {} end
+          print "done"
+        end
+        csock.spawn(csock.sleep, 60)
+      ]] .. setting .. "\nprint(pcall(csock.run))")
+      p:expect "done\nfalse\tinterrupted!\n"
+      assert.equal(0, p:wait())
+    end
+  end)
+
   it("stops join, step and timeout outside of tasks", function()
     for _, call in ipairs { "task:join()", "loop.step(60)", "loop.timeout(60, csock.sleep, 60)",
       "loop.queue():get(60)" } do

@@ -353,6 +353,42 @@ describe("cancel", function()
   end)
 end)
 
+describe("a daemon", function()
+  it("does not keep the loop running, whatever it waits for", function()
+    local a, b = csock.socketpair()
+    b:settimeout(60)
+    local daemons = {}
+    for i, f in ipairs {
+      function() csock.sleep(60) end, function() a:recv(1) end, function() b:recv(1) end,
+      function() while true do csock.yield() end end, function() csock.loop.queue():get(60) end,
+    } do
+      daemons[i] = csock.spawn(f):daemon()
+      assert.is_true(csock.run())
+      assert.equal(i, csock.run(function() csock.sleep(0); return i end))
+    end
+    for _, task in ipairs(daemons) do
+      assert.is_true(task:status() == "waiting" or task:status() == "ready")
+      task:cancel()
+    end
+    a:close()
+    b:close()
+  end)
+
+  it("goes on while others keep it running, and can be joined", function()
+    local log = {}
+    local task = csock.spawn(function()
+      csock.sleep(0.01)
+      log[1] = "slept"
+      return "result"
+    end):daemon()
+    csock.run(function() csock.sleep(0.02) end)
+    assert.same({ "slept" }, log)
+    assert.equal("result", task:join())
+    task = csock.spawn(function() csock.sleep(0.01); return "again" end):daemon()
+    assert.equal("again", task:join()) -- outside of tasks
+  end)
+end)
+
 describe("add_done_callback", function()
   it("has a function called with the task as it ends, however it ends", function()
     local log = {}

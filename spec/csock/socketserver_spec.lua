@@ -90,7 +90,7 @@ describe("listen_fds", function()
       local csock = require "csock"
       local listener = assert(csock.create_server { "127.0.0.1", 0 })
       assert(listener:set_inheritable(true))
-      os.execute(("exec 3<&%d 4<&%d; "):format(listener:fileno(), listener:fileno())
+      os.execute(("exec 3<&%d 4<&%d; exec 5<&- 6<&- 7<&- 8<&- 9<&-; "):format(listener:fileno(), listener:fileno())
         .. 'LISTEN_PID=${FOR:-$$} LISTEN_FDNAMES=${NAMES:-web:admin} exec "$LUA" -e "$USE"')
     ]]
     return process.lua({ "-e", manager }, { env = {
