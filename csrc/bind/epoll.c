@@ -35,8 +35,11 @@ static epoll *check(lua_State *L) {
 }
 
 /***
-Makes an epoll object, which is close-on-exec.
-Source: epoll_create1(2), Python's `select.epoll`.
+Makes an epoll object, which is close-on-exec. `csock.epoll.fromfd(fd)` makes an object over a
+descriptor that is one already, and takes it over (`EBADF`: there is no such descriptor).
+
+On Linux alone; nil on other systems.
+Source: epoll_create1(2), Python's `select.epoll`, `epoll.fromfd`.
 @function epoll
 @tparam[opt=-1] int sizehint has no effect; -1, or positive
 @tparam[opt=0] int flags 0 or `EPOLL_CLOEXEC`, which makes no difference
@@ -57,21 +60,10 @@ static int new_epoll(lua_State *L) { /* __call of the table csock.epoll, which i
   return e->h.fd < 0 ? cs_fail(L, "epoll", errno) : 1;
 }
 
-/***
-Makes an epoll object over a descriptor that is one already, and takes it over. Also
-`csock.epoll.fromfd`.
-Source: Python's `epoll.fromfd`.
-@function epoll_fromfd
-@tparam int fd
-@treturn[1] epoll
-@treturn[2] nil
-@treturn[2] error
-@treturn[2] int errno (`EBADF`)
-*/
 static int epoll_fromfd(lua_State *L) {
   int fd = (int)cs_check_int(L, 1, 0, INT_MAX);
   epoll *e = push_epoll(L);
-  if (fcntl(fd, F_GETFD) < 0) return cs_fail(L, "epoll_fromfd", errno);
+  if (fcntl(fd, F_GETFD) < 0) return cs_fail(L, "fromfd", errno);
   e->h.fd = fd;
   return 1;
 }
@@ -309,8 +301,6 @@ void cs_open_epoll(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 
-  lua_pushcfunction(L, epoll_fromfd);
-  lua_setfield(L, -2, "epoll_fromfd");
   lua_newtable(L); /* csock.epoll: called, it makes an object */
   lua_pushcfunction(L, epoll_fromfd);
   lua_setfield(L, -2, "fromfd");

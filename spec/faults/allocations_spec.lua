@@ -43,7 +43,7 @@ end
 -- What needs no row: it allocates nothing, is made of what has one, or does not come back.
 local exempt = {}
 for name in ([[
-  CMSG_LEN CMSG_SPACE _exit cpu_count epoll_fromfd fork getdefaulttimeout getppid htonl htons is_socket make_error ntohl
+  CMSG_LEN CMSG_SPACE _exit cpu_count fork getdefaulttimeout getppid htonl htons is_socket make_error ntohl
   ntohs serve setdefaulttimeout sethostname strerror waitpid waitstatus_to_exitcode
   get_inheritable getblocking gettimeout sendmsg_afalg set_inheritable setblocking shutdown
   buffered byte fill tostring set
