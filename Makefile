@@ -58,7 +58,18 @@ ifeq ($(shell uname -s),Darwin)
 SHARED := -bundle -undefined dynamic_lookup
 endif
 
-ALL_CFLAGS = -std=c11 -fPIC -pthread -fvisibility=hidden $(WARN) $(WERROR) $(LUA_CFLAGS) $(CFLAGS)
+# `make KQUEUE=1` adds the backend kqueue on a system that has kqueue(2) from libkqueue alone. That has
+# a thread of its own, so it must not be unloaded with the Lua state (nodelete).
+ifdef KQUEUE
+KQUEUE_CFLAGS := -DCS_HAVE_KQUEUE=1 $(shell pkg-config --cflags libkqueue)
+KQUEUE_LIBS   := $(shell pkg-config --libs libkqueue) \
+  -Wl,-rpath,$(shell pkg-config --variable=libdir libkqueue) -Wl,-z,nodelete
+KQUEUE_SHIM    = $(abspath $(BUILD))/spec/support/kqueue_shim.so
+KQUEUE_ENV     = env LD_PRELOAD='$(KQUEUE_SHIM)'
+export CSOCK_BACKEND = kqueue
+endif
+
+ALL_CFLAGS = -std=c11 -fPIC -pthread -fvisibility=hidden $(WARN) $(WERROR) $(LUA_CFLAGS) $(KQUEUE_CFLAGS) $(CFLAGS)
 
 CORE_SRC := $(sort $(wildcard csrc/sys/*.c csrc/bind/*.c))
 CORE_OBJ := $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o)
@@ -72,7 +83,7 @@ export LUA_CPATH = $(abspath $(BUILD))/?.so;;
 
 SPECS      ?= spec
 TIME_LIMIT ?= 1500
-BUSTED      = timeout -k 10 $(TIME_LIMIT) $(LUA) spec/support/run.lua
+BUSTED      = timeout -k 10 $(TIME_LIMIT) $(KQUEUE_ENV) $(LUA) spec/support/run.lua
 
 all: $(CORE)
 
@@ -84,6 +95,7 @@ help:
 	@echo 'make deps       install what building and testing need'
 	@echo 'make doc        the reference manual, into build/doc/html'
 	@echo 'make bench      speed and memory, against C and other libraries (BENCHES="lines" for some)'
+	@echo 'make kqueue     the specs on the backend kqueue, by libkqueue where there is one'
 	@echo 'make lint       gcc and clang, clang-format, cppcheck, luacheck, rockspec, manual'
 	@echo 'make sanitize   all specs under AddressSanitizer and UBSan'
 	@echo 'make valgrind   the specs of the core under valgrind'
@@ -95,7 +107,7 @@ help:
 $(CORE): $(CORE_OBJ)
 	@mkdir -p $(@D)
 	$(call say,LD $@)
-	$(Q)$(CC) $(SHARED) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(CORE_OBJ) -lm
+	$(Q)$(CC) $(SHARED) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(CORE_OBJ) $(KQUEUE_LIBS) -lm
 
 # Rebuilt when the flags change.
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
@@ -198,6 +210,19 @@ run-test: $(CORE) $(SUPPORT)
 	luacheck --quiet --no-color .
 	@$(BUSTED) $(SPECS)
 
+# Not by libkqueue where the system itself has kqueue: there `make test` is on it already.
+kqueue: deps
+	@LUA='$(LUA)' spec/support/deps.sh libkqueue >/dev/null 2>&1 || true
+	@if pkg-config --exists libkqueue 2>/dev/null; then \
+	  $(MAKE) --no-print-directory run-kqueue BUILD=build/kqueue KQUEUE=1 WERROR=-Werror; else \
+	  echo 'left out: libkqueue (libkqueue-dev) is neither installed nor among this system'"'s packages"; fi
+
+KQUEUE_SPECS ?= spec/bind spec/csock spec/weather_spec.lua spec/traffic_spec.lua
+
+run-kqueue: objects
+	@$(BUSTED) $(KQUEUE_SPECS)
+	@$(BUSTED) --filter='kqueue spec/waits' spec/backends_spec.lua
+
 C_FILES := $(shell find csrc spec -name '*.[ch]')
 LUAC    ?= $(subst lua,luac,$(LUA))
 LUA_CHECKED := $(shell find lua spec examples -name "*.lua")
@@ -205,14 +230,21 @@ LUA_CHECKED := $(shell find lua spec examples -name "*.lua")
 lint: deps-lint
 	$(AGAIN) run-lint
 
+# What only other systems compile: all as on one with kqueue(2), but for what libc has there.
+ELSEWHERE     := -U__linux__ -DCS_HAVE_KQUEUE=1 -Ispec/support/kqueue
+ELSEWHERE_SRC := $(filter-out csrc/sys/peercred.c,$(CORE_SRC))
+
 # Both compilers, each in a directory of its own. cppcheck is not told of the system's headers,
 # and cannot know that Lua's errors do not return.
 run-lint:
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror objects
 	$(AGAIN) BUILD=build/clang CC=clang WERROR=-Werror objects
+	@for cc in gcc clang; do $$cc -fsyntax-only $(filter-out -g,$(ALL_CFLAGS)) -Werror $(ELSEWHERE) $(ELSEWHERE_SRC) || exit; done
 	@clang-format --dry-run -Werror $(C_FILES)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -j 2 -D__linux__ -D__GNUC__ -Icsrc csrc spec
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
+	  --suppress=missingIncludeSystem -j 2 -D__GNUC__ $(ELSEWHERE) -Icsrc csrc
 	@for f in $(LUA_CHECKED); do $(LUAC) -p $$f || exit; done
 	luacheck --quiet --no-color .
 	luarocks --lua-version=$(LUA_VERSION) lint rockspec/csock-scm-1.rockspec
@@ -228,7 +260,7 @@ check-layers: objects
 # keeps it from other programs. Leaks are looked for at the exit of every interpreter.
 SANITIZE_CC     ?= gcc
 SANITIZE_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-SANITIZE_ENV     = SPEC_SLOWNESS=4 LD_PRELOAD="$$($(SANITIZE_CC) -print-file-name=libasan.so)" \
+SANITIZE_ENV     = SPEC_SLOWNESS=4 LD_PRELOAD="$$($(SANITIZE_CC) -print-file-name=libasan.so)$(KQUEUE_SHIM:%= %)" \
   ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
   UBSAN_OPTIONS=print_stacktrace=1
 
@@ -266,5 +298,6 @@ clean:
 
 FORCE:
 .PHONY: all help install uninstall deps deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
-  bench run-bench test run-test lint run-lint objects check-layers sanitize run-sanitize valgrind run-valgrind \
+  bench run-bench test run-test kqueue run-kqueue lint run-lint objects check-layers sanitize run-sanitize \
+  valgrind run-valgrind \
   faults run-faults clean FORCE

@@ -16,7 +16,7 @@ static const int closing = 1; /* instead of the fork mark, while the state is be
 
 static int loop_gc(lua_State *L) {
   cs_loop *loop = cs_object_check(L, 1, &loop_class);
-  if (loop->poller != NULL) loop->ops->free(loop->poller);
+  if (loop->poller != NULL) loop->ops->free(loop->poller, *loop->here == 0);
   loop->poller = NULL;
   free(loop->events);
   loop->events = NULL;
@@ -55,7 +55,7 @@ cs_loop *cs_loop_get(lua_State *L) {
 }
 
 int cs_loop_forked(lua_State *L, cs_loop *loop) {
-  if (loop->poller != NULL) loop->ops->free(loop->poller); /* the child's copy of its descriptor */
+  if (loop->poller != NULL) loop->ops->free(loop->poller, true);
   loop->poller = NULL;
   cs_task_drop_all(L, loop);
   cs_turn_forget(loop);
@@ -149,10 +149,10 @@ static int sleep_for_events(lua_State *L, cs_loop *loop, int64_t left) {
   sigset_t all, mask;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &mask);
-  if (!cs_interrupt_pending(L)) {
-    if (left != CS_FOREVER) left -= first;
-    err = loop->ops->wait(loop->poller, left, &mask, loop->events, EVENTS, &loop->count);
-  }
+  int64_t until = cs_clock_deadline(left == CS_FOREVER ? CS_FOREVER : left - first);
+  while (err == 0 && loop->count == 0 && cs_clock_left(until) > 0 && !cs_interrupt_pending(L))
+    err = loop->ops->wait(loop->poller, cs_clock_left(until), &mask, loop->events, EVENTS,
+                          &loop->count);
   pthread_sigmask(SIG_SETMASK, &mask, NULL);
   return err == EINTR ? 0 : err;
 }

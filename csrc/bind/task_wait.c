@@ -25,12 +25,14 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
   switch (want) {
   case CS_READABLE:
   case CS_WRITABLE:
-    err = cs_task_wait_for(task, op->h, want, again);
-    break;
   case CS_ANY:
-    err = cs_any_begin(L, task);
-    if (err != ENOSYS && err != EMFILE && err != ENFILE) break;
-    err = 0; /* no poller of its own: look again now and then */
+    if (want == CS_ANY)
+      err = cs_any_begin(L, task);
+    else
+      err = cs_task_wait_for(task, op->h, want, again);
+    if (err != EPERM && (want != CS_ANY || (err != ENOSYS && err != EMFILE && err != ENFILE)))
+      break;
+    err = 0; /* no poller can watch that, or none of its own can be made: look now and then */
     /* FALLTHROUGH */
   case CS_PAUSE: {
     int64_t next = cs_clock_deadline(CS_PAUSE_NS);

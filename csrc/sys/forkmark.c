@@ -1,5 +1,5 @@
-/* forkmark.c: a page that the kernel wipes in the child (madvise's MADV_WIPEONFORK). Where there is
-   no such thing the word stays 1, and a forked child must not run the parent's loop. */
+/* forkmark.c: a page that the kernel wipes in the child (Linux' madvise, the BSDs' minherit). Where
+   there is no such thing the word stays 1, and a forked child must not run the parent's loop. */
 #include "forkmark.h"
 
 #include <sys/mman.h>
@@ -13,6 +13,10 @@ const int *cs_forkmark_make(void) {
   if (mark == MAP_FAILED) return NULL;
 #ifdef MADV_WIPEONFORK
   madvise(mark, page_size(), MADV_WIPEONFORK); /* an old kernel refuses: as if there were none */
+#elif defined(INHERIT_ZERO)
+  minherit(mark, page_size(), INHERIT_ZERO);
+#elif defined(MAP_INHERIT_ZERO)
+  minherit(mark, page_size(), MAP_INHERIT_ZERO);
 #endif
   *mark = 1;
   return mark;

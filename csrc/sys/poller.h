@@ -24,16 +24,16 @@ typedef struct cs_poller cs_poller;
 typedef struct cs_poller_ops {
   const char *name;
   int (*make)(cs_poller **p);
-  void (*free)(cs_poller *p);
-  int (*fileno)(const cs_poller *p); /* readable when an event is there; -1: none */
+  void (*free)(cs_poller *p, bool forked); /* forked: this is a child of who made it */
+  int (*fileno)(const cs_poller *p);       /* readable when an event is there; -1: none */
   /* `*slot` is the backend's note about the descriptor; it must stay where it is until `remove`.
-     EPERM: the descriptor is always ready (a regular file). */
+     EPERM: such a descriptor cannot be watched (a regular file; to kqueue, some devices). */
   int (*add)(cs_poller *p, int fd, void *data, unsigned *slot);
   void (*want)(cs_poller *p, unsigned slot, unsigned directions); /* NULL when edge-triggered */
   void (*remove)(cs_poller *p, int fd, unsigned slot);
-  /* Up to `max` events into `events`; their number into `*n`. `left` in ns, CS_FOREVER for none;
-     never early. With a `mask`, the signals of that mask are blocked only outside the sleep. EINTR.
-   */
+  /* Up to `max` events into `events`; their number into `*n`. `left` in ns, CS_FOREVER for none; a
+     wait of more than a second may end early, with no event. With a `mask`, that is the signal mask
+     of the sleep alone. EINTR. */
   int (*wait)(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *events, unsigned max,
               unsigned *n);
 } cs_poller_ops;

@@ -29,7 +29,8 @@ static int ep_make(cs_poller **p) {
   return 0;
 }
 
-static void ep_free(cs_poller *p) {
+static void ep_free(cs_poller *p, bool forked) {
+  (void)forked; /* the child has a copy of the descriptor */
   cs_fd_close(p->fd);
   free(p);
 }

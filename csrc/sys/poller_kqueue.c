@@ -1,4 +1,5 @@
-/* poller_kqueue.c: kqueue(2) of the BSDs and macOS, edge-triggered by EV_CLEAR. */
+/* poller_kqueue.c: kqueue(2) of the BSDs and macOS, edge-triggered by EV_CLEAR: one kevent(2) in a
+   descriptor's life. On other systems libkqueue has it. */
 #include "poller.h"
 
 #if CS_HAVE_KQUEUE
@@ -14,11 +15,13 @@
 
 struct cs_poller {
   int fd;
+  bool *watched; /* by the descriptor's number */
+  size_t room;   /* of that */
   struct kevent events[BATCH];
 };
 
 static int kq_make(cs_poller **p) {
-  cs_poller *new = malloc(sizeof *new);
+  cs_poller *new = calloc(1, sizeof *new);
   if (new == NULL) return ENOMEM;
   new->fd = kqueue();
   int err = new->fd < 0 ? errno : cs_fd_set_inheritable(new->fd, false);
@@ -31,52 +34,91 @@ static int kq_make(cs_poller **p) {
   return 0;
 }
 
-static void kq_free(cs_poller *p) {
-  cs_fd_close(p->fd);
+/* A kqueue is not inherited: in the child of a fork its number is free, or another's. */
+static void kq_free(cs_poller *p, bool forked) {
+  if (!forked) cs_fd_close(p->fd);
+  free(p->watched);
   free(p);
 }
 
 static int kq_fileno(const cs_poller *p) {
-  return p->fd;
+  return CS_HAVE_KQUEUE_POLL ? p->fd : -1;
 }
 
-static int kq_add(cs_poller *p, int fd, void *data, unsigned *slot) {
+static int make_room(cs_poller *p, int fd) {
+  size_t room = p->room == 0 ? 64 : p->room;
+  while (room <= (size_t)fd) room *= 2;
+  if (room == p->room) return 0;
+  bool *watched = realloc(p->watched, room * sizeof *watched);
+  if (watched == NULL) return ENOMEM;
+  memset(watched + p->room, 0, (room - p->room) * sizeof *watched);
+  p->watched = watched;
+  p->room = room;
+  return 0;
+}
+
+static int watch(cs_poller *p, int fd, void *data) {
   struct kevent change[2];
-  *slot = 0;
+  int err = make_room(p, fd);
+  if (err != 0) return err;
   EV_SET(&change[0], (uintptr_t)fd, EVFILT_READ, EV_ADD | EV_CLEAR, 0, 0, data);
   EV_SET(&change[1], (uintptr_t)fd, EVFILT_WRITE, EV_ADD | EV_CLEAR, 0, 0, data);
-  if (kevent(p->fd, &change[0], 1, NULL, 0, NULL) != 0) return errno;
-  kevent(p->fd, &change[1], 1, NULL, 0, NULL); /* what can only be read need not be writable */
+  /* What can only be read from has no EVFILT_WRITE, nor has a pipe that nobody reads any more. */
+  if (kevent(p->fd, change, 2, NULL, 0, NULL) != 0 && kevent(p->fd, change, 1, NULL, 0, NULL) != 0)
+    return errno == EBADF || errno == ENOMEM ? errno : EPERM;
+  p->watched[fd] = true;
+  return 0;
+}
+
+/* To kqueue a descriptor is its number: a second registration would take the events away from the
+   first. So, as in poller_epoll.c, a copy is watched, and `*slot` is the copy + 1. */
+static int kq_add(cs_poller *p, int fd, void *data, unsigned *slot) {
+  int copy;
+  *slot = 0;
+  if ((size_t)fd >= p->room || !p->watched[fd]) return watch(p, fd, data);
+  int err = cs_fd_dup(fd, &copy);
+  if (err != 0) return err;
+  err = watch(p, copy, data);
+  if (err != 0) {
+    cs_fd_close(copy);
+    return err;
+  }
+  *slot = (unsigned)copy + 1;
   return 0;
 }
 
 static void kq_remove(cs_poller *p, int fd, unsigned slot) {
   struct kevent change[2];
-  (void)slot;
-  EV_SET(&change[0], (uintptr_t)fd, EVFILT_READ, EV_DELETE, 0, 0, NULL);
-  EV_SET(&change[1], (uintptr_t)fd, EVFILT_WRITE, EV_DELETE, 0, 0, NULL);
-  kevent(p->fd, &change[0], 1, NULL, 0, NULL);
-  kevent(p->fd, &change[1], 1, NULL, 0, NULL);
+  int watched = slot == 0 ? fd : (int)slot - 1;
+  EV_SET(&change[0], (uintptr_t)watched, EVFILT_READ, EV_DELETE, 0, 0, NULL);
+  EV_SET(&change[1], (uintptr_t)watched, EVFILT_WRITE, EV_DELETE, 0, 0, NULL);
+  kevent(p->fd, change, 2, NULL, 0, NULL); /* a failure means that it is not there */
+  p->watched[watched] = false;
+  if (slot != 0) cs_fd_close(watched);
 }
 
-/* kevent(2) takes no signal mask: a signal in the gap is answered a second late at the most. */
+static unsigned ready_for(const struct kevent *e) {
+  if (e->filter == EVFILT_WRITE) return CS_WRITE;
+  /* Who writes to a pipe that nobody reads any more is told so too. */
+  return e->flags & EV_EOF ? CS_READ | CS_WRITE | CS_HANGUP : CS_READ;
+}
+
+/* kevent(2) takes no signal mask. A signal just before the sleep goes unnoticed by it, so none
+   lasts more than a second (and no system refuses the time). */
 static int kq_wait(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *events, unsigned max,
                    unsigned *n) {
-  if (mask != NULL) {
-    pthread_sigmask(SIG_SETMASK, mask, NULL);
-    if (left > 1000000000) left = 1000000000;
-  }
+  sigset_t before;
+  if (left > 1000000000) left = 1000000000;
   struct timespec t = {.tv_sec = (time_t)(left / 1000000000), .tv_nsec = left % 1000000000};
-  int got = kevent(p->fd, NULL, 0, p->events, max < BATCH ? (int)max : BATCH,
-                   left == CS_FOREVER ? NULL : &t);
+  if (mask != NULL) pthread_sigmask(SIG_SETMASK, mask, &before);
+  int got = kevent(p->fd, NULL, 0, p->events, max < BATCH ? (int)max : BATCH, &t);
+  int err = errno;
+  if (mask != NULL) pthread_sigmask(SIG_SETMASK, &before, NULL);
   *n = 0;
-  if (got < 0) return errno;
+  if (got < 0) return err;
   for (int i = 0; i < got; i++) {
-    const struct kevent *e = &p->events[i];
-    unsigned ready = e->filter == EVFILT_WRITE ? CS_WRITE : CS_READ;
-    if (e->flags & EV_EOF) ready |= CS_HANGUP;
-    events[i].data = e->udata;
-    events[i].ready = ready;
+    events[i].data = p->events[i].udata;
+    events[i].ready = ready_for(&p->events[i]);
   }
   *n = (unsigned)got;
   return 0;
@@ -94,29 +136,33 @@ const cs_poller_ops cs_poller_kqueue = {
 };
 
 #if !CS_HAVE_EPOLL
+
+static int join(int joined, const struct pollfd *p) {
+  struct kevent change;
+  /* There is no filter for POLLPRI on every system; EVFILT_READ would report all that is there. */
+  if ((p->events & (POLLIN | POLLPRI)) == POLLPRI) return ENOSYS;
+  EV_SET(&change, (uintptr_t)p->fd, EVFILT_READ, EV_ADD, 0, 0, NULL);
+  if ((p->events & POLLIN) && kevent(joined, &change, 1, NULL, 0, NULL) != 0) return errno;
+  EV_SET(&change, (uintptr_t)p->fd, EVFILT_WRITE, EV_ADD, 0, 0, NULL);
+  if ((p->events & POLLOUT) && kevent(joined, &change, 1, NULL, 0, NULL) != 0) return errno;
+  return 0;
+}
+
 int cs_poller_join(const struct pollfd *fds, unsigned nfds, int *fd) {
+  if (!CS_HAVE_KQUEUE_POLL) return ENOSYS;
   int joined = kqueue();
   if (joined < 0) return errno;
   int err = cs_fd_set_inheritable(joined, false);
-  for (unsigned i = 0; i < nfds && err == 0; i++) {
-    struct kevent change;
-    if (fds[i].fd < 0) continue;
-    if (fds[i].events & (POLLIN | POLLPRI)) {
-      EV_SET(&change, (uintptr_t)fds[i].fd, EVFILT_READ, EV_ADD, 0, 0, NULL);
-      if (kevent(joined, &change, 1, NULL, 0, NULL) != 0) err = errno;
-    }
-    if (err == 0 && (fds[i].events & POLLOUT)) {
-      EV_SET(&change, (uintptr_t)fds[i].fd, EVFILT_WRITE, EV_ADD, 0, 0, NULL);
-      if (kevent(joined, &change, 1, NULL, 0, NULL) != 0) err = errno;
-    }
-  }
+  for (unsigned i = 0; i < nfds && err == 0; i++)
+    if (fds[i].fd >= 0) err = join(joined, &fds[i]);
   if (err != 0) {
     cs_fd_close(joined);
-    return err;
+    return err == EBADF || err == ENOMEM ? err : ENOSYS; /* poll(2) knows more kinds of things */
   }
   *fd = joined;
   return 0;
 }
+
 #endif
 
 #endif

@@ -18,7 +18,8 @@ static int po_make(cs_poller **p) {
   return *p == NULL ? ENOMEM : 0;
 }
 
-static void po_free(cs_poller *p) {
+static void po_free(cs_poller *p, bool forked) {
+  (void)forked;
   free(p->fds);
   free(p->entries);
   free(p);
@@ -71,14 +72,19 @@ static void po_remove(cs_poller *p, int fd, unsigned slot) {
 
 static int po_wait(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *events, unsigned max,
                    unsigned *n) {
-  struct timespec t = {.tv_sec = (time_t)(left / 1000000000), .tv_nsec = left % 1000000000};
   *n = 0;
 #if CS_HAVE_PPOLL
+  struct timespec t = {.tv_sec = (time_t)(left / 1000000000), .tv_nsec = left % 1000000000};
   int got = ppoll(p->fds, p->count, left == CS_FOREVER ? NULL : &t, mask);
 #else
-  int64_t ms = (int64_t)t.tv_sec * 1000 + (t.tv_nsec + 999999) / 1000000;
-  if (mask != NULL) pthread_sigmask(SIG_SETMASK, mask, NULL);
-  int got = poll(p->fds, p->count, left == CS_FOREVER ? -1 : ms > INT_MAX ? INT_MAX : (int)ms);
+  /* A signal just before the sleep goes unnoticed by it, so none lasts more than a second. */
+  sigset_t before;
+  int64_t ms = left > 1000000000 ? 1000 : (left + 999999) / 1000000;
+  if (mask != NULL) pthread_sigmask(SIG_SETMASK, mask, &before);
+  int got = poll(p->fds, (nfds_t)p->count, (int)ms);
+  int err = errno;
+  if (mask != NULL) pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = err;
 #endif
   if (got < 0) return errno;
   for (unsigned i = 0; i < p->count && got > 0 && *n < max; i++) {

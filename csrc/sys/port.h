@@ -71,8 +71,16 @@
 #define CS_HAVE_KQUEUE 1
 #define CS_HAVE_SA_LEN 1 /* struct sockaddr begins with its own length */
 #else
+#ifndef CS_HAVE_KQUEUE /* by libkqueue: make KQUEUE=1 */
 #define CS_HAVE_KQUEUE 0
+#endif
 #define CS_HAVE_SA_LEN 0
+#endif
+
+#if defined(__linux__)
+#define CS_HAVE_KQUEUE_POLL 0 /* libkqueue's descriptor is one end of a pipe */
+#else
+#define CS_HAVE_KQUEUE_POLL CS_HAVE_KQUEUE /* poll(2) tells when a kqueue has events */
 #endif
 
 #if defined(__has_include)

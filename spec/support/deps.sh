@@ -17,6 +17,7 @@ have() {
     headers) test -n "${LUA_CFLAGS:-}" ;;
     busted) lua_finds busted.runner ;;
     services) test -e /etc/services ;;
+    libkqueue) pkg-config --exists libkqueue 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -42,11 +43,13 @@ package() {
     apt:ldoc) echo lua-ldoc ;;
     apt:services) echo netbase ;;
     apt:gnuplot) echo gnuplot-nox ;;
+    apt:libkqueue) echo libkqueue-dev pkg-config ;;
     apt:*) echo "$1" ;;
     *:busted | *:luacheck | *:ldoc) echo rock "$1" ;;
     *:cc) echo gcc ;;
     dnf:services) echo setup ;;
     dnf:headers) echo lua-devel ;;
+    dnf:libkqueue) echo libkqueue-devel pkgconf-pkg-config ;;
     dnf:clang-format) echo clang-tools-extra ;;
     apk:services) echo alpine-baselayout-data ;;
     apk:lua) echo lua5.4 ;;

@@ -69,6 +69,13 @@ describe("deps.sh", function()
       tree.read(dir .. "/log"))
   end)
 
+  it("knows a library's package, and what is needed to find it", function()
+    program("apt-get", "exit 0")
+    program("id", "echo 0")
+    local _, out = deps({ "libkqueue" }, {})
+    assert.equal("installing: libkqueue-dev pkg-config\n", out)
+  end)
+
   it("shows what apt says when it fails", function()
     program("apt-get", "echo $1: no such package >&2; exit 100")
     program("id", "echo 0")
