@@ -58,6 +58,7 @@ void cs_open_constants(lua_State *L) {
   set_all(L, cs_constants_ioctl);
   set_all(L, cs_constants_linux);
   set_all(L, cs_constants_can);
+  set_all(L, cs_constants_kqueue);
   set_errnos(L);
   lua_pushboolean(L, 1);
   lua_setfield(

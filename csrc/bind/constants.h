@@ -31,6 +31,7 @@ extern const cs_family cs_constants_transport[];
 extern const cs_family cs_constants_ioctl[];
 extern const cs_family cs_constants_linux[];
 extern const cs_family cs_constants_can[];
+extern const cs_family cs_constants_kqueue[];
 extern const cs_family cs_constants_errno[];
 
 #endif

@@ -26,6 +26,8 @@ void cs_open_stream_write(lua_State *L);
 void cs_open_select(lua_State *L);
 void cs_open_poll(lua_State *L);
 void cs_open_epoll(lua_State *L);
+void cs_open_kqueue(lua_State *L);
+void cs_open_kevent(lua_State *L);
 void cs_open_loop(lua_State *L);
 void cs_open_task(lua_State *L);
 void cs_open_inner(lua_State *L);

@@ -394,6 +394,7 @@ describe("the end of the state", function()
       function() csock.select({ a, b }, {}, {}) end,
       function() local p = csock.poll() p:register(a) p:poll() end,
       function() local p = csock.epoll() p:register(a) p:poll() end,
+      function() if csock.kqueue then csock.kqueue():control({ csock.kevent(a) }, 1) end end,
       function() csock.create_server{"127.0.0.1", 0}:accept() end,
       function() csock.getaddrinfo("never.slow", 80) end,
       function() csock.create_connection{"never.slow", 80} end,

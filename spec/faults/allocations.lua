@@ -512,6 +512,17 @@ return {
       assert(p:close())
     end,
   },
+  ["kqueue"] = {
+    prepare = pair,
+    run = function(csock, a, b)
+      if not csock.kqueue then return end
+      local kq = assert(csock.kqueue())
+      local change = assert(csock.kevent(a, csock.KQ_FILTER_WRITE))
+      local events = assert(kq:control({ change, csock.kevent(b) }, 2, 0))
+      assert(#events == 1 and tostring(events[1]) ~= "")
+      assert(kq:close())
+    end,
+  },
 
   -- streams --------------------------------------------------------------------------------------
 

@@ -265,6 +265,14 @@ if csock.epoll then
   end, function(a, events) return events and events[1] and events[1][1] == a:fileno() end)
 end
 
+if csock.kqueue then
+  choosing("kqueue:control", function(a)
+    local kq = keep(csock.kqueue())
+    kq:control({ csock.kevent(a) }, 0)
+    return function(timeout) return kq:control(nil, 1, timeout) end, function() kq:close() end
+  end, function(a, events) return events and events[1] and events[1].ident == a:fileno() end)
+end
+
 -- Waits that are not for descriptors.
 local function parking(name, prepare)
   rows[#rows + 1] = { name = name, make = function()
