@@ -334,7 +334,10 @@ local function write_page(file, page)
   end
   for _, object in ipairs(page.types) do
     write_item(file, assert(object.about, "nothing says what a " .. object.name .. " is"), "@type " .. object.name)
-    for _, item in ipairs(object.items) do write_item(file, item, "@function " .. item.name) end
+    for _, item in ipairs(object.items) do
+      local name = item.kind == "field" and item.name:match ":(.*)" or item.name
+      write_item(file, item, "@" .. item.kind .. " " .. name)
+    end
   end
 end
 

@@ -101,8 +101,11 @@ describe("the manual", function()
           wrong[#wrong + 1] = "no object: " .. name
         end
         if object ~= nil then
-          for method in pairs(documented) do
-            if not method:find "^__" and object[method] == nil then wrong[#wrong + 1] = name .. ":" .. method end
+          for method, item in pairs(documented) do
+            local optional = item.kind == "field" and table.concat(item.text, " "):find "%f[%a]nil%f[%A]"
+            if not optional and not method:find "^__" and object[method] == nil then
+              wrong[#wrong + 1] = name .. ":" .. method
+            end
           end
           local methods = getmetatable(object).__index
           if type(methods) == "table" then
@@ -141,6 +144,15 @@ describe("the manual", function()
     for name, item in pairs(pages["csock.loop"]) do
       if item.kind then assert.is_not_nil(csock.loop[name], name) end
     end
+  end)
+
+  it("has fields, which are no functions, with their classes", function()
+    local dir = assert(posix.mkdtemp())
+    manual.write(dir)
+    local text = assert(io.open(dir .. "/csock.socketserver.lua")):read "a"
+    local forking = text:match "@type forkingmixin\n.-@type"
+    assert.matches("300 seconds[^\n]*\n%-%- @field timeout\n", forking)
+    assert.is_nil(text:find "@function[^\n]*max_children")
   end)
 
   it("is what LDoc takes without a warning", function()

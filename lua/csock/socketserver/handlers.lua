@@ -44,18 +44,18 @@ function BaseRequestHandler.finish() end
 local StreamRequestHandler = class("StreamRequestHandler", BaseRequestHandler)
 
 --- The connection's timeout in seconds; nil (the default): none.
--- @field StreamRequestHandler.timeout
+-- @field streamrequesthandler:timeout
 
 --- `rfile`'s buffering, as for `makefile`: -1.
--- @field StreamRequestHandler.rbufsize
+-- @field streamrequesthandler:rbufsize
 StreamRequestHandler.rbufsize = -1
 
 --- `wfile`'s: 0, so that each `write` is sent at once.
--- @field StreamRequestHandler.wbufsize
+-- @field streamrequesthandler:wbufsize
 StreamRequestHandler.wbufsize = 0
 
 --- Whether small pieces are sent without waiting for the answer to earlier ones (`TCP_NODELAY`): false.
--- @field StreamRequestHandler.disable_nagle_algorithm
+-- @field streamrequesthandler:disable_nagle_algorithm
 StreamRequestHandler.disable_nagle_algorithm = false
 
 local function close_streams(self)

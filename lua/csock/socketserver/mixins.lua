@@ -14,16 +14,16 @@ local link = require "csock.socketserver.link"
 local ThreadingMixIn = class("ThreadingMixIn")
 
 --- Whether the loop may end before the tasks have, and `server_close` does not wait for them: false.
--- @field ThreadingMixIn.daemon_threads
+-- @field threadingmixin:daemon_threads
 ThreadingMixIn.daemon_threads = false
 
 --- Whether `server_close` waits for the tasks: true.
--- @field ThreadingMixIn.block_on_close
+-- @field threadingmixin:block_on_close
 ThreadingMixIn.block_on_close = true
 
 --- How many requests are seen to at once; the others wait until one has ended. nil (the default): no limit. (csock's
 -- own.)
--- @field ThreadingMixIn.max_connections
+-- @field threadingmixin:max_connections
 
 -- The tasks, and how many there are.
 local function tasks_of(self)
@@ -105,18 +105,18 @@ end
 local ForkingMixIn = class("ForkingMixIn")
 
 --- 300 seconds: see `BaseServer.timeout`.
--- @field ForkingMixIn.timeout
+-- @field forkingmixin:timeout
 ForkingMixIn.timeout = 300
 
 --- The processes: their ids are the keys; nil before the first.
--- @field ForkingMixIn.active_children
+-- @field forkingmixin:active_children
 
 --- How many there may be at once, 40; further requests wait until one has ended.
--- @field ForkingMixIn.max_children
+-- @field forkingmixin:max_children
 ForkingMixIn.max_children = 40
 
 --- Whether `server_close` waits for the processes: true.
--- @field ForkingMixIn.block_on_close
+-- @field forkingmixin:block_on_close
 ForkingMixIn.block_on_close = true
 
 function ForkingMixIn:_is_full()

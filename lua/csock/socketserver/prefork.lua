@@ -29,22 +29,22 @@ local SPREAD = csock.SO_REUSEPORT_LB or csock.SO_ATTACH_REUSEPORT_CBPF and csock
 local PreforkMixIn = class("PreforkMixIn")
 
 --- How many workers there are; nil (the default): one for each processor.
--- @field PreforkMixIn.workers
+-- @field preforkmixin:workers
 
 --- How many seconds a worker has to finish what it is doing when it is to end: 10.
--- @field PreforkMixIn.drain_timeout
+-- @field preforkmixin:drain_timeout
 PreforkMixIn.drain_timeout = 10
 
 --- Whether each worker is to have a listening socket of its own where that is possible: true.
--- @field PreforkMixIn.own_listeners
+-- @field preforkmixin:own_listeners
 PreforkMixIn.own_listeners = true
 
 --- Whether SIGTERM and SIGHUP are acted upon: true.
--- @field PreforkMixIn.handle_signals
+-- @field preforkmixin:handle_signals
 PreforkMixIn.handle_signals = true
 
---- The workers: process id -> number (1 ... `workers`).
--- @field PreforkMixIn.active_workers
+--- The workers of an object: process id -> number (1 ... `workers`). The class's is nil.
+-- @field preforkmixin:active_workers
 
 function PreforkMixIn:__init(...)
   self.active_workers = {}

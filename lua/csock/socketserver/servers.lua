@@ -25,13 +25,15 @@ local function is_error(value) return type(value) == "userdata" and value.errno 
 --   in every case;
 -- - `service_actions` after each, in `serve_forever`; `handle_timeout`, in `handle_request`.
 --
+-- It has `server_address`, `RequestHandlerClass` and, but for those that have none, `socket`.
+--
 -- Source: Python's `socketserver.BaseServer`.
 -- @type baseserver
 local BaseServer = class("BaseServer")
 
 --- How many seconds `handle_request` waits for a request before it calls `handle_timeout`; nil (the default):
 -- as long as it takes.
--- @field BaseServer.timeout
+-- @field baseserver:timeout
 
 --- Made by calling the class.
 -- @param server_address where it serves
@@ -267,29 +269,31 @@ end
 
 -- TCP ---------------------------------------------------------------------------------------------
 
---- A server on a stream socket. A request is a connection.
+--- A server on a stream socket. A request is a connection. `UnixStreamServer` is the same at a path: it replaces a
+-- socket that a dead server has left there, but none at which somebody answers, and takes its own away when it is
+-- closed.
 -- Source: Python's `socketserver.TCPServer`.
 -- @type tcpserver
 local TCPServer = class("TCPServer", BaseServer)
 
 --- `AF_INET`; a class or an object may have another one.
--- @field TCPServer.address_family
+-- @field tcpserver:address_family
 TCPServer.address_family = csock.AF_INET
 
 --- `SOCK_STREAM`.
--- @field TCPServer.socket_type
+-- @field tcpserver:socket_type
 TCPServer.socket_type = csock.SOCK_STREAM
 
 --- How many connections may wait to be accepted: 5.
--- @field TCPServer.request_queue_size
+-- @field tcpserver:request_queue_size
 TCPServer.request_queue_size = 5
 
 --- Whether the server can be started again at once on the port that it has had (`SO_REUSEADDR`): false.
--- @field TCPServer.allow_reuse_address
+-- @field tcpserver:allow_reuse_address
 TCPServer.allow_reuse_address = false
 
 --- Whether several servers may have the port (`SO_REUSEPORT`): false.
--- @field TCPServer.allow_reuse_port
+-- @field tcpserver:allow_reuse_port
 TCPServer.allow_reuse_port = false
 
 local function has_messages(kind) return kind == csock.SOCK_DGRAM end
@@ -412,7 +416,8 @@ function TCPServer.close_request(_, request) request:close() end
 
 -- UDP ---------------------------------------------------------------------------------------------
 
---- A server on a datagram socket. A request is `{data, socket}`.
+--- A server on a datagram socket. A request is `{data, socket}`. `UnixDatagramServer` is the same at a path, of which
+-- it takes care as `UnixStreamServer` does.
 -- Source: Python's `socketserver.UDPServer`.
 -- @type udpserver
 local UDPServer = class("UDPServer", TCPServer)
@@ -420,7 +425,7 @@ local UDPServer = class("UDPServer", TCPServer)
 UDPServer.socket_type = csock.SOCK_DGRAM
 
 --- The most bytes of a datagram that are received: 8192.
--- @field UDPServer.max_packet_size
+-- @field udpserver:max_packet_size
 UDPServer.max_packet_size = 8192
 
 --- Does nothing: there are no connections.
