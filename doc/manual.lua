@@ -47,6 +47,11 @@ M.modules = {
   { name = "csock.reactor.transport", sections = { { "Functions", "transport" } } },
   { name = "csock.reactor.reason", sections = { { "Functions", "reason" } } },
   { name = "csock.protocol", sections = { { "Protocols", "protocol" }, { "Receivers", "receivers" } } },
+  {
+    name = "csock.asyncore",
+    sections = { { "Functions", "asyncore", "polling", "errors" }, { "Channels", "dispatcher", "files" } },
+  },
+  { name = "csock.asynchat", sections = { { "Functions", "asynchat" } } },
   { name = "csock.serve", sections = { { "Serving", "serve" } } },
 }
 

@@ -172,8 +172,8 @@ function example.wait(socket)
   end
 end
 
--- Calls a function when somebody types Ctrl-D while the loop runs.
-local function at_end_of_input(f)
+--- Calls a function when somebody types Ctrl-D while the loop runs.
+function example.at_end_of_input(f)
   if not example.keyboard() then return end
   csock.spawn(function()
     while true do
@@ -189,13 +189,13 @@ end
 
 --- Runs the loop, for servers that consist of tasks. Ctrl-D ends it, and Ctrl-C the program.
 function example.run_loop()
-  at_end_of_input(csock.loop.stop)
+  example.at_end_of_input(csock.loop.stop)
   assert(csock.run())
 end
 
 --- Serves with a server of csock.socketserver. Ctrl-D ends it, and Ctrl-C the program.
 function example.serve(server)
-  at_end_of_input(function() server:shutdown() end)
+  example.at_end_of_input(function() server:shutdown() end)
   assert(server:serve_forever())
 end
 

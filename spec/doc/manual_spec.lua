@@ -53,7 +53,9 @@ local function objects()
   for name, value in pairs(require "csock.socketserver") do
     if type(value) == "table" then list[name:lower()] = value end
   end
-  for _, name in ipairs { "protocol", "reactor.transport", "reactor.port", "reactor.connector", "reactor.turns" } do
+  for _, name in ipairs {
+    "protocol", "reactor.transport", "reactor.port", "reactor.connector", "reactor.turns", "asyncore", "asynchat",
+  } do
     for class_name, value in pairs(require("csock." .. name)) do
       if type(value) == "table" then list[class_name:lower()] = value end
     end

@@ -7,7 +7,7 @@ local servers = {
   "echo_stream_server", "echo_dgram_server", "command_server", "daytime_server", "chat_server",
   "chat_rooms", "sleep_server", "name_server",
   "tsTservSS", "tsTservSS_async", "tsTservSS_async --fork", "tsTservSS_persist", "thanks_ss", "thanks_forking",
-  "thanks_threading", "hello_ss", "echo_threading",
+  "thanks_threading", "hello_ss", "echo_threading", "async_echo", "async_chat",
   "safe_send --receive", "chat_half --listen", "chat_full --listen",
 }
 
@@ -106,6 +106,7 @@ describe("examples:", function()
   for _, command in ipairs {
     "tsTserv", "tsUserv", "select_server", "poll_server", "chat_server", "chat_rooms", "sleep_server",
     "name_server", "tsTservSS", "tsTservSS_async", "tsTservSS_persist", "thanks_forking", "echo_threading",
+    "async_echo", "async_chat",
   } do
     it(command .. " ends on Ctrl-D at a terminal with status 0", function()
       local program = example.start_at_terminal(command, "127.0.0.1", "0")
@@ -118,7 +119,7 @@ describe("examples:", function()
   for _, command in ipairs {
     "tsTserv", "tsTserv_safe", "select_server", "poll_server", "echo_stream_server",
     "command_server", "chat_server", "chat_rooms", "sleep_server", "tsTservSS", "tsTservSS_async",
-    "tsTservSS_persist",
+    "tsTservSS_persist", "async_echo", "async_chat",
   } do
     it(command .. " has closed every socket when Ctrl-C ends it with a client connected", function()
       local server = example.start_with_warnings(command, "127.0.0.1", "0")
@@ -183,7 +184,9 @@ describe("examples:", function()
     end)
   end
 
-  for _, command in ipairs { "select_server", "poll_server", "chat_server", "chat_rooms", "sleep_server" } do
+  for _, command in ipairs {
+    "select_server", "poll_server", "chat_server", "chat_rooms", "sleep_server", "async_echo", "async_chat",
+  } do
     it(command .. " outlives a time without descriptors, and serves who waited", function()
       local server = example.start_with_descriptors(10, command, "127.0.0.1", "0")
       local port = server:expect("listening on port (%d+)\n")

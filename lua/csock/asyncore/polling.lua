@@ -1,0 +1,230 @@
+--- Whom the channels of a map wait for, and who is told of it.
+-- @module csock.asyncore
+local csock = require "csock"
+local errors = require "csock.asyncore.errors"
+
+local guarded, loop = errors.guarded, csock.loop
+
+local PATIENCE = 0.1 -- seconds until the next look when descriptors have run out
+local TIMEOUT = 30 -- Python's
+
+local M = {}
+
+--- The channels that are open, by descriptor: where a dispatcher enters itself when it is given no other map.
+-- Source: Python's `asyncore.socket_map`.
+-- @field socket_map
+M.socket_map = {}
+
+-- Events ------------------------------------------------------------------------------------------
+
+--- Tells a channel that it is readable: calls `handle_read_event`, and `handle_error` when that raises an error.
+-- Source: Python's `asyncore.read`.
+-- @tparam dispatcher channel
+function M.read(channel) guarded(channel, channel.handle_read_event) end
+
+--- Tells a channel that it is writable: calls `handle_write_event`, and `handle_error` when that raises an error.
+-- Source: Python's `asyncore.write`.
+-- @tparam dispatcher channel
+function M.write(channel) guarded(channel, channel.handle_write_event) end
+
+local function urgent(channel) guarded(channel, channel.handle_expt_event) end
+
+--- Tells a channel of all that poll(2) says of it.
+-- Source: Python's `asyncore.readwrite`.
+-- @tparam dispatcher channel
+-- @tparam int flags `POLL*`
+function M.readwrite(channel, flags)
+  if flags & csock.POLLIN ~= 0 then M.read(channel) end
+  if flags & csock.POLLOUT ~= 0 then M.write(channel) end
+  if flags & csock.POLLPRI ~= 0 then urgent(channel) end
+  if flags & (csock.POLLHUP | csock.POLLERR | csock.POLLNVAL) ~= 0 then guarded(channel, channel.handle_close) end
+end
+
+-- Waiting -----------------------------------------------------------------------------------------
+
+local waiting = setmetatable({}, { __mode = "k" }) -- map -> the task that waits for its channels
+
+--- Has a `loop` that waits in another task ask the channels again what they wait for. Channels that are added, closed,
+-- or given something to send see to it themselves; it is for a `readable` or a `writable` that goes by something else.
+-- csock's own.
+-- @tparam[opt=socket_map] table map
+function M.wake(map)
+  local task = waiting[map or M.socket_map]
+  if task then task:cancel() end
+end
+
+-- Waits in a task of its own, so that `wake` can end it. Gives what select gives.
+local function wait(map, ...)
+  if waiting[map] then error("another task waits for the channels of this map", 0) end
+  local task <close> = loop.spawn(csock.select, ...):watch()
+  local _ <close> = loop.guard(function() waiting[map] = nil end)
+  waiting[map] = task
+  local readers, writers, others = task:join()
+  if task:status() == "cancelled" then return {}, {}, {} end
+  if task:status() == "failed" then error(writers, 0) end
+  return readers, writers, others
+end
+
+-- In Lua 0 is as good as true; Python's programs give the length of a buffer.
+local function is_true(value) return value and value ~= 0 and value ~= "" end
+
+local function wishes(channel)
+  local readable, writable = is_true(channel:readable()), is_true(channel:writable())
+  local is_flowing = channel._is_flowing -- what a channel is told depends on what its peer takes
+  return readable and (not is_flowing or is_flowing(channel)), writable and not channel.accepting
+end
+
+-- For how long a listening channel asks for nothing, because descriptors have run out; nil when it does.
+local function rest_of(channel)
+  local rest = channel.resting and channel.resting - loop.now()
+  if rest and rest > 0 then return rest end
+  channel.resting = nil
+end
+
+-- Asks all channels what they wait for. Gives lists for select, the time to wait, and whose socket is whose.
+local function ask(map, timeout)
+  local fds, readers, writers, others, fd_of, channel_of = {}, {}, {}, {}, {}, {}
+  for fd in pairs(map) do fds[#fds + 1] = fd end
+  for _, fd in ipairs(fds) do
+    local channel = map[fd] -- unless another one has closed it
+    local rest = channel and channel.accepting and rest_of(channel)
+    if rest then
+      timeout = timeout and math.min(timeout, rest) or rest
+    elseif channel then
+      local ok, readable, writable = guarded(channel, wishes)
+      if ok and (readable or writable) and map[fd] == channel then
+        local source = channel.socket or fd
+        fd_of[source], channel_of[source] = fd, channel
+        if readable then readers[#readers + 1] = source end
+        if writable then writers[#writers + 1] = source end
+        others[#others + 1] = source
+      end
+    end
+  end
+  return readers, writers, others, timeout, fd_of, channel_of
+end
+
+-- A channel whose socket somebody has closed. It leaves the map, whatever it does about it.
+local function lose(map, fd, channel)
+  guarded(channel, channel.handle_close)
+  if map[fd] == channel then map[fd] = nil end
+end
+
+-- One turn: true, or nil, err, errno.
+local function turn(timeout, map)
+  if next(map) == nil then return true end
+  local rlist, wlist, xlist, time, fd_of, channel_of = ask(map, timeout)
+  local readers, writers, others = wait(map, rlist, wlist, xlist, time)
+  if not readers then
+    local err = writers
+    local channel = channel_of[err.address]
+    if channel then
+      lose(map, fd_of[err.address], channel)
+    elseif loop.exhausted(err) then -- to wait costs a descriptor
+      csock.sleep(math.min(PATIENCE, time or PATIENCE))
+    else
+      return nil, err, others
+    end
+    return true
+  end
+  local function tell(sources, event)
+    for _, source in ipairs(sources) do
+      local channel = channel_of[source]
+      if map[fd_of[source]] == channel then event(channel) end -- it is open still
+    end
+  end
+  tell(readers, M.read)
+  tell(writers, M.write)
+  tell(others, urgent)
+  return true
+end
+
+local function check_seconds(seconds, call, default)
+  if seconds == nil then return default end
+  if type(seconds) ~= "number" or seconds ~= seconds then
+    error(("bad argument #1 to '%s' (seconds expected)"):format(call), 3)
+  end
+  if seconds < math.huge then return math.max(seconds, 0) end
+end
+
+--- One turn: asks each channel of the map whether it is `readable` or `writable`, waits until one of them is, and
+-- calls the handlers of all that are.
+-- Source: Python's `asyncore.poll`; `poll2` and `poll3` are the same here, since descriptors may have any number.
+-- @tparam[opt=0] number timeout seconds; `math.huge`: as long as it takes
+-- @tparam[opt=socket_map] table map
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+-- @raise `ExitNow`, and what `handle_error` raises
+function M.poll(timeout, map)
+  return loop.in_task(turn, check_seconds(timeout, "poll", 0), map or M.socket_map)
+end
+
+--- The same as `poll`.
+-- @function poll2
+M.poll2 = M.poll
+
+--- The same as `poll`.
+-- @function poll3
+M.poll3 = M.poll
+
+local function run(timeout, map, count)
+  while next(map) ~= nil and count > 0 do
+    local ok, err, errno = turn(timeout, map)
+    if not ok then return nil, err, errno end
+    count = count - 1
+  end
+  return true
+end
+
+local function check(value, kind, name)
+  if value ~= nil and type(value) ~= kind then
+    error(("bad argument '%s' to 'loop' (%s expected, got %s)"):format(name, kind, type(value)), 3)
+  end
+end
+
+--- Serves the channels of a map until none is left. Its arguments may also be the fields of a table:
+-- `asyncore.loop { timeout = 1, count = 10 }`.
+--
+-- It may be called in a task, beside others, or outside of tasks, which then run meanwhile. Handlers run in the
+-- task that calls it, one after the other. A map has one `loop` at a time.
+-- Source: Python's `asyncore.loop`.
+-- @tparam[opt=30] number timeout after how many seconds the channels are asked again at the latest what they wait for;
+-- `math.huge`: when something happens
+-- @tparam[opt] boolean use_poll makes no difference
+-- @tparam[opt=socket_map] table map
+-- @tparam[opt] int count how many turns to make; nil: until no channel is left
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+-- @raise `ExitNow`, and what `handle_error` raises
+function M.loop(timeout, use_poll, map, count)
+  if type(timeout) == "table" then
+    timeout, use_poll, map, count = timeout.timeout, timeout.use_poll, timeout.map, timeout.count
+  end
+  check(use_poll, "boolean", "use_poll")
+  check(map, "table", "map")
+  check(count, "number", "count")
+  return loop.in_task(run, check_seconds(timeout, "loop", TIMEOUT), map or M.socket_map, count or math.huge)
+end
+
+--- Closes all channels of a map.
+-- Source: Python's `asyncore.close_all`.
+-- @tparam[opt=socket_map] table map
+-- @tparam[opt] boolean ignore_all whether to go on when the `close` of one raises an error
+-- @raise that error, otherwise; and `ExitNow`
+function M.close_all(map, ignore_all)
+  map = map or M.socket_map
+  local channels = {}
+  for _, channel in pairs(map) do channels[#channels + 1] = channel end
+  for _, channel in ipairs(channels) do
+    local ok, err = pcall(channel.close, channel)
+    if not ok and (not ignore_all or errors.ends_the_loop(err)) then error(err, 0) end
+  end
+  for fd in pairs(map) do map[fd] = nil end
+  M.wake(map)
+end
+
+return M
