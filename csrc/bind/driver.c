@@ -32,6 +32,10 @@ static int resumed(lua_State *L, int status, lua_KContext context);
 /* Suspends the task until what the attempt asked for has come. */
 static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again) {
   if (*loop->here == 0) cs_loop_renew(L, loop);
+  if (L != loop->innermost && cs_main_thread(L) == L) { /* a finalizer: the task closes the state */
+    loop->current = NULL;
+    return cs_drive(L, op);
+  }
   cs_task *task = cs_loop_task(L, loop, op->call);
   if (task == NULL) return end_with(L, op, ECANCELED);
   if (op != &task->op) task->op = *op;

@@ -6,11 +6,13 @@
 /* --- in the poller --- */
 
 int cs_loop_watch(cs_loop *loop, cs_handle *h) {
+  if (loop->poller == NULL) return ECANCELED; /* the state is being closed */
   if (!(h->flags & CS_H_NONBLOCK)) {
     int err = cs_fd_set_nonblock(h->fd, true);
     if (err != 0) return err;
     h->flags |= CS_H_NONBLOCK;
   }
+  if (h->flags & CS_H_WATCHED) loop->ops->remove(NULL, h->fd, h->slot); /* before a fork */
   int err = loop->ops->add(loop->poller, h->fd, h, &h->slot);
   h->next = NULL;
   h->flags &= ~(CS_H_LOOP | CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
@@ -22,15 +24,15 @@ void cs_loop_forget(cs_loop *loop, cs_handle *h) {
   cs_hub_forget(loop, h);
   /* A child that has not noticed yet would take the parent's descriptor out of the parent's poller.
    */
-  if (loop->poller != NULL && *loop->here != 0 && cs_watched(loop, h))
-    loop->ops->remove(loop->poller, h->fd, h->slot);
+  bool ours = loop->poller != NULL && *loop->here != 0 && cs_watched(loop, h);
+  if (h->flags & CS_H_WATCHED) loop->ops->remove(ours ? loop->poller : NULL, h->fd, h->slot);
   h->flags &= ~(CS_H_LOOP | CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
   for (unsigned i = loop->next; i < loop->count; i++) /* reported already, not yet dispatched */
     if (loop->events[i].data == h) loop->events[i].data = NULL;
 }
 
 void cs_loop_tell(cs_loop *loop, cs_handle *h) {
-  if (loop->ops->want == NULL) return;
+  if (loop->ops->want == NULL || loop->poller == NULL) return;
   loop->ops->want(loop->poller, h->slot,
                   cs_hub_wants(h) | (h->readers.last != NULL ? CS_READ : 0) |
                       (h->writers.last != NULL ? CS_WRITE : 0));

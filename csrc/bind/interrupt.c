@@ -13,7 +13,7 @@ static int nothing(lua_State *L) {
   return 0;
 }
 
-static lua_State *main_thread(lua_State *L) {
+lua_State *cs_main_thread(lua_State *L) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   lua_State *main = lua_tothread(L, -1);
   lua_pop(L, 1); /* the registry keeps it */
@@ -43,13 +43,13 @@ static void run_hook(lua_State *L, lua_State *owner) {
 }
 
 void cs_check_interrupt(lua_State *L) {
-  lua_State *main = main_thread(L);
+  lua_State *main = cs_main_thread(L);
   if (L != main && lua_gethook(main) != NULL) run_hook(L, main);
   if (lua_gethook(L) != NULL) run_hook(L, L);
 }
 
 bool cs_interrupt_pending(lua_State *L) {
-  return lua_gethook(L) != NULL || lua_gethook(main_thread(L)) != NULL;
+  return lua_gethook(L) != NULL || lua_gethook(cs_main_thread(L)) != NULL;
 }
 
 /* --- sleeping --- */
@@ -86,7 +86,7 @@ static int unanswered(lua_State *const owners[2], lua_Hook answered[2]) {
 }
 
 int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadline) {
-  lua_State *owners[] = {L, main_thread(L)};
+  lua_State *owners[] = {L, cs_main_thread(L)};
   lua_Hook answered[] = {NULL, NULL};
   sigset_t all, mask;
   sigfillset(&all);

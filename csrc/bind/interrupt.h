@@ -6,6 +6,9 @@
 
 #include <poll.h>
 
+/* The state's own thread, which is no coroutine. */
+lua_State *cs_main_thread(lua_State *L);
+
 /* Runs the interpreter's hook if one is set (Ctrl-C): raises what it raises. */
 void cs_check_interrupt(lua_State *L);
 bool cs_interrupt_pending(lua_State *L);

@@ -14,6 +14,7 @@ static const cs_class loop_class = {"csock.loop"};
 
 static const int closing = 1; /* instead of the fork mark, while the state is being closed */
 
+/* The state is being closed: what finalizers still ask for ends with ECANCELED. */
 static int loop_gc(lua_State *L) {
   cs_loop *loop = cs_object_check(L, 1, &loop_class);
   if (loop->poller != NULL) loop->ops->free(loop->poller, *loop->here == 0);
@@ -22,10 +23,22 @@ static int loop_gc(lua_State *L) {
   loop->events = NULL;
   loop->next = loop->count = 0;
   loop->current = NULL; /* the state may be closed from within a task */
+  loop->running = false;
+  loop->watched += CS_H_LOOP & -CS_H_LOOP; /* what is watched is so no more */
+  loop->hub.last = loop->hub.served = NULL;
+  loop->hub.count = loop->hub.turn = 0;
   cs_timers_free(&loop->timers);
   if (loop->here != &closing) cs_forkmark_free(loop->here);
   loop->here = &closing;
   return 0;
+}
+
+/* What a try that failed has made already, the next one finds. 0 or errno. */
+static int make(cs_loop *loop) {
+  if (loop->here == NULL && (loop->here = cs_forkmark_make()) == NULL) return ENOMEM;
+  if (loop->events == NULL && (loop->events = malloc(EVENTS * sizeof *loop->events)) == NULL)
+    return ENOMEM;
+  return loop->ops->make(&loop->poller);
 }
 
 cs_loop *cs_loop_get(lua_State *L) {
@@ -37,24 +50,22 @@ cs_loop *cs_loop_get(lua_State *L) {
   const char *name = getenv("CSOCK_BACKEND");
   const cs_poller_ops *ops = cs_poller_find(name != NULL && *name != '\0' ? name : NULL);
   if (ops == NULL) luaL_error(L, "CSOCK_BACKEND: this system has no '%s'", name);
-  cs_loop *loop = cs_object_new(L, &loop_class, sizeof *loop, 0);
-  loop->state = state;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_class.name);
+  cs_loop *loop = lua_touserdata(L, -1);
+  lua_pop(L, 1); /* the registry keeps it */
   loop->ops = ops;
-  loop->watched = CS_H_WATCHED;
-  cs_turn_init(&loop->ends);
-  int err = (loop->here = cs_forkmark_make()) == NULL ? ENOMEM : ops->make(&loop->poller);
-  if (err == 0 && (loop->events = malloc(EVENTS * sizeof *loop->events)) == NULL) err = ENOMEM;
+  int err = loop->here == &closing ? 0 : make(loop);
   if (err != 0) {
     cs_fail(L, "loop", err);
     lua_pop(L, 1);
     lua_error(L);
   }
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_class.name);
   state->loop = loop;
   return loop;
 }
 
 int cs_loop_forked(lua_State *L, cs_loop *loop) {
+  if (loop->here == &closing) return 0;
   if (loop->poller != NULL) loop->ops->free(loop->poller, true);
   loop->poller = NULL;
   cs_task_drop_all(L, loop);
@@ -235,4 +246,11 @@ int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
 void cs_loop_open(lua_State *L) {
   static const luaL_Reg meta[] = {{"__gc", loop_gc}, {NULL, NULL}};
   cs_class_make(L, &loop_class, NULL, meta);
+  /* The object is there before any finalizer that may ask for it: one that is made while the state
+     is being closed would never be collected. */
+  cs_loop *loop = cs_object_new(L, &loop_class, sizeof *loop, 0);
+  loop->state = cs_state_get(L);
+  loop->watched = CS_H_WATCHED;
+  cs_turn_init(&loop->ends);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_class.name);
 }

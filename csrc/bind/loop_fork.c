@@ -27,12 +27,14 @@ static int process_fork(lua_State *L) {
   sigfillset(&all);
   /* A signal must not be written to the parent's pipe by the child. */
   pthread_sigmask(SIG_SETMASK, &all, &mask);
+  cs_signals_hold();
   pid_t pid = fork();
   int err = errno;
   if (pid == 0) {
     cs_signals_forked(L);
     if (loop != NULL) cs_loop_forked(L, loop);
   }
+  cs_signals_go_on();
   pthread_sigmask(SIG_SETMASK, &mask, NULL);
   if (pid < 0) return cs_fail(L, "fork", err);
   lua_pushinteger(L, pid);

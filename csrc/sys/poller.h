@@ -30,6 +30,7 @@ typedef struct cs_poller_ops {
      EPERM: such a descriptor cannot be watched (a regular file; to kqueue, some devices). */
   int (*add)(cs_poller *p, int fd, void *data, unsigned *slot);
   void (*want)(cs_poller *p, unsigned slot, unsigned directions); /* NULL when edge-triggered */
+  /* `p` NULL: that poller is gone, or is another process's; just what the slot stands for. */
   void (*remove)(cs_poller *p, int fd, unsigned slot);
   /* Up to `max` events into `events`; their number into `*n`. `left` in ns, CS_FOREVER for none; a
      wait of more than a second may end early, with no event. With a `mask`, that is the signal mask

@@ -61,7 +61,8 @@ static int ep_add(cs_poller *p, int fd, void *data, unsigned *slot) {
 static void ep_remove(cs_poller *p, int fd, unsigned slot) {
   struct epoll_event unused = {.events = 0};
   int watched = slot == 0 ? fd : (int)slot - 1;
-  epoll_ctl(p->fd, EPOLL_CTL_DEL, watched, &unused); /* a failure means that it is not there */
+  /* A failure means that it is not there. */
+  if (p != NULL) epoll_ctl(p->fd, EPOLL_CTL_DEL, watched, &unused);
   if (slot != 0) cs_fd_close(watched);
 }
 

@@ -92,8 +92,10 @@ static void kq_remove(cs_poller *p, int fd, unsigned slot) {
   int watched = slot == 0 ? fd : (int)slot - 1;
   EV_SET(&change[0], (uintptr_t)watched, EVFILT_READ, EV_DELETE, 0, 0, NULL);
   EV_SET(&change[1], (uintptr_t)watched, EVFILT_WRITE, EV_DELETE, 0, 0, NULL);
-  kevent(p->fd, change, 2, NULL, 0, NULL); /* a failure means that it is not there */
-  p->watched[watched] = false;
+  if (p != NULL) {
+    kevent(p->fd, change, 2, NULL, 0, NULL); /* a failure means that it is not there */
+    p->watched[watched] = false;
+  }
   if (slot != 0) cs_fd_close(watched);
 }
 

@@ -63,6 +63,7 @@ static void po_want(cs_poller *p, unsigned slot, unsigned directions) {
 
 static void po_remove(cs_poller *p, int fd, unsigned slot) {
   (void)fd;
+  if (p == NULL) return;
   unsigned last = --p->count;
   if (slot == last) return;
   p->fds[slot] = p->fds[last];
