@@ -319,4 +319,36 @@ describe("a fork that csock is not told of", function()
     table.sort(lines)
     assert.same({ "accepted\ttrue", "child\thello\ttask", "parent\tundisturbed" }, lines)
   end)
+
+  for name, fork in pairs { ["a fork that csock is not told of"] = "posix.fork", ["csock.fork"] = "csock.fork" } do
+    it("lets the child close what two objects had over one descriptor, after " .. name, function()
+      local p = start([[
+        local a, b = csock.socketpair()
+        local c, d = csock.socketpair()
+        local stream = csock.stream(a:fileno(), "r", { closefd = false })
+        csock.spawn(function() a:recv(1) end)
+        csock.spawn(function() stream:read(1) end)
+        csock.run(function()
+          csock.sleep(0.001)
+          local pid = ]] .. fork .. [[()
+          if pid == 0 then
+            for _, object in ipairs { stream, a, b, c } do object:close() end
+            csock.sleep(0.001)
+            d:send "closed"
+            d:recv(1) -- lives on until the parent has seen it
+            csock._exit(0)
+          end
+          d:close()
+          assert(c:recv(10) == "closed")
+          stream:close()
+          a:close()
+          b:settimeout(10)
+          print(b:recv(1) == "", c:close())
+          posix.waitpid(pid, 10)
+        end)
+      ]])
+      assert.equal("true\ttrue", p:read_line())
+      assert.equal(0, p:wait(), p.err)
+    end)
+  end
 end)

@@ -47,7 +47,7 @@ Source: listen(2), Python's `socket.listen`.
 static int sock_listen(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   int backlog = cs_opt_cint(L, 2, SOMAXCONN < 128 ? SOMAXCONN : 128);
-  if (s->closed) return cs_fail(L, "listen", EBADF);
+  if (cs_sock_closed(s)) return cs_fail(L, "listen", EBADF);
   return cs_result(L, "listen", listen(s->h.fd, backlog < 0 ? 0 : backlog) != 0 ? errno : 0);
 }
 

@@ -27,6 +27,12 @@ static int end_with(lua_State *L, cs_op *op, int err) {
   return op->fail != NULL ? op->fail(L, op, err) : cs_fail(L, op->call, err);
 }
 
+/* Whether what the op works on has been closed meanwhile. */
+static inline bool gone(const cs_op *op) {
+  const cs_handle *h = op->h;
+  return h != NULL && (h->fd < 0 || ((h->flags & CS_H_CLOSED) && !op->outlives));
+}
+
 static int resumed(lua_State *L, int status, lua_KContext context);
 
 /* Suspends the task until what the attempt asked for has come. */
@@ -79,7 +85,10 @@ static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
   int n;
   if (!again && spent(L, loop)) return suspend(L, loop, op, CS_YIELD, false);
   for (;;) {
-    if (op->h != NULL && op->h->fd < 0) return end_with(L, op, EBADF);
+    if (gone(op)) {
+      if (op->first != 0) pass_turn(op); /* the streams over it go on */
+      return end_with(L, op, EBADF);
+    }
     if (!again && op->timeout != 0 && in_vain(loop, op)) {
       n = op->first;
     } else {
@@ -119,7 +128,7 @@ int cs_drive(lua_State *L, cs_op *op) {
   cs_loop *loop = op->h != NULL ? op->h->state->loop : cs_state_get(L)->loop;
   if (loop != NULL && loop->current != NULL) return drive_task(L, loop, op, false);
   for (;;) {
-    if (op->h != NULL && op->h->fd < 0) return end_with(L, op, EBADF);
+    if (gone(op)) return end_with(L, op, EBADF);
     int n = op->attempt(L, op);
     if (n >= 0) return n;
     int err = 0;

@@ -72,9 +72,22 @@ void cs_nonblock_end(cs_handle *h) {
   errno = saved;
 }
 
-void cs_handle_wake(cs_handle *h) {
-  cs_wake(&h->readers, true);
-  cs_wake(&h->writers, true);
+static void wake_some(cs_queue *q, const void *stream) {
+  cs_task *task, *last = q->last;
+  if (last == NULL) return;
+  do {
+    task = cs_queue_take(q);
+    const cs_op *op = &task->op;
+    if (op->outlives ? op->ptr == stream : stream == NULL)
+      cs_task_ready(task);
+    else
+      cs_queue_append(q, task);
+  } while (task != last);
+}
+
+void cs_handle_wake(cs_handle *h, const void *stream) {
+  wake_some(&h->readers, stream);
+  wake_some(&h->writers, stream);
 }
 
 void cs_handle_pass(cs_handle *h) {
@@ -94,7 +107,8 @@ int cs_handle_release(cs_handle *h) {
   int fd = h->fd;
   if (h->flags & CS_H_WATCHED) cs_loop_forget(h->state->loop, h);
   h->fd = -1;
-  cs_handle_wake(h); /* they find it closed: EBADF */
+  cs_wake(&h->readers, true); /* they find it closed: EBADF */
+  cs_wake(&h->writers, true);
   if (fd >= 0 && h->state->loop != NULL) wake_joined(h->state->loop, fd);
   return fd;
 }

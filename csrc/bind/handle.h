@@ -38,6 +38,7 @@ typedef struct cs_handle {
 #define CS_H_CONNECTED 512u  /* a connect that had to wait has succeeded; connect.c's */
 #define CS_H_HUB_READ  1024u /* the hub asks whether it is readable */
 #define CS_H_HUB_WRITE 2048u
+#define CS_H_CLOSED    4096u       /* its socket is closed, but not the streams over it */
 #define CS_H_LOOP      0xffff0000u /* which generation of the loop CS_H_WATCHED is about */
 
 /* A stream that gave less than there was room for is drained: the loop need not ask again before
@@ -54,8 +55,9 @@ void cs_nonblock_end(cs_handle *h);
 /* Closes the descriptor (once; later calls return 0) and wakes whoever waits on it. */
 int cs_handle_close(cs_handle *h);
 
-/* Makes all tasks try again that wait on it. */
-void cs_handle_wake(cs_handle *h);
+/* Makes the tasks try again that wait in the stream over it, or (NULL) in calls that are no
+   stream's; the others keep their places. */
+void cs_handle_wake(cs_handle *h, const void *stream);
 
 /* The first who waits to read tries again: there is something that the kernel will not tell of. */
 void cs_handle_pass(cs_handle *h);

@@ -25,7 +25,7 @@ static int hub_add(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   cs_handle *h = &s->h;
   if (lua_isnoneornil(L, 2)) return luaL_argerror(L, 2, "object expected");
-  if (h->fd < 0 || s->closed) return cs_fail(L, "watch", EBADF);
+  if (h->fd < 0 || cs_sock_closed(s)) return cs_fail(L, "watch", EBADF);
   if (*loop->here == 0) cs_loop_renew(L, loop);
   if (!cs_watched(loop, h)) {
     int err = cs_loop_watch(loop, h);

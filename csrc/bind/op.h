@@ -38,8 +38,9 @@ struct cs_op {
   cs_handle *h;     /* the handle waited on; the object that holds it is on the stack */
   int64_t timeout;  /* ns; 0 = never wait; CS_FOREVER */
   int64_t deadline; /* the driver's: set when the first wait begins */
-  int8_t first; /* CS_READABLE, CS_WRITABLE: what is needed before a first try is worth it; or 0 */
-  bool closed;  /* the object was closed before the call: EBADF */
+  int8_t first;  /* CS_READABLE, CS_WRITABLE: what is needed before a first try is worth it; or 0 */
+  bool closed;   /* the object was closed before the call: EBADF */
+  bool outlives; /* it goes on when the handle is CS_H_CLOSED */
   unsigned nfds;
   /* The operation's own. */
   const char *data; /* bytes of a value on the stack */
@@ -65,7 +66,7 @@ static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, c
   op->timeout = timeout;
   op->deadline = 0;
   op->first = 0;
-  op->closed = false;
+  op->closed = op->outlives = false;
   op->data = NULL;
   op->size = op->done = 0;
   op->flags = op->slot = op->last = 0;

@@ -11,8 +11,8 @@ int cs_check_signal(lua_State *L, int arg);
 void cs_signals_hold(void);
 void cs_signals_go_on(void);
 
-/* In the child of a fork, still held: nothing is caught any more, since the pipe that signals are written to is
-   the parent's as well. Never raises. */
+/* In the child of a fork, still held: nothing is caught any more, since the pipe that signals are
+   written to is the parent's as well. Never raises. */
 void cs_signals_forked(lua_State *L);
 
 #endif

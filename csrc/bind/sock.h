@@ -10,10 +10,12 @@ typedef struct cs_sock {
   cs_handle h;
   int64_t timeout; /* ns; CS_FOREVER = blocking, 0 = non-blocking */
   int family, type, proto;
-  unsigned streams : 31; /* open makefile() streams, which keep the descriptor alive (Python's
-                            _io_refs) */
-  unsigned closed : 1;   /* close() was called; the descriptor may live on for the streams */
+  unsigned
+      streams; /* open makefile() streams, which keep the descriptor alive (Python's _io_refs) */
 } cs_sock;
+
+/* Whether close() was called; the descriptor may live on for the streams. */
+#define cs_sock_closed(s) (((s)->h.flags & CS_H_CLOSED) != 0)
 
 extern const cs_class cs_sock_class;
 
@@ -31,8 +33,8 @@ int cs_sock_abandon(lua_State *L, cs_sock *s, const char *call, int err);
 /* Changes the timeout, O_NONBLOCK with it. `idx` is where the socket is on the stack. */
 int cs_sock_set_timeout(lua_State *L, int idx, cs_sock *s, int64_t timeout);
 
-/* The socket at `arg`; raises for anything else. It may be closed: then s->h.fd or s->closed says
-   so, and calls give EBADF (cs_drive sees to it for operations). */
+/* The socket at `arg`; raises for anything else. It may be closed: then s->h.fd or
+   cs_sock_closed says so, and calls give EBADF (cs_drive sees to it for operations). */
 static inline cs_sock *cs_sock_check(lua_State *L, int arg) {
   return cs_object_check(L, arg, &cs_sock_class);
 }
@@ -49,7 +51,7 @@ int cs_sock_release_stream(cs_sock *s);
 /* Starts an op on the socket, with its timeout; on a closed socket it ends with EBADF. */
 static inline void cs_sock_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt) {
   cs_op_init(op, call, attempt, &s->h, s->timeout);
-  op->closed = s->closed;
+  op->closed = cs_sock_closed(s);
 }
 
 #endif

@@ -34,7 +34,7 @@ cs_sock *cs_sock_new(lua_State *L) {
 }
 
 int cs_sock_fd(const cs_sock *s) {
-  return s->closed ? -1 : s->h.fd;
+  return cs_sock_closed(s) ? -1 : s->h.fd;
 }
 
 /* In the place of the table on the top: a copy. */
@@ -253,18 +253,20 @@ static int sock_fileno(lua_State *L) {
 }
 
 static int close_sock(cs_sock *s) {
-  s->closed = 1;
-  return s->streams == 0 ? cs_handle_close(&s->h) : 0;
+  s->h.flags |= CS_H_CLOSED;
+  if (s->streams == 0) return cs_handle_close(&s->h);
+  cs_handle_wake(&s->h, NULL); /* the streams go on */
+  return 0;
 }
 
 int cs_sock_release_stream(cs_sock *s) {
   s->streams--;
-  return s->closed && s->streams == 0 ? cs_handle_close(&s->h) : 0;
+  return cs_sock_closed(s) && s->streams == 0 ? cs_handle_close(&s->h) : 0;
 }
 
 /***
-Closes the socket. Streams from `makefile` keep the descriptor until they are closed too.
-Closing again is harmless.
+Closes the socket: tasks that wait in its calls get `EBADF` at once. Streams from `makefile` go on,
+and keep the descriptor until they are closed too. Closing again is harmless.
 Source: close(2), Python's `socket.close`.
 @function socket:close
 @treturn[1] boolean true
@@ -286,7 +288,7 @@ static int sock_detach(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   lua_pushinteger(L, cs_sock_fd(s));
   cs_handle_release(&s->h);
-  s->closed = 1;
+  s->h.flags |= CS_H_CLOSED;
   return 1;
 }
 
@@ -369,7 +371,7 @@ static int sock_tostring(lua_State *L) {
 /* __gc: a socket that nobody closed is named in a warning. */
 static int sock_gc(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
-  if (!s->closed && s->h.fd >= 0) {
+  if (!cs_sock_closed(s) && s->h.fd >= 0) {
     lua_pushcfunction(L, sock_tostring);
     lua_pushvalue(L, 1);
     const char *text = lua_pcall(L, 1, 1, 0) == LUA_OK ? lua_tostring(L, -1) : "a socket";

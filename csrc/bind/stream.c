@@ -22,6 +22,7 @@ int cs_stream_fd(lua_State *L, int idx, bool *buffered) {
 void cs_stream_op(cs_op *op, cs_stream *st, bool able, const char *call, cs_attempt attempt) {
   cs_op_init(op, call, attempt, st->h, st->sock != NULL ? st->sock->timeout : st->timeout);
   op->closed = st->closed || !able;
+  op->outlives = true;
   op->ptr = st;
 }
 

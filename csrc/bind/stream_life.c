@@ -193,7 +193,7 @@ static int close_now(cs_stream *st) {
   cs_bytes_free(&st->in);
   cs_bytes_free(&st->out);
   if (st->sock != NULL) {
-    cs_handle_wake(st->h); /* those who wait in the stream find out; the others wait on */
+    cs_handle_wake(st->h, st); /* they find it closed */
     return cs_sock_release_stream(st->sock);
   }
   if (st->owns) return cs_handle_close(&st->own);

@@ -11,21 +11,35 @@ static const char apart_key = 'a';  /* registry: the thread in which callbacks r
 /* --- callbacks --- */
 
 /* Calls a function, protected, but not in the main thread: there the interpreter raises what
-   answers Ctrl-C, which is for whoever runs the loop. Pushes the error value when it fails. */
-static int call_apart(lua_State *L, int nargs) {
+   answers Ctrl-C, which is for whoever runs the loop. Pushes the results, or the error value. */
+static int call_apart(lua_State *L, int nargs, int nresults) {
   bool main = lua_pushthread(L);
   lua_pop(L, 1);
-  if (!main) return lua_pcall(L, nargs, 0, 0);
+  if (!main) return lua_pcall(L, nargs, nresults, 0);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &apart_key);
   lua_State *co = lua_tothread(L, -1);
   lua_pop(L, 1); /* the registry keeps it */
   lua_xmove(L, co, nargs + 1);
-  int status = lua_pcall(co, nargs, 0, 0);
-  if (status != LUA_OK) lua_xmove(co, L, 1);
+  int status = lua_pcall(co, nargs, nresults, 0);
+  lua_xmove(co, L, status == LUA_OK ? nresults : 1);
   return status;
 }
 
 /* --- unhandled errors --- */
+
+static int to_text(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+/* Pushes the error value on the top as text, whatever its __tostring does. */
+static const char *push_text(lua_State *L) {
+  lua_pushcfunction(L, to_text);
+  lua_pushvalue(L, -2);
+  if (call_apart(L, 1, 1) == LUA_OK) return lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
+}
 
 /* Tells of an error that no one joins: `loop.onerror`, or standard error. Takes the error value and
    the traceback from the stack. */
@@ -36,12 +50,11 @@ static void tell_of_error(lua_State *L, int task) {
     lua_pushvalue(L, -3);
     lua_pushvalue(L, -3);
     lua_pushvalue(L, task);
-    if (call_apart(L, 3) == LUA_OK) {
+    if (call_apart(L, 3, 0) == LUA_OK) {
       lua_pop(L, 2);
       return;
     }
-    const char *text = luaL_tolstring(L, -1, NULL);
-    lua_writestringerror("csock: error in loop.onerror: %s\n", text);
+    lua_writestringerror("csock: error in loop.onerror: %s\n", push_text(L));
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
@@ -86,7 +99,7 @@ static int close_coroutine(lua_State *L, cs_task *task) {
 static void push_error(lua_State *L, lua_State *co) {
   lua_pushvalue(co, -1);
   lua_xmove(co, L, 1);
-  luaL_traceback(L, co, luaL_tolstring(L, -1, NULL), 0);
+  luaL_traceback(L, co, push_text(L), 0);
   lua_remove(L, -2);
 }
 
@@ -114,8 +127,8 @@ static void call_back(lua_State *L) {
     else
       lua_pushvalue(L, -1);
     lua_pushvalue(L, -3);
-    if (call_apart(L, 1) != LUA_OK) {
-      luaL_traceback(L, L, luaL_tolstring(L, -1, NULL), 0);
+    if (call_apart(L, 1, 0) != LUA_OK) {
+      luaL_traceback(L, L, push_text(L), 0);
       lua_remove(L, -2);
       tell_of_error(L, -4);
     }

@@ -170,8 +170,7 @@ local handlers = {} -- signal number -> function
 local signal_task -- reads the numbers of the signals that came
 
 local function read_signals(stream)
-  while true do
-    local byte = assert(stream:read(1))
+  for byte in function() return (stream:read(1)) end do -- until the state is closed
     local handler = handlers[byte:byte()]
     if handler then core.spawn(handler, byte:byte()) end
   end
@@ -196,7 +195,8 @@ function M.on_signal(signum, f)
   if not ok then return nil, err, errno end
   handlers[signum] = f
   if not f then return true, before end
-  if not signal_task or signal_task:status() == "cancelled" or signal_task:status() == "failed" then
+  local status = signal_task and signal_task:status()
+  if status ~= "waiting" and status ~= "ready" and status ~= "running" then
     signal_task = core.spawn(read_signals, csock_core.stream(core.signal_fileno(), "r", { closefd = false }))
     signal_task:daemon()
   end

@@ -365,8 +365,8 @@ describe("the end of the state", function()
   -- Everything that can be under way.
   local PENDING = [[
     local q, sleeper
-    finalized = setmetatable({}, { __gc = function() -- older than the loop: it comes after it
-      pcall(csock.run)
+    finalized = setmetatable({}, { __gc = function() -- older than what the loop has made
+      pcall(csock.run, loop.stop)
       pcall(loop.step)
       pcall(csock.spawn, print)
       pcall(sleeper.cancel, sleeper)

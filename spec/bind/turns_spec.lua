@@ -109,6 +109,50 @@ describe("tasks on one socket", function()
     assert.same({ "x", nil, "y" }, got)
   end)
 
+  it("get EBADF when it is closed, though a stream over it goes on", function()
+    local stream, other = a:makefile "r", a:makefile "r"
+    local got = {}
+    csock.run(function()
+      local reader = csock.spawn(function() return select(3, a:recv(1)) end)
+      local writer = csock.spawn(function() return select(3, a:sendall(("x"):rep(1 << 22))) end)
+      local lines = {}
+      for i = 1, 3 do -- which keep their order
+        lines[i] = csock.spawn(function() got[i] = (i == 3 and other or stream):read "l" end)
+      end
+      csock.sleep(0.001)
+      a:close()
+      assert.equal(csock.errno.EBADF, reader:join(5))
+      assert.equal(csock.errno.EBADF, writer:join(5))
+      b:sendall "one\ntwo\n"
+      for i = 1, 2 do lines[i]:join(5) end
+      other:close()
+      lines[3]:join(5)
+      stream:close()
+    end)
+    assert.same({ "one", "two" }, got)
+  end)
+
+  it("leave the event that came to a stream when the one whose turn it is finds it closed", function()
+    local stream = a:makefile "r"
+    local got
+    csock.run(function()
+      local first = csock.spawn(function()
+        local data = a:recv(1)
+        a:close() -- it is the second one's turn now, which has not begun
+        return data
+      end)
+      local second = csock.spawn(function() return select(3, a:recv(1)) end)
+      local reader = csock.spawn(function() got = stream:read(1) end)
+      csock.sleep(0.001)
+      b:sendall "xy"
+      assert.equal("x", first:join(5))
+      assert.equal(csock.errno.EBADF, second:join(5))
+      reader:join(5)
+      stream:close()
+    end)
+    assert.equal("y", got)
+  end)
+
   it("wait on another object over the same descriptor", function()
     local twin = assert(csock.socket { fileno = a:fileno() })
     local x, y = csock.run(function()

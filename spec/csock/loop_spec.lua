@@ -48,6 +48,33 @@ describe("onerror", function()
     assert.equal("string", type(errors[1].traceback))
   end)
 
+  it("is told of errors that cannot be made text, and the loop goes on", function()
+    local values = {
+      setmetatable({}, { __tostring = function() error "not you, too" end }),
+      setmetatable({}, { __tostring = function() return {} end }),
+    }
+    local lived
+    local errors = reported(function()
+      run(function()
+        spawn(error, values[1])
+        spawn(error, nil)
+        local task = spawn(function()
+          local _ <close> = setmetatable({}, { __close = function() error(values[2]) end })
+          sleep(30)
+        end)
+        sleep(0.001)
+        task:cancel()
+        lived = true
+      end)
+    end)
+    assert.is_true(lived)
+    assert.equal(3, #errors)
+    assert.equal(values[1], errors[1].err)
+    assert.matches("^%(error object is a table value%)\n", errors[1].traceback)
+    assert.is_nil(errors[2].err)
+    assert.equal(values[2], errors[3].err)
+  end)
+
   it("is not told of an error that is joined, or that run raises", function()
     local errors = reported(function()
       run(function()
