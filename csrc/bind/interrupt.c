@@ -3,6 +3,8 @@
 
 #include <signal.h>
 
+static const char apart_key = 'a'; /* registry: the thread in which callbacks run */
+
 /* --- the interpreter's hook --- */
 
 /* The standalone interpreter answers SIGINT by setting a hook on the main thread, which raises
@@ -50,6 +52,25 @@ void cs_check_interrupt(lua_State *L) {
 
 bool cs_interrupt_pending(lua_State *L) {
   return lua_gethook(L) != NULL || lua_gethook(cs_main_thread(L)) != NULL;
+}
+
+int cs_call_apart(lua_State *L, int nargs, int nresults) {
+  bool main = lua_pushthread(L);
+  lua_pop(L, 1);
+  if (!main) return lua_pcall(L, nargs, nresults, 0);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &apart_key);
+  lua_State *co = lua_tothread(L, -1);
+  lua_pop(L, 1); /* the registry keeps it */
+  if (!lua_checkstack(co, nargs + 1)) return luaL_error(L, "too many arguments");
+  lua_xmove(L, co, nargs + 1);
+  int status = lua_pcall(co, nargs, nresults, 0);
+  lua_xmove(co, L, status == LUA_OK ? nresults : 1);
+  return status;
+}
+
+void cs_interrupt_open(lua_State *L) {
+  lua_newthread(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &apart_key);
 }
 
 /* --- sleeping --- */

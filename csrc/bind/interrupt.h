@@ -13,6 +13,12 @@ lua_State *cs_main_thread(lua_State *L);
 void cs_check_interrupt(lua_State *L);
 bool cs_interrupt_pending(lua_State *L);
 
+/* Calls a function, protected, but not in the main thread: there the interpreter raises what
+   answers Ctrl-C, which is for whoever runs the loop, and no error of a callback. Pushes the
+   results, or the error value. */
+int cs_call_apart(lua_State *L, int nargs, int nresults);
+void cs_interrupt_open(lua_State *L);
+
 /* Sleeps until one of the descriptors has an event, outside any task. Gives the interpreter's hook
    its chance on each signal, also when L is not the main thread. 0, ETIMEDOUT, or poll's errno.
    `deadline` is an instant. */

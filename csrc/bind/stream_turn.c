@@ -1,6 +1,7 @@
 /* stream_turn.c: streams that send at the end of the loop's turn what was written in it: what many
    writes leave for one peer goes in one system call. */
 #include "stream.h"
+#include "interrupt.h"
 
 static const char streams_key = 't'; /* registry: the stream's address -> the stream, weak */
 
@@ -63,7 +64,7 @@ static void turn_over(lua_State *L, cs_turn_end *end) {
   if (err == EAGAIN && lua_checkstack(L, 3)) {
     lua_pushcfunction(L, send_in_task);
     lua_pushlightuserdata(L, st);
-    err = lua_pcall(L, 1, 0, 0) == LUA_OK ? 0 : ENOMEM;
+    err = cs_call_apart(L, 1, 0) == LUA_OK ? 0 : ENOMEM;
     if (err != 0) lua_pop(L, 1);
   }
   if (err != 0) {

@@ -1,29 +1,12 @@
 /* task.c: the life of a task: a coroutine that the loop runs. Its methods: task_functions.c; the
    coroutines that it may have of its own: task_inner.c. */
 #include "task.h"
+#include "interrupt.h"
 
 const cs_class cs_task_class = {"csock.task"};
 
 static const char tasks_key = 't';  /* registry: the table that keeps the live tasks */
 static const char report_key = 'r'; /* registry: the function that is told of unhandled errors */
-static const char apart_key = 'a';  /* registry: the thread in which callbacks run */
-
-/* --- callbacks --- */
-
-/* Calls a function, protected, but not in the main thread: there the interpreter raises what
-   answers Ctrl-C, which is for whoever runs the loop. Pushes the results, or the error value. */
-static int call_apart(lua_State *L, int nargs, int nresults) {
-  bool main = lua_pushthread(L);
-  lua_pop(L, 1);
-  if (!main) return lua_pcall(L, nargs, nresults, 0);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &apart_key);
-  lua_State *co = lua_tothread(L, -1);
-  lua_pop(L, 1); /* the registry keeps it */
-  lua_xmove(L, co, nargs + 1);
-  int status = lua_pcall(co, nargs, nresults, 0);
-  lua_xmove(co, L, status == LUA_OK ? nresults : 1);
-  return status;
-}
 
 /* --- unhandled errors --- */
 
@@ -36,7 +19,7 @@ static int to_text(lua_State *L) {
 static const char *push_text(lua_State *L) {
   lua_pushcfunction(L, to_text);
   lua_pushvalue(L, -2);
-  if (call_apart(L, 1, 1) == LUA_OK) return lua_tostring(L, -1);
+  if (cs_call_apart(L, 1, 1) == LUA_OK) return lua_tostring(L, -1);
   lua_pop(L, 1);
   return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
 }
@@ -50,7 +33,7 @@ static void tell_of_error(lua_State *L, int task) {
     lua_pushvalue(L, -3);
     lua_pushvalue(L, -3);
     lua_pushvalue(L, task);
-    if (call_apart(L, 3, 0) == LUA_OK) {
+    if (cs_call_apart(L, 3, 0) == LUA_OK) {
       lua_pop(L, 2);
       return;
     }
@@ -127,7 +110,7 @@ static void call_back(lua_State *L) {
     else
       lua_pushvalue(L, -1);
     lua_pushvalue(L, -3);
-    if (call_apart(L, 1, 0) != LUA_OK) {
+    if (cs_call_apart(L, 1, 0) != LUA_OK) {
       luaL_traceback(L, L, push_text(L), 0);
       lua_remove(L, -2);
       tell_of_error(L, -4);
@@ -245,6 +228,4 @@ void cs_task_set_report(lua_State *L) {
 void cs_task_open(lua_State *L) {
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
-  lua_newthread(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &apart_key);
 }

@@ -2,6 +2,7 @@
    for each other. */
 #include "loop.h"
 #include "driver.h"
+#include "interrupt.h"
 #include "parts.h"
 
 static cs_task *check_task(lua_State *L, int arg) {
@@ -308,6 +309,7 @@ void cs_open_task(lua_State *L) {
   cs_class_make(L, &cs_task_class, task_methods, task_meta);
   cs_class_make(L, &waiters_class, waiters_methods, waiters_meta);
   cs_task_open(L);
+  cs_interrupt_open(L);
   lua_getfield(L, -1, "loop");
   cs_setfuncs(L, functions);
   lua_pop(L, 1);
