@@ -122,9 +122,10 @@ end
 
 -- Servers -----------------------------------------------------------------------------------------
 
---- Says which port a server got that was started on port 0 (any free one).
+--- Says which port a server got that was started on port 0 (any free one): a socket, or a port of the reactor.
 function example.announce(server, port)
-  if port == 0 then print("listening on port " .. server:getsockname()[2]) end
+  local address_of = server.getHost or server.getsockname
+  if port == 0 then print("listening on port " .. address_of(server)[2]) end
 end
 
 --- A text from somebody else without what would do something to a terminal: control characters (also
@@ -133,6 +134,36 @@ function example.clean(text)
   if not utf8.len(text) then text = text:gsub("[\128-\255]", "?") end
   text = text:gsub("\t", " "):gsub("[\0-\31\127]", "?"):gsub("\194[\128-\159]", "?")
   return (text:gsub("\226\128[\142\143\168-\174]", "?"):gsub("\226\129[\160-\175]", "?"))
+end
+
+--- Prints what somebody has sent, cleaned, each line of it after this text.
+function example.show(before, data)
+  for line in data:gsub("\r?\n$", ""):gmatch "[^\n]*" do
+    print(before .. example.clean((line:gsub("\r$", ""))))
+  end
+end
+
+--- The next line of a stream, without its end; nil at the end of the stream (what has no line end there
+-- was never finished), nil and an error when the connection is lost. A line of over `limit` bytes is
+-- passed over, piece by piece: nobody can fill our memory with it. `complain` is called when it begins.
+function example.read_line(stream, limit, complain)
+  local too_long = false
+  while true do
+    local line, whole, errno = stream:read_until("\n", limit)
+    if errno == csock.errno.EMSGSIZE then
+      if not too_long then complain() end
+      too_long = true
+      stream:read(limit)
+    elseif not line then
+      return nil, whole
+    elseif not whole then
+      return nil
+    elseif not too_long then
+      return (line:gsub("\r$", ""))
+    else
+      too_long = false
+    end
+  end
 end
 
 --- A table of sockets for a `<close>` variable: all that are in it at the end are closed.
@@ -199,10 +230,20 @@ function example.serve(server)
   assert(server:serve_forever())
 end
 
---- Asks for a line: nil at the end of the input (Ctrl-D).
+--- Runs the reactor of csock.reactor. Ctrl-D ends it, and Ctrl-C the program.
+function example.run_reactor(reactor)
+  reactor.callWhenRunning(at_end_of_input, reactor.stop)
+  reactor.run()
+end
+
+local typed
+
+--- Asks for a line: nil at the end of the input (Ctrl-D). Other tasks go on meanwhile; and Ctrl-C is heard at
+-- every moment, which io.read does not promise.
 function example.prompt(text)
+  typed = typed or assert(csock.stream(io.stdin, "r"))
   io.write(text):flush()
-  local line = io.read()
+  local line = typed:read()
   if not line then print() end
   return line
 end

@@ -8,6 +8,7 @@ local servers = {
   "chat_rooms", "sleep_server", "name_server",
   "tsTservSS", "tsTservSS_async", "tsTservSS_async --fork", "tsTservSS_persist", "thanks_ss", "thanks_forking",
   "thanks_threading", "hello_ss", "echo_threading", "async_echo", "async_chat",
+  "tsTservTW", "logger_tw", "line_logger_tw",
   "safe_send --receive", "chat_half --listen", "chat_full --listen",
 }
 
@@ -15,7 +16,7 @@ local servers = {
 local tcp_clients = {
   "tsTclnt", "tsTclnt6", "tsTclnt_safe", "thanks_client", "select_two", "echo_stream_client",
   "command_client", "sleep_client", "name_client", "web_client", "safe_send", "chat_half", "chat_full",
-  "tsTclntSS_persist",
+  "tsTclntSS_persist", "tsTclntTW",
 }
 
 -- Clients that wait at a prompt, and the server that each needs.
@@ -24,6 +25,7 @@ local prompts = {
   echo_stream_client = "echo_stream_server", echo_dgram_client = "echo_dgram_server",
   command_client = "command_server", sleep_client = "sleep_server",
   name_client = "name_server", tsTclntSS = "tsTservSS", tsTclntSS_persist = "tsTservSS_persist",
+  tsTclntTW = "tsTservTW",
 }
 
 local alone = { "socket_options", "select_stdin", "hosts_and_services", "connected_dgram", "daytime" }
@@ -107,6 +109,8 @@ describe("examples:", function()
     "tsTserv", "tsUserv", "select_server", "poll_server", "chat_server", "chat_rooms", "sleep_server",
     "name_server", "tsTservSS", "tsTservSS_async", "tsTservSS_persist", "thanks_forking", "echo_threading",
     "async_echo", "async_chat",
+    "tsTservTW", "logger_tw", "line_logger_tw", "command_server", "echo_stream_server", "echo_dgram_server",
+    "daytime_server", "thanks_server", "thanks_ss", "thanks_threading", "hello_ss", "tsTserv_safe",
   } do
     it(command .. " ends on Ctrl-D at a terminal with status 0", function()
       local program = example.start_at_terminal(command, "127.0.0.1", "0")
@@ -119,7 +123,7 @@ describe("examples:", function()
   for _, command in ipairs {
     "tsTserv", "tsTserv_safe", "select_server", "poll_server", "echo_stream_server",
     "command_server", "chat_server", "chat_rooms", "sleep_server", "tsTservSS", "tsTservSS_async",
-    "tsTservSS_persist", "async_echo", "async_chat",
+    "tsTservSS_persist", "async_echo", "async_chat", "logger_tw", "line_logger_tw",
   } do
     it(command .. " has closed every socket when Ctrl-C ends it with a client connected", function()
       local server = example.start_with_warnings(command, "127.0.0.1", "0")
@@ -186,6 +190,7 @@ describe("examples:", function()
 
   for _, command in ipairs {
     "select_server", "poll_server", "chat_server", "chat_rooms", "sleep_server", "async_echo", "async_chat",
+    "logger_tw", "line_logger_tw", "tsTservSS_async", "tsTservSS_persist",
   } do
     it(command .. " outlives a time without descriptors, and serves who waited", function()
       local server = example.start_with_descriptors(10, command, "127.0.0.1", "0")

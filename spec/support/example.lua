@@ -99,15 +99,29 @@ function M.start_with_descriptors(limit, name, ...)
   return start(command, { env = { LD_PRELOAD = os.getenv "LD_PRELOAD" or false } })
 end
 
+-- Waits for the line that says a server's port.
+local function with_port(server)
+  server.port = math.tointeger(server:expect("^listening on port (%d+)\n"))
+  return server
+end
+
+--- Starts a server on 127.0.0.1 as a user who has no rights; nil where this is not possible (only root can).
+function M.server_as_nobody(name)
+  local nobody = { "setpriv", "--reuid=65534", "--clear-groups" }
+  local core = package.searchpath("csock.core", package.cpath)
+  local try = ("%s cat examples/%s.lua '%s' >/dev/null 2>&1"):format(table.concat(nobody, " "), name, core)
+  if not os.execute(try) then return nil end
+  local command = table.move(command_of(name, "127.0.0.1", 0), 1, 4, #nobody + 1, nobody)
+  return with_port(start(command, { env = { LD_PRELOAD = os.getenv "LD_PRELOAD" or false } }))
+end
+
 --- Starts a server on this host and any free port; more arguments go before the host. Its port is
 -- in `port`, and what it prints after the line about that is there to be expected.
 function M.server_on(host, name, ...)
   local arguments = { ... }
   table.insert(arguments, host)
   table.insert(arguments, 0)
-  local server = M.start(name, table.unpack(arguments))
-  server.port = math.tointeger(server:expect("^listening on port (%d+)\n"))
-  return server
+  return with_port(M.start(name, table.unpack(arguments)))
 end
 
 function M.server(name, ...)
