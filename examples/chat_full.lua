@@ -38,12 +38,13 @@ example.run(function()
         if not line then return end
         assert(socket:sendall(line))
       else
-        local data = assert(socket:recv(1024))
+        local data = assert(socket:recv(65536))
         if data == "" then
           print("the other side has left")
           return
         end
-        io.write(data):flush()
+        -- What would do something to the terminal is not for it.
+        io.write((data:gsub("\r\n", "\n"):gsub("[^\n]+", example.clean))):flush()
       end
     end
   end

@@ -7,6 +7,7 @@ local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 
 local PORT = 21569
+local LINE = 65536 -- bytes: a longer line is not shown
 
 -- Waits for somebody to call.
 local function listen()
@@ -25,6 +26,10 @@ local function call()
   return assert(csock.create_connection { host, port })
 end
 
+local function complain()
+  print(("(a line of over %d bytes)"):format(LINE))
+end
+
 example.run(function()
   local my_turn = not example.option("--listen")
   local socket <close> = my_turn and call() or listen()
@@ -36,13 +41,13 @@ example.run(function()
       if not line then break end
       assert(assert(stream:write(line, "\n")):flush())
     else
-      local line, err = stream:read("l")
+      local line, err = example.read_line(stream, LINE, complain)
       if err then error(err) end
       if not line then
         print("the other side has left")
         break
       end
-      print("< " .. line)
+      print("< " .. example.clean(line))
     end
     my_turn = not my_turn
   end

@@ -232,19 +232,6 @@ local function write_queue(person)
   end
 end
 
--- The next line; nil at the end (what has no line end then was never finished). A line that is too
--- long is passed over, piece by piece: nobody can fill our memory with it.
-local function next_line(person, stream)
-  local line, whole, errno = stream:read_until("\n", LINE)
-  if errno ~= csock.errno.EMSGSIZE then return line and whole and line:gsub("\r$", "") or nil end
-  notice(person, "That line is too long: over %d bytes. It is not passed on", LINE)
-  repeat
-    stream:read(LINE)
-    line, whole, errno = stream:read_until("\n", LINE)
-  until errno ~= csock.errno.EMSGSIZE
-  return line and whole and ""
-end
-
 -- Makes whoever sends too many lines wait. Credit for one line comes back `rate` times a second.
 local function pace(person, rate)
   local now = loop.now()
@@ -297,8 +284,11 @@ function Chat:serve(conn, address)
   local stream <close> = assert(conn:makefile())
   local person <close> = self:welcome(conn, address)
   local writer <close> = csock.spawn(write_queue, person)
+  local function complain()
+    notice(person, "That line is too long: over %d bytes. It is not passed on", LINE)
+  end
   while not person.gone do
-    local line = next_line(person, stream)
+    local line = example.read_line(stream, LINE, complain)
     if not line then break end
     pace(person, self.limits.rate)
     line = example.clean(line)

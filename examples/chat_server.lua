@@ -6,7 +6,7 @@
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 
-local LINE = 1024 -- bytes: a longer line is cut into lines
+local LINE = 1024 -- bytes: a longer line is not passed on
 local QUEUE = 65536 -- bytes that may wait for a slow reader
 
 local ChatServer = {}
@@ -59,24 +59,37 @@ function ChatServer:drop(client)
   self:broadcast_string("Client left " .. name)
 end
 
+-- Passes a client's line on, without what would do something to the others' terminals.
+function ChatServer:say(client, line)
+  local state = self.clients[client]
+  if #line <= LINE then
+    self:broadcast_string(("[%s] %s"):format(state.name, example.clean(line)), client)
+  elseif not state.told then
+    state.queue = state.queue .. ("That line is too long: over %d bytes. It is not passed on\r\n"):format(LINE)
+  end
+end
+
 -- Takes what a client has sent, and passes its whole lines on.
 function ChatServer:receive(client)
   local state = self.clients[client]
   local data, err = client:recv(LINE)
   if not data and err.errno == csock.errno.EAGAIN then return end
-  local function say(line)
-    self:broadcast_string(("[%s] %s"):format(state.name, line), client)
-  end
   local received = state.received .. (data or "")
-  for line in received:gmatch("(.-)\r?\n") do say(line) end
-  state.received = received:match("[^\n]*$")
-  -- What has no end is a line all the same when it is the last, or too long.
-  local gone = not data or data == ""
-  if state.received ~= "" and (gone or #state.received > LINE) then
-    say(state.received)
-    state.received = ""
+  local first = 1
+  for last in received:gmatch("()\n") do
+    self:say(client, (received:sub(first, last - 1):gsub("\r$", "")))
+    state.told = false
+    first = last + 1
   end
-  if gone then self:drop(client) end
+  state.received = received:sub(first)
+  if not data or data == "" then
+    if state.received ~= "" then self:say(client, state.received) end -- a line all the same, being the last
+    self:drop(client)
+  elseif #state.received > LINE then -- the rest of the line is of no use
+    self:say(client, state.received)
+    state.told = true
+    state.received = state.received:sub(-LINE - 1)
+  end
 end
 
 -- Sends as much of a client's queue as it takes.

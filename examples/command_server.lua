@@ -6,10 +6,19 @@
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 
--- The output of a program of the system, or nil and its complaint.
+local LINE = 1024 -- bytes of a request
+local MOST = 5000 -- lines of an answer
+
+-- The output of a program of the system, or nil and its complaint. It may be long: of a huge directory
+-- the first names will do.
 local function output(program)
   local pipe = assert(io.popen(program .. " 2>&1"))
-  local text = pipe:read("a"):gsub("\n$", "")
+  local lines, more = {}, 0
+  for line in pipe:lines() do
+    if #lines < MOST then lines[#lines + 1] = example.clean(line) else more = more + 1 end
+  end
+  if more > 0 then lines[#lines + 1] = ("... and %d more"):format(more) end
+  local text = table.concat(lines, "\n")
   if pipe:close() then return text end
   return nil, text
 end
@@ -47,16 +56,19 @@ end
 -- Answers until the client has finished; what came may be a part of a line, or many lines.
 local function serve(client)
   client:settimeout(60) -- nobody keeps the others waiting by saying nothing
-  local pending = ""
+  local pending, too_long = "", false
   while true do
     local line, rest = pending:match("^(.-)\r?\n(.*)$")
-    if line then
+    if line and too_long then -- its end
+      pending, too_long = rest, false
+    elseif line then
       pending = rest
       local text = answer(line)
       local sent, err = client:sendall((text == "" and "" or text .. "\n") .. "\n")
       if not sent then return "lost: " .. err end
-    elseif #pending > 1024 then
-      return "lost: a line of over 1024 bytes"
+    elseif #pending > LINE then -- is passed over, piece by piece
+      if not too_long then client:sendall(("error: a line of over %d bytes\n\n"):format(LINE)) end
+      pending, too_long = "", true
     else
       if not example.wait(client) then return "silent for too long" end
       local data, err = client:recv(1024)

@@ -29,7 +29,7 @@ example.run(function()
     assert(client:send("what time is it?"))
     local date, err = client:recv(1024)
     if date then
-      print((date:gsub("%s+$", "")))
+      print(example.clean((date:gsub("%s+$", ""))))
       return
     end
     if not err:is(csock.timeout) then error(err) end

@@ -13,7 +13,7 @@ function Echo:handle()
   while true do
     local data = self.request:recv(4096)
     if not data or data == "" then break end
-    print("Received: " .. example.clean((data:gsub("\r?\n$", ""))))
+    example.show("Received: ", data)
     if not self.request:sendall(data) then break end
   end
   print("Done with connection")

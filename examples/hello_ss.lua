@@ -14,8 +14,10 @@ end
 example.run(function()
   local host, port = example.arguments("host", "", "port", 2525)
 
-  socketserver.TCPServer.allow_reuse_address = true
-  local server <close> = assert(socketserver.TCPServer({ host, port }, Hello))
+  local Server = socketserver.TCPServer
+  Server.allow_reuse_address = true
+  Server.request_queue_size = 100 -- so many may wait to be accepted
+  local server <close> = assert(Server({ host, port }, Hello))
   example.announce(server.socket, port)
   example.serve(server)
 end)

@@ -317,13 +317,11 @@ end
 function Names:serve(conn, from)
   conn:settimeout(SILENCE)
   local stream <close> = assert(conn:makefile())
+  local function complain() conn:sendall(("error: a line of over %d bytes\n\n"):format(LINE)) end
   while true do
-    local line, whole, errno = stream:read_until("\n", LINE)
-    if errno == csock.errno.EMSGSIZE then
-      conn:sendall(("error: a line of over %d bytes\n\n"):format(LINE))
-    end
-    if not line or not whole then return end
-    local text = self:answer(line:gsub("\r$", ""), from)
+    local line = example.read_line(stream, LINE, complain)
+    if not line then return end
+    local text = self:answer(line, from)
     if not conn:sendall(text .. (text == "" and "" or "\n") .. "\n") then return end
   end
 end

@@ -48,7 +48,7 @@ example.run(function()
       elseif event & csock.POLLIN ~= 0 then
         local data = sockets[fd]:recv(1024)
         if data and data ~= "" then
-          print(("%s: %s"):format(address_of[sockets[fd]], (data:gsub("%s+$", ""))))
+          example.show(("%s: "):format(address_of[sockets[fd]]), data)
         else
           disconnect(fd) -- it has finished, or was lost
         end

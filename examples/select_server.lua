@@ -44,7 +44,7 @@ example.run(function()
       else
         local data = input:recv(1024)
         if data and data ~= "" then
-          print(("%s: %s"):format(address_of[input], (data:gsub("%s+$", ""))))
+          example.show(("%s: "):format(address_of[input]), data)
         else
           disconnect(input) -- it has finished, or was lost
         end

@@ -15,7 +15,7 @@ local function seconds_of(line, most)
   local text = line:match "^%s*(.-)%s*$"
   local seconds = text:find "^[+-]?[%d.]+[eE]?[+-]?%d*$" and tonumber(text)
   if text == "" then return nil, ("for how many seconds? 0 to %d"):format(most) end
-  if not seconds then return nil, ("'%s' is no number of seconds"):format((text:gsub("[^\32-\126]", "?"))) end
+  if not seconds then return nil, ("'%s' is no number of seconds"):format(example.clean(text)) end
   if seconds < 0 then return nil, "nobody can sleep for less than no time" end
   if seconds > most then return nil, ("that is too long: at most %d seconds"):format(most) end
   return seconds
@@ -35,15 +35,13 @@ end
 local function serve(conn, address, most)
   conn:settimeout(SILENCE)
   local stream <close> = assert(conn:makefile())
+  local function complain() conn:sendall(("error: a line of over %d bytes\n"):format(LINE)) end
   while true do
-    local line, whole, errno = stream:read_until("\n", LINE)
-    if errno == csock.errno.EMSGSIZE then
-      conn:sendall(("error: a line of over %d bytes\n"):format(LINE))
-      return print(("%s: lost: a line of over %d bytes"):format(address, LINE))
-    end
-    if errno then return print(("%s: lost: %s"):format(address, whole)) end
-    if not line or not whole then return print(("%s: finished"):format(address)) end
-    local sent, err = conn:sendall(answer(line, most, address) .. "\n")
+    local line, err = example.read_line(stream, LINE, complain)
+    if err then return print(("%s: lost: %s"):format(address, err)) end
+    if not line then return print(("%s: finished"):format(address)) end
+    local sent
+    sent, err = conn:sendall(answer(line, most, address) .. "\n")
     if not sent then return print(("%s: lost: %s"):format(address, err)) end
   end
 end

@@ -7,6 +7,7 @@ local socketserver = require "csock.socketserver"
 
 local Server = class("Server", socketserver.ThreadingMixIn, socketserver.TCPServer)
 Server.allow_reuse_address = true
+Server.request_queue_size = 100 -- so many may wait to be accepted
 
 local Handler = class("Handler", socketserver.StreamRequestHandler)
 

@@ -23,9 +23,11 @@ end
 example.run(function()
   local host, port = example.arguments("host", "", "port", 21567)
 
+  local Server = socketserver.TCPServer
   -- Without this, the port of a server that has just ended stays taken for a minute.
-  socketserver.TCPServer.allow_reuse_address = true
-  local server <close> = assert(socketserver.TCPServer({ host, port }, Handler))
+  Server.allow_reuse_address = true
+  Server.request_queue_size = 100 -- so many may wait to be accepted
+  local server <close> = assert(Server({ host, port }, Handler))
   example.announce(server.socket, port)
   print("waiting for connection...")
   example.serve(server)

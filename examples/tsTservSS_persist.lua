@@ -8,20 +8,20 @@ local socketserver = require "csock.socketserver"
 
 local BUFSIZ = 1024
 
--- A handler that calls handle_line for each line, until the client has finished. It returns what to send back, or nil
--- to end the connection.
+-- A handler that calls handle_line for each line, until the client has finished. It returns what to send back.
 local LineHandler = class("LineHandler", socketserver.StreamRequestHandler)
 LineHandler.timeout = 600 -- seconds that a client may say nothing, or read nothing
 
 function LineHandler:handle()
+  local function complain()
+    self.wfile:write(("error: a line of over %d bytes\r\n"):format(BUFSIZ))
+  end
   while true do
-    local line, err = self.rfile:readline(BUFSIZ)
-    if not line then return self:lost(err) end
-    if line == "" then return end
-    local reply = self:handle_line(line)
-    if not reply then return end
+    local line, err = example.read_line(self.rfile, BUFSIZ, complain)
+    if err then return self:lost(err) end
+    if not line then return end
     local sent
-    sent, err = self.wfile:write(reply)
+    sent, err = self.wfile:write(self:handle_line(line) .. "\r\n")
     if not sent then return self:lost(err) end
   end
 end
@@ -35,11 +35,7 @@ function Handler:setup()
   print(("...connected from: %s"):format(self.client_address))
 end
 
-function Handler:handle_line(line)
-  if #line == BUFSIZ and line:sub(-1) ~= "\n" then
-    self.wfile:write(("A line may have %d bytes. Goodbye.\r\n"):format(BUFSIZ))
-    return nil
-  end
+function Handler.handle_line(_, line)
   return ("[%s] %s"):format(os.date("%c"), line)
 end
 

@@ -23,7 +23,7 @@ local function read_head(stream)
   end
   local status_line = line()
   local status = status_line:match("^HTTP/1%.%d (%d%d%d)")
-  if not status then example.fail("this is no web server: it says '%.60s'", status_line) end
+  if not status then example.fail("this is no web server: it says '%.60s'", example.clean(status_line)) end
   local fields, size = {}, 0
   while true do
     local text = line()
@@ -80,7 +80,7 @@ example.run(function()
   repeat
     status_line, status, fields = read_head(stream)
   until status >= 200 -- 1xx: the answer is still to come
-  print(status_line)
+  print(example.clean(status_line))
 
   local file <close> = assert(io.open(name, "wb"))
   local announced = fields["content-length"]
@@ -90,7 +90,7 @@ example.run(function()
     verdict = complete and "all chunks came" or "INCOMPLETE: the last chunk did not come"
   elseif announced then
     local length = announced:find("^%d+$") and math.tointeger(announced)
-    if not length then example.fail("the announced length is no number: '%.60s'", announced) end
+    if not length then example.fail("the announced length is no number: '%.60s'", example.clean(announced)) end
     count = copy(stream, file, length)
     complete = count == length
     verdict = (complete and "all of the %d announced bytes came"

@@ -75,12 +75,50 @@ describe("examples/command_server", function()
     end
   end)
 
-  it("hangs up on a line without an end, and serves the next", function()
-    local socket <close> = connect(server.port)
-    socket:sendall(("x"):rep(5000))
-    repeat local data = socket:recv(1024) until not data or data == ""
-    server:expect("%.%.%.lost: a line of over 1024 bytes\n")
-    assert.matches(DATE, ask("date"))
+  it("says that a line is too long, passes it over, and goes on", function()
+    local socket <close>, stream = connect(server.port)
+    local block = ("x"):rep(1000000)
+    for _ = 1, 10 do assert(socket:sendall(block)) end
+    assert.same({ "error: a line of over 1024 bytes" }, answer(stream))
+    say(stream, "\ndate\n")
+    assert.matches(DATE, answer(stream)[1])
+  end)
+
+  describe("lists a directory", function()
+    local posix = require "spec.support.posix"
+    local dir
+    before_each(function() dir = assert(posix.mkdtemp()) end)
+    after_each(function() os.execute("chmod 700 '" .. dir .. "'; rm -rf '" .. dir .. "'") end)
+
+    it("that is empty", function()
+      assert.equal("", ask("ls " .. dir))
+    end)
+
+    it("that is huge, as far as anybody wants to know", function()
+      assert(os.execute(("cd '%s' && seq 20000 | xargs touch"):format(dir)))
+      local _ <close>, stream = connect(server.port)
+      say(stream, "ls " .. dir .. "\n")
+      local lines = answer(stream)
+      assert.equal(5001, #lines)
+      assert.equal("... and 15000 more", lines[5001])
+      say(stream, "date\n")
+      assert.matches(DATE, answer(stream)[1])
+    end)
+
+    it("with strange names, each as one line without control characters", function()
+      assert(os.execute(("cd '%s' && touch \"$(printf 'a\\033[2Jb\\nc')\""):format(dir)))
+      assert.equal("a?[2Jb?c", ask("ls " .. dir))
+    end)
+
+    it("only if it may be read", function()
+      assert(os.execute("chmod 000 '" .. dir .. "'"))
+      if os.execute("ls '" .. dir .. "' >/dev/null 2>&1") then
+        server = example.server_as_nobody("command_server")
+        if not server then return pending "there is nobody here who may not read everything" end
+      end
+      assert.matches("^error: [^\n]*[Pp]ermission denied$", ask("ls " .. dir))
+      assert.matches("^" .. DATE .. "$", ask("date"))
+    end)
   end)
 
   it("outlives a client that resets the connection", function()
@@ -117,6 +155,17 @@ describe("examples/daytime", function()
     client:expect("^" .. DATE .. "\n$")
     client:ends(0)
     server:expect("^%.%.%.told the date to: %('127%.0%.0%.1', %d+%)\n")
+  end)
+
+  it("prints no control characters", function()
+    local server <close> = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
+    assert(server:bind("127.0.0.1", 0))
+    server:settimeout(10)
+    local client = example.start("daytime", "127.0.0.1", server:getsockname()[2])
+    local _, address = assert(server:recvfrom(1024))
+    assert(server:sendto("\27[2Jnow", address))
+    client:expect("^%?%[2Jnow\n$")
+    client:ends(0)
   end)
 
   it("asks again when no answer comes", function()
@@ -173,6 +222,42 @@ for name, mark in pairs { chat_half = "< ", chat_full = "" } do
       calling:expect("the other side has left\n")
       assert.equal("", calling:ends(0))
     end)
+  end)
+end
+
+for name, mark in pairs { chat_half = "< ", chat_full = "" } do
+  it("examples/" .. name .. " shows what the other side says without control characters", function()
+    local listening = example.server(name, "--listen")
+    local socket <close>, stream = connect(listening.port)
+    say(stream, "\27[2J\7bell \194\1552J\r\n")
+    listening:expect("\n" .. mark .. "%?%[2J%?bell %?2J\n")
+    listening:type("still here")
+    assert.equal("still here", stream:read("l"))
+    stream:close()
+    socket:close()
+    listening:expect("the other side has left\n")
+    assert.equal("", listening:ends(0))
+  end)
+
+  it("examples/" .. name .. " outlives 10 MB without a newline", function()
+    local listening = example.server(name, "--listen")
+    local socket <close>, stream = connect(listening.port)
+    socket:settimeout(0)
+    local sent = 0
+    while sent < 10000000 do
+      sent = sent + (socket:send(("x"):rep(65536)) or 0)
+      listening:skip()
+    end
+    socket:settimeout(10)
+    say(stream, "\n")
+    if name == "chat_half" then
+      listening:expect("%(a line of over 65536 bytes%)\n")
+      say(stream, "and then\n")
+    else
+      listening:skip_to("x\n")
+    end
+    listening:type("still here")
+    assert.equal("still here", stream:read("l"))
   end)
 end
 
@@ -235,6 +320,44 @@ describe("examples/chat_server", function()
     for _, word in ipairs { "one", "two", "three" } do
       assert.equal("[" .. name .. "] " .. word .. "\r\n", first:read("L"))
     end
+  end)
+
+  it("lets no control character reach another terminal, nor the server's own", function()
+    local _ <close>, first = join()
+    local _ <close>, second, name = join()
+    first:read("L")
+    for text, clean in pairs {
+      ["\27[2J\7bell"] = "?[2J?bell",
+      ["tab\tand\0zero"] = "tab and?zero",
+      ["gr\195\188n"] = "gr\195\188n",
+      ["C1 \194\1552J"] = "C1 ?2J",
+      ["\155no UTF-8\255"] = "?no UTF-8?",
+      ["right \226\128\174to left"] = "right ?to left",
+      ["in\rside"] = "in?side",
+    } do
+      say(second, text .. "\r\n")
+      local line = "[" .. name .. "] " .. clean
+      assert.equal(line .. "\r\n", first:read("L"))
+      server:expect(line:gsub("%p", "%%%0") .. "\n")
+    end
+  end)
+
+  it("passes on no line that is too long, and says so", function()
+    local _ <close>, first = join()
+    local socket <close>, second, name = join()
+    first:read("L")
+    say(second, ("x"):rep(1024) .. "\r\n")
+    assert.equal("[" .. name .. "] " .. ("x"):rep(1024) .. "\r\n", first:read("L"))
+    for _, length in ipairs { 1025, 1500, 5000, 100000 } do
+      say(second, ("y"):rep(length) .. "\n")
+      assert.equal("That line is too long: over 1024 bytes. It is not passed on\r\n", second:read("L"))
+      say(second, "short\n")
+      assert.equal("[" .. name .. "] short\r\n", first:read("L"))
+    end
+    assert(socket:sendall(("z"):rep(2000)))
+    second:close()
+    socket:close()
+    assert.equal("Client left " .. name .. "\r\n", first:read("L"))
   end)
 
   it("does not wait for a client that stops reading, and drops it", function()

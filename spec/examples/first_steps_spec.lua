@@ -72,6 +72,15 @@ for _, name in ipairs { "select_server", "poll_server" } do
       end
     end)
 
+    it("prints each line of what comes in one piece, without control characters", function()
+      local client <close> = connect(server.port)
+      local name_of = pattern(client:getsockname())
+      assert(client:sendall("one\r\n\ntwo\27[2J\7\r\n"))
+      server:expect("^Got[^\n]*\n" .. name_of .. ": one\n" .. name_of .. ": \n" .. name_of .. ": two%?%[2J%?\n$")
+      assert(client:sendall("no end"))
+      server:expect("^" .. name_of .. ": no end\n$")
+    end)
+
     it("outlives a client that resets the connection", function()
       local client = connect(server.port)
       local name_of = pattern(client:getsockname())

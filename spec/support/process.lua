@@ -99,14 +99,15 @@ end
 
 -- Waits for a little output on either channel; true when anything came or ended.
 local function pump(self, deadline)
-  local open = false
+  local open, came = false, false
   for _, name in ipairs { "out", "err" } do
     local fd = self.channels[name]
     if fd then
       open = true
       -- Short turns: two channels are looked at in rounds.
-      local data, why = posix.read(fd, math.min(left(deadline), 0.01))
+      local data, why = posix.read(fd, came and 0 or math.min(left(deadline), 0.01))
       if data and data ~= "" then
+        came = true
         self[name] = self[name] .. data
         self.unread[name] = self.unread[name] .. data
       elseif data or why ~= "timeout" then
@@ -138,6 +139,28 @@ end
 -- earlier match is gone) and returns its captures, or the whole match.
 function Process:expect(pattern, timeout)
   return expect(self, "out", pattern, timeout)
+end
+
+-- Forgets what was printed, but for the end of it.
+local function forget(self)
+  self.out, self.unread.out = "", self.unread.out:sub(-1000)
+end
+
+--- The same for what it prints very much before: that is forgotten.
+function Process:skip_to(pattern, timeout)
+  local deadline = deadline_of(timeout)
+  while not self.unread.out:find(pattern) do
+    forget(self)
+    if left(deadline) == 0 then complain(self, "did not print '" .. pattern .. "'") end
+    pump(self, deadline)
+  end
+  return expect(self, "out", pattern, timeout)
+end
+
+--- Takes what it has printed so far, and forgets it: for programs that would else wait to print.
+function Process:skip()
+  pump(self, posix.monotonic())
+  forget(self)
 end
 
 --- The same on standard error.
