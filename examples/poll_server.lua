@@ -24,10 +24,10 @@ example.run(function()
       csock.select({}, {}, {}, 0.1)
       return
     end
-    print(("Got connection from %s"):format(address))
     sockets[client:fileno()] = client
     address_of[client] = address
     poll:register(client, csock.POLLIN)
+    print(("Got connection from %s"):format(address))
   end
 
   local function disconnect(fd)

@@ -21,9 +21,9 @@ example.run(function()
       csock.select({}, {}, {}, 0.1)
       return
     end
-    print(("Got connection from %s"):format(address))
-    address_of[client] = address
     table.insert(inputs, client)
+    address_of[client] = address
+    print(("Got connection from %s"):format(address))
   end
 
   local function disconnect(client)
