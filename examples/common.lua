@@ -232,7 +232,7 @@ end
 
 --- Runs the reactor of csock.reactor. Ctrl-D ends it, and Ctrl-C the program.
 function example.run_reactor(reactor)
-  reactor.callWhenRunning(at_end_of_input, reactor.stop)
+  reactor.callWhenRunning(example.at_end_of_input, reactor.stop)
   reactor.run()
 end
 

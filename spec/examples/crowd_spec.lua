@@ -75,6 +75,8 @@ local servers = {
   { "tsTservSS_async", "--fork", served = answers("hi\r\n", STAMPED), once = true },
   { "tsTservSS", served = answers("hi\r\n", STAMPED), once = true, in_turn = true },
   { "echo_threading", served = answers("hi\r\n", "^hi\r\n$") },
+  { "async_echo", served = answers("hi\r\n", "^hi\r\n$") },
+  { "async_chat", served = answers("hi\r\n", "%d: hi\r\n$") },
   { "thanks_ss", served = answers("", "^Thank you for connecting$"), once = true },
   { "thanks_threading", served = answers("", "^Thank you for connecting$"), once = true },
   { "thanks_forking", served = answers("", "^Thank you for connecting$"), once = true },
