@@ -62,13 +62,30 @@ static int loop_stop(lua_State *L) {
 }
 
 /***
-The descriptor of the loop's poller: readable when there is something for `step` to do.
+The descriptor of the loop's poller: readable when something has come that `step` is to deal with.
+For what is not an event, such as the time that a task waits for, see `due`.
 @function fileno
 @treturn int -1 when the backend has none
 */
 static int loop_fileno(lua_State *L) {
   const cs_loop *loop = cs_loop_get(L);
   lua_pushinteger(L, loop->poller != NULL ? loop->ops->fileno(loop->poller) : -1);
+  return 1;
+}
+
+/***
+In how many seconds `step` has something to do, if nothing comes from outside (see `fileno`) before:
+how long another loop that drives this one may sleep.
+@function due
+@treturn ?number 0: at once; nil: never
+*/
+static int loop_due(lua_State *L) {
+  cs_loop *loop = cs_loop_get(L);
+  const cs_timer *timer = cs_timers_first(&loop->timers);
+  if (loop->ready.last != NULL || loop->next < loop->count)
+    lua_pushnumber(L, 0);
+  else
+    cs_push_timeout(L, timer != NULL ? cs_clock_left(timer->when) : CS_FOREVER);
   return 1;
 }
 
@@ -107,6 +124,13 @@ static int loop_now(lua_State *L) {
   return 1;
 }
 
+/* descriptor(object): of anything that select takes; -1 when it is closed. */
+static int loop_descriptor(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushinteger(L, cs_check_fd(L, 1));
+  return 1;
+}
+
 /* set_report(f): f(error, traceback, task) is told of errors that no one joins. */
 static int loop_set_report(lua_State *L) {
   lua_settop(L, 1);
@@ -119,6 +143,8 @@ static const luaL_Reg functions[] = {
     {"step", loop_step},
     {"stop", loop_stop},
     {"fileno", loop_fileno},
+    {"due", loop_due},
+    {"descriptor", loop_descriptor},
     {"backend", loop_backend},
     {"backends", loop_backends},
     {"now", loop_now},

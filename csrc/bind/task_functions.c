@@ -86,10 +86,13 @@ static int join_attempt(lua_State *L, cs_op *op) {
 /***
 Waits until the task is over. Outside of tasks, this runs the loop meanwhile.
 @function task:join
-@tparam[opt] number timeout seconds
+@tparam[opt] number timeout seconds; 0: does not wait
 @return[1] what the function returned
-@treturn[2] nil when it failed, was cancelled (`ECANCELED`), or is not over yet (`ETIMEDOUT`)
+@treturn[2] nil when it failed, was cancelled (`ECANCELED`), or is not over yet (`ETIMEDOUT`, with a
+timeout of 0 `EAGAIN`), or never will be (`EDEADLK`: nothing can happen any more, or it is the task
+itself)
 @return[2] the error
+@treturn[2] ?int errno, unless the task failed
 */
 static int task_join(lua_State *L) {
   cs_op op;

@@ -7,6 +7,7 @@
 -- @module csock.loop
 local csock_core = require "csock.core"
 local core = csock_core.loop
+local E = csock_core.errno
 
 local M = {
   spawn = core.spawn,
@@ -22,6 +23,7 @@ local M = {
   waiters = core.waiters,
   hub = core.hub,
   fileno = core.fileno,
+  due = core.due,
   backend = core.backend,
   backends = core.backends,
 }
@@ -42,13 +44,31 @@ local function fail(call, errno)
   return csock_core.make_error { call = call, errno = errno }
 end
 
---- How much of a time limit is left.
--- @tparam ?number timeout seconds
--- @treturn function gives the seconds that are left, at least 0; nil for no limit
+-- These raise, for the function `call` that the program has called.
+
+local function bad_argument(arg, call, expected, value)
+  error(("bad argument #%d to '%s' (%s expected, got %s)"):format(arg, call, expected,
+    type(value) == "number" and value or type(value)), 4)
+end
+
+local function check_seconds(seconds, arg, call)
+  if not (math.type(seconds) and seconds >= 0) then bad_argument(arg, call, "seconds >= 0", seconds) end
+end
+
+local function check_function(f, arg, call)
+  if type(f) ~= "function" then bad_argument(arg, call, "function", f) end
+end
+
+local OVER = { done = true, failed = true, cancelled = true } -- a task's status
+
+local SOON = 1e-9 -- seconds: a limit that has passed, where 0 would mean not to wait at all
+
+-- How much of a time limit is left: a function that gives seconds; nil for no limit.
 local function countdown(timeout)
   if not timeout then return function() end end
+  if timeout == 0 then return function() return 0 end end
   local deadline = core.now() + timeout
-  return function() return math.max(deadline - core.now(), 0) end
+  return function() return math.max(deadline - core.now(), SOON) end
 end
 
 -- An object that does something when its variable goes out of scope, however that comes about.
@@ -86,37 +106,36 @@ end
 -- @param ... its arguments
 -- @treturn task whose `cancel` takes it back
 function M.call_later(seconds, f, ...)
+  check_seconds(seconds, 1, "call_later")
+  check_function(f, 2, "call_later")
   return core.spawn(call_after, seconds, f, ...)
 end
 
 --- Calls a function at a time.
 -- Source: asyncio's `loop.call_at`.
--- @tparam number when on the clock of `now`
+-- @tparam number when on the clock of `now`; a time that has passed: in the next turn
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn task whose `cancel` takes it back
 function M.call_at(when, f, ...)
-  return M.call_later(math.max(when - core.now(), 0), f, ...)
+  if not math.type(when) or when ~= when then bad_argument(1, "call_at", "time", when) end
+  check_function(f, 2, "call_at")
+  return core.spawn(call_after, math.max(when - core.now(), 0), f, ...)
 end
 
 local readers, writers = {}, {} -- descriptor -> the task that watches it
 
-local function descriptor(object)
-  return type(object) == "number" and object or object:fileno()
-end
-
-local function unwatch(tasks, object)
-  local fd = descriptor(object)
+local function unwatch(tasks, fd)
   local task = tasks[fd]
   tasks[fd] = nil
   if task and task ~= core.current() then task:cancel() end -- one that ends itself runs to its end
   return task ~= nil
 end
 
-local function watch(tasks, select, object, f, ...)
-  local fd = descriptor(object)
+local function watch(tasks, select, object, fd, f, ...)
+  check_function(f, 2, tasks == readers and "add_reader" or "add_writer")
   assert(select(object, 0)) -- a bad descriptor is found out here and now
-  unwatch(tasks, object)
+  unwatch(tasks, fd)
   local task
   task = core.spawn(function(...)
     local _ <close> = guard(function()
@@ -143,7 +162,10 @@ local function writable(object, timeout) return csock_core.select({}, { object }
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn task that does it
-function M.add_reader(object, f, ...) return watch(readers, readable, object, f, ...) end
+function M.add_reader(object, f, ...)
+  local add_reader = core.descriptor -- named so in its errors
+  return watch(readers, readable, object, add_reader(object), f, ...)
+end
 
 --- Calls a function whenever a descriptor is writable, until `remove_writer`.
 -- Source: asyncio's `loop.add_writer`.
@@ -151,17 +173,26 @@ function M.add_reader(object, f, ...) return watch(readers, readable, object, f,
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn task that does it
-function M.add_writer(object, f, ...) return watch(writers, writable, object, f, ...) end
+function M.add_writer(object, f, ...)
+  local add_writer = core.descriptor
+  return watch(writers, writable, object, add_writer(object), f, ...)
+end
 
 --- Ends `add_reader`.
 -- @param object
 -- @treturn boolean whether there was one
-function M.remove_reader(object) return unwatch(readers, object) end
+function M.remove_reader(object)
+  local remove_reader = core.descriptor
+  return unwatch(readers, (remove_reader(object)))
+end
 
 --- Ends `add_writer`.
 -- @param object
 -- @treturn boolean whether there was one
-function M.remove_writer(object) return unwatch(writers, object) end
+function M.remove_writer(object)
+  local remove_writer = core.descriptor
+  return unwatch(writers, (remove_writer(object)))
+end
 
 --- Signals
 -- @section signals
@@ -190,13 +221,14 @@ function M.on_signal(signum, f)
   if type(signum) == "string" then
     signum = core.signals[signum] or error("bad argument #1 to 'on_signal' (no such signal)", 2)
   end
+  if f ~= nil then check_function(f, 2, "on_signal") end
   local before = handlers[signum]
-  local ok, err, errno = (f and core.signal_catch or core.signal_release)(signum)
+  local on_signal = f and core.signal_catch or core.signal_release -- named so in its errors
+  local ok, err, errno = on_signal(signum)
   if not ok then return nil, err, errno end
   handlers[signum] = f
   if not f then return true, before end
-  local status = signal_task and signal_task:status()
-  if status ~= "waiting" and status ~= "ready" and status ~= "running" then
+  if not signal_task or OVER[signal_task:status()] then
     signal_task = core.spawn(read_signals, csock_core.stream(core.signal_fileno(), "r", { closefd = false }))
     signal_task:daemon()
   end
@@ -208,7 +240,7 @@ end
 
 --- Bounds a whole piece of work: look-ups, connects, any number of calls. The function runs as a task,
 -- which is cancelled when its time is up.
--- @tparam ?number seconds nil: no limit
+-- @tparam ?number seconds nil: no limit; 0: just for what needs not to wait
 -- @tparam function f
 -- @param ... its arguments
 -- @return[1] what the function returned
@@ -217,9 +249,13 @@ end
 -- @treturn[2] int `ETIMEDOUT`
 -- @raise what the function raised
 function M.timeout(seconds, f, ...)
+  if seconds then check_seconds(seconds, 1, "timeout") end
+  check_function(f, 2, "timeout")
   local task <close> = core.spawn(f, ...):watch()
+  if seconds == 0 then (core.current() and core.yield or core.step)() end -- its one turn
   local results = table.pack(task:join(seconds))
   if task:status() == "failed" then error(results[2], 0) end
+  if not OVER[task:status()] and results[3] ~= E.EDEADLK then return fail("timeout", E.ETIMEDOUT) end
   return table.unpack(results, 1, results.n)
 end
 
@@ -245,8 +281,8 @@ local function end_member(group)
   return function(task)
     group.tasks[task] = nil
     group.count = group.count - 1
-    if task:status() == "failed" and group.failure == nil then
-      group.failure = select(2, task:join())
+    if task:status() == "failed" and not group.failure then
+      group.failure = { select(2, task:join()) }
       group:cancel()
     end
     group.changed:wake(true)
@@ -287,13 +323,14 @@ function Group:cancel()
 end
 
 --- Waits until all are over.
--- @tparam[opt] number timeout seconds
+-- @tparam[opt] number timeout seconds; 0: does not wait
 -- @treturn[1] boolean true
 -- @treturn[2] nil
--- @treturn[2] error (`ETIMEDOUT`)
+-- @treturn[2] error (`ETIMEDOUT`, `EAGAIN`)
 -- @treturn[2] int errno
 -- @raise what the first task that failed raised
 function Group:join(timeout)
+  if timeout then check_seconds(timeout, 1, "join") end
   local left = countdown(timeout)
   while self.count > 0 do
     local ok, err, errno = self.changed:wait(left())
@@ -301,7 +338,7 @@ function Group:join(timeout)
   end
   local failure = self.failure
   self.failure = nil
-  if failure ~= nil then error(failure, 0) end
+  if failure then error(failure[1], 0) end
   return true
 end
 
@@ -350,7 +387,7 @@ function Queue:full() return self:qsize() >= self.maxsize end
 -- Waits until `ready(self)` is false no more. Whoever stops waiting wakes the next one if there is
 -- something for it, so that no wake-up is lost with a task that is cancelled.
 local function wait_while(self, blocked, waiters, call, timeout)
-  if timeout == 0 then return fail(call, csock_core.errno.EAGAIN) end
+  if timeout == 0 then return fail(call, E.EAGAIN) end
   local left = countdown(timeout)
   local done = false
   local _ <close> = guard(function()
@@ -376,11 +413,12 @@ end
 -- @treturn[2] int errno
 function Queue:put(value, timeout)
   if value == nil then error("bad argument #1 to 'put' (value expected)", 2) end
+  if timeout then check_seconds(timeout, 2, "put") end
   if self:full() and not self.closed then
     local ok, err, errno = wait_while(self, self.full, self.putters, "put", timeout)
     if not ok then return nil, err, errno end
   end
-  if self.closed then return fail("put", csock_core.errno.EPIPE) end
+  if self.closed then return fail("put", E.EPIPE) end
   self.last = self.last + 1
   self[self.last] = value
   self.getters:wake()
@@ -396,6 +434,7 @@ end
 -- @treturn[3] error (`ETIMEDOUT`, `EAGAIN`)
 -- @treturn[3] int errno
 function Queue:get(timeout)
+  if timeout then check_seconds(timeout, 1, "get") end
   if self:empty() and not self.closed then
     local ok, err, errno = wait_while(self, self.empty, self.getters, "get", timeout)
     if not ok then return nil, err, errno end
@@ -446,12 +485,13 @@ function Event:clear() self.happened = false end
 function Event:is_set() return self.happened == true end
 
 --- Waits until it is set.
--- @tparam[opt] number timeout seconds
+-- @tparam[opt] number timeout seconds; 0: does not wait
 -- @treturn[1] boolean true
 -- @treturn[2] nil
--- @treturn[2] error (`ETIMEDOUT`)
+-- @treturn[2] error (`ETIMEDOUT`, `EAGAIN`)
 -- @treturn[2] int errno
 function Event:wait(timeout)
+  if timeout then check_seconds(timeout, 1, "wait") end
   local left = countdown(timeout)
   while not self.happened do
     local ok, err, errno = self.waiters:wait(left())

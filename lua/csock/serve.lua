@@ -55,7 +55,9 @@ function Server:fileno() return self.listener:fileno() end
 -- @tparam[opt] table options `drain`: how many seconds the handlers have (default 0)
 -- @treturn int how many were cancelled
 function Server:close(options)
-  local deadline = loop.now() + (options and options.drain or 0)
+  local drain = options and options.drain or 0
+  if not (math.type(drain) and drain >= 0) then error("close: drain: seconds >= 0 expected", 2) end
+  local deadline = loop.now() + drain
   self.acceptor:cancel()
   self.listener:close()
   local current = loop.current()
@@ -79,6 +81,13 @@ function Server:__tostring()
   return ("<csock.server %s>"):format(closed and "[closed]" or tostring(self:getsockname()))
 end
 
+local function check_options(options)
+  local max = options.max_connections
+  if max ~= nil and not (math.type(max) and max >= 1) then
+    error("serve: max_connections: number >= 1 expected", 4)
+  end
+end
+
 --- Serves an address: `handler(conn, addr)` runs in a task for each connection, with plain calls;
 -- the connection is closed when it returns or fails. Needs the loop to run (`csock.run()`).
 -- @function csock.serve
@@ -95,16 +104,20 @@ return function(create_server, address, handler, options)
   if type(handler) ~= "function" then
     error(("bad argument #2 to 'serve' (function expected, got %s)"):format(type(handler)), 3)
   end
+  check_options(options)
+  local listening = {}
+  for name, value in pairs(options) do
+    if name ~= "max_connections" then listening[name] = value end
+  end
   local listener = address
   if type(address) ~= "userdata" or not address.accept then
-    local listening = {}
-    for name, value in pairs(options) do
-      if name ~= "max_connections" then listening[name] = value end
-    end
     local made, err, errno = create_server(address, listening)
     if not made then return nil, err, errno end
     listener = made
+  elseif next(listening) then
+    error(("bad argument #3 to 'serve' (option '%s' for a socket that listens already)"):format((next(listening))), 3)
   end
+  listener:settimeout(nil) -- the default timeout is for connections
   local server = setmetatable({
     listener = listener, handler = handler, count = 0, changed = loop.waiters(),
     connections = {}, -- task -> its socket

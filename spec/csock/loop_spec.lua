@@ -216,6 +216,29 @@ describe("add_reader", function()
     assert.equal("piped", got)
   end)
 
+  it("takes Lua's files, and those that are always readable let the others have their turn", function()
+    local file <close> = assert(io.open "spec/csock/loop_spec.lua")
+    local calls, turns = 0, 0
+    run(function()
+      local other <close> = spawn(function()
+        while true do
+          turns = turns + 1
+          loop.yield()
+        end
+      end)
+      local reader = loop.add_reader(file, function(what)
+        assert(what == "argument")
+        calls = calls + 1
+        if calls == 1000 then assert(loop.remove_reader(file)) end
+      end, "argument")
+      reader:join()
+      assert.is_false(loop.remove_reader(file))
+      assert.equal("ready", other:status())
+    end)
+    assert.equal(1000, calls)
+    assert.is_true(turns >= 10)
+  end)
+
   it("lets a callback that removes or replaces itself run to its end", function()
     local a, b = streams.pair()
     local got = {}
@@ -426,6 +449,43 @@ describe("on_signal", function()
   end)
 end)
 
+describe("a wrong argument", function()
+  local NAN = 0 / 0
+  local q, e, g = loop.queue(), loop.event(), loop.group()
+  local calls = {
+    { loop.timeout, 1, { -1, NAN, "x" }, function(f, bad) f(bad, print) end, "timeout" },
+    { loop.timeout, 2, { "x", {} }, function(f, bad) f(1, bad) end, "timeout" },
+    { loop.call_later, 1, { -1, NAN, "x" }, function(f, bad) f(bad, print) end, "call_later" },
+    { loop.call_later, 2, { "x", {} }, function(f, bad) f(1, bad) end, "call_later" },
+    { loop.call_at, 1, { NAN, "x", {} }, function(f, bad) f(bad, print) end, "call_at" },
+    { loop.call_at, 2, { "x", {} }, function(f, bad) f(1, bad) end, "call_at" },
+    { q.get, 1, { -1, NAN, "x" }, function(f, bad) f(q, bad) end, "get" },
+    { q.put, 2, { -1, NAN, "x" }, function(f, bad) f(q, 1, bad) end, "put" },
+    { e.wait, 1, { -1, NAN, "x" }, function(f, bad) f(e, bad) end, "wait" },
+    { g.join, 1, { -1, NAN, "x" }, function(f, bad) f(g, bad) end, "join" },
+    { loop.add_reader, 1, { -1, {}, true }, function(f, bad) f(bad, print) end, "add_reader" },
+    { loop.add_reader, 2, { 1, {} }, function(f, bad) f(0, bad) end, "add_reader" },
+    { loop.add_writer, 1, { -1, {}, true }, function(f, bad) f(bad, print) end, "add_writer" },
+    { loop.add_writer, 2, { 1, {} }, function(f, bad) f(1, bad) end, "add_writer" },
+    { loop.remove_reader, 1, { -1, {}, true }, function(f, bad) f(bad) end, "remove_reader" },
+    { loop.remove_writer, 1, { -1, {}, true }, function(f, bad) f(bad) end, "remove_writer" },
+    { loop.on_signal, 1, { 0, -1, 1.5, "SIGNONE", {} }, function(f, bad) f(bad, print) end, "on_signal" },
+    { loop.on_signal, 2, { 1, {} }, function(f, bad) f("SIGUSR1", bad) end, "on_signal" },
+  }
+  it("raises at once, naming it and the call", function()
+    for _, row in ipairs(calls) do
+      local f, arg, values, call, name = table.unpack(row)
+      for _, bad in ipairs(values) do
+        local ok, err = pcall(call, f, bad)
+        assert.is_false(ok, name)
+        assert.matches(("bad argument #%d to '[%%w.]*%s'"):format(arg, name), err)
+      end
+    end
+    assert.same({}, reported(run)) -- and nothing of it is still to come
+    assert.equal(0, q:qsize())
+  end)
+end)
+
 describe("timeout", function()
   it("gives what the function returned in time", function()
     assert.same({ n = 3, 1, nil, 3 }, table.pack(loop.timeout(5, function() return 1, nil, 3 end)))
@@ -481,6 +541,64 @@ describe("timeout", function()
       assert.equal("outer", ok)
       assert.is_true(outer_over)
       assert.equal(E.ETIMEDOUT, select(3, loop.timeout(0.005, loop.timeout, 10, sleep, 10)))
+    end)
+  end)
+
+  it("of 0 seconds is for what needs not to wait", function()
+    local function check()
+      local closed = false
+      assert.equal("now", (loop.timeout(0, function() return "now" end)))
+      local ok, err, errno = loop.timeout(0, function()
+        local _ <close> = setmetatable({}, { __close = function() closed = true end })
+        sleep(10)
+      end)
+      assert.is_nil(ok)
+      assert.equal(E.ETIMEDOUT, errno)
+      assert.is_true(err:is(csock.timeout))
+      assert.matches("^timeout: ", tostring(err))
+      assert.is_true(closed)
+    end
+    check()
+    run(check)
+  end)
+
+  it("passes on what the function returned, be it another call's failure", function()
+    local a = streams.pair()
+    a:settimeout(0.001)
+    run(function()
+      local ok, err, errno = loop.timeout(10, a.recv, a, 1)
+      assert.is_nil(ok)
+      assert.equal(E.ETIMEDOUT, errno)
+      assert.matches("^recv: ", tostring(err))
+    end)
+  end)
+
+  it("ends a group, and what waits in a coroutine of the task", function()
+    local log = {}
+    local function note(what)
+      return setmetatable({}, { __close = function() log[#log + 1] = what end })
+    end
+    run(function()
+      assert.equal(E.ETIMEDOUT, select(3, loop.timeout(0.005, function()
+        local group <close> = loop.group()
+        for i = 1, 2 do
+          group:spawn(function()
+            local _ <close> = note("member " .. i)
+            sleep(10)
+          end)
+        end
+      end)))
+      table.sort(log)
+      assert.same({ "member 1", "member 2" }, log)
+      log = {}
+      assert.equal(E.ETIMEDOUT, select(3, loop.timeout(0.005, function()
+        local _ <close> = note "task"
+        csock.wrap(function()
+          local _ <close> = note "coroutine"
+          sleep(10)
+        end)()
+      end)))
+      assert.same({ "coroutine", "task" }, log)
     end)
   end)
 
@@ -655,6 +773,19 @@ describe("an event", function()
     end)
   end)
 
+  it("keeps its time limit when it is set and cleared as the time passes", function()
+    local e = loop.event()
+    run(function()
+      local waiter = spawn(function() return select(3, e:wait(0.01)) end)
+      settle()
+      e:set()
+      e:clear()
+      local late = loop.now() + 0.02
+      while loop.now() < late do end
+      assert.equal(E.ETIMEDOUT, waiter:join())
+    end)
+  end)
+
   it("that is cleared at once has woken nobody", function()
     run(function()
       local e = loop.event()
@@ -723,6 +854,27 @@ describe("a group", function()
       assert.equal("waiting", inner:status())
       outer:cancel()
       assert.equal("cancelled", inner:status())
+    end)
+  end)
+
+  it("is over when its tasks are cancelled one by one, also before they begin", function()
+    run(function()
+      local group <close> = loop.group()
+      local task = group:spawn(sleep, 30)
+      assert.is_true(group:spawn(sleep, 30):cancel())
+      settle()
+      assert.is_true(task:cancel())
+      assert.is_true(group:join(5))
+    end)
+  end)
+
+  it("raises an error that is nil, too", function()
+    run(function()
+      local group = loop.group()
+      group:spawn(error, nil)
+      local other = group:spawn(sleep, 30)
+      assert.same({ n = 2, false }, table.pack(pcall(group.join, group)))
+      assert.equal("cancelled", other:status())
     end)
   end)
 

@@ -318,8 +318,37 @@ describe("csock.serve", function()
     end)
   end)
 
+  it("waits for clients without end, whatever the default timeout or the listener's own", function()
+    trial(function(connect)
+      csock.setdefaulttimeout(0.01)
+      local made = assert(csock.serve(LOCAL, echo))
+      local listener = assert(csock.create_server(LOCAL))
+      listener:settimeout(0)
+      local given <close> = assert(csock.serve(listener, echo))
+      local _ <close> = made
+      csock.setdefaulttimeout(nil)
+      csock.sleep(0.03)
+      for _, server in ipairs { made, given } do
+        local s = connect(server)
+        s:sendall "x"
+        assert.equal("x", s:recv(1))
+        s:close()
+      end
+    end)
+  end)
+
   it("raises for options that are none", function()
     assert.error_matches(function() csock.serve({ "127.0.0.1", 0 }, print, { color = 1 }) end, "unknown option 'color'")
     assert.error_matches(function() csock.serve { "127.0.0.1", 0 } end, "function expected, got nil")
+    for _, bad in ipairs { 0, -1, 0 / 0, "x" } do
+      assert.error_matches(function() csock.serve({ "127.0.0.1", 0 }, print, { max_connections = bad }) end,
+        "max_connections: number >= 1 expected")
+    end
+    local listener = keep(csock.create_server { "127.0.0.1", 0 })
+    assert.error_matches(function() csock.serve(listener, print, { backlog = 5 }) end, "option 'backlog'")
+    local server <close> = csock.serve(listener, print)
+    for _, bad in ipairs { -1, 0 / 0, "x" } do
+      assert.error_matches(function() server:close { drain = bad } end, "drain: seconds >= 0 expected")
+    end
   end)
 end)
