@@ -77,7 +77,7 @@ void cs_interrupt_open(lua_State *L) {
 
 static int sleep_once(struct pollfd *fds, unsigned nfds, int64_t left, const sigset_t *mask) {
 #if CS_HAVE_PPOLL
-  struct timespec t = {.tv_sec = (time_t)(left / 1000000000), .tv_nsec = left % 1000000000};
+  struct timespec t = cs_clock_timespec(left);
   return ppoll(fds, (nfds_t)nfds, left == CS_FOREVER ? NULL : &t, mask);
 #else
   /* A signal between the mask's return and poll(2) is seen one second late at the most. */

@@ -45,6 +45,11 @@ static void set_header(struct msghdr *h, cs_message *m, struct iovec *iov, unsig
   h->msg_controllen = m->room;
 }
 
+#if defined(__GNUC__) /* musl's CMSG_NXTHDR mixes signed and unsigned numbers */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#endif
+
 /* The control message after `last` (NULL: the first), or NULL. `len` is how much of its data is
    there: a message at the end may have been cut. */
 static struct cmsghdr *next_control(struct msghdr *h, struct cmsghdr *last, size_t *len) {
@@ -56,6 +61,10 @@ static struct cmsghdr *next_control(struct msghdr *h, struct cmsghdr *last, size
   if (*len > there) *len = there;
   return c;
 }
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 
 /* How many descriptors a control message with `len` bytes of data brings. */
 static size_t descriptors_in(const struct cmsghdr *c, size_t len) {

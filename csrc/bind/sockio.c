@@ -133,7 +133,7 @@ static int gathered(lua_State *L, cs_op *op, int err) {
 
 static int recv_all_attempt(lua_State *L, cs_op *op) {
   while (op->done < op->size) {
-    size_t room = lua_rawlen(L, op->slot);
+    size_t room = (size_t)lua_rawlen(L, op->slot);
     if (op->done == room) {
       size_t more = room < op->size / 2 ? room * 2 : op->size;
       char *grown = lua_newuserdatauv(L, more, 0);

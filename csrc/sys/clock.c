@@ -34,3 +34,7 @@ int64_t cs_clock_left(int64_t deadline_ns) {
   int64_t left = deadline_ns - cs_clock_now();
   return left > 0 ? left : 0;
 }
+
+struct timespec cs_clock_timespec(int64_t ns) {
+  return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+}

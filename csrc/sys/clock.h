@@ -21,4 +21,7 @@ int64_t cs_clock_deadline(int64_t timeout_ns);
 /* What is left until the deadline: >= 0, or CS_FOREVER. */
 int64_t cs_clock_left(int64_t deadline_ns);
 
+/* The same for system calls. */
+struct timespec cs_clock_timespec(int64_t ns);
+
 #endif

@@ -111,7 +111,7 @@ static int kq_wait(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *e
                    unsigned *n) {
   sigset_t before;
   if (left > 1000000000) left = 1000000000;
-  struct timespec t = {.tv_sec = (time_t)(left / 1000000000), .tv_nsec = left % 1000000000};
+  struct timespec t = cs_clock_timespec(left);
   if (mask != NULL) pthread_sigmask(SIG_SETMASK, mask, &before);
   int got = kevent(p->fd, NULL, 0, p->events, max < BATCH ? (int)max : BATCH, &t);
   int err = errno;

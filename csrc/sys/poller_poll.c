@@ -75,7 +75,7 @@ static int po_wait(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *e
                    unsigned *n) {
   *n = 0;
 #if CS_HAVE_PPOLL
-  struct timespec t = {.tv_sec = (time_t)(left / 1000000000), .tv_nsec = left % 1000000000};
+  struct timespec t = cs_clock_timespec(left);
   int got = ppoll(p->fds, p->count, left == CS_FOREVER ? NULL : &t, mask);
 #else
   /* A signal just before the sleep goes unnoticed by it, so none lasts more than a second. */

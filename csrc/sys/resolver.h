@@ -12,6 +12,10 @@
 
 #include <netdb.h>
 
+#ifndef NETDB_INTERNAL /* musl has none: its look-ups never give it */
+#define NETDB_INTERNAL (-1)
+#endif
+
 typedef struct cs_resolver cs_resolver;
 typedef struct cs_lookup cs_lookup;
 
