@@ -283,8 +283,10 @@ describe("waitpid", function()
       local csock = require "csock"
       local pid = csock.fork()
       if pid == 0 then csock.sleep(60) csock._exit(0) end
-      print "waiting"
-      local ok, err = pcall(csock.waitpid, pid)
+      local ok, err = pcall(function()
+        print "waiting"
+        csock.waitpid(pid)
+      end)
       csock.kill(pid, "SIGKILL")
       csock.waitpid(pid)
       print(err)
