@@ -257,8 +257,10 @@ describe("asyncore.loop", function()
       local Echo = class("Echo", asyncore.dispatcher_with_send)
       function Echo:handle_read() self:send(self:recv(1000)) end
       Echo(a) Echo(b):send "round and round"
-      print "runs"
-      print(pcall(asyncore.loop))
+      print(pcall(function()
+        print "runs"
+        asyncore.loop()
+      end))
     ]] }
     program:expect "runs"
     program:signal "SIGINT"
