@@ -94,6 +94,7 @@ build = {
         "csrc/bind/loop_fork.c",
         "csrc/bind/loop_functions.c",
         "csrc/bind/loop_hub.c",
+        "csrc/bind/loop_hub_send.c",
         "csrc/bind/loop_turn.c",
         "csrc/bind/message.c",
         "csrc/bind/netdb.c",

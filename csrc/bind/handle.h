@@ -24,6 +24,7 @@ typedef struct cs_handle {
   /* The hub's: */
   int object;             /* its object's place, or 0 */
   struct cs_handle *next; /* in the list of those that are ready, or NULL */
+  struct cs_out *out;     /* what is to be sent, or NULL */
 } cs_handle;
 
 #define CS_H_NONBLOCK  1u  /* O_NONBLOCK is on */
@@ -33,13 +34,17 @@ typedef struct cs_handle {
 #define CS_H_WATCHED   16u /* the loop's poller has it; then these tell what it reported: */
 #define CS_H_READ      32u
 #define CS_H_WRITE     64u
-#define CS_H_HANGUP    128u  /* the end of the stream, or an error, is to be read */
-#define CS_H_BORROWED  256u  /* O_NONBLOCK is on for just one system call */
-#define CS_H_CONNECTED 512u  /* a connect that had to wait has succeeded; connect.c's */
-#define CS_H_HUB_READ  1024u /* the hub asks whether it is readable */
-#define CS_H_HUB_WRITE 2048u
-#define CS_H_CLOSED    4096u       /* its socket is closed, but not the streams over it */
-#define CS_H_LOOP      0xffff0000u /* which generation of the loop CS_H_WATCHED is about */
+#define CS_H_HANGUP    128u        /* the end of the stream, or an error, is to be read */
+#define CS_H_BORROWED  256u        /* O_NONBLOCK is on for just one system call */
+#define CS_H_CONNECTED 512u        /* a connect that had to wait has succeeded; connect.c's */
+#define CS_H_CLOSED    1024u       /* its socket is closed, but not the streams over it */
+#define CS_H_HUB_READ  2048u       /* the hub asks whether it is readable */
+#define CS_H_HUB_WRITE 4096u       /* ... and whether it is writable */
+#define CS_H_HUB_BYTES 8192u       /* the hub itself receives what has come */
+#define CS_H_HUB_SEND  16384u      /* ... and sends what is written */
+#define CS_H_HUB_TELL  32768u      /* whenever all of that is sent, the object is told */
+#define CS_H_HUB_SENT  65536u      /* ... which is to be done now */
+#define CS_H_LOOP      0xfffe0000u /* which generation of the loop CS_H_WATCHED is about */
 
 /* A stream that gave less than there was room for is drained: the loop need not ask again before
    the next event. Called by attempts that read from or write to a stream. */

@@ -28,6 +28,7 @@ static int loop_gc(lua_State *L) {
   loop->hub.last = loop->hub.served = NULL;
   loop->hub.count = loop->hub.turn = 0;
   cs_timers_free(&loop->timers);
+  cs_out_free_spares(&loop->hub);
   if (loop->here != &closing) cs_forkmark_free(loop->here);
   loop->here = &closing;
   return 0;
@@ -71,7 +72,7 @@ int cs_loop_forked(lua_State *L, cs_loop *loop) {
   cs_task_drop_all(L, loop);
   cs_turn_forget(loop);
   loop->next = loop->count = 0;
-  loop->hub = (cs_hub){.turn = 0};
+  loop->hub = (cs_hub){.spares = loop->hub.spares, .nspares = loop->hub.nspares};
   loop->watched += CS_H_LOOP & -CS_H_LOOP; /* what is watched is so no more */
   int err = loop->ops->make(&loop->poller);
   cs_forkmark_set(loop->here, err == 0);

@@ -1,26 +1,36 @@
 /* loop_hub.c: one task that serves many sockets, for csock.reactor.
  *
- * A task for each connection costs its coroutine. The hub costs 8 bytes in the handle and a place
+ * A task for each connection costs its coroutine. The hub costs 16 bytes in the handle and a place
  * in a table: the loop puts the handles that the poller reported in a list and wakes the one task
- * that waits for the hub, which takes their objects from it (`next`) and does what is to be done.
- * It works like an epoll object in the loop's own: what is still ready after that is listed again,
- * and so has its turn when the others have had theirs.
+ * that waits for the hub, which serves them in order. It works like an epoll object in the loop's
+ * own: what is still ready after that is listed again, and so has its turn when the others have had
+ * theirs.
+ *
+ * Most messages are served here and in loop_hub_send.c alone: what has come is given to the
+ * object's protocol, and what that has written is sent. All else the task is told of (`serve`).
  *
  * A closed handle leaves the list by itself; its object stays until `remove`.
  */
-#include "loop.h"
+#include "loop_hub_send.h"
+#include "address.h"
 #include "driver.h"
 #include "parts.h"
 #include "sock.h"
 
-/* The functions' upvalue 1: the table of objects, by the handles' `object`. */
-#define OBJECTS lua_upvalueindex(1)
+#include <sys/socket.h>
 
-/* --- the functions --- */
+/* The functions' upvalues: the table of objects, by the handles' `object`, and names. */
+#define OBJECTS           lua_upvalueindex(1)
+#define PROTOCOL          lua_upvalueindex(2)
+#define DATA_RECEIVED     lua_upvalueindex(3)
+#define DATAGRAM_RECEIVED lua_upvalueindex(4)
 
-/* add(socket, object, reading, writing): from now on, `next` gives the object when the socket can
-   be read from, or written to. Again for the same socket: changes what is asked for. */
-static int hub_add(lua_State *L) {
+#define MOST 64 /* datagrams that one socket may receive before the others have a turn */
+
+/* --- what is served --- */
+
+/* The flags in `which` become those in `wanted`. */
+static int watch(lua_State *L, unsigned which, unsigned wanted) {
   cs_loop *loop = cs_loop_get(L);
   cs_sock *s = cs_sock_check(L, 1);
   cs_handle *h = &s->h;
@@ -31,62 +41,216 @@ static int hub_add(lua_State *L) {
     int err = cs_loop_watch(loop, h);
     if (err != 0) return cs_fail(L, "watch", err);
   }
-  lua_settop(L, 4);
+  lua_pushvalue(L, 2);
   if (h->object == 0) {
-    lua_pushvalue(L, 2);
     h->object = luaL_ref(L, OBJECTS);
+    if (which & CS_H_HUB_BYTES) h->flags |= CS_H_HUB_SEND;
   } else {
-    lua_pushvalue(L, 2);
     lua_rawseti(L, OBJECTS, h->object);
   }
-  h->flags &= ~(CS_H_HUB_READ | CS_H_HUB_WRITE);
-  if (lua_toboolean(L, 3)) h->flags |= CS_H_HUB_READ;
-  if (lua_toboolean(L, 4)) h->flags |= CS_H_HUB_WRITE;
+  h->flags = (h->flags & ~which) | wanted;
   cs_loop_tell(loop, h);
   cs_hub_ready(loop, h);
   return cs_result(L, "watch", 0);
 }
 
-/* remove(socket): nothing is asked for any more, and the object is let go. */
+/* add(socket, object, reading, writing): from now on, `serve` gives the object when the socket can
+   be read from, or written to. Again for the same socket: changes what is asked for. */
+static int hub_add(lua_State *L) {
+  unsigned wanted = 0;
+  if (lua_toboolean(L, 3)) wanted |= CS_H_HUB_READ;
+  if (lua_toboolean(L, 4)) wanted |= CS_H_HUB_WRITE;
+  return watch(L, CS_H_HUB_READ | CS_H_HUB_WRITE, wanted);
+}
+
+/* connect(socket, object, reading): from now on, what comes goes to the object's `protocol`: a
+   stream's bytes to dataReceived(data), a datagram to datagramReceived(data, address), cut to the
+   object's `size`; and what is written to a stream is sent. Again: changes `reading`. */
+static int hub_connect(lua_State *L) {
+  return watch(L, CS_H_HUB_READ | CS_H_HUB_BYTES,
+               CS_H_HUB_BYTES | (lua_toboolean(L, 3) ? CS_H_HUB_READ : 0));
+}
+
+/* remove(socket): nothing is done any more, what is not sent yet is dropped, and the object is let
+   go. */
 static int hub_remove(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
   cs_handle *h = &cs_sock_check(L, 1)->h;
   cs_hub_forget(loop, h);
-  h->flags &= ~(CS_H_HUB_READ | CS_H_HUB_WRITE);
+  h->flags &= ~(CS_H_HUB_READ | CS_H_HUB_WRITE | CS_H_HUB_BYTES | CS_H_HUB_SEND | CS_H_HUB_TELL |
+                CS_H_HUB_SENT);
   if (h->object != 0) luaL_unref(L, OBJECTS, h->object);
   h->object = 0;
   if (cs_watched(loop, h)) cs_loop_tell(loop, h);
   return 0;
 }
 
-/* next(): the next object of this turn, whether it can be read from, and whether it can be written
-   to; nil when all have been served. */
-static int hub_next(lua_State *L) {
-  cs_loop *loop = cs_loop_get(L);
-  cs_hub *hub = &loop->hub;
-  cs_handle *h = hub->served;
-  hub->served = NULL;
-  if (h != NULL && cs_hub_due(h) != 0)
-    cs_hub_append(hub, h);
-  else if (h != NULL)
-    cs_loop_tell(loop, h);
-  while (hub->turn > 0) {
-    hub->turn--;
-    h = cs_hub_take(hub);
-    unsigned ready = cs_hub_due(h);
-    if (ready == 0) { /* somebody has read it meanwhile */
-      cs_loop_tell(loop, h);
-      continue;
-    }
-    hub->served = h;
-    loop->budget = CS_BUDGET; /* each is served for so long as a task */
-    lua_rawgeti(L, OBJECTS, h->object);
-    lua_pushboolean(L, (ready & CS_READ) != 0);
-    lua_pushboolean(L, (ready & CS_WRITE) != 0);
-    return 3;
+/* --- serving --- */
+
+/* The object of the handle is at 1; these push what `serve` gives besides. */
+
+static int tell_broken(lua_State *L, const char *call, int err) {
+  lua_settop(L, 1);
+  lua_pushliteral(L, "broken");
+  cs_fail(L, call, err);
+  lua_remove(L, -3); /* its nil */
+  return 4;
+}
+
+static int tell(lua_State *L, const char *what) {
+  lua_settop(L, 1);
+  lua_pushstring(L, what);
+  return 2;
+}
+
+/* Does what is to be done for a handle besides receiving. The number of results that it pushed,
+   when the object is to be told. */
+static int serve_events(lua_State *L, cs_loop *loop, cs_handle *h) {
+  unsigned due = cs_hub_due(h);
+  if (due == 0) return 0; /* somebody has read it meanwhile */
+  if (!(h->flags & CS_H_HUB_BYTES)) {
+    tell(L, "ready");
+    lua_pushboolean(L, (due & CS_READ) != 0);
+    lua_pushboolean(L, (due & CS_WRITE) != 0);
+    return 4;
+  }
+  if (due & CS_WRITE) cs_out_send(loop, h);
+  if (h->out != NULL && h->out->failed != 0) {
+    int err = h->out->failed;
+    cs_out_drop(&loop->hub, h);
+    return tell_broken(L, "send", err);
+  }
+  if (h->out == NULL && (h->flags & CS_H_HUB_SENT)) {
+    h->flags &= ~CS_H_HUB_SENT;
+    return tell(L, "sent");
   }
   return 0;
 }
+
+/* Pushes the protocol's method for what has come, and its arguments: *nargs of them. Or returns the
+   number of results when the object is to be told; when nothing has come, *nargs is 0. */
+static int receive(lua_State *L, cs_handle *h, int *nargs) {
+  cs_sockaddr from;
+  socklen_t len = sizeof from;
+  const cs_sock *s = cs_sock_of(h);
+  char *scratch = h->state->scratch;
+  bool stream = s->type == SOCK_STREAM;
+  ssize_t got;
+  *nargs = 0;
+  do {
+    if (stream)
+      got = recv(h->fd, scratch, CS_SCRATCH, MSG_DONTWAIT);
+    else
+      got = recvfrom(h->fd, scratch, CS_SCRATCH, MSG_DONTWAIT, &from.any, &len);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    int err = errno;
+    if (err != EAGAIN && err != EWOULDBLOCK)
+      return tell_broken(L, stream ? "recv" : "recvfrom", err);
+    h->flags &= ~CS_H_READ;
+    return 0;
+  }
+  if (stream && got == 0) return tell(L, "finished");
+  lua_pushvalue(L, PROTOCOL);
+  lua_rawget(L, 1);
+  lua_pushvalue(L, stream ? DATA_RECEIVED : DATAGRAM_RECEIVED);
+  lua_gettable(L, 2);
+  lua_insert(L, 2);
+  if (stream) {
+    lua_pushlstring(L, scratch, (size_t)got);
+    if (got < CS_SCRATCH) cs_drained(h);
+    *nargs = 2;
+  } else {
+    lua_getfield(L, 1, "size");
+    lua_Integer size = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    lua_pushlstring(L, scratch, got < size ? (size_t)got : (size_t)size);
+    cs_address_push(L, &from.any, len, s->proto);
+    *nargs = 3;
+  }
+  return 0;
+}
+
+/* What a served one has written goes now, unless it is to go at the turn's end with what others
+   have written. */
+static void send_written(cs_loop *loop, cs_handle *h) {
+  if (h->out != NULL && h->out->end.next == NULL && h->out->failed == 0 &&
+      !(h->flags & CS_H_HUB_WRITE))
+    cs_out_send(loop, h);
+}
+
+static void end_service(cs_loop *loop) {
+  cs_handle *h = loop->hub.served;
+  if (h == NULL) return;
+  send_written(loop, h);
+  loop->hub.served = NULL;
+  if (cs_hub_due(h) != 0)
+    cs_hub_append(&loop->hub, h);
+  else
+    cs_loop_tell(loop, h);
+}
+
+/* Whether the one whose protocol was told something is to be served on: it has something to see to
+   at once, or another datagram. */
+static bool goes_on(cs_loop *loop) {
+  cs_handle *h = loop->hub.served;
+  if (h == NULL) return false;
+  send_written(loop, h);
+  unsigned due = cs_hub_due(h);
+  return (due & CS_HANGUP) ||
+         ((due & CS_READ) && cs_sock_of(h)->type != SOCK_STREAM && --loop->hub.left > 0);
+}
+
+static int serve_on(lua_State *L, int status, lua_KContext context);
+
+static int serve(lua_State *L, cs_loop *loop, bool told) {
+  cs_hub *hub = &loop->hub;
+  for (;;) {
+    if (!told || !goes_on(loop)) {
+      end_service(loop);
+      if (hub->turn == 0) return 0;
+      hub->turn--;
+      hub->served = cs_hub_take(hub);
+      hub->left = MOST;
+    }
+    cs_handle *h = hub->served;
+    int nargs = 0, n;
+    told = false;
+    loop->budget = CS_BUDGET; /* each is served for so long as a task */
+    lua_settop(L, 0);
+    lua_rawgeti(L, OBJECTS, h->object);
+    n = serve_events(L, loop, h);
+    if (n == 0 && (h->flags & CS_H_HUB_BYTES) && (cs_hub_due(h) & CS_READ))
+      n = receive(L, h, &nargs);
+    if (n > 0) return n;
+    if (nargs == 0) continue;
+    lua_callk(L, nargs, 0, (lua_KContext)loop, serve_on);
+    told = true;
+  }
+}
+
+static int serve_on(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  return serve(L, (cs_loop *)context, true);
+}
+
+/* serve(): serves the sockets of this turn, until there is something to tell an object of, by one
+   of its methods: object, its name, arguments. nil when all have been served. The methods are
+   ready(readable, writable), after `add`; finished(): the stream is at its end; broken(error,
+   errno); sent(): see `tell`. */
+static int hub_serve(lua_State *L) {
+  return serve(L, cs_loop_get(L), false);
+}
+
+/* served(): the object that is being served: whose protocol, or method, has raised an error. */
+static int hub_served(lua_State *L) {
+  const cs_handle *h = cs_loop_get(L)->hub.served;
+  if (h == NULL) return 0;
+  lua_rawgeti(L, OBJECTS, h->object);
+  return 1;
+}
+
+/* --- waiting --- */
 
 static int wait_attempt(lua_State *L, cs_op *op) {
   cs_hub *hub = &cs_loop_get(L)->hub;
@@ -137,15 +301,21 @@ static int hub_objects(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"add", hub_add},   {"remove", hub_remove},   {"next", hub_next}, {"wait", hub_wait},
-    {"wake", hub_wake}, {"objects", hub_objects}, {NULL, NULL},
+    {"add", hub_add},     {"connect", hub_connect}, {"remove", hub_remove},
+    {"serve", hub_serve}, {"served", hub_served},   {"wait", hub_wait},
+    {"wake", hub_wake},   {"objects", hub_objects}, {NULL, NULL},
 };
 
 void cs_open_hub(lua_State *L) {
   lua_getfield(L, -1, "loop");
   lua_newtable(L);
   lua_newtable(L); /* the objects */
-  luaL_setfuncs(L, functions, 1);
+  lua_pushliteral(L, "protocol");
+  lua_pushliteral(L, "dataReceived");
+  lua_pushliteral(L, "datagramReceived");
+  luaL_setfuncs(L, functions, 4);
+  lua_pushliteral(L, "socket");
+  luaL_setfuncs(L, cs_hub_send_functions, 1);
   lua_setfield(L, -2, "hub");
   lua_pop(L, 1);
 }

@@ -18,13 +18,6 @@ bool cs_turn_enter(const cs_state *state, cs_turn_end *end) {
   return true;
 }
 
-void cs_turn_leave(cs_turn_end *end) {
-  if (end->next == NULL) return;
-  end->next->before = end->before;
-  end->before->next = end->next;
-  end->next = end->before = NULL;
-}
-
 void cs_turn_over(lua_State *L, const cs_state *state) {
   cs_loop *loop = state->loop;
   if (loop == NULL) return;

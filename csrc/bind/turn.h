@@ -13,7 +13,13 @@ typedef struct cs_turn_end {
 
 /* False: the loop does not run, there is no turn that could end. Entering twice is once. */
 bool cs_turn_enter(const cs_state *state, cs_turn_end *end);
-void cs_turn_leave(cs_turn_end *end);
+
+static inline void cs_turn_leave(cs_turn_end *end) {
+  if (end->next == NULL) return;
+  end->next->before = end->before;
+  end->before->next = end->next;
+  end->next = end->before = NULL;
+}
 
 /* Does it now. */
 void cs_turn_over(lua_State *L, const cs_state *state);

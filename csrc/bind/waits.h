@@ -8,8 +8,18 @@
 
 #include "op.h"
 #include "turn.h"
+#include "../sys/bytes.h"
 #include "../sys/poller.h"
 #include "../sys/timers.h"
+
+/* What the hub is to send to a peer. */
+typedef struct cs_out {
+  cs_turn_end end; /* entered when it is to be sent at the turn's end */
+  cs_handle *h;
+  struct cs_out *spare; /* the next one, while it is itself a spare */
+  cs_bytes bytes;
+  int failed; /* errno of sending, to be told */
+} cs_out;
 
 /* What one task serves for many: see loop_hub.c. */
 typedef struct cs_hub {
@@ -18,6 +28,9 @@ typedef struct cs_hub {
   unsigned count;    /* of them */
   unsigned turn;     /* of them, those that are to be served in this turn */
   cs_handle *served; /* the one that the task is serving */
+  unsigned left;     /* datagrams that this one may still receive in this turn */
+  cs_out *spares;
+  unsigned nspares;
 } cs_hub;
 
 /* A task's wait for one of several descriptors, by a poller of its own that joins them: loop_any.c.
@@ -115,14 +128,18 @@ static inline void cs_wake_next(cs_queue *q) {
   if (q->last != NULL && q->woken == 0) cs_wake(q, false);
 }
 
-/* --- the hub's list (hub.c) --- */
+/* --- what the hub has to do (hub.c) --- */
 
 void cs_hub_append(cs_hub *hub, cs_handle *h);
 cs_handle *cs_hub_take(cs_hub *hub);
-void cs_hub_ready(cs_loop *loop, cs_handle *h);  /* the poller reported something */
-void cs_hub_forget(cs_loop *loop, cs_handle *h); /* out of the list */
-unsigned cs_hub_due(const cs_handle *h);         /* CS_READ, CS_WRITE: what to tell the object of */
-unsigned cs_hub_wants(const cs_handle *h);       /* ... and what is to be reported */
+void cs_hub_ready(cs_loop *loop, cs_handle *h);  /* the poller reported something, or so */
+void cs_hub_forget(cs_loop *loop, cs_handle *h); /* out of the list; nothing is sent any more */
+unsigned cs_hub_due(const cs_handle *h); /* CS_READ, CS_WRITE, CS_HANGUP (something else): to do */
+unsigned cs_hub_wants(const cs_handle *h); /* ... and what is to be reported */
+
+cs_out *cs_out_make(cs_hub *hub, cs_handle *h); /* NULL: no memory */
+void cs_out_drop(cs_hub *hub, cs_handle *h);
+void cs_out_free_spares(cs_hub *hub);
 
 /* --- handles (handle.c; what others need of it is in handle.h) --- */
 

@@ -17,13 +17,17 @@ local function pair()
   return a, b
 end
 
--- All objects that the hub has to offer in one turn, as "name:r", "name:w" or "name:rw".
+-- All that the hub has to tell in one turn: "name:r", "name:w" or "name:rw" of what is ready,
+-- "name:sent" and the like else.
 local function served()
   local list = {}
   while true do
-    local object, readable, writable = hub.next()
+    local object, method, readable, writable = hub.serve()
     if not object then return list end
-    list[#list + 1] = object.name .. ":" .. (readable and "r" or "") .. (writable and "w" or "")
+    assert.equal(object, hub.served())
+    if method == "ready" then method = (readable and "r" or "") .. (writable and "w" or "") end
+    if method == "broken" then method = method .. " " .. readable.name end
+    list[#list + 1] = object.name .. ":" .. method
     if object.serve then object.serve() end
   end
 end
@@ -187,7 +191,7 @@ describe("the hub", function()
       local before = csock.now()
       hub.wait(0.02)
       assert.is_true(csock.now() - before >= 0.02)
-      assert.is_nil((hub.next()))
+      assert.is_nil((hub.serve()))
       return true
     end)
   end)
@@ -250,6 +254,277 @@ describe("the hub", function()
     local n = 0
     for key in pairs(object) do n = n + (type(key) == "table" and 1 or 0) end
     assert.equal(0, n)
+  end)
+
+  describe("receives and sends:", function()
+    local got
+
+    -- A connection whose protocol keeps what it is given, in `got`, and calls `react(object, data)`.
+    local function connected(name, react)
+      local a, b = pair()
+      sockets[#sockets + 1], sockets[#sockets + 2] = a, b
+      local object = { name = name, socket = a, waiting = {}, protocol = {} }
+      function object.waits(self, bytes) table.insert(self.waiting, bytes) end
+      function object.protocol.dataReceived(_, data)
+        table.insert(got, name .. ":" .. data)
+        if react then react(object, data) end
+      end
+      assert(hub.connect(a, object, true))
+      return object, b
+    end
+
+    before_each(function() got = {} end)
+
+    it("what comes goes to the protocol", function()
+      in_task(function()
+        local _, b = connected "a"
+        assert(b:send "one")
+        assert.same({}, turn())
+        assert(b:send "two")
+        assert.same({}, turn())
+        assert.same({ "a:one", "a:two" }, got)
+        assert.is_nil((hub.served()))
+        return true
+      end)
+    end)
+
+    it("what the protocol writes leaves when it returns, in one piece", function()
+      in_task(function()
+        local seen
+        local _, b = connected("a", function(object)
+          hub.write(object, "x")
+          hub.write(object, "yz")
+          seen = hub.unsent(object.socket)
+        end)
+        b:settimeout(0)
+        assert(b:send "go")
+        assert.same({}, turn())
+        assert.equal(3, seen)
+        assert.equal("xyz", b:recv(10))
+        return true
+      end)
+    end)
+
+    it("what is written elsewhere leaves at the turn's end, in one piece", function()
+      in_task(function()
+        local other, theirs = connected "b"
+        local _, b = connected("a", function() hub.write(other, "x") end)
+        hub.write(other, "w")
+        assert(b:send "go")
+        assert.same({}, turn())
+        hub.write(other, "yz")
+        assert.equal(4, hub.unsent(other.socket))
+        assert.equal("wxyz", theirs:recv(10))
+        assert.equal(0, hub.unsent(other.socket))
+        return true
+      end)
+    end)
+
+    it("or when it is told to", function()
+      in_task(function()
+        local a, b = connected "a"
+        b:settimeout(0)
+        hub.write(a, "now")
+        hub.flush()
+        assert.equal("now", b:recv(10))
+        return true
+      end)
+    end)
+
+    it("much leaves at once, behind what waits", function()
+      in_task(function()
+        local a, b = connected "a"
+        b:settimeout(0)
+        local much = ("x"):rep(20000)
+        hub.write(a, much)
+        assert.equal(much, b:recv(65536))
+        hub.write(a, "first")
+        hub.write(a, much)
+        assert.equal("first" .. much, b:recv(65536))
+        return true
+      end)
+    end)
+
+    it("what the peer does not take follows when it does, in order", function()
+      in_task(function()
+        local a, b = connected "a"
+        local sent, size = {}, 0
+        while hub.unsent(a.socket) < 1000000 do
+          sent[#sent + 1] = ("%07d,"):format(#sent):rep(#sent % 3 == 0 and 5000 or 50)
+          size = size + #sent[#sent]
+          hub.write(a, sent[#sent])
+        end
+        local task = csock.spawn(function() return b:recv(size, csock.MSG_WAITALL) end)
+        while hub.unsent(a.socket) > 0 do assert.same({}, turn()) end
+        assert.is_true(task:join() == table.concat(sent))
+        return true
+      end)
+    end)
+
+    it("objects that wish it are told when all is sent, and what waits meanwhile", function()
+      in_task(function()
+        local a, b = connected "a"
+        hub.tell(a.socket, true)
+        assert.same({}, turn(0))
+        hub.tell(a.socket, true, true)
+        assert.same({ "a:sent" }, turn())
+        hub.write(a, "x")
+        hub.write(a, "yz")
+        assert.same({ 1, 3 }, a.waiting)
+        assert.same({ "a:sent" }, turn())
+        assert.equal("xyz", b:recv(10))
+        hub.write(a, ("x"):rep(20000))
+        assert.same({ "a:sent" }, turn())
+        hub.tell(a.socket, true, true)
+        hub.write(a, "more") -- then not all is sent
+        hub.tell(a.socket, false)
+        assert.same({}, turn(0))
+        return true
+      end)
+    end)
+
+    it("one whose protocol makes that happen is told in the same turn", function()
+      in_task(function()
+        local _, b = connected("a", function(object)
+          hub.tell(object.socket, true, true)
+          hub.write(object, "bye")
+        end)
+        assert(b:send "x")
+        assert.same({ "a:sent" }, turn())
+        return true
+      end)
+    end)
+
+    it("tells of the end of a stream, and of what is broken", function()
+      in_task(function()
+        local a, b = connected "a"
+        b:close()
+        assert.same({ "a:finished" }, turn())
+        hub.remove(a.socket)
+        for _, much in ipairs { "x", ("x"):rep(20000) } do
+          local c, d = connected "c"
+          assert(hub.connect(c.socket, c, false)) -- so that it does not see the end
+          d:close()
+          hub.write(c, much)
+          hub.write(c, "ignored")
+          assert.same({ "c:broken EPIPE" }, turn())
+          assert.equal(0, hub.unsent(c.socket))
+        end
+        return true
+      end)
+    end)
+
+    it("ignores what is written after shut", function()
+      in_task(function()
+        local a, b = connected "a"
+        b:settimeout(0)
+        hub.write(a, "x")
+        hub.shut(a.socket)
+        hub.write(a, "y")
+        turn(0)
+        assert.is_nil((b:recv(10)))
+        assert(b:send "still received")
+        turn()
+        assert.same({ "a:still received" }, got)
+        return true
+      end)
+    end)
+
+    it("drops what is not sent when the socket is removed", function()
+      in_task(function()
+        local a, b = connected "a"
+        b:settimeout(0)
+        hub.write(a, "x")
+        hub.remove(a.socket)
+        hub.write(a, "y")
+        turn(0)
+        assert.is_nil((b:recv(10)))
+        return true
+      end)
+    end)
+
+    it("lets a protocol wait, and goes on with the others after it", function()
+      in_task(function()
+        local order = {}
+        for _, name in ipairs { "a", "b" } do
+          local _, b = connected(name, function(object, data)
+            csock.sleep(0.001)
+            table.insert(order, data)
+            hub.write(object, data)
+          end)
+          assert(b:send(name))
+        end
+        turn()
+        assert.equal(2, #order)
+        for _, i in ipairs { 2, 4 } do assert.equal(i == 2 and "a" or "b", sockets[i]:recv(10)) end
+        return true
+      end)
+    end)
+
+    it("goes on after an error of a protocol, which it names", function()
+      in_task(function()
+        local a, b = connected("a", function(_, data) error(data, 0) end)
+        local _, d = connected "c"
+        assert(b:send "oh no")
+        csock.sleep(0.001)
+        assert(d:send "x")
+        hub.wait(5)
+        local ok, err = pcall(hub.serve)
+        assert.same({ false, "oh no" }, { ok, err })
+        assert.equal(a, hub.served())
+        if #got == 1 then turn() end
+        assert.same({ "a:oh no", "c:x" }, got)
+        return true
+      end)
+    end)
+
+    it("a protocol may remove and close its own socket, and others", function()
+      in_task(function()
+        local a, b, c, d
+        local function close_both(object)
+          hub.write(object, "x")
+          for _, one in ipairs { a, c } do
+            hub.remove(one.socket)
+            one.socket:close()
+          end
+        end
+        a, b = connected("a", close_both)
+        c, d = connected("c", close_both)
+        assert(b:send "1")
+        assert(d:send "2")
+        turn()
+        assert.equal(1, #got)
+        assert.equal("", b:recv(1))
+        return true
+      end)
+    end)
+
+    it("gives datagrams with their senders, cut to the object's size, some in one turn", function()
+      in_task(function()
+        local a = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
+        local b = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
+        sockets = { a, b }
+        assert(a:bind("127.0.0.1", 0))
+        assert(b:bind("127.0.0.1", 0))
+        local object = { size = 5, protocol = {} }
+        function object.protocol.datagramReceived(_, data, from)
+          assert.equal(b:getsockname(), from)
+          table.insert(got, data)
+        end
+        assert(hub.connect(a, object, true))
+        for _, data in ipairs { "one", "", "longer than five" } do assert(b:sendto(data, a:getsockname())) end
+        turn()
+        assert.same({ "one", "", "longe" }, got)
+        return true
+      end)
+    end)
+
+    it("write wants an object with a socket, and a string", function()
+      local a = connected "a"
+      assert.error_matches(function() hub.write(a, 12) end, "#2 to 'write' %(string expected, got number%)")
+      assert.error_matches(function() hub.write("a", "x") end, "#1 to 'write' %(table expected")
+      assert.error_matches(function() hub.write({}, "x") end, "csock.socket expected")
+    end)
   end)
 
   it("begins anew in a forked child", function()

@@ -192,6 +192,38 @@ return {
       end)
     end,
   },
+  ["the hub's sockets"] = {
+    prepare = function()
+      local csock = quiet()
+      csock.setdefaulttimeout(0.5)
+      return csock, { assert(csock.socketpair()) }, { assert(csock.socketpair()) }
+    end,
+    run = function(csock, a, b)
+      local hub = csock.loop.hub
+      local over <close> = setmetatable({}, {
+        __close = function()
+          hub.remove(a[1])
+          hub.remove(b[1])
+        end,
+      })
+      local other = { socket = b[1], protocol = {} }
+      local object = { socket = a[1], protocol = {} }
+      function object.protocol.dataReceived(_, data)
+        hub.write(object, data)
+        hub.write(other, data)
+        hub.write(other, ("x"):rep(20000))
+      end
+      csock.run(function()
+        assert(hub.connect(a[1], object, true))
+        assert(hub.connect(b[1], other, true))
+        assert(a[2]:send "hi")
+        hub.wait(1)
+        assert(hub.serve() == nil and over)
+        assert(a[2]:recv(10) == "hi")
+        assert(#b[2]:recv(20002, csock.MSG_WAITALL) == 20002)
+      end)
+    end,
+  },
   ["a signal's handler"] = {
     prepare = quiet,
     run = function(csock)

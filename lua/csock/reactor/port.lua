@@ -10,7 +10,7 @@ local unixpath = require "csock.unixpath"
 local hub = csock.loop.hub
 local EAGAIN, ECONNREFUSED = csock.errno.EAGAIN, csock.errno.ECONNREFUSED
 
-local MOST = 64 -- connections or datagrams that one port may take before the others have a turn
+local MOST = 64 -- connections that one port may take before the others have a turn
 local PATIENCE = 0.1 -- seconds before the next try when descriptors or memory are short
 
 local M = {}
@@ -33,8 +33,6 @@ function Base:watch() return hub.add(self.socket, self, self.reading, false) end
 
 -- An error in what was called is no reason to stop listening.
 function Base:failed() end -- luacheck: ignore 212
-
-function Base:settle() end -- luacheck: ignore 212
 
 --- A port that accepts connections: it asks its factory for a protocol for each.
 -- @type port
@@ -184,19 +182,10 @@ function DatagramPort:setBroadcastAllowed(enabled)
   return self.socket:setsockopt(csock.SOL_SOCKET, csock.SO_BROADCAST, enabled and 1 or 0)
 end
 
-function DatagramPort:ready()
-  local socket, protocol = self.socket, self.protocol
-  for _ = 1, MOST do
-    local data, from, errno = socket:recvfrom(self.size)
-    if data then
-      protocol:datagramReceived(data, from)
-    elseif errno == ECONNREFUSED and self.client then
-      protocol:connectionRefused()
-    elseif errno == EAGAIN or socket:fileno() < 0 then
-      return
-    end
-    if not self.connected or not self.reading then return end
-  end
+function DatagramPort:watch() return hub.connect(self.socket, self, self.reading) end
+
+function DatagramPort:broken(_, errno)
+  if errno == ECONNREFUSED and self.client then self.protocol:connectionRefused() end
 end
 
 --- Closes the port. The protocol's `stopProtocol` is called.

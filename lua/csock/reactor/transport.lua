@@ -6,14 +6,10 @@
 -- @module csock.reactor.transport
 local class = require "csock.class"
 local csock = require "csock"
-local outgoing = require "csock.outgoing"
 local reason = require "csock.reactor.reason"
 local turns = require "csock.reactor.turns"
 
 local hub = csock.loop.hub
-local EAGAIN = csock.errno.EAGAIN
-
-local PIECE = 65536 -- bytes that are received at a time
 
 local DONE = reason.ConnectionDone()
 
@@ -27,33 +23,16 @@ local M = {}
 local Connection = class("Connection")
 M.Connection = Connection
 
--- An idle connection has four fields of its own: `socket`, `client`, `protocol`, `out`. A fifth would double
--- its table.
+-- An idle connection has three fields of its own: `socket`, `client`, `protocol`. A fifth would double its
+-- table.
 Connection.connected = true
 Connection.disconnecting = false
 Connection.disconnected = false
 Connection.reading = true
--- What is to be sent: a string that was written in this turn, or a queue (csock.outgoing), or neither.
-Connection.out = false
-Connection.queue = false
--- Whether something happens when all is sent: a producer, or an end of a kind.
-Connection.special = false
 
 --- How many bytes may wait to be sent before a producer is told to pause.
 -- @field transport:bufferSize
 Connection.bufferSize = 65536
-
--- The methods of all sockets, so that none has to be looked up for each message.
-local send, recv
-do
-  local s <close> = csock.socket()
-  send, recv = s.send, s.recv
-end
-
-local CLOSED = { blocked = false } -- in the place of a queue when nothing can be sent any more
-
--- The connection whose protocol is being told of something: what that writes is sent when it returns.
-local current
 
 function Connection:__init(socket, client, connector)
   socket:settimeout(0)
@@ -65,16 +44,16 @@ function Connection:__tostring()
   return ("<transport to %s, %s>"):format(self.client, state)
 end
 
--- Tells the loop what is waited for.
+-- Tells the hub whether to receive.
 function Connection:watch()
-  hub.add(self.socket, self, self.reading, self.queue and self.queue.blocked)
+  hub.connect(self.socket, self, self.reading)
 end
 
 -- --- the end --------------------------------------------------------------------------------------
 
 local function lose(self, why)
   if self.disconnected then return end
-  self.connected, self.disconnected, self.out, self.queue = false, true, false, CLOSED
+  self.connected, self.disconnected = false, true
   hub.remove(self.socket)
   if why:check(reason.ConnectionAborted) then
     self.socket:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("ii", 1, 0)) -- resets
@@ -93,7 +72,6 @@ Connection.connectionLost = lose
 
 -- A callback has raised an error.
 function Connection:failed(err, traceback)
-  if current == self then current = nil end
   local why = reason.CallbackError(err)
   why.traceback = traceback
   lose(self, why)
@@ -101,40 +79,11 @@ end
 
 -- --- sending --------------------------------------------------------------------------------------
 
-local function pause_producer(self, waiting)
-  local producer = self.producer
-  if producer and self.streamingProducer and not self.producerPaused and waiting > self.bufferSize then
-    self.producerPaused = true
-    producer:pauseProducing()
-  end
-end
-
-local function enqueue(self, queue, data)
-  if queue == CLOSED then return end
-  outgoing.put(queue, data)
-  if self.producer then pause_producer(self, queue.size) end
-end
-
 --- Sends data, in the order of the calls. Never waits: what the socket does not take now is kept.
 -- Ignored when the connection is lost, or its writing half is closed.
 -- @function transport:write
 -- @tparam string data
-function Connection:write(data)
-  if type(data) ~= "string" then
-    error(("bad argument #1 to 'write' (string expected, got %s)"):format(type(data)), 2)
-  end
-  local queue, out = self.queue, self.out
-  if queue then
-    enqueue(self, queue, data)
-  elseif out then
-    queue = outgoing.new(out, 0)
-    self.out, self.queue = false, queue
-    enqueue(self, queue, data)
-  else
-    self.out = data
-    if self ~= current then turns.put_off(self) end
-  end
-end
+Connection.write = hub.write
 
 --- Sends several pieces.
 -- @function transport:writeSequence
@@ -143,8 +92,23 @@ function Connection:writeSequence(pieces)
   self:write(table.concat(pieces))
 end
 
+-- The hub is to tell when all is sent, and how much waits, if somebody wants to know.
+local function tell(self)
+  local closing = self.disconnecting or self.writeDisconnecting
+  hub.tell(self.socket, closing or self.producer, closing)
+end
+
+-- So many bytes wait to be sent.
+function Connection:waits(bytes)
+  local producer = self.producer
+  if producer and self.streamingProducer and not self.producerPaused and bytes > self.bufferSize then
+    self.producerPaused = true
+    producer:pauseProducing()
+  end
+end
+
 -- All is sent: what comes next?
-local function drained(self)
+function Connection:sent()
   local producer = self.producer
   if self.aborting then
     lose(self, reason.ConnectionAborted())
@@ -156,7 +120,9 @@ local function drained(self)
   elseif self.disconnecting then
     lose(self, DONE)
   elseif self.writeDisconnecting then
-    self.writeDisconnecting, self.writeDisconnected, self.queue = false, true, CLOSED
+    self.writeDisconnecting, self.writeDisconnected = false, true
+    tell(self)
+    hub.shut(self.socket)
     self.socket:shutdown(csock.SHUT_WR)
     local protocol = self.protocol
     if protocol.writeConnectionLost then protocol:writeConnectionLost() end
@@ -164,106 +130,27 @@ local function drained(self)
   end
 end
 
--- The socket takes no more of the queue for now.
-local function block(self, queue)
-  if not queue.blocked then
-    queue.blocked = true
-    self:watch()
-  end
-  pause_producer(self, queue.size)
-end
-
-local function flush_queue(self, queue)
-  local empty, err = outgoing.send(queue, send, self.socket)
-  if empty then
-    self.queue = false
-    if queue.blocked then self:watch() end
-    if self.special then drained(self) end
-  elseif err then
-    lose(self, reason.ConnectionLost(err))
-  else
-    block(self, queue)
-  end
-end
-
--- Sends what was written: a string.
-local function flush(self, out)
-  local sent, err, errno = send(self.socket, out)
-  self.out = false
-  if sent == #out then
-    if self.special then drained(self) end
-  elseif sent or errno == EAGAIN then
-    self.queue = outgoing.new(out, sent or 0)
-    block(self, self.queue)
-  else
-    lose(self, reason.ConnectionLost(err))
-  end
-end
-
--- The turn is over: sends what was written, and does what waits for that.
-function Connection:settle()
-  local out, queue = self.out, self.queue
-  if self.disconnected then return end
-  if self.aborting then
-    drained(self)
-  elseif out then
-    flush(self, out)
-  elseif queue and queue ~= CLOSED then
-    if not queue.blocked then flush_queue(self, queue) end
-  elseif self.special then
-    drained(self)
-  end
-end
-
 -- --- receiving ------------------------------------------------------------------------------------
-
--- Calls a method of the protocol, and sends what that has written.
-local function tell(self, method, ...)
-  current = self
-  method(self.protocol, ...)
-  current = nil
-  if self.out or self.queue then self:settle() end
-end
 
 -- Gives it to its protocol.
 function Connection:start(protocol)
   self.protocol = protocol
   self:watch()
-  tell(self, protocol.makeConnection, self)
+  protocol:makeConnection(self)
 end
 
--- The peer has finished, or recv has failed.
-local function nothing_received(self, data, err, errno)
+-- The peer has finished.
+function Connection:finished()
   local protocol = self.protocol
-  if not data then
-    if errno ~= EAGAIN then lose(self, reason.ConnectionLost(err)) end
-  elseif protocol.readConnectionLost then -- Twisted's IHalfCloseableProtocol
-    self.readDisconnected, self.reading = true, false
-    self:watch()
-    tell(self, protocol.readConnectionLost)
-    if self.writeDisconnected then lose(self, DONE) end
-  else
-    lose(self, DONE)
-  end
+  if not protocol.readConnectionLost then return lose(self, DONE) end
+  self.readDisconnected, self.reading = true, false -- Twisted's IHalfCloseableProtocol
+  self:watch()
+  protocol:readConnectionLost()
+  if self.writeDisconnected then lose(self, DONE) end
 end
 
--- The loop says so. Written out for the usual case: data comes, and an answer goes.
-function Connection:ready(readable, writable)
-  if writable then
-    if self.queue and self.queue ~= CLOSED then flush_queue(self, self.queue) end
-    if not readable or not self.reading or self.disconnected then return end
-  end
-  local data, err, errno = recv(self.socket, PIECE)
-  if not data or data == "" then return nothing_received(self, data, err, errno) end
-  current = self
-  self.protocol:dataReceived(data)
-  current = nil
-  local out = self.out
-  if out then
-    flush(self, out)
-  elseif self.queue then
-    self:settle()
-  end
+function Connection:broken(err)
+  lose(self, reason.ConnectionLost(err))
 end
 
 -- --- closing --------------------------------------------------------------------------------------
@@ -274,9 +161,9 @@ end
 -- @function transport:loseConnection
 function Connection:loseConnection()
   if not self.connected or self.disconnecting then return end
-  self.disconnecting, self.special, self.reading = true, true, false
+  self.disconnecting, self.reading = true, false
   self:watch()
-  turns.put_off(self)
+  tell(self)
 end
 
 --- Closes the connection at once: what is not sent yet is dropped, and the peer sees a reset. The
@@ -284,10 +171,10 @@ end
 -- @function transport:abortConnection
 function Connection:abortConnection()
   if not self.connected or self.aborting then return end
-  self.aborting, self.disconnecting, self.special, self.reading = true, true, true, false
-  self.out, self.queue = false, CLOSED
+  self.aborting, self.disconnecting, self.reading = true, true, false
   self:watch()
-  turns.put_off(self)
+  hub.shut(self.socket)
+  tell(self)
 end
 
 --- Closes the writing half when everything is sent that was written: the peer sees the end of the
@@ -298,8 +185,8 @@ end
 -- @function transport:loseWriteConnection
 function Connection:loseWriteConnection()
   if not self.connected or self.writeDisconnecting or self.writeDisconnected then return end
-  self.writeDisconnecting, self.special = true, true
-  turns.put_off(self)
+  self.writeDisconnecting = true
+  tell(self)
 end
 
 -- --- producers ------------------------------------------------------------------------------------
@@ -321,8 +208,9 @@ function Connection:registerProducer(producer, streaming)
     producer:stopProducing()
     return
   end
-  self.producer, self.special = producer, true
+  self.producer = producer
   self.streamingProducer, self.producerPaused = streaming and true or false, false
+  tell(self)
   if not streaming then producer:resumeProducing() end
 end
 
@@ -330,7 +218,7 @@ end
 -- @function transport:unregisterProducer
 function Connection:unregisterProducer()
   self.producer = nil
-  if self.connected and (self.disconnecting or self.writeDisconnecting) then turns.put_off(self) end
+  if self.connected then tell(self) end
 end
 
 --- Receives nothing for a while: the connection is a producer itself.

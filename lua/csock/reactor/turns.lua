@@ -1,15 +1,16 @@
---- What the reactor does in a turn of the loop: timed calls, the sockets that are ready, and what was
--- put off to the turn's end. All of it runs in one task, so that callbacks never interrupt each other.
+--- What the reactor does in a turn of the loop: the sockets that are ready, and timed calls. All of it
+-- runs in one task, so that callbacks never interrupt each other.
 --
--- An object that is served has the methods `ready(readable, writable)`; `settle()`, called at the end of
--- the turn in which it was put off; `failed(err, traceback)`, after one of the two raised an error;
--- `watch()`, which tells the loop what it waits for; and `connectionLost(reason)`.
+-- The hub serves the sockets: it gives what comes to protocols, and sends what they write. Whatever else
+-- there is to see to, it tells their objects by a method: `ready(readable, writable)`, `finished()`,
+-- `broken(err, errno)`, `sent()`, `waits(bytes)`. They have as well `failed(err, traceback)`, for errors in
+-- their callbacks; `watch()`, which tells the hub what is waited for; and `connectionLost(reason)`.
 -- @module csock.reactor.turns
 local loop = require "csock.loop"
 local class = require "csock.class"
 
 local hub = loop.hub
-local next_ready, now = hub.next, loop.now
+local now = loop.now
 
 local M = {}
 
@@ -150,9 +151,12 @@ function M.getDelayedCalls()
   return table.move(heap, 1, #heap, 1, {})
 end
 
--- Those that are made meanwhile have to wait for the next turn.
+local newest -- of the calls that may be made in this turn
+
+-- Those that are made meanwhile have to wait for the next turn, also when one fails.
 local function run_due_calls()
-  local time, newest = now(), order
+  local time = now()
+  newest = newest or order
   while heap[1] and heap[1].time <= time and heap[1].order <= newest do
     local call = heap[1]
     take_out(call)
@@ -161,6 +165,7 @@ local function run_due_calls()
     call.f, call.arguments = nil, nil
     if arguments then f(table.unpack(arguments, 1, arguments.n)) else f() end
   end
+  newest = nil
 end
 
 -- --- errors ---------------------------------------------------------------------------------------
@@ -193,65 +198,31 @@ end
 
 -- --- turns ----------------------------------------------------------------------------------------
 
-local put_off, count_off = {}, 0 -- objects that have something to do at the turn's end
-local settling, count_settling, settled = {}, 0, 0 -- those that are doing it, and how many have
-local serving -- the object whose method runs
-local in_turn = false
 local stopping
 
--- Has `object:settle()` called at the end of this turn, or soon, when there is none under way.
-function M.put_off(object)
-  count_off = count_off + 1
-  put_off[count_off] = object
-  if not in_turn then hub.wake() end
-end
-
--- One turn, or what an error has left of it.
-local function turn()
-  in_turn = true
-  if heap[1] then run_due_calls() end
+-- Turn after turn. Called again after an error, it goes on where that was raised.
+local function serve_turns()
   while true do
-    local object, readable, writable = next_ready()
-    if not object then break end
-    serving = object
-    object:ready(readable, writable)
+    local object, method, a, b = hub.serve()
+    while object do
+      object[method](object, a, b)
+      object, method, a, b = hub.serve()
+    end
+    if heap[1] then run_due_calls() end
+    if stopping then return hub.flush() end
+    hub.wait(heap[1] and math.max(heap[1].time - now(), 0))
   end
-  if settled == count_settling then -- what is put off from now on has its time in the next turn
-    settling, put_off = put_off, settling
-    count_settling, count_off, settled = count_off, 0, 0
-  end
-  while settled < count_settling do
-    settled = settled + 1
-    serving = settling[settled]
-    settling[settled] = nil
-    serving:settle()
-  end
-  serving = nil
-  in_turn = false
-end
-
-local function whole_turn()
-  while true do
-    local ok, failure = xpcall(turn, with_traceback)
-    if ok then return end
-    local object = serving
-    serving = nil
-    report(failure)
-    if object then object:failed(failure.err, failure.traceback) end
-  end
-end
-
-local function time_to_wait()
-  if count_off > 0 then return 0 end
-  return heap[1] and math.max(heap[1].time - now(), 0)
 end
 
 local function serve(started)
   for _, object in ipairs(hub.objects()) do object:watch() end -- in a forked child, anew
   started()
-  while not stopping do
-    hub.wait(time_to_wait())
-    whole_turn()
+  while true do
+    local ok, failure = xpcall(serve_turns, with_traceback)
+    if ok then return end
+    local object = hub.served()
+    report(failure)
+    if object then object:failed(failure.err, failure.traceback) end
   end
 end
 
@@ -261,7 +232,6 @@ function M.run(started, left)
   local alone = not loop.current()
   local leaving = setmetatable({}, {
     __close = function()
-      serving, in_turn = nil, false
       left()
       if alone then loop.stop() end -- whatever else there is to wait for
     end,
