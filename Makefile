@@ -95,7 +95,7 @@ help:
 	@echo 'make deps       install what building and testing need'
 	@echo 'make doc        the reference manual, into build/doc/html'
 	@echo 'make bench      speed and memory, against C and other libraries (BENCHES="lines" for some)'
-	@echo 'make kqueue     the specs on the backend kqueue, by libkqueue where there is one'
+	@echo 'make kqueue     the specs on the backend kqueue, by libkqueue where there is one; sanitizers too'
 	@echo 'make lint       gcc and clang, clang-format, cppcheck, luacheck, rockspec, manual'
 	@echo 'make sanitize   all specs under AddressSanitizer and UBSan'
 	@echo 'make valgrind   the specs of the core under valgrind'
@@ -214,7 +214,9 @@ run-test: $(CORE) $(SUPPORT)
 kqueue: deps
 	@LUA='$(LUA)' spec/support/deps.sh libkqueue >/dev/null 2>&1 || true
 	@if pkg-config --exists libkqueue 2>/dev/null; then \
-	  $(MAKE) --no-print-directory run-kqueue BUILD=build/kqueue KQUEUE=1 WERROR=-Werror; else \
+	  $(MAKE) --no-print-directory run-kqueue KQUEUE=1 BUILD=build/kqueue WERROR=-Werror && \
+	  $(MAKE) --no-print-directory run-sanitize KQUEUE=1 BUILD=build/kqueue-sanitize CC=$(SANITIZE_CC) \
+	    CFLAGS='$(SANITIZE_CFLAGS)' SPECS='$(KQUEUE_SPECS)'; else \
 	  echo 'left out: libkqueue (libkqueue-dev) is neither installed nor among this system'"'s packages"; fi
 
 KQUEUE_SPECS ?= spec/bind spec/csock spec/weather_spec.lua spec/traffic_spec.lua
@@ -260,8 +262,8 @@ check-layers: objects
 # keeps it from other programs. Leaks are looked for at the exit of every interpreter.
 SANITIZE_CC     ?= gcc
 SANITIZE_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-SANITIZE_ENV     = SPEC_SLOWNESS=4 LD_PRELOAD="$$($(SANITIZE_CC) -print-file-name=libasan.so)$(KQUEUE_SHIM:%= %)" \
-  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
+SANITIZE_ENV     = SPEC_SLOWNESS=4 LD_PRELOAD="$(KQUEUE_SHIM:%=% )$$($(SANITIZE_CC) -print-file-name=libasan.so)" \
+  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1$(KQUEUE:%=:verify_asan_link_order=0) \
   UBSAN_OPTIONS=print_stacktrace=1
 
 sanitize: deps

@@ -313,7 +313,8 @@ describe("a fork that csock is not told of", function()
       end)
     ]]
     assert.equal(0, p:wait(), p.err)
-    assert.equal("", p.err)
+    -- A leak checker looks in the child for the parent's threads, such as libkqueue's.
+    assert.equal("", (p.err:gsub("==%d+==Running thread %d+ was not suspended[^\n]*\n", "")))
     local lines = {}
     for line in p.out:gmatch "[^\n]+" do lines[#lines + 1] = line end
     table.sort(lines)

@@ -57,6 +57,7 @@ describe("with failing system calls", function()
 
   before_each(function()
     opened = {}
+    csock.loop.backend() -- the loop's own is open from now on
     descriptors = posix.fds()
   end)
 
@@ -471,6 +472,19 @@ describe("with failing system calls", function()
         shim.fail("epoll_ctl", E.ENOSPC)
         local ok, err, code = p:register(b, csock.EPOLLIN)
         assert.same({ nil, "ENOSPC", E.ENOSPC }, { ok, err.name, code })
+      end)
+
+      it("what the loop's poller cannot watch is looked at now and then", function()
+        local a, b = pair()
+        csock.run(function()
+          shim.fail("epoll_ctl", E.EPERM, { times = 1000 })
+          local task = csock.spawn(function() return b:recv(10) end)
+          csock.sleep(0.001)
+          assert(a:sendall "late")
+          assert.equal("late", task:join(10))
+          b:settimeout(0.001)
+          assert.equal(E.ETIMEDOUT, select(3, b:recv(10)))
+        end)
       end)
 
       it("an epoll that cannot be made is nil, err, errno", function()
