@@ -92,7 +92,7 @@ help:
 	@echo 'make demo       a server and a client that talk to each other, from nothing'
 	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/bind: some)'
 	@echo 'make install    into PREFIX=$(PREFIX) (DESTDIR= is put before it); make uninstall'
-	@echo 'make deps       install what building and testing need'
+	@echo 'make deps       install what building and testing need (make deps-peers: what specs talk to)'
 	@echo 'make doc        the reference manual, into build/doc/html'
 	@echo 'make bench      speed and memory, against C and other libraries (BENCHES="lines" for some)'
 	@echo 'make kqueue     the specs on the backend kqueue, by libkqueue where there is one; sanitizers too'
@@ -151,6 +151,10 @@ DEPS = @LUA='$(LUA)' LUA_VERSION='$(LUA_VERSION)' LUA_CFLAGS='$(strip $(LUA_CFLA
 
 deps:
 	$(DEPS) cc lua headers busted luacheck luarocks services
+
+# Programs that some specs talk to, and which are skipped without them.
+deps-peers: deps
+	$(DEPS) telnet nc redis-server || echo 'the specs that talk to them are skipped'
 
 deps-demo:
 	$(DEPS) cc lua headers
@@ -299,7 +303,7 @@ clean:
 	rm -rf build doc/html
 
 FORCE:
-.PHONY: all help install uninstall deps deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
+.PHONY: all help install uninstall deps deps-peers deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test kqueue run-kqueue lint run-lint objects check-layers sanitize run-sanitize \
   valgrind run-valgrind \
   faults run-faults clean FORCE

@@ -1,6 +1,7 @@
 -- What examples/README.md promises of every example alike: how it takes arguments, and how it ends.
 local example = require "spec.support.example"
 local csock = require "csock"
+local tree = require "spec.support.tree"
 
 local servers = {
   "tsTserv", "tsTserv6", "tsTserv_safe", "tsUserv", "thanks_server", "select_server", "poll_server",
@@ -157,6 +158,28 @@ describe("examples:", function()
     end)
   end
 
+  -- UDP servers do without SO_REUSEADDR (see the README), and leave no port in this state.
+  it("start again at once on the port that a connection was just closed on", function()
+    for _, command in ipairs(servers) do
+      if not udp[command] and (example.has_ipv6 or not command:find("6$")) then
+        local first = start(command, host_of(command), 0)
+        local port = math.tointeger(first:expect("listening on port (%d+)\n"))
+        local client <close> = assert(csock.create_connection({ host_of(command), port }, { timeout = 5 }))
+        first:interrupt() -- the server closes first: its end of the connection lingers
+        first:ends(0)
+        client:close()
+        local second = start(command, host_of(command), port)
+        local again
+        repeat again = csock.create_connection({ host_of(command), port }, { timeout = 5 }) until
+          again or not second:running()
+        assert.is_truthy(again, command .. ": " .. second.err)
+        again:close()
+        second:interrupt()
+        second:ends(0)
+      end
+    end
+  end)
+
   for client, server in pairs(prompts) do
     local test = client:find("6$") and not example.has_ipv6 and pending or it
 
@@ -237,6 +260,24 @@ describe("examples:", function()
     local program = example.start_elsewhere("socket_options")
     program:expect("IP_TTL")
     assert.equal("", program:ends(0))
+  end)
+
+  it("have the ports of the book by default", function()
+    for port, names in pairs {
+      [21567] = "tsTserv tsTclnt tsTserv6 tsTclnt6 tsUserv tsUclnt tsTservSS tsTclntSS tsTservTW tsTclntTW "
+        .. "tsTserv_safe tsTclnt_safe tsTservSS_async tsTservSS_persist tsTclntSS_persist",
+      [1234] = "thanks_server thanks_client thanks_ss thanks_forking thanks_threading select_server poll_server "
+        .. "select_two logger_tw line_logger_tw",
+      [45000] = "echo_stream_server echo_stream_client echo_dgram_server echo_dgram_client connected_dgram async_echo",
+      [12321] = "echo_threading",
+      [2626] = "chat_server",
+      [80] = "web_client",
+    } do
+      for name in names:gmatch "%S+" do
+        local text = tree.read("examples/" .. name .. ".lua")
+        assert.equal(tostring(port), text:match 'arguments%("host", "[^"]*", "port", (%w+)', name)
+      end
+    end
   end)
 
   it("are all in the README and all in these specs", function()

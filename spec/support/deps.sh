@@ -43,8 +43,16 @@ package() {
     apt:ldoc) echo lua-ldoc ;;
     apt:services) echo netbase ;;
     apt:gnuplot) echo gnuplot-nox ;;
+    apt:nc) echo netcat-openbsd ;;
     apt:libkqueue) echo libkqueue-dev pkg-config ;;
     apt:*) echo "$1" ;;
+    dnf:nc) echo nmap-ncat ;;
+    apk:telnet) echo busybox-extras ;;
+    apk:nc | zypper:nc) echo netcat-openbsd ;;
+    pacman:telnet) echo inetutils ;;
+    pacman:nc) echo openbsd-netcat ;;
+    dnf:redis-server | apk:redis-server | pacman:redis-server | zypper:redis-server | brew:redis-server | pkg:redis-server)
+      echo redis ;;
     *:busted | *:luacheck | *:ldoc) echo rock "$1" ;;
     *:cc) echo gcc ;;
     dnf:services) echo setup ;;

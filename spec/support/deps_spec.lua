@@ -69,6 +69,13 @@ describe("deps.sh", function()
       tree.read(dir .. "/log"))
   end)
 
+  it("knows the packages of the programs that specs talk to", function()
+    program("dnf", "exit 0")
+    program("id", "echo 0")
+    local _, _, err = deps({ "telnet", "nc", "redis-server" }, {})
+    assert.matches("  dnf install nmap-ncat redis telnet\n", err, 1, true)
+  end)
+
   it("knows a library's package, and what is needed to find it", function()
     program("apt-get", "exit 0")
     program("id", "echo 0")
