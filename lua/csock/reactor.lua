@@ -21,6 +21,7 @@
 -- All callbacks run in one task, one after the other. A callback may wait, as any code in a task may, but
 -- all the others wait for it then: `csock.spawn` a task for what takes long.
 -- @module csock.reactor
+local class = require "csock.class"
 local csock = require "csock"
 local loop = require "csock.loop"
 local connector = require "csock.reactor.connector"
@@ -83,6 +84,32 @@ function M.stop()
   turns.stop()
 end
 
+-- --- arguments ------------------------------------------------------------------------------------
+
+local function wrong(call, place, expected, value)
+  local what = class.isclass(value) and tostring(value) or math.type(value) and value or type(value)
+  error(("bad argument #%d to '%s' (%s expected, got %s)"):format(place, call, expected, what), 4)
+end
+
+local function check_port(call, place, value)
+  if not (math.type(value) == "integer" and value >= 0 and value <= 65535) then
+    wrong(call, place, "port: 0 to 65535", value)
+  end
+end
+
+local function check_string(call, place, value, what)
+  if type(value) ~= "string" then wrong(call, place, what .. ": string", value) end
+end
+
+local function check_seconds(call, place, value)
+  if value ~= nil and not (math.type(value) and value >= 0) then wrong(call, place, "timeout: seconds >= 0", value) end
+end
+
+-- An object that has this method, not a class.
+local function check_object(call, place, value, what, method)
+  if type(value) ~= "table" or class.isclass(value) or not value[method] then wrong(call, place, what, value) end
+end
+
 -- --- listening ------------------------------------------------------------------------------------
 
 --- Listens for TCP connections; the factory makes a protocol for each.
@@ -95,6 +122,8 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EADDRINUSE`, `EACCES` ...)
 function M.listenTCP(number, factory, backlog, interface)
+  check_port("listenTCP", 1, number)
+  check_object("listenTCP", 2, factory, "factory", "doStart")
   local socket, err, errno = csock.create_server({ interface or "", number }, { backlog = backlog or 50 })
   if not socket then return nil, err, errno end
   return port.Port(socket, factory)
@@ -110,6 +139,8 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EADDRINUSE` ...)
 function M.listenUNIX(path, factory, backlog)
+  check_string("listenUNIX", 1, path, "path")
+  check_object("listenUNIX", 2, factory, "factory", "doStart")
   local options = { family = csock.AF_UNIX, backlog = backlog or 50 }
   local socket, err, errno = csock.create_server(path, options)
   if not socket and errno == csock.errno.EADDRINUSE and unixpath.remove_dead(path, csock.SOCK_STREAM) then
@@ -129,6 +160,8 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno
 function M.listenUDP(number, protocol, interface, maxPacketSize)
+  check_port("listenUDP", 1, number)
+  check_object("listenUDP", 2, protocol, "protocol", "datagramReceived")
   interface = interface or ""
   local family = interface:find(":", 1, true) and csock.AF_INET6 or csock.AF_INET
   local socket, err, errno = csock.socket(family, csock.SOCK_DGRAM)
@@ -152,6 +185,10 @@ end
 -- @param[opt] bindAddress this side's address, such as `{"127.0.0.1", 0}`
 -- @treturn connector
 function M.connectTCP(host, number, factory, timeout, bindAddress)
+  check_string("connectTCP", 1, host, "host")
+  check_port("connectTCP", 2, number)
+  check_object("connectTCP", 3, factory, "factory", "startedConnecting")
+  check_seconds("connectTCP", 4, timeout)
   local options = { timeout = timeout or 30, source_address = bindAddress }
   local function dial() return csock.create_connection({ host, number }, options) end
   local new = connector.Connector(dial, factory, { host = host, port = number })
@@ -165,6 +202,9 @@ end
 -- @tparam[opt=30] number timeout seconds
 -- @treturn connector
 function M.connectUNIX(path, factory, timeout)
+  check_string("connectUNIX", 1, path, "path")
+  check_object("connectUNIX", 2, factory, "factory", "startedConnecting")
+  check_seconds("connectUNIX", 3, timeout)
   local function dial()
     local socket, err = csock.socket(csock.AF_UNIX, csock.SOCK_STREAM)
     if not socket then return nil, err end

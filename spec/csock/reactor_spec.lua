@@ -455,6 +455,37 @@ describe("listenTCP", function()
   end)
 end)
 
+describe("what the reactor is given", function()
+  after_each(clean)
+
+  local factory, client = protocol.Factory(), protocol.ClientFactory()
+  for call, wrong in pairs {
+    ["reactor.listenTCP(70000, factory)"] = "#1 to 'listenTCP' (port: 0 to 65535 expected, got 70000)",
+    ["reactor.listenTCP('80', factory)"] = "#1 to 'listenTCP' (port: 0 to 65535 expected, got string)",
+    ["reactor.listenTCP(0)"] = "#2 to 'listenTCP' (factory expected, got nil)",
+    ["reactor.listenTCP(0, Factory)"] = "#2 to 'listenTCP' (factory expected, got <class Factory>)",
+    ["reactor.listenTCP(0, {})"] = "#2 to 'listenTCP' (factory expected, got table)",
+    ["reactor.listenUNIX(5, factory)"] = "#1 to 'listenUNIX' (path: string expected, got 5)",
+    ["reactor.listenUNIX('x')"] = "#2 to 'listenUNIX' (factory expected, got nil)",
+    ["reactor.listenUDP(-1, factory)"] = "#1 to 'listenUDP' (port: 0 to 65535 expected, got -1)",
+    ["reactor.listenUDP(0, factory)"] = "#2 to 'listenUDP' (protocol expected, got table)",
+    ["reactor.connectTCP(nil, 1, client)"] = "#1 to 'connectTCP' (host: string expected, got nil)",
+    ["reactor.connectTCP('127.0.0.1', 99999, client)"] = "#2 to 'connectTCP' (port: 0 to 65535 expected, got 99999)",
+    ["reactor.connectTCP('127.0.0.1', 1, factory)"] = "#3 to 'connectTCP' (factory expected, got table)",
+    ["reactor.connectTCP('127.0.0.1', 1, client, -1)"] = "#4 to 'connectTCP' (timeout: seconds >= 0 expected, got -1)",
+    ["reactor.connectUNIX(nil, client)"] = "#1 to 'connectUNIX' (path: string expected, got nil)",
+    ["reactor.connectUNIX('x', {})"] = "#2 to 'connectUNIX' (factory expected, got table)",
+  } do
+    it("is refused at once where it is wrong: " .. call, function()
+      local env = { reactor = reactor, factory = factory, client = client, Factory = protocol.Factory }
+      local ok, err = pcall(load(call, "=here", "t", env))
+      assert.is_false(ok)
+      assert.equal("here:1: bad argument " .. wrong, err)
+      assert.equal(0, factory.numPorts + client.numPorts)
+    end)
+  end
+end)
+
 describe("connectTCP", function()
   after_each(clean)
 
@@ -574,6 +605,20 @@ describe("connectTCP", function()
       for _, filler in ipairs(fillers) do filler:close() end
     end })
   end
+
+  it("says that this side's address is none", function()
+    local events = loop.queue()
+    reactor.connectTCP("127.0.0.1", 1, client_factory(events), 30, { "127.0.0.1", 99999 })
+    run(function()
+      expect(events, "startFactory")
+      expect(events, "startedConnecting")
+      local connector, reason = expect(events, "clientConnectionFailed")
+      assert.equal(reason.ConnectError, reason:check(reason.ConnectError))
+      assert.matches("65535 expected", tostring(reason))
+      assert.equal("disconnected", connector.state)
+      expect(events, "stopFactory")
+    end)
+  end)
 
   it("gives up when the time is out", function()
     local events = loop.queue()

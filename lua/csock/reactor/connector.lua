@@ -56,7 +56,8 @@ local function finish(self, attempt)
 end
 
 local function attempt_to_connect(self, attempt)
-  self.socket, self.err = self.dial()
+  local ok, socket, err = pcall(self.dial)
+  if ok then self.socket, self.err = socket, err else self.err = socket end -- a bindAddress that is none
   self.task = nil
   turns.callLater(0, finish, self, attempt)
 end
