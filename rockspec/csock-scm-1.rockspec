@@ -88,6 +88,7 @@ build = {
         "csrc/bind/interrupt.c",
         "csrc/bind/kevent.c",
         "csrc/bind/kqueue.c",
+        "csrc/bind/lines.c",
         "csrc/bind/lookup.c",
         "csrc/bind/loop.c",
         "csrc/bind/loop_any.c",

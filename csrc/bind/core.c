@@ -9,8 +9,8 @@ static void (*const parts[])(lua_State *L) = {
     cs_open_netdb,       cs_open_convert,      cs_open_buffer,   cs_open_stream,
     cs_open_stream_read, cs_open_stream_write, cs_open_select,   cs_open_poll,
     cs_open_epoll,       cs_open_kqueue,       cs_open_kevent,   cs_open_loop,
-    cs_open_task,        cs_open_inner,        cs_open_hub,      cs_open_signal,
-    cs_open_fork,        cs_open_process,
+    cs_open_task,        cs_open_inner,        cs_open_hub,      cs_open_lines,
+    cs_open_signal,      cs_open_fork,         cs_open_process,
 };
 
 #if defined(__GNUC__)

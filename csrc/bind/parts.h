@@ -32,6 +32,7 @@ void cs_open_loop(lua_State *L);
 void cs_open_task(lua_State *L);
 void cs_open_inner(lua_State *L);
 void cs_open_hub(lua_State *L);
+void cs_open_lines(lua_State *L);
 void cs_open_signal(lua_State *L);
 void cs_open_fork(lua_State *L);
 void cs_open_process(lua_State *L);

@@ -121,6 +121,62 @@ for _, name in ipairs { "LineReceiver", "LineOnlyReceiver" } do
       assert.same({ "one" }, receiver.got)
     end)
 
+    it("passes on any number of lines, and stops behind any of them", function()
+      local input = ""
+      for i = 1, 200 do input = input .. i .. "\r\n" end
+      for stop = 1, 200 do
+        local receiver = lines()
+        function receiver.lineReceived(self, line)
+          table.insert(self.got, line)
+          if #self.got == stop then self.transport:loseConnection() end
+        end
+        receiver:dataReceived(input)
+        assert.equal(stop, #receiver.got)
+        assert.equal(tostring(stop), receiver.got[stop])
+      end
+    end)
+
+    it("minds what a callback changes: the delimiter, MAX_LENGTH, the callback", function()
+      local receiver = lines { delimiter = "\n", MAX_LENGTH = 4 }
+      function receiver.lineReceived(self, line)
+        table.insert(self.got, line)
+        if line == "semi" then self.delimiter = ";" end
+        if line == "nl" then self.delimiter = "\n" end
+        if line == "long" then self.MAX_LENGTH = 10 end
+        if line == "else" then
+          function self.lineReceived(me, other) table.insert(me.got, { other }) end
+        end
+      end
+      receiver:dataReceived("a\nsemi\nb\n;c;nl;d\nlong\n0123456789\nelse\ne\nf\n")
+      assert.same({ "a", "semi", "b\n", "c", "nl", "d", "long", "0123456789", "else", { "e" }, { "f" } }, receiver.got)
+      receiver:dataReceived("0123456789\n")
+      assert.same({ "0123456789" }, receiver.got[12])
+    end)
+
+    it("minds what its class changes between chunks", function()
+      local receiver = lines { delimiter = ";" }
+      local Mine = receiver.__class
+      receiver:dataReceived("a;b\n")
+      Mine.delimiter = "\n"
+      receiver:dataReceived("c\n")
+      Mine.MAX_LENGTH = 2
+      receiver:dataReceived("long\n")
+      assert.same({ "a", "b", "c" }, receiver.got)
+      assert.is_true(receiver.transport.disconnecting)
+    end)
+
+    it("passes on lines in lines: one receiver's callback may feed another", function()
+      local inner = lines()
+      local receiver = lines()
+      function receiver.lineReceived(self, line)
+        table.insert(self.got, line)
+        inner:dataReceived(line .. "\r\n" .. line .. "\r\n")
+      end
+      receiver:dataReceived("1\r\n2\r\n3\r\n4\r\n5\r\n")
+      assert.same({ "1", "2", "3", "4", "5" }, receiver.got)
+      assert.same({ "1", "1", "2", "2", "3", "3", "4", "4", "5", "5" }, inner.got)
+    end)
+
     it("sends lines", function()
       local receiver = lines()
       receiver:sendLine("hello")

@@ -192,6 +192,13 @@ return {
       end)
     end,
   },
+  ["lines"] = {
+    prepare = quiet,
+    run = function(csock)
+      local list = {}
+      assert(csock.loop.hub.split(list, "a\nb\nc", 1, "\n", 10, 10) == 2 and list[2] == "b")
+    end,
+  },
   ["the hub's sockets"] = {
     prepare = function()
       local csock = quiet()

@@ -4,8 +4,11 @@
 -- connection, unless a method says otherwise.
 -- @module csock.protocol
 local class = require "csock.class"
+local csock = require "csock"
 
-local find, sub = string.find, string.sub
+local sub, split = string.sub, csock.loop.hub.split
+
+local BATCH = 64 -- lines that are cut at a time
 
 return function(M)
   -- Whether the program has had enough of this connection.
@@ -19,7 +22,7 @@ return function(M)
   Pauseable.paused = false
 
   function Pauseable:pauseProducing()
-    self.paused = true
+    self.paused, self._changed = true, true
     self.transport:pauseProducing()
   end
 
@@ -30,7 +33,7 @@ return function(M)
   end
 
   function Pauseable:stopProducing()
-    self.paused = true
+    self.paused, self._changed = true, true
     self.transport:stopProducing()
   end
 
@@ -51,44 +54,76 @@ return function(M)
 
   LineOnlyReceiver.line_mode = true
 
-  -- What has come and is not used yet begins at `_at` in `_buffer`. Callbacks may change both.
+  -- What has come and is not used yet begins at `_at` in `_buffer`. Callbacks may change both, or how it
+  -- is to be used: `_changed` says so, if it is not for another field to say.
   LineOnlyReceiver._buffer = ""
   LineOnlyReceiver._at = 1
   LineOnlyReceiver._busy = false
+  LineOnlyReceiver._changed = false
 
   local function take_rest(self)
     local rest = sub(self._buffer, self._at)
-    self._buffer, self._at = "", 1
+    self._buffer, self._at, self._changed = "", 1, true
     return rest
   end
 
-  -- Passes on the next line: whether there may be another one.
-  local function take_line(self)
-    local buffer, at, delimiter = self._buffer, self._at, self.delimiter
-    local first, last = find(buffer, delimiter, at, true)
-    if first and first - at <= self.MAX_LENGTH then
-      self._at = last + 1
-      self:lineReceived(sub(buffer, at, first - 1))
-      return true
+  local spare -- a table for lines
+
+  -- While lines are passed on, the receiver has these fields of its own, since those are found sooner. What a
+  -- callback has set stays.
+  local function let_go(self, name)
+    local value = self[name]
+    self[name] = nil
+    if self[name] ~= value then self[name] = value end
+  end
+
+  -- Passes lines on: whether there may be another one.
+  local function take_lines(self)
+    local buffer, at, delimiter, limit = self._buffer, self._at, self.delimiter, self.MAX_LENGTH
+    local transport, width = self.transport, #delimiter
+    self.delimiter, self.MAX_LENGTH = delimiter, limit -- they are looked at after each line: see `let_go`
+    local lines, most, count = spare or {}, 1, 1
+    spare, self._changed = nil, false
+    while count == most do -- the more lines there are, the more at a time
+      count = split(lines, buffer, at, delimiter, limit, most)
+      for i = 1, count do
+        local line = lines[i]
+        at = at + #line + width
+        self._at = at
+        self:lineReceived(line)
+        if self._changed or transport and transport.disconnecting or self.delimiter ~= delimiter
+          or self.MAX_LENGTH ~= limit then
+          spare = lines
+          return true
+        end
+      end
+      if count == most and most < BATCH then most, count = 2 * most, 2 * most end
     end
+    spare = lines
     -- Without a delimiter, the last bytes may be the beginning of one.
-    if first or #buffer - at + 1 >= self.MAX_LENGTH + #delimiter then self:lineLengthExceeded(take_rest(self)) end
+    local left = #buffer - at + 1
+    if left >= limit + width or left > limit and buffer:find(delimiter, at, true) then
+      self:lineLengthExceeded(take_rest(self))
+    end
     return false
   end
 
   function LineOnlyReceiver:dataReceived(data)
-    self._buffer = self._buffer .. data
+    self._buffer, self._changed = self._buffer .. data, true
     if self._busy then return end -- a callback has fed it
     self._busy = true
+    local delimiter, limit = rawget(self, "delimiter"), rawget(self, "MAX_LENGTH")
     while self._at <= #self._buffer and not self.paused and not over(self) do
       if not self.line_mode then
         self:rawDataReceived(take_rest(self))
-      elseif not take_line(self) then
+      elseif not take_lines(self) then
         break
       end
     end
     self._buffer = take_rest(self)
     self._busy = false
+    if not delimiter then let_go(self, "delimiter") end
+    if not limit then let_go(self, "MAX_LENGTH") end
   end
 
   --- Called with each line, without its delimiter. To be overridden.
@@ -125,13 +160,13 @@ return function(M)
 
   --- From now on, what comes goes to `rawDataReceived`: also what came behind this line.
   -- @function linereceiver:setRawMode
-  function LineReceiver:setRawMode() self.line_mode = false end
+  function LineReceiver:setRawMode() self.line_mode, self._changed = false, true end
 
   --- From now on, what comes goes to `lineReceived`.
   -- @function linereceiver:setLineMode
   -- @tparam[opt=""] string extra what came already: the end of the data that `rawDataReceived` was given
   function LineReceiver:setLineMode(extra)
-    self.line_mode = true
+    self.line_mode, self._changed = true, true
     if extra and extra ~= "" then self:dataReceived(extra) end
   end
 
@@ -256,7 +291,7 @@ return function(M)
 
   function NetstringReceiver:_parse(data, at)
     local digits = #tostring(self.MAX_LENGTH)
-    local first, last, number = find(sub(data, at, at + digits), "^(%d+)")
+    local first, last, number = sub(data, at, at + digits):find "^(%d+)"
     if not first or number:find "^0%d" then return broken(self) end
     local length = math.tointeger(tonumber(number))
     if not length or length > self.MAX_LENGTH then

@@ -23,10 +23,9 @@ local M = {}
 local Connection = class("Connection")
 M.Connection = Connection
 
--- An idle connection has three fields of its own: `socket`, `client`, `protocol`. A fifth would double its
--- table.
+-- An idle connection has four fields of its own: `socket`, `client`, `protocol`, and `disconnecting`, which
+-- receivers look at after each message. A fifth would double its table.
 Connection.connected = true
-Connection.disconnecting = false
 Connection.disconnected = false
 Connection.reading = true
 
@@ -36,7 +35,7 @@ Connection.bufferSize = 65536
 
 function Connection:__init(socket, client, connector)
   socket:settimeout(0)
-  self.socket, self.client, self.connector = socket, client, connector
+  self.socket, self.client, self.disconnecting, self.connector = socket, client, false, connector
 end
 
 function Connection:__tostring()
