@@ -141,8 +141,8 @@ local function in_child(self, request, client_address)
   local _ <close> = link.leaving(function() return status end)
   link.enter(self)
   if request ~= self.socket and self.socket_type ~= csock.SOCK_DGRAM then self.socket:close() end
+  local _ <close> = loop.guard(function() self:shutdown_request(request) end)
   if self:_protected("finish_request", request, client_address) then status = 0 end
-  self:shutdown_request(request)
 end
 
 --- Starts a process.

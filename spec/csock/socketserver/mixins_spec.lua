@@ -299,6 +299,51 @@ describe("ForkingMixIn", function()
     end
   end)
 
+  -- As CPython 3.11 calls them.
+  for what, code in pairs {
+    ["a request"] = "",
+    ["a handle that fails"] = "function Handler.handle() log 'handle' error 'on purpose' end",
+    ["a handle_error that fails"] = [[
+      function Handler.handle() log "handle" error "on purpose" end
+      function server:handle_error() log "handle_error" error "once more" end]],
+  } do
+    it("calls the hooks in Python's order, in the parent and in the child, for " .. what, function()
+      start([[
+        local parent = csock.getpid()
+        function log(name) io.write(csock.getpid() == parent and "parent " or "child ", name, "\n"):flush() end
+        for _, name in ipairs { "get_request", "verify_request", "process_request", "finish_request", "handle_error",
+          "shutdown_request", "close_request", "collect_children" } do
+          local hook = server[name]
+          server[name] = function(...) log(name) return hook(...) end
+        end
+        Handler = server.RequestHandlerClass
+        for _, name in ipairs { "setup", "handle", "finish" } do
+          Handler[name] = function(self)
+            log(name)
+            Handler.super[name](self)
+          end
+        end
+        server.service_actions = function() end
+      ]] .. code .. [[
+        print("port " .. server.server_address[2])
+        server:handle_request()
+        print "seen to"
+        server:server_close()
+        print "closed"
+      ]])
+      assert.equal("", keep(serving.connect(server)):recv(1))
+      server:expect "closed\n"
+      local seen = { parent = {}, child = {} }
+      for who, name in server.out:match("^(.-)\nclosed\n"):gmatch "(%l+) ([%l_]+)" do
+        if seen[who] then table.insert(seen[who], name) end
+      end
+      assert.equal("get_request verify_request process_request close_request collect_children",
+        table.concat(seen.parent, " "))
+      assert.equal("finish_request setup handle finish" .. (code ~= "" and " handle_error" or "")
+        .. " shutdown_request close_request", table.concat(seen.child, " "))
+    end)
+  end
+
   it("reports a process that cannot be made, closes the connection and goes on", function()
     start [[
       local fork, times = csock.fork, 0
@@ -359,7 +404,11 @@ describe("ForkingMixIn", function()
     server:expect "served\ttrue\n"
     assert.equal("still here", serving.ask(client, "still here"))
     assert.is_true(server:running())
-    assert.is_nil((csock.create_connection(server.server_address))) -- the children do not listen
+    serving.eventually(function() -- the children do not listen
+      local other = csock.create_connection(server.server_address)
+      if other then other:close() end
+      return not other
+    end)
     client:close()
     assert.equal(0, server:wait())
   end)
