@@ -843,6 +843,23 @@ describe("listenUDP", function()
     expect(events, "stop")
   end)
 
+  it("cuts a datagram that is longer than maxPacketSize, and gives the error of one that cannot be sent", function()
+    local events = loop.queue()
+    local mine = datagrams(events)
+    local port = assert(reactor.listenUDP(0, mine, "127.0.0.1", 5))
+    expect(events, "start")
+    run(function()
+      local s <close> = udp()
+      for _, text in ipairs { "12345", "123456", "1234" } do assert(s:sendto(text, port:getHost())) end
+      for _, text in ipairs { "12345", "12345", "1234" } do assert.equal(text, select(2, expect(events, "data"))) end
+      local sent, err, errno = mine.transport:write(("x"):rep(70000), s:getsockname())
+      assert.is_nil(sent)
+      assert.equal("EMSGSIZE", err.name)
+      assert.equal(csock.errno.EMSGSIZE, errno)
+      assert.equal(1, mine.transport:write("x", s:getsockname()))
+    end)
+  end)
+
   it("takes an address as a table", function()
     local events = loop.queue()
     local mine = datagrams(events)
