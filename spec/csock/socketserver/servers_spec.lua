@@ -307,6 +307,48 @@ describe("shutdown", function()
     loop.on_signal("SIGUSR2", nil)
   end)
 
+  for _, kind in ipairs { "TCPServer", "ThreadingTCPServer" } do
+    for _, hook in ipairs { "get_request", "verify_request", "process_request", "finish_request", "shutdown_request",
+      "close_request", "handle_error", "service_actions" } do
+      it("may be called from the hook " .. hook .. ", with a " .. kind, function()
+        local Server = class("Server", socketserver[kind])
+        Server[hook] = function(self, ...)
+          assert.is_true(self:shutdown())
+          if hook == "handle_error" then return end
+          return Server.super[hook](self, ...)
+        end
+        local server = keep(serving.make(Server, serving.handler(fail)))
+        if hook ~= "handle_error" then server.handle_error = quiet end
+        local client
+        csock.spawn(function() client = keep(serving.connect(server)) end)
+        assert.is_true(server:serve_forever())
+        server:server_close()
+        assert.is_true(client:fileno() >= 0)
+      end)
+    end
+  end
+
+  it("may be called from a callback of the loop", function()
+    local server = keep(serving.make "TCPServer")
+    for _, call in ipairs { loop.call_soon, function(f) return loop.call_later(0.01, f) end } do
+      call(function() server:shutdown() end)
+      assert.is_true(server:serve_forever())
+    end
+    csock.spawn(function() end):add_done_callback(function() server:shutdown() end)
+    assert.is_true(server:serve_forever())
+  end)
+
+  it("leaves a server that can serve again when the task that serves is cancelled", function()
+    local server = keep(serving.make "TCPServer")
+    csock.run(function()
+      local task = csock.spawn(server.serve_forever, server)
+      csock.sleep(0)
+      task:cancel()
+      assert.equal("cancelled", task:status())
+    end)
+    serving.during(server, function() assert.equal("hi", serving.ask_once(server, "hi")) end)
+  end)
+
   it("may be called from another task, and returns when serve_forever has ended", function()
     local server = keep(serving.make "TCPServer")
     csock.run(function()
