@@ -131,6 +131,12 @@ static int loop_descriptor(lua_State *L) {
   return 1;
 }
 
+/* running(): whether it runs at the moment. */
+static int loop_running(lua_State *L) {
+  lua_pushboolean(L, cs_loop_get(L)->running);
+  return 1;
+}
+
 /* set_report(f): f(error, traceback, task) is told of errors that no one joins. */
 static int loop_set_report(lua_State *L) {
   lua_settop(L, 1);
@@ -145,6 +151,7 @@ static const luaL_Reg functions[] = {
     {"fileno", loop_fileno},
     {"due", loop_due},
     {"descriptor", loop_descriptor},
+    {"running", loop_running},
     {"backend", loop_backend},
     {"backends", loop_backends},
     {"now", loop_now},

@@ -259,6 +259,13 @@ function M.timeout(seconds, f, ...)
   return table.unpack(results, 1, results.n)
 end
 
+-- Whether a call may wait here: in a task, or outside with the loop at rest, but not in the loop's callbacks,
+-- finalizers and the like.
+function M.may_wait()
+  if core.current() then return coroutine.isyieldable() end
+  return not core.running()
+end
+
 -- Runs a function in a task: the present one, or else one of its own, with the loop running meanwhile.
 function M.in_task(f, ...)
   if core.current() then return f(...) end

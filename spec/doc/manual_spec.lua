@@ -19,7 +19,7 @@ end
 
 -- What a module keeps for csock's other modules.
 local private = {
-  ["csock.loop"] = { waiters = true, hub = true, guard = true, exhausted = true, in_task = true },
+  ["csock.loop"] = { waiters = true, hub = true, guard = true, exhausted = true, in_task = true, may_wait = true },
   task = { watch = true, daemon = true },
 }
 

@@ -186,15 +186,16 @@ end
 -- @treturn[2] int errno (`EBADF` when the server was closed)
 function BaseServer:handle_request() return loop.in_task(handle_one, self) end
 
---- Makes `serve_forever` return. It may be called from anywhere: a handler, a signal's handler, another task, a
--- second time. No request is taken any more; one that `serve_forever` is seeing to itself at the moment is finished
--- first, which this does not wait for. When nobody serves, the next `serve_forever` returns at once, as in Python.
+--- Makes `serve_forever` return, and waits until it has, where that is possible. It may be called from anywhere: a
+-- handler, a signal's handler, another task, a callback, a second time. No request is taken any more; one that
+-- `serve_forever` is seeing to itself at the moment is finished first, which this does not wait for. When nobody
+-- serves, the next `serve_forever` returns at once, as in Python.
 -- Source: Python's `socketserver.BaseServer.shutdown`.
 -- @treturn boolean true
 function BaseServer:shutdown()
   local ended, waiting = self._serving, self._waiting
   self._stopping = true
-  if waiting and waiting ~= loop.current() and waiting:cancel() then ended:wait() end
+  if waiting and waiting ~= loop.current() and waiting:cancel() and loop.may_wait() then ended:wait() end
   return true
 end
 

@@ -328,15 +328,35 @@ describe("shutdown", function()
     end
   end
 
-  it("may be called from a callback of the loop", function()
-    local server = keep(serving.make "TCPServer")
-    for _, call in ipairs { loop.call_soon, function(f) return loop.call_later(0.01, f) end } do
-      call(function() server:shutdown() end)
+  for where, call in pairs {
+    ["a callback of the loop"] = function(shutdown) loop.call_later(0.01, shutdown) end,
+    ["a task's callback"] = function(shutdown) csock.spawn(csock.sleep, 0.01):add_done_callback(shutdown) end,
+    ["a finalizer"] = function(shutdown)
+      csock.spawn(function()
+        csock.sleep(0.01)
+        setmetatable({}, { __gc = shutdown })
+        collectgarbage()
+      end)
+    end,
+    ["where Lua cannot yield"] = function(shutdown)
+      csock.spawn(function()
+        csock.sleep(0.01)
+        string.gsub("x", "x", shutdown)
+      end)
+    end,
+  } do
+    it("may be called from " .. where, function()
+      local server = keep(serving.make "TCPServer")
+      local result
+      local function shutdown() result = table.pack(pcall(server.shutdown, server)) end
+      call(shutdown)
       assert.is_true(server:serve_forever())
-    end
-    csock.spawn(function() end):add_done_callback(function() server:shutdown() end)
-    assert.is_true(server:serve_forever())
-  end)
+      assert.same({ true, true, n = 2 }, result)
+      call(shutdown)
+      assert.is_true(csock.run(server.serve_forever, server))
+      assert.same({ true, true, n = 2 }, result)
+    end)
+  end
 
   it("leaves a server that can serve again when the task that serves is cancelled", function()
     local server = keep(serving.make "TCPServer")
