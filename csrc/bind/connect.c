@@ -113,7 +113,7 @@ static int accept_attempt(lua_State *L, cs_op *op) {
     conn = push_spare(L); /* each time: the collection's finalizers may have taken the last one */
     len = has_peers(s->family) ? sizeof addr : 0;
     memset(&addr, 0, sizeof(struct sockaddr));
-    cs_nonblock_begin(op->h);
+    if (!(op->h->flags & CS_H_WATCHED)) cs_nonblock_begin(op->h); /* the loop has set it for good */
     err = cs_fd_accept(op->h->fd, nonblock, len > 0 ? &addr.any : NULL, &len, &fd);
     cs_nonblock_end(op->h);
   } while (passes_over(err) || (err != 0 && cs_may_retry(L, err, &tried)));

@@ -59,7 +59,6 @@ int cs_task_wait_for(cs_task *task, cs_handle *h, int want, bool again) {
 
 void cs_nonblock_begin(cs_handle *h) {
   bool on;
-  if (h->flags & CS_H_WATCHED) return; /* the loop has set it for good */
   if (cs_fd_get_nonblock(h->fd, &on) != 0 || on) return;
   if (cs_fd_set_nonblock(h->fd, true) == 0) h->flags |= CS_H_BORROWED;
 }

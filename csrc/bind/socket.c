@@ -99,8 +99,9 @@ static int sock_index(lua_State *L) {
   return 1;
 }
 
+/* A socket that the loop watches stays non-blocking, whatever its timeout. */
 static int apply_nonblock(cs_sock *s) {
-  bool nonblock = s->timeout != CS_FOREVER;
+  bool nonblock = s->timeout != CS_FOREVER || (s->h.flags & CS_H_WATCHED);
   if (((s->h.flags & CS_H_NONBLOCK) != 0) == nonblock) return 0;
   int err = cs_fd_set_nonblock(s->h.fd, nonblock);
   if (err == 0) s->h.flags ^= CS_H_NONBLOCK;

@@ -125,6 +125,19 @@ static int loop_resume(lua_State *L) {
   return resume_inner(L, co, nargs, false);
 }
 
+static int finish_body(lua_State *L, int status, lua_KContext context) {
+  (void)context;
+  return status == LUA_OK || status == LUA_YIELD ? lua_gettop(L) : lua_error(L);
+}
+
+/* Runs the function (upvalue 1) so that after an error its variables are closed within the
+   coroutine, where their handlers may wait. */
+static int run_body(lua_State *L) {
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  return finish_body(L, lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, 0, finish_body), 0);
+}
+
 static int call_wrapped(lua_State *L) {
   return resume_inner(L, lua_tothread(L, lua_upvalueindex(1)), lua_gettop(L), true);
 }
@@ -141,6 +154,7 @@ static int loop_wrap(lua_State *L) {
   lua_State *co = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_xmove(L, co, 1);
+  lua_pushcclosure(co, run_body, 1);
   push_guard(L, lua_gettop(L));
   lua_pushcclosure(L, call_wrapped, 2);
   return 1;

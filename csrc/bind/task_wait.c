@@ -4,15 +4,15 @@
 cs_task *cs_loop_task(lua_State *L, cs_loop *loop, const char *call) {
   cs_task *task = loop->current;
   if (task->status != CS_TASK_RUNNING) return NULL;
-  if (L != loop->innermost)
-    luaL_error(L,
-               "%s would wait in a coroutine that coroutine.resume entered; "
-               "in a task, enter it with csock.resume or csock.wrap",
-               call);
   if (!lua_isyieldable(L) || loop->stuck)
     luaL_error(L,
                "%s would wait where Lua cannot yield "
                "(in a metamethod, iterator or callback that C code called)",
+               call);
+  if (L != loop->innermost)
+    luaL_error(L,
+               "%s would wait in a coroutine that coroutine.resume entered; "
+               "in a task, enter it with csock.resume or csock.wrap",
                call);
   return task;
 }

@@ -538,6 +538,37 @@ describe("csock.resume and csock.wrap", function()
     run(try)
   end)
 
+  it("let the handlers of a failed coroutine wait as well", function()
+    local log = {}
+    run(function()
+      local f = csock.wrap(function()
+        local _ <close> = closing(function()
+          assert(csock.sleep(0.001))
+          log[#log + 1] = "waited"
+        end)
+        error("oh no", 0)
+      end)
+      spawn(function() log[#log + 1] = "other" end)
+      local ok, err = pcall(f)
+      assert.is_false(ok)
+      assert.matches("oh no$", err)
+    end)
+    assert.same({ "other", "waited" }, log)
+  end)
+
+  it("say so where such a handler cannot wait", function()
+    run(function()
+      local why
+      local co = coroutine.create(function()
+        local _ <close> = closing(function() why = select(2, pcall(csock.sleep, 0.001)) end)
+        error "oh no"
+      end)
+      csock.resume(co)
+      coroutine.close(co)
+      assert.matches("sleep would wait where Lua cannot yield", why)
+    end)
+  end)
+
   it("serve generators that wait between their values", function()
     local a, b = streams.pair()
     local got = {}

@@ -1,5 +1,6 @@
 -- Several tasks that wait on one socket.
 local csock = require "csock"
+local posix = require "spec.support.posix"
 local loop = csock.loop
 
 describe("tasks on one socket", function()
@@ -164,6 +165,23 @@ describe("tasks on one socket", function()
     end)
     assert.is_true(x == "xy" or x == "yx")
     assert.equal(a:fileno(), y)
+  end)
+
+  it("leave it non-blocking, whatever timeout is set then", function()
+    local flags
+    csock.run(function()
+      a:settimeout(0.001)
+      a:recv(1) -- the loop watches it
+      a:settimeout(nil)
+      flags = select(2, posix.fd_flags(a:fileno()))
+      -- (A system call that has no flag of its own would stop the whole loop.)
+      if flags & posix.O_NONBLOCK == 0 then return end
+      local file <close> = assert(io.open "spec/bind/turns_spec.lua")
+      local task <close> = csock.spawn(function() while a:sendfile(file, 0) do end end)
+      for _ = 1, 10 do csock.sleep(0.001) end
+      assert.equal("waiting", task:status())
+    end)
+    assert.is_true(flags & posix.O_NONBLOCK ~= 0)
   end)
 
   it("are not asked to yield where Lua cannot", function()
