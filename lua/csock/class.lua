@@ -25,7 +25,8 @@
 -- is written.
 --
 -- **Metamethods** (`__tostring`, `__close`, `__gc`, `__len`, `__call`, `__eq`, ...) are inherited like methods. A
--- class's `__index` is a function `(object, key)`, asked for what is found nowhere else, or a table.
+-- class's `__index` is a function `(object, key)`, asked for what is found nowhere else, or a table. (Lua finalizes
+-- only objects that had a `__gc` when they were made; it may be redefined then.)
 --
 -- Every class has `__name` (a string), `__bases` and `__mro` (sequences), `super`, and `__class`, which is
 -- itself, so that `object.__class` is the object's class.

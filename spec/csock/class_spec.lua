@@ -133,6 +133,16 @@ describe("csock.class", function()
       assert.same({ "Rex" }, closed)
     end)
 
+    it("finalize objects, as they are defined at the end", function()
+      local log = {}
+      function Animal.__gc() log[#log + 1] = "old" end
+      do local _ = Dog("Rex") end
+      function Animal:__gc() log[#log + 1] = self.name end
+      collectgarbage()
+      assert.same({ "Rex" }, log)
+      Animal.__gc = nil
+    end)
+
     it("ask __index for what is found nowhere else", function()
       function Animal.__index(_, key) return "no " .. tostring(key) end
       local dog = Dog("Rex")
