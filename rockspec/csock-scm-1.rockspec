@@ -32,6 +32,7 @@ build = {
     ["csock.asyncore.errors"] = "lua/csock/asyncore/errors.lua",
     ["csock.asyncore.files"] = "lua/csock/asyncore/files.lua",
     ["csock.asyncore.polling"] = "lua/csock/asyncore/polling.lua",
+    ["csock.asyncore.watch"] = "lua/csock/asyncore/watch.lua",
     ["csock.bytesio"] = "lua/csock/bytesio.lua",
     ["csock.class"] = "lua/csock/class.lua",
     ["csock.happy"] = "lua/csock/happy.lua",

@@ -5,6 +5,7 @@ local class = require "csock.class"
 local errors = require "csock.asyncore.errors"
 local outgoing = require "csock.outgoing"
 local polling = require "csock.asyncore.polling"
+local watches = require "csock.asyncore.watch"
 
 local loop = csock.loop
 local errno_of = csock.errno
@@ -97,6 +98,7 @@ function Dispatcher:del_channel(map)
   self._fileno = nil
   if fd and map[fd] == self then
     map[fd] = nil
+    watches.forget(map, fd)
     polling.wake(map)
   end
 end

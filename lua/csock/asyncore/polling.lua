@@ -2,6 +2,7 @@
 -- @module csock.asyncore
 local csock = require "csock"
 local errors = require "csock.asyncore.errors"
+local watches = require "csock.asyncore.watch"
 
 local guarded, loop = errors.guarded, csock.loop
 
@@ -53,16 +54,15 @@ function M.wake(map)
   if task then task:cancel() end
 end
 
--- Waits in a task of its own, so that `wake` can end it. Gives what select gives.
-local function wait(map, ...)
+-- Waits in a task of its own, so that `wake` can end it. Gives what poll gives.
+local function wait(map, poller, time)
   if waiting[map] then error("another task waits for the channels of this map", 0) end
-  local task <close> = loop.spawn(csock.select, ...):watch()
+  local task <close> = loop.spawn(poller.poll, poller, time):watch()
   local _ <close> = loop.guard(function() waiting[map] = nil end)
   waiting[map] = task
-  local readers, writers, others = task:join()
-  if task:status() == "cancelled" then return {}, {}, {} end
-  if task:status() == "failed" then error(writers, 0) end
-  return readers, writers, others
+  local events, err, errno = task:join()
+  if task:status() == "cancelled" then return {} end
+  return events, err, errno
 end
 
 -- In Lua 0 is as good as true; Python's programs give the length of a buffer.
@@ -81,9 +81,26 @@ local function rest_of(channel)
   channel.resting = nil
 end
 
--- Asks all channels what they wait for. Gives lists for select, the time to wait, and whose socket is whose.
-local function ask(map, timeout)
-  local fds, readers, writers, others, fd_of, channel_of = {}, {}, {}, {}, {}, {}
+-- A channel whose socket somebody has closed. It leaves the map, whatever it does about it.
+local function lose(map, fd, channel)
+  guarded(channel, channel.handle_close)
+  if map[fd] == channel then map[fd] = nil end
+end
+
+-- Asks a channel what it waits for. Gives nil, err, errno when that cannot be waited for.
+local function ask(watch, map, fd, channel)
+  local ok, readable, writable = guarded(channel, wishes)
+  if not ok or not readable and not writable or map[fd] ~= channel then return true end
+  local err, errno
+  ok, err, errno = watch:ask(fd, channel, readable, writable)
+  if ok or err.name ~= "EBADF" then return ok, err, errno end
+  lose(map, fd, channel)
+  return true
+end
+
+-- Asks all channels. Gives true and the time to wait; or nil, err, errno.
+local function ask_all(watch, map, timeout)
+  local fds = {}
   for fd in pairs(map) do fds[#fds + 1] = fd end
   for _, fd in ipairs(fds) do
     local channel = map[fd] -- unless another one has closed it
@@ -91,51 +108,37 @@ local function ask(map, timeout)
     if rest then
       timeout = timeout and math.min(timeout, rest) or rest
     elseif channel then
-      local ok, readable, writable = guarded(channel, wishes)
-      if ok and (readable or writable) and map[fd] == channel then
-        local source = channel.socket or fd
-        fd_of[source], channel_of[source] = fd, channel
-        if readable then readers[#readers + 1] = source end
-        if writable then writers[#writers + 1] = source end
-        others[#others + 1] = source
-      end
+      local ok, err, errno = ask(watch, map, fd, channel)
+      if not ok then return nil, err, errno end
     end
   end
-  return readers, writers, others, timeout, fd_of, channel_of
-end
-
--- A channel whose socket somebody has closed. It leaves the map, whatever it does about it.
-local function lose(map, fd, channel)
-  guarded(channel, channel.handle_close)
-  if map[fd] == channel then map[fd] = nil end
+  return true, timeout
 end
 
 -- One turn: true, or nil, err, errno.
 local function turn(timeout, map)
   if next(map) == nil then return true end
-  local rlist, wlist, xlist, time, fd_of, channel_of = ask(map, timeout)
-  local readers, writers, others = wait(map, rlist, wlist, xlist, time)
-  if not readers then
-    local err = writers
-    local channel = channel_of[err.address]
-    if channel then
-      lose(map, fd_of[err.address], channel)
-    elseif loop.exhausted(err) then -- to wait costs a descriptor
-      csock.sleep(math.min(PATIENCE, time or PATIENCE))
-    else
-      return nil, err, others
-    end
+  local watch = watches.get(map)
+  watch:begin()
+  local ok, time, errno = ask_all(watch, map, timeout)
+  if not ok then return nil, time, errno end
+  if next(map) == nil then return true end
+  local events, err
+  events, err, errno = wait(map, watch.poller, watch:time(time))
+  if not events then
+    if not loop.exhausted(err) then return nil, err, errno end
+    csock.sleep(math.min(PATIENCE, time or PATIENCE)) -- to wait may cost a descriptor
     return true
   end
-  local function tell(sources, event)
-    for _, source in ipairs(sources) do
-      local channel = channel_of[source]
-      if map[fd_of[source]] == channel then event(channel) end -- it is open still
+  local list = watch:sort(events)
+  local function tell(event, method)
+    for _, one in ipairs(list) do
+      if one[event] and map[one.fd] == one.channel then method(one.channel) end -- it is open still
     end
   end
-  tell(readers, M.read)
-  tell(writers, M.write)
-  tell(others, urgent)
+  tell("readable", M.read)
+  tell("writable", M.write)
+  tell("urgent", urgent)
   return true
 end
 
@@ -170,6 +173,7 @@ M.poll2 = M.poll
 M.poll3 = M.poll
 
 local function run(timeout, map, count)
+  local _ <close> = watches.keep(map)
   while next(map) ~= nil and count > 0 do
     local ok, err, errno = turn(timeout, map)
     if not ok then return nil, err, errno end
