@@ -216,7 +216,7 @@ describe("examples:", function()
     "logger_tw", "line_logger_tw", "tsTservSS_async", "tsTservSS_persist",
   } do
     it(command .. " outlives a time without descriptors, and serves who waited", function()
-      local server = example.start_with_descriptors(10, command, "127.0.0.1", "0")
+      local server = example.start_with_descriptors(12, command, "127.0.0.1", "0")
       local port = server:expect("listening on port (%d+)\n")
       local clients <close> = setmetatable({}, {
         __close = function(list) for _, client in ipairs(list) do client:close() end end,
