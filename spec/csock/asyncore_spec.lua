@@ -193,6 +193,25 @@ describe("asyncore.loop", function()
     peer:close()
   end)
 
+  it("asks again when that came while it was asking", function()
+    local one, peer, map = channel(dispatcher, { readable = function(self)
+      self.asked = (self.asked or 0) + 1
+      channels.let_others_wait()
+      return true
+    end })
+    channels.during(map, function()
+      csock.loop.timeout(LIMIT, function()
+        while not one.asked do csock.yield() end
+      end)
+      asyncore.wake(map)
+      csock.loop.timeout(LIMIT, function()
+        while one.asked < 2 do csock.yield() end
+      end)
+      assert.equal(2, one.asked)
+    end)
+    peer:close()
+  end)
+
   it("is one for each map at a time", function()
     local _, peer, map = channel()
     channels.during(map, function()

@@ -183,14 +183,18 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno
 function Dispatcher:connect(address, ...)
-  self.connected, self.connecting = false, true
-  local ok, err, errno = self.socket:connect(address, ...)
-  if not ok and errno ~= errno_of.EINPROGRESS and errno ~= errno_of.EISCONN then
-    self.connecting = false
-    return nil, err, errno
+  local ok, err, errno
+  do
+    self.dialling = true -- a look-up lets other tasks run, and a loop would take the socket for one that has failed
+    local _ <close> = loop.guard(function() self.dialling = nil end)
+    self.connected, self.connecting = false, false
+    ok, err, errno = self.socket:connect(address, ...)
   end
+  if not ok and errno ~= errno_of.EINPROGRESS and errno ~= errno_of.EISCONN then return nil, err, errno end
   self.addr = select("#", ...) > 0 and { address, ... } or address
+  self.connecting = true
   if errno == errno_of.EINPROGRESS then
+    self._destination = err.address -- without its name
     polling.wake(self._map)
   else
     self:handle_connect_event()
@@ -315,8 +319,7 @@ end
 -- @raise the error, when it has failed
 function Dispatcher:handle_connect_event()
   -- The socket goes on with its attempt, and says what has become of it.
-  local address = self.addr
-  local ok, err, errno = self.socket:connect(address)
+  local ok, err, errno = self.socket:connect(self._destination or self.addr)
   if errno == errno_of.EALREADY or errno == errno_of.EINPROGRESS then return end
   if not ok and errno ~= errno_of.EISCONN then
     self.connecting = false
@@ -509,7 +512,7 @@ function DispatcherWithSend:send(data)
   else
     self._out = outgoing.new(data, 0)
   end
-  if not self.connecting then ok, err, errno = self:initiate_send() end
+  if self.connected then ok, err, errno = self:initiate_send() end
   if self._out then polling.wake(self._map) end
   return ok, err, errno
 end

@@ -44,14 +44,16 @@ end
 -- Waiting -----------------------------------------------------------------------------------------
 
 local waiting = setmetatable({}, { __mode = "k" }) -- map -> the task that waits for its channels
+local woken = setmetatable({}, { __mode = "k" }) -- maps that are to be asked anew
 
 --- Has a `loop` that waits in another task ask the channels again what they wait for. Channels that are added, closed,
 -- or given something to send see to it themselves; it is for a `readable` or a `writable` that goes by something else.
 -- csock's own.
 -- @tparam[opt=socket_map] table map
 function M.wake(map)
-  local task = waiting[map or M.socket_map]
-  if task then task:cancel() end
+  map = map or M.socket_map
+  woken[map] = true
+  if waiting[map] then waiting[map]:cancel() end
 end
 
 -- Waits in a task of its own, so that `wake` can end it. Gives what poll gives.
@@ -107,7 +109,7 @@ local function ask_all(watch, map, timeout)
     local rest = channel and channel.accepting and rest_of(channel)
     if rest then
       timeout = timeout and math.min(timeout, rest) or rest
-    elseif channel then
+    elseif channel and not channel.dialling then
       local ok, err, errno = ask(watch, map, fd, channel)
       if not ok then return nil, err, errno end
     end
@@ -120,9 +122,11 @@ local function turn(timeout, map)
   if next(map) == nil then return true end
   local watch = watches.get(map)
   watch:begin()
+  woken[map] = nil
   local ok, time, errno = ask_all(watch, map, timeout)
   if not ok then return nil, time, errno end
   if next(map) == nil then return true end
+  if woken[map] then time = 0 end -- a channel has let another task run when it was asked
   local events, err
   events, err, errno = wait(map, watch.poller, watch:time(time))
   if not events then
