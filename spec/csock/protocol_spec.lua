@@ -233,6 +233,25 @@ describe("LineReceiver", function()
     end
   end
 
+  it("goes on with what lineLengthExceeded gives back, in the same chunk", function()
+    local receiver = recorder(protocol.LineReceiver, "lineReceived", { MAX_LENGTH = 3 })
+    local exceeded = 0
+    function receiver.lineLengthExceeded(self, data)
+      exceeded = exceeded + 1
+      self:setRawMode()
+      self:rawDataReceived(data)
+    end
+    function receiver.rawDataReceived(self, data)
+      local _, last = data:find("\r\n", 1, true)
+      if last then self:setLineMode(data:sub(last + 1)) end
+    end
+    receiver:dataReceived("one\r\nmuch longer\r\nlonger\r\ntwo\r\nlong again")
+    assert.same({ "one", "two" }, receiver.got)
+    assert.equal(3, exceeded)
+    receiver:dataReceived(" and again\r\nend\r\n")
+    assert.same({ "one", "two", "end" }, receiver.got)
+  end)
+
   it("changes between lines and raw data in the middle of a chunk", function()
     local input = "3\r\nabc0\r\n4\r\n\r\n\r\n1\r\n\r10\r\n0123456789"
     local function make() return connected(Bodies()) end

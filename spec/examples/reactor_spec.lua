@@ -208,5 +208,8 @@ describe("examples/line_logger_tw", function()
     assert(client:sendall("\nshort\n"))
     assert.equal("error: a line of over 1024 bytes\r\n", receive(client, "\n$"))
     server:expect("^[^\n]+\n" .. address .. ": short\n$")
+    assert(client:sendall((("x"):rep(2000) .. "\n"):rep(30) .. "many\n")) -- of which several come in one piece
+    receive(client, ("error: a line of over 1024 bytes\r\n"):rep(30) .. "$")
+    server:expect("^" .. address .. ": many\n$")
   end)
 end)

@@ -104,6 +104,7 @@ return function(M)
     local left = #buffer - at + 1
     if left >= limit + width or left > limit and buffer:find(delimiter, at, true) then
       self:lineLengthExceeded(take_rest(self))
+      return true -- it may have given back what follows the line
     end
     return false
   end
