@@ -310,6 +310,10 @@ local SILENCE = 3 * BEAT -- after which a server is thought dead
 local Bus = {}
 Bus.__index = Bus
 
+local function log_bus(err)
+  print("bus: " .. example.clean(tostring(err)))
+end
+
 -- What no other server calls itself. Not from math.random: servers that start in the same second may
 -- be given the same numbers.
 local function server_number()
@@ -360,7 +364,7 @@ function Bus:send()
     while not self.out:empty() do batch[#batch + 1] = { "PUBLISH", CHANNEL, self.out:get() } end
     local replies, err = self.client:pipeline(batch)
     if not replies then
-      print("bus: " .. err)
+      log_bus(err)
       self.chat:announce(nil, nil, "The last lines may not have reached the other servers")
     end
   end
@@ -375,7 +379,7 @@ function Bus:join()
 end
 
 function Bus:lose(err)
-  print("bus: " .. err)
+  log_bus(err)
   self.up = false
   for number in pairs(self.heard) do self:forget(number) end
   self.chat:announce(nil, nil, "There is no connection to the other servers: "

@@ -34,7 +34,7 @@ local POPULAR = 3 -- times that a name is asked for before its answer is kept
 local FRESH = 5 -- seconds that a kept answer is good for
 
 local function log(text, ...)
-  print(("[%s] %s"):format(os.date "%c", text:format(...)))
+  print(("[%s] %s"):format(os.date "%c", example.clean(text:format(...))))
 end
 
 -- Stores ------------------------------------------------------------------------------------------
@@ -128,8 +128,15 @@ function Shared.new(url, changed)
   return self
 end
 
+-- What others have put there may be nonsense: nil then.
+local function sound(text)
+  text = text and text ~= redis.null and example.clean(text)
+  return text and text:find "^%S+ %d+ " and text or nil
+end
+
 function Shared:get(name)
-  return self.client:call("GET", KEY .. name)
+  local text, err = self.client:call("GET", KEY .. name)
+  return sound(text), err
 end
 
 function Shared:tell(name)
@@ -140,7 +147,7 @@ end
 function Shared:put(name, address, text, seconds)
   local reply, err = self.client:call("EVAL", PUT, 1, KEY .. name, address, text, math.ceil(seconds * 1000))
   if not reply then return nil, err end
-  if reply[1] == "taken" then return false, reply[2] end
+  if reply[1] == "taken" then return false, sound(reply[2]) or "somebody" end
   if reply[1] == "new" then self:tell(name) end
   return reply[1]
 end
@@ -167,7 +174,7 @@ function Shared:all()
       local texts, failure = self.client:call("MGET", table.unpack(keys))
       if not texts then return nil, failure end
       for i, text in ipairs(texts) do
-        if text ~= redis.null then all[keys[i]:sub(#KEY + 1)] = text end
+        all[example.clean(keys[i]:sub(#KEY + 1))] = sound(text)
       end
     end
   until cursor == "0"
@@ -271,7 +278,7 @@ function commands.register(names, argument, from)
   local text = address .. " " .. description
   local done, other = names.store:put(name, address, text, names.expiry)
   if done == nil then return out_of_order(other) end
-  if not done then return ("error: %s is taken, by %s"):format(name, other:match "^%S+ %S+") end
+  if not done then return ("error: %s is taken, by %s"):format(name, other:match "^%S+ ?%S*") end
   names.failures[name] = nil
   if done == "new" then log("%s registered %s at %s", from, name, text) end
   return "ok"

@@ -504,12 +504,21 @@ describe("examples/chat_rooms --bus", function()
       "", "\t\t\t", "ff", "ff\tfrobnicate", "ff\tenter", "ff\tenter\t\27[2J\tlobby", "ff\tenter\tx",
       "ff\tsay\tann\tforged", "ff\tleave\tann", "ff\trename\tann\tfool", "ff\tmove\tann\tkitchen", "ff\tpeople\tx",
       "ff\tmsg\tann\tann\tforged", "\27[2J\tenter\tx\tlobby", ("x"):rep(100000),
-      "ff\tenter\tmallory\tlobby", "ff\tsay\tmallory\t\27[2Jhi",
+      "ff\tenter\tmallory\tlobby", "ff\tsay\tmallory\t\27[2Jhi", "ff\tmsg\tmallory\tann\t\27[2Jpsst\194\155",
+      "ff\trename\tmallory\t\27[2J", "ff\tmove\tmallory\t\27[2J", "ff\tsay\tmallory\ttwo\r\n[ann] lines",
     } do
       assert.equal(1, client:call("PUBLISH", "csock chat", text))
     end
     ann:gets "* mallory has joined"
     ann:gets "[mallory] ?[2Jhi"
+    ann:gets "[mallory -> ann] ?[2Jpsst?"
+    ann:gets "[mallory] two??[ann] lines"
     sees(ann, "ann, mallory")
+    client:call("PUBLISH", "csock chat", "ff\tleave\tmallory\t\27[2Jbye")
+    ann:gets "* mallory has left (?[2Jbye)"
+    client:call("PUBLISH", "csock chat", "ff\tpeople\t\27[2J\tlobby\teve\t\27[2J\tadam\tlobby")
+    ann:gets "* At another server: adam"
+    sees(ann, "adam, ann")
+    assert.is_nil(server.out:gsub("\n", ""):find "%c")
   end)
 end)

@@ -147,6 +147,18 @@ for _, row in ipairs(servers) do
       assert.equal("", server:ends(0))
     end)
 
+    it("outlives more connections than it has descriptors for, and serves who waited", function()
+      local few = example.start_with_descriptors(14, name, "127.0.0.1", "0")
+      few.port = math.tointeger(few:expect "listening on port (%d+)\n")
+      local clients = {}
+      for i = 1, 40 do clients[i] = connect(few) end
+      for i = 1, 39 do clients[i]:close() end
+      row.served(few, clients[40])
+      row.served(few, connect(few))
+      few:interrupt()
+      assert.equal("", few:ends(0))
+    end)
+
     it("does not mind 10 MB without a newline", function()
       local flood = connect(server)
       pour(server, flood, ("x"):rep(65536), 10000000, true)

@@ -268,6 +268,32 @@ describe("examples/name_server", function()
     assert.equal(0, client:call("EXISTS", "csock names:echo"))
   end)
 
+  test("believes no nonsense in the store", function()
+    stores["in a Redis server"]()
+    local server = example.server("name_server", "--store", bus.url, "--ping", "0.1")
+    server:expect "connected to the store\n"
+    local client = keep(require "csock.redis".connect(bus.url))
+    for name, text in pairs {
+      junk = "nonsense", none = "", port = "host port x", evil = "127.0.0.1 4000 \27[2Jraw", ["\27[2J"] = "h 1 x",
+    } do
+      assert(client:call("SET", "csock names:" .. name, text))
+    end
+    assert(client:call("LPUSH", "csock names:list", "x"))
+    local ask = asker(server.port)
+    assert.equal("?[2J h 1 x\nevil 127.0.0.1 4000 ?[2Jraw", ask "list")
+    assert.equal("127.0.0.1 4000 ?[2Jraw", ask "lookup evil")
+    assert.equal("error: there is no junk", ask "lookup junk")
+    assert.equal("error: junk is taken, by somebody", ask "register junk 127.0.0.1 1")
+    local _, port = service()
+    local lost, lost_port = service()
+    ask(("register good 127.0.0.1 %d stays"):format(port))
+    ask(("register bad 127.0.0.1 %d goes"):format(lost_port))
+    lost:close()
+    server:expect "delisted bad at " -- it still pings
+    assert.is_nil(server.out:gsub("\n", ""):find "%c")
+    has_stopped(server)
+  end)
+
   test("says that its store is out of order, and goes on when it is back", function()
     local own = redis_server.start()
     local server = example.server("name_server", "--store", own.url)

@@ -92,10 +92,13 @@ function M.start_elsewhere(name, ...)
   return start(command, { cwd = "/", env = { LUA_PATH = false, LUA_CPATH = false } })
 end
 
---- The same with so few descriptors.
+--- The same with so few descriptors; the name may have options behind it.
 function M.start_with_descriptors(limit, name, ...)
   local script = ("ulimit -n %d; exec \"$@\""):format(limit)
-  local command = { "sh", "-c", script, "sh", table.unpack(command_of(name, ...)) }
+  local program, options = name:match "^(%S+) ?(.*)$"
+  local command = { "sh", "-c", script, "sh", table.unpack(command_of(program)) }
+  for word in options:gmatch "%S+" do table.insert(command, word) end
+  for _, argument in ipairs { ... } do table.insert(command, tostring(argument)) end
   return start(command, { env = { LD_PRELOAD = os.getenv "LD_PRELOAD" or false } })
 end
 
