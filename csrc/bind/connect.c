@@ -120,7 +120,8 @@ static int accept_attempt(lua_State *L, cs_op *op) {
   if (err != 0) {
     lua_settop(L, top);
     if (err == EAGAIN || err == EWOULDBLOCK) return CS_READABLE;
-    if (err == EINTR) return op->timeout == 0 ? CS_AGAIN : CS_READABLE; /* Ctrl-C is seen there */
+    if (err == EINTR) /* Ctrl-C is seen in the wait; in a task, there would be no new event */
+      return op->timeout == 0 || cs_in_task(state) ? CS_AGAIN : CS_READABLE;
     return cs_fail(L, op->call, err);
   }
   conn->h.fd = fd;

@@ -47,6 +47,7 @@ enum {
   CONNECT,
   EPOLL_CREATE1,
   EPOLL_CTL,
+  EPOLL_PWAIT,
   EPOLL_WAIT,
   EVENTFD,
   FCNTL,
@@ -83,6 +84,7 @@ static plan plans[COUNT] = {
     [CONNECT] = {.call = "connect"},
     [EPOLL_CREATE1] = {.call = "epoll_create1"},
     [EPOLL_CTL] = {.call = "epoll_ctl"},
+    [EPOLL_PWAIT] = {.call = "epoll_pwait"},
     [EPOLL_WAIT] = {.call = "epoll_wait"},
     [EVENTFD] = {.call = "eventfd"},
     [FCNTL] = {.call = "fcntl"},
@@ -171,6 +173,9 @@ SHIM(CONNECT, int, connect, (int fd, const struct sockaddr *addr, socklen_t len)
 SHIM(EPOLL_CREATE1, int, epoll_create1, (int flags), (flags))
 SHIM(EPOLL_CTL, int, epoll_ctl, (int ep, int op, int fd, struct epoll_event *event),
      (ep, op, fd, event))
+SHIM(EPOLL_PWAIT, int, epoll_pwait,
+     (int ep, struct epoll_event *events, int max, int ms, const sigset_t *mask),
+     (ep, events, max, ms, mask))
 SHIM(EPOLL_WAIT, int, epoll_wait, (int ep, struct epoll_event *events, int max, int ms),
      (ep, events, max, ms))
 SHIM(EVENTFD, int, eventfd, (unsigned value, int flags), (value, flags))

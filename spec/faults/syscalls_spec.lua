@@ -305,6 +305,52 @@ describe("with failing system calls", function()
     end)
   end)
 
+  for _, errno in ipairs { "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED", "EPROTO", "EINTR" } do
+    it("csock.serve goes on accepting after " .. errno .. ", without spinning", function()
+      csock.run(function()
+        local server <close> = assert(csock.serve({ "127.0.0.1", 0 }, function(conn) conn:sendall "served" end))
+        csock.yield()
+        shim.fail("accept4", E[errno], { times = 2 })
+        for _ = 1, 2 do
+          local client = client_of(server:getsockname())
+          client:settimeout(10)
+          assert.equal("served", client:recv(10))
+        end
+        assert.is_true(shim.calls "accept4" <= 8)
+      end)
+    end)
+  end
+
+  for _, errno in ipairs { "ENOMEM", "ENOSPC" } do
+    it("a wait that the loop's poller refuses fails with " .. errno .. ", and the loop goes on", function()
+      if csock.loop.backend() ~= "epoll" then return pending "another backend" end
+      local a, b = pair()
+      csock.run(function()
+        shim.fail("epoll_ctl", E[errno], { times = 1 })
+        local data, err, code = a:recv(5)
+        assert.same({ nil, errno, E[errno] }, { data, err and err.name, code })
+        shim.reset()
+        csock.spawn(function() b:sendall "hello" end)
+        assert.equal("hello", a:recv(5))
+      end)
+    end)
+  end
+
+  it("a loop whose poller fails says so, and can be run again", function()
+    local call = csock.loop.backend() == "epoll" and "epoll_pwait" or "ppoll"
+    local a, b = pair()
+    local got
+    local task = csock.spawn(function() got = a:recv(5) end)
+    csock.loop.step()
+    shim.fail(call, E.ENOMEM, { times = 1 })
+    local ok, err, code = csock.run()
+    assert.same({ nil, "ENOMEM", E.ENOMEM }, { ok, err and err.name, code })
+    assert.equal("waiting", task:status())
+    b:sendall "hello"
+    assert.is_true(csock.run())
+    assert.equal("hello", got)
+  end)
+
   it("a timeout of 0 waits for nothing: EAGAIN", function()
     local _, b = pair(0)
     local _, err, code = b:recv(10)
