@@ -53,7 +53,7 @@ static const cs_constant flags[] = {
 
 static const cs_constant notes[] = {
     NOTE(ATTRIB),    NOTE(DELETE),  NOTE(EXEC),       NOTE(EXIT),       NOTE(EXTEND), NOTE(FORK),
-    NOTE(LINK),      NOTE(LOWAT),
+    NOTE(LINK),
 #ifdef NOTE_ABSOLUTE
     NOTE(ABSOLUTE),
 #endif
@@ -65,6 +65,9 @@ static const cs_constant notes[] = {
 #endif
 #ifdef NOTE_LINKDOWN
     NOTE(LINKDOWN),  NOTE(LINKINV), NOTE(LINKUP),
+#endif
+#ifdef NOTE_LOWAT
+    NOTE(LOWAT),
 #endif
 #ifdef NOTE_MSECONDS
     NOTE(MSECONDS),

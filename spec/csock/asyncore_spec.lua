@@ -289,6 +289,9 @@ describe("asyncore.loop", function()
   end)
 
   it("goes on without descriptors to wait with", function()
+    if csock.epoll and csock.loop.backend() == "kqueue" then
+      return pending "libkqueue: a kqueue is several descriptors, too many for this limit"
+    end
     local program <close> = process.start({ "sh", "-c", "ulimit -n 12; exec \"$@\"", "sh", process.interpreter, "-e", [[
       io.stdout:setvbuf "no"
       local csock, asyncore, class = require "csock", require "csock.asyncore", require "csock.class"

@@ -350,22 +350,14 @@ static int compare_ints(const void *a, const void *b) {
   return (*x > *y) - (*x < *y);
 }
 
-/* A closed kqueue's other descriptors are closed by a thread of libkqueue's: waits for it. */
-static void settle_kqueues(void) {
-  void (*settle)(void);
-  void *library = dlopen("libkqueue.so.0", RTLD_LAZY | RTLD_NOLOAD);
-  if (library == NULL) return;
-  *(void **)&settle = dlsym(library, "libkqueue_drain_pending_close");
-  if (settle != NULL) settle();
-  dlclose(library);
-}
-
 /* fds() -> the open descriptors, in order */
 static int l_fds(lua_State *L) {
   enum { MAX = 65536 };
   int *list = lua_newuserdatauv(L, MAX * sizeof *list, 0);
   size_t n = 0;
-  settle_kqueues();
+  void (*settle)(void);
+  *(void **)&settle = dlsym(RTLD_DEFAULT, "kqueue_shim_settle");
+  if (settle != NULL) settle();
   DIR *dir = opendir("/proc/self/fd");
   if (dir == NULL) dir = opendir("/dev/fd");
   if (dir == NULL) return fail(L, "opendir", errno);
