@@ -14,14 +14,14 @@ int cs_loop_watch(cs_loop *loop, cs_handle *h) {
   }
   if (h->flags & CS_H_WATCHED) loop->ops->remove(NULL, h->fd, h->slot); /* before a fork */
   int err = loop->ops->add(loop->poller, h->fd, h, &h->slot);
-  h->next = NULL;
+  cs_hub_unlist(&loop->hub, h);
   h->flags &= ~(CS_H_LOOP | CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
   if (err == 0) h->flags |= loop->watched;
   return err;
 }
 
 void cs_loop_forget(cs_loop *loop, cs_handle *h) {
-  cs_hub_forget(loop, h);
+  cs_hub_forget(&loop->hub, h);
   /* A child that has not noticed yet would take the parent's descriptor out of the parent's poller.
    */
   bool ours = loop->poller != NULL && *loop->here != 0 && cs_watched(loop, h);
@@ -104,7 +104,7 @@ static void wake_joined(const cs_loop *loop, int fd) {
 
 int cs_handle_release(cs_handle *h) {
   int fd = h->fd;
-  if (h->flags & CS_H_WATCHED) cs_loop_forget(h->state->loop, h);
+  if ((h->flags & CS_H_WATCHED) || h->object != 0) cs_loop_forget(h->state->loop, h);
   h->fd = -1;
   cs_wake(&h->readers, true); /* they find it closed: EBADF */
   cs_wake(&h->writers, true);

@@ -30,19 +30,21 @@ cs_handle *cs_hub_take(cs_hub *hub) {
   return first;
 }
 
-void cs_hub_forget(cs_loop *loop, cs_handle *h) {
-  cs_hub *hub = &loop->hub;
-  if (hub->served == h) hub->served = NULL;
-  cs_out_drop(hub, h);
-  if (h->next != NULL && hub->last != NULL && cs_watched(loop, h)) {
-    cs_handle *before = hub->last;
-    while (before->next != h) before = before->next;
-    before->next = h->next;
-    if (hub->last == h) hub->last = before == h ? NULL : before;
-    hub->count--;
-    if (hub->turn > hub->count) hub->turn = hub->count;
-  }
+void cs_hub_unlist(cs_hub *hub, cs_handle *h) {
+  if (h->next == NULL) return;
+  cs_handle *before = hub->last;
+  while (before->next != h) before = before->next;
+  before->next = h->next;
+  if (hub->last == h) hub->last = before == h ? NULL : before;
   h->next = NULL;
+  hub->count--;
+  if (hub->turn > hub->count) hub->turn = hub->count;
+}
+
+void cs_hub_forget(cs_hub *hub, cs_handle *h) {
+  if (hub->served == h) hub->served = NULL;
+  cs_hub_unlist(hub, h);
+  cs_out_drop(hub, h);
 }
 
 /* --- readiness --- */

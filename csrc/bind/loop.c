@@ -72,6 +72,7 @@ int cs_loop_forked(lua_State *L, cs_loop *loop) {
   cs_task_drop_all(L, loop);
   cs_turn_forget(loop);
   loop->next = loop->count = 0;
+  while (loop->hub.last != NULL) cs_hub_take(&loop->hub);
   loop->hub = (cs_hub){.spares = loop->hub.spares, .nspares = loop->hub.nspares};
   loop->watched += CS_H_LOOP & -CS_H_LOOP; /* what is watched is so no more */
   int err = loop->ops->make(&loop->poller);

@@ -29,7 +29,9 @@
 
 /* --- what is served --- */
 
-/* The flags in `which` become those in `wanted`. */
+/* The flags in `which` become those in `wanted`. A new connection's first bytes have often come
+   with it, and be it that they are answered and all is over: so there is one try to receive before
+   the poller is told of it. */
 static int watch(lua_State *L, unsigned which, unsigned wanted) {
   cs_loop *loop = cs_loop_get(L);
   cs_sock *s = cs_sock_check(L, 1);
@@ -37,20 +39,25 @@ static int watch(lua_State *L, unsigned which, unsigned wanted) {
   if (lua_isnoneornil(L, 2)) return luaL_argerror(L, 2, "object expected");
   if (h->fd < 0 || cs_sock_closed(s)) return cs_fail(L, "watch", EBADF);
   if (*loop->here == 0) cs_loop_renew(L, loop);
+  bool first = h->object == 0, tried = false;
   if (!cs_watched(loop, h)) {
-    int err = cs_loop_watch(loop, h);
+    tried = first && (wanted & CS_H_HUB_READ) && (which & CS_H_HUB_BYTES);
+    bool under_way = h->next != NULL || h == loop->hub.served;
+    int err = tried || under_way ? 0 : cs_loop_watch(loop, h);
     if (err != 0) return cs_fail(L, "watch", err);
   }
   lua_pushvalue(L, 2);
-  if (h->object == 0) {
+  if (first) {
     h->object = luaL_ref(L, OBJECTS);
     if (which & CS_H_HUB_BYTES) h->flags |= CS_H_HUB_SEND;
   } else {
     lua_rawseti(L, OBJECTS, h->object);
   }
   h->flags = (h->flags & ~which) | wanted;
-  cs_loop_tell(loop, h);
+  if (tried) h->flags |= CS_H_READ;
+  if (cs_watched(loop, h)) cs_loop_tell(loop, h);
   cs_hub_ready(loop, h);
+  if (tried && loop->hub.served != NULL) loop->hub.turn++; /* the same turn */
   return cs_result(L, "watch", 0);
 }
 
@@ -76,7 +83,7 @@ static int hub_connect(lua_State *L) {
 static int hub_remove(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
   cs_handle *h = &cs_sock_check(L, 1)->h;
-  cs_hub_forget(loop, h);
+  cs_hub_forget(&loop->hub, h);
   h->flags &= ~(CS_H_HUB_READ | CS_H_HUB_WRITE | CS_H_HUB_BYTES | CS_H_HUB_SEND | CS_H_HUB_TELL |
                 CS_H_HUB_SENT);
   if (h->object != 0) luaL_unref(L, OBJECTS, h->object);
@@ -179,10 +186,20 @@ static void send_written(cs_loop *loop, cs_handle *h) {
     cs_out_send(loop, h);
 }
 
+/* In the poller from now on, if it was not. What fails is told as what is broken. */
+static void keep_watched(cs_loop *loop, cs_handle *h) {
+  if (cs_watched(loop, h)) return;
+  int err = cs_loop_watch(loop, h);
+  if (err == 0) return;
+  if (h->out == NULL) cs_out_make(&loop->hub, h);
+  if (h->out != NULL) h->out->failed = err;
+}
+
 static void end_service(cs_loop *loop) {
   cs_handle *h = loop->hub.served;
   if (h == NULL) return;
   send_written(loop, h);
+  keep_watched(loop, h);
   loop->hub.served = NULL;
   if (cs_hub_due(h) != 0)
     cs_hub_append(&loop->hub, h);

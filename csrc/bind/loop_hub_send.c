@@ -21,7 +21,7 @@ static void notice(cs_loop *loop, cs_handle *h, unsigned flag) {
 static void block(cs_loop *loop, cs_handle *h) {
   h->flags |= CS_H_HUB_WRITE;
   cs_filled(h);
-  cs_loop_tell(loop, h);
+  if (cs_watched(loop, h)) cs_loop_tell(loop, h);
 }
 
 /* One try: *sent bytes went; 0 when there is no room. 0 or errno. */

@@ -132,8 +132,9 @@ static inline void cs_wake_next(cs_queue *q) {
 
 void cs_hub_append(cs_hub *hub, cs_handle *h);
 cs_handle *cs_hub_take(cs_hub *hub);
-void cs_hub_ready(cs_loop *loop, cs_handle *h);  /* the poller reported something, or so */
-void cs_hub_forget(cs_loop *loop, cs_handle *h); /* out of the list; nothing is sent any more */
+void cs_hub_ready(cs_loop *loop, cs_handle *h); /* the poller reported something, or so */
+void cs_hub_unlist(cs_hub *hub, cs_handle *h);
+void cs_hub_forget(cs_hub *hub, cs_handle *h); /* out of the list; nothing is sent any more */
 unsigned cs_hub_due(const cs_handle *h); /* CS_READ, CS_WRITE, CS_HANGUP (something else): to do */
 unsigned cs_hub_wants(const cs_handle *h); /* ... and what is to be reported */
 

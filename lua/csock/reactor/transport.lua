@@ -54,7 +54,7 @@ local function lose(self, why)
   if self.disconnected then return end
   self.connected, self.disconnected = false, true
   hub.remove(self.socket)
-  if why:check(reason.ConnectionAborted) then
+  if self.aborting then
     self.socket:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("ii", 1, 0)) -- resets
   end
   local producer = self.producer
