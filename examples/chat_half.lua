@@ -40,6 +40,8 @@ example.run(function()
       local line = example.prompt("> ")
       if not line then break end
       assert(assert(stream:write(line, "\n")):flush())
+    elseif not example.attend(stream) then
+      break
     else
       local line, err = example.read_line(stream, LINE, complain)
       if err then error(err) end

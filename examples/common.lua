@@ -236,16 +236,32 @@ function example.run_reactor(reactor)
   reactor.run()
 end
 
-local typed
+local stdin
+
+local function typed()
+  stdin = stdin or assert(csock.stream(io.stdin, "r"))
+  return stdin
+end
 
 --- Asks for a line: nil at the end of the input (Ctrl-D). Other tasks go on meanwhile; and Ctrl-C is heard at
 -- every moment, which io.read does not promise.
 function example.prompt(text)
-  typed = typed or assert(csock.stream(io.stdin, "r"))
   io.write(text):flush()
-  local line = typed:read()
+  local line = typed():read()
   if not line then print() end
   return line
+end
+
+--- Waits until a stream has something to read, while nobody is asked for a line: false when somebody types Ctrl-D
+-- instead. Lines that are typed are kept for the next prompt.
+function example.attend(stream)
+  local streams = { stream, example.keyboard() and typed() or nil }
+  while true do
+    local ready = assert(csock.select(streams, {}, {}))
+    if ready[1] == stream then return true end
+    if typed():peek() == "" then return false end
+    streams = { stream }
+  end
 end
 
 return example

@@ -225,6 +225,27 @@ for name, mark in pairs { chat_half = "< ", chat_full = "" } do
   end)
 end
 
+describe("examples/chat_half", function()
+  after_each(example.stop_all)
+
+  it("ends on Ctrl-D also while it is the other's turn, and keeps what is typed then", function()
+    local listening = example.start_at_terminal("chat_half", "--listen", "127.0.0.1", "0")
+    local socket <close>, stream = connect(listening:expect("listening on port (%d+)"))
+    listening:expect("connected from")
+    listening:type("early")
+    say(stream, "one\ntwo\n")
+    listening:expect("< one\r?\n> < two\r?\n> ") -- the answer was there already
+    assert.equal("early", stream:read("l"))
+    listening:type("late")
+    assert.equal("late", stream:read("l"))
+    listening:write("\4")
+    listening:ends(0)
+    assert.is_nil(stream:read("l"))
+    stream:close()
+    socket:close()
+  end)
+end)
+
 for name, mark in pairs { chat_half = "< ", chat_full = "" } do
   it("examples/" .. name .. " shows what the other side says without control characters", function()
     local listening = example.server(name, "--listen")

@@ -38,11 +38,15 @@ local function split(command)
   return name, option ~= "" and { option } or {}
 end
 
-local function start(command, ...)
+local function arguments_of(command, ...)
   local name, arguments = split(command)
   for _, argument in ipairs { ... } do table.insert(arguments, tostring(argument)) end
-  return example.start(name, table.unpack(arguments))
+  return name, table.unpack(arguments)
 end
+
+local function start(command, ...) return example.start(arguments_of(command, ...)) end
+
+local function start_at_terminal(command, ...) return example.start_at_terminal(arguments_of(command, ...)) end
 
 local function host_of(command)
   return command:find("6$") and "::1" or "127.0.0.1"
@@ -106,15 +110,10 @@ describe("examples:", function()
     end)
   end
 
-  for _, command in ipairs {
-    "tsTserv", "tsUserv", "select_server", "poll_server", "chat_server", "chat_rooms", "sleep_server",
-    "name_server", "tsTservSS", "tsTservSS_async", "tsTservSS_persist", "thanks_forking", "echo_threading",
-    "async_echo", "async_chat",
-    "tsTservTW", "logger_tw", "line_logger_tw", "command_server", "echo_stream_server", "echo_dgram_server",
-    "daytime_server", "thanks_server", "thanks_ss", "thanks_threading", "hello_ss", "tsTserv_safe",
-  } do
+  for _, command in ipairs(servers) do
+    local it = command:find("6$") and not example.has_ipv6 and pending or it
     it(command .. " ends on Ctrl-D at a terminal with status 0", function()
-      local program = example.start_at_terminal(command, "127.0.0.1", "0")
+      local program = start_at_terminal(command, host_of(command), 0)
       program:expect("listening on port %d+")
       program:write("\4")
       program:ends(0)
@@ -202,8 +201,8 @@ describe("examples:", function()
         assert.equal("", program:ends(0))
       end)
 
-      test("ends on Ctrl-C at its prompt with status 0", function()
-        local program = start(client, host_of(client), port)
+      test("ends on Ctrl-C at its prompt with status 0, and has closed its sockets", function()
+        local program = example.start_with_warnings(client, host_of(client), port) -- collecting an open one warns
         program:expect("> ")
         program:interrupt()
         assert.equal("", program:ends(0))
@@ -232,15 +231,19 @@ describe("examples:", function()
     end)
   end
 
-  it("tsTclnt ends on Ctrl-C and on Ctrl-D at a terminal with status 0", function()
-    local port = example.server("tsTserv").port
-    for _, key in ipairs { "\3", "\4" } do
-      local program = example.start_at_terminal("tsTclnt", "127.0.0.1", tostring(port))
-      program:expect("> ")
-      program:write(key)
-      program:ends(0)
-    end
-  end)
+  for client, server in pairs(prompts) do
+    local it = client:find("6$") and not example.has_ipv6 and pending or it
+    it(client .. " ends on Ctrl-C and on Ctrl-D at a terminal with status 0", function()
+      local host = host_of(client)
+      local port = example.server_on(host, server).port
+      for _, key in ipairs { "\3", "\4" } do
+        local program = start_at_terminal(client, host, port)
+        program:expect("> ")
+        program:write(key)
+        program:ends(0)
+      end
+    end)
+  end
 
   it("each refuse more arguments than they take, and unknown options", function()
     for _, list in ipairs { servers, tcp_clients, alone } do
@@ -291,6 +294,9 @@ describe("examples:", function()
         assert.is_truthy(readme:find("`" .. file .. "`", 1, true), file .. " is not in the README")
         assert.is_truthy(known:find(name, 1, true), file .. " has no spec")
       end
+    end
+    for name in readme:gmatch "`([%w_]+%.lua)[` ]" do
+      assert.is_truthy(io.open("examples/" .. name), name .. " is in the README alone")
     end
   end)
 end)
