@@ -70,7 +70,8 @@ local function left()
 end
 
 --- Runs until `stop`. Ctrl-C ends it, too; everything is closed then, and the error is raised again.
--- Ports and connections that are open when it ends are closed, and told `ConnectionLost`.
+-- Ports and connections that are open when it ends are closed, and told `ConnectionLost`. Other signals do what they do
+-- in any program; `csock.loop.on_signal("SIGTERM", reactor.stop)` has SIGTERM end it.
 -- @raise when it runs already
 function M.run()
   if M.running then error("the reactor is running already", 2) end

@@ -56,6 +56,28 @@ describe("the reactor", function()
     other:cancel()
   end)
 
+  it("is stopped by a signal's handler", function()
+    local status, out, err = process.run { process.interpreter, "-e", [[
+      local csock = require "csock"
+      local reactor = require "csock.reactor"
+      local reactors = require "spec.support.reactors"
+      local events = csock.loop.queue()
+      local port = reactors.listen(reactors.recorder(events))
+      csock.loop.on_signal("SIGTERM", reactor.stop)
+      csock.spawn(function()
+        local _ <close> = reactors.dial(port)
+        reactors.expect(events, "made")
+        csock.kill(csock.getpid(), "SIGTERM")
+        csock.sleep(60)
+      end)
+      reactor.run()
+      print(select(2, reactors.expect(events, "lost")))
+    ]] }
+    assert.equal("", err)
+    assert.equal(0, status)
+    assert.matches("the reactor has stopped\n$", out)
+  end)
+
   it("is over when the loop is stopped", function()
     local _ = reactors.listen(protocol.Protocol)
     reactor.callLater(0, loop.stop)
