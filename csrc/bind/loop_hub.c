@@ -19,13 +19,21 @@
 
 #include <sys/socket.h>
 
-/* The functions' upvalues: the table of objects, by the handles' `object`, and names. */
+/* The functions' upvalues: the table of objects, by the handles' `object`; names; the state's
+ * record. */
 #define OBJECTS           lua_upvalueindex(1)
 #define PROTOCOL          lua_upvalueindex(2)
 #define DATA_RECEIVED     lua_upvalueindex(3)
 #define DATAGRAM_RECEIVED lua_upvalueindex(4)
 
+#define STATE lua_upvalueindex(5)
+
 #define MOST 64 /* datagrams that one socket may receive before the others have a turn */
+
+static cs_loop *loop_of(lua_State *L) {
+  cs_loop *loop = ((const cs_state *)lua_touserdata(L, STATE))->loop;
+  return loop != NULL && *loop->here != 0 ? loop : cs_loop_get(L);
+}
 
 /* --- what is served --- */
 
@@ -33,7 +41,7 @@
    with it, and be it that they are answered and all is over: so there is one try to receive before
    the poller is told of it. */
 static int watch(lua_State *L, unsigned which, unsigned wanted) {
-  cs_loop *loop = cs_loop_get(L);
+  cs_loop *loop = loop_of(L);
   cs_sock *s = cs_sock_check(L, 1);
   cs_handle *h = &s->h;
   if (lua_isnoneornil(L, 2)) return luaL_argerror(L, 2, "object expected");
@@ -81,7 +89,7 @@ static int hub_connect(lua_State *L) {
 /* remove(socket): nothing is done any more, what is not sent yet is dropped, and the object is let
    go. */
 static int hub_remove(lua_State *L) {
-  cs_loop *loop = cs_loop_get(L);
+  cs_loop *loop = loop_of(L);
   cs_handle *h = &cs_sock_check(L, 1)->h;
   cs_hub_forget(&loop->hub, h);
   h->flags &= ~(CS_H_HUB_READ | CS_H_HUB_WRITE | CS_H_HUB_BYTES | CS_H_HUB_SEND | CS_H_HUB_TELL |
@@ -256,12 +264,12 @@ static int serve_on(lua_State *L, int status, lua_KContext context) {
    ready(readable, writable), after `add`; finished(): the stream is at its end; broken(error,
    errno); sent(): see `tell`. */
 static int hub_serve(lua_State *L) {
-  return serve(L, cs_loop_get(L), false);
+  return serve(L, loop_of(L), false);
 }
 
 /* served(): the object that is being served: whose protocol, or method, has raised an error. */
 static int hub_served(lua_State *L) {
-  const cs_handle *h = cs_loop_get(L)->hub.served;
+  const cs_handle *h = loop_of(L)->hub.served;
   if (h == NULL) return 0;
   lua_rawgeti(L, OBJECTS, h->object);
   return 1;
@@ -270,11 +278,9 @@ static int hub_served(lua_State *L) {
 /* --- waiting --- */
 
 static int wait_attempt(lua_State *L, cs_op *op) {
-  cs_hub *hub = &cs_loop_get(L)->hub;
-  if (op->done++ == 0) {
-    op->ptr = &hub->waiters;
-    return op->mark == 0 || hub->count > 0 ? CS_YIELD : CS_AWAIT;
-  }
+  cs_hub *hub = (cs_hub *)((char *)op->ptr - offsetof(cs_hub, waiters));
+  (void)L;
+  if (op->done++ == 0) return op->mark == 0 || hub->count > 0 ? CS_YIELD : CS_AWAIT;
   hub->turn = hub->count;
   return 0;
 }
@@ -289,16 +295,18 @@ static int wait_over(lua_State *L, cs_op *op, int err) {
 static int hub_wait(lua_State *L) {
   cs_op op;
   int64_t timeout = cs_check_timeout(L, 1);
-  if (cs_loop_get(L)->current == NULL) return luaL_error(L, "the hub is waited for outside a task");
+  cs_loop *loop = loop_of(L);
+  if (loop->current == NULL) return luaL_error(L, "the hub is waited for outside a task");
   cs_op_init(&op, "wait", wait_attempt, NULL, timeout == 0 ? CS_FOREVER : timeout);
   op.mark = timeout != 0;
+  op.ptr = &loop->hub.waiters;
   op.fail = wait_over;
   return cs_drive(L, &op);
 }
 
 /* wake(): whoever waits goes on. */
 static int hub_wake(lua_State *L) {
-  cs_wake(&cs_loop_get(L)->hub.waiters, true);
+  cs_wake(&loop_of(L)->hub.waiters, true);
   return 0;
 }
 
@@ -324,13 +332,15 @@ static const luaL_Reg functions[] = {
 };
 
 void cs_open_hub(lua_State *L) {
+  cs_state *state = cs_state_get(L);
   lua_getfield(L, -1, "loop");
   lua_newtable(L);
   lua_newtable(L); /* the objects */
   lua_pushliteral(L, "protocol");
   lua_pushliteral(L, "dataReceived");
   lua_pushliteral(L, "datagramReceived");
-  luaL_setfuncs(L, functions, 4);
+  lua_pushlightuserdata(L, state);
+  luaL_setfuncs(L, functions, 5);
   lua_pushliteral(L, "socket");
   luaL_setfuncs(L, cs_hub_send_functions, 1);
   lua_setfield(L, -2, "hub");

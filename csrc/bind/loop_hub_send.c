@@ -3,8 +3,11 @@
  * the end of the loop's turn. What the socket does not take follows when there is room.
  */
 #include "loop_hub_send.h"
+#include "address.h"
 #include "sock.h"
 #include "../sys/io.h"
+
+#include <sys/socket.h>
 
 /* So many bytes are sent at once: they gain nothing by waiting for more. */
 #define MUCH 16384
@@ -97,14 +100,20 @@ static int told(lua_State *L, int status, lua_KContext context) {
   return 0;
 }
 
+/* Pushes the `socket` of the object at 1. */
+static cs_sock *socket_of(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_rawget(L, 1);
+  return cs_sock_check(L, -1);
+}
+
 /* write(object, data): sends to the object's `socket`. Where it is told of what is sent, it is told
    of what waits, too: object:waits(bytes). */
 static int hub_write(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
+  cs_handle *h = &socket_of(L)->h;
   if (lua_type(L, 2) != LUA_TSTRING) return luaL_typeerror(L, 2, "string");
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_rawget(L, 1);
-  cs_handle *h = &cs_sock_check(L, -1)->h;
   if (!(h->flags & CS_H_HUB_SEND)) return 0;
   size_t len;
   const char *data = lua_tolstring(L, 2, &len);
@@ -118,6 +127,30 @@ static int hub_write(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)h->out->bytes.len);
   lua_callk(L, 2, 0, 0, told);
   return 0;
+}
+
+/* sendto(object, data[, address]): sends a datagram at once: to an address value without the detour
+   by socket:sendto, which does the rest. */
+static int hub_sendto(lua_State *L) {
+  lua_settop(L, 3);
+  const cs_sock *s = socket_of(L);
+  const cs_address *to = cs_address_test(L, 3);
+  if (to == NULL || to->sa.sa_family != s->family || s->h.fd < 0 || lua_type(L, 2) != LUA_TSTRING) {
+    lua_getfield(L, 4, lua_isnil(L, 3) ? "send" : "sendto");
+    lua_insert(L, 2);
+    lua_insert(L, 3); /* the socket */
+    lua_settop(L, lua_isnil(L, 5) ? 4 : 5);
+    lua_call(L, lua_gettop(L) - 2, LUA_MULTRET);
+    return lua_gettop(L) - 1;
+  }
+  size_t len;
+  const char *data = lua_tolstring(L, 2, &len);
+  ssize_t sent;
+  do sent = sendto(s->h.fd, data, len, MSG_DONTWAIT | CS_MSG_NOSIGNAL, &to->sa, to->len);
+  while (sent < 0 && errno == EINTR);
+  if (sent < 0) return cs_fail_address(L, "sendto", errno, to);
+  lua_pushinteger(L, (lua_Integer)sent);
+  return 1;
 }
 
 /* tell(socket, wanted, now): from now on, object:sent() is called whenever all is sent that was
@@ -153,6 +186,6 @@ static int hub_flush(lua_State *L) {
 }
 
 const luaL_Reg cs_hub_send_functions[] = {
-    {"write", hub_write},   {"tell", hub_tell},   {"shut", hub_shut},
-    {"unsent", hub_unsent}, {"flush", hub_flush}, {NULL, NULL},
+    {"write", hub_write},   {"sendto", hub_sendto}, {"tell", hub_tell}, {"shut", hub_shut},
+    {"unsent", hub_unsent}, {"flush", hub_flush},   {NULL, NULL},
 };

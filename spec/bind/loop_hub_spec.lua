@@ -544,6 +544,26 @@ describe("the hub", function()
       end)
     end)
 
+    it("sends datagrams at once, to addresses of every form, or to the peer", function()
+      local a = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
+      local b = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
+      sockets = { a, b }
+      a:settimeout(0)
+      assert(b:bind("127.0.0.1", 0))
+      local to, object = b:getsockname(), { socket = a }
+      assert.equal(3, hub.sendto(object, "one", to))
+      assert.equal(3, hub.sendto(object, "two", { to.host, to.port }))
+      assert.equal("EDESTADDRREQ", select(2, hub.sendto(object, "x")).name)
+      assert.equal("EMSGSIZE", select(2, hub.sendto(object, ("x"):rep(70000), to)).name)
+      assert.equal("EAFNOSUPPORT", select(2, hub.sendto(object, "x", csock.address(csock.AF_INET6, "::1", 1))).name)
+      assert(a:connect(to))
+      assert.equal(5, hub.sendto(object, "three"))
+      for _, data in ipairs { "one", "two", "three" } do assert.equal(data, b:recv(10)) end
+      a:close()
+      assert.equal("EBADF", select(2, hub.sendto(object, "x", to)).name)
+      assert.error_matches(function() hub.sendto(object, {}, to) end, "string")
+    end)
+
     it("write wants an object with a socket, and a string", function()
       local a = connected "a"
       assert.error_matches(function() hub.write(a, 12) end, "#2 to 'write' %(string expected, got number%)")

@@ -146,10 +146,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EAGAIN` when there is no room for it now, `EMSGSIZE` ...)
-function DatagramPort:write(data, address)
-  if address == nil then return self.socket:send(data) end
-  return self.socket:sendto(data, address)
-end
+DatagramPort.write = hub.sendto
 
 --- Exchanges datagrams with one peer alone. The protocol's `connectionRefused` says that nobody is there.
 -- @function datagramport:connect

@@ -35,7 +35,8 @@ Connection.bufferSize = 65536
 
 function Connection:__init(socket, client, connector)
   socket:settimeout(0)
-  self.socket, self.client, self.disconnecting, self.connector = socket, client, false, connector
+  self.socket, self.client, self.disconnecting = socket, client, false
+  if connector then self.connector = connector end
 end
 
 function Connection:__tostring()
@@ -57,11 +58,12 @@ local function lose(self, why)
   if self.aborting then
     self.socket:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("ii", 1, 0)) -- resets
   end
-  local producer = self.producer
-  self.producer = nil
-  if producer then turns.call(producer.stopProducing, producer) end
+  local producer, protocol = self.producer, self.protocol
+  if producer then
+    self.producer = nil
+    turns.call(producer.stopProducing, producer)
+  end
   self.socket:close()
-  local protocol = self.protocol
   if protocol then turns.call(protocol.connectionLost, protocol, why) end
   if self.connector then turns.call(self.connector.connectionLost, self.connector, why) end
 end

@@ -10,7 +10,7 @@ local loop = require "csock.loop"
 local class = require "csock.class"
 
 local hub = loop.hub
-local now = loop.now
+local serve, wait, now = hub.serve, hub.wait, loop.now
 
 local M = {}
 
@@ -203,18 +203,18 @@ local stopping
 -- Turn after turn. Called again after an error, it goes on where that was raised.
 local function serve_turns()
   while true do
-    local object, method, a, b = hub.serve()
+    local object, method, a, b = serve()
     while object do
       object[method](object, a, b)
-      object, method, a, b = hub.serve()
+      object, method, a, b = serve()
     end
     if heap[1] then run_due_calls() end
     if stopping then return hub.flush() end
-    hub.wait(heap[1] and math.max(heap[1].time - now(), 0))
+    wait(heap[1] and math.max(heap[1].time - now(), 0))
   end
 end
 
-local function serve(started)
+local function serve_until_stop(started)
   for _, object in ipairs(hub.objects()) do object:watch() end -- in a forked child, anew
   started()
   while true do
@@ -238,7 +238,7 @@ function M.run(started, left)
   })
   local function main()
     local _ <close> = leaving
-    serve(started)
+    serve_until_stop(started)
   end
   stopping = false
   if not alone then return main() end

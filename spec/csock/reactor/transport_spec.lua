@@ -99,7 +99,7 @@ describe("a transport", function()
 
   it("wants strings", function()
     with({}, function(transport)
-      assert.error_matches(function() transport:write() end, "#1 to 'write' %(string expected, got no value%)")
+      assert.error_matches(function() transport:write() end, "#1 to 'write' %(string expected, got nil%)")
       assert.error_matches(function() transport:write(12) end, "#1 to 'write' %(string expected, got number%)")
       assert.error_matches(function() transport:write {} end, "#1 to 'write' %(string expected, got table%)")
     end)
