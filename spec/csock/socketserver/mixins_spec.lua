@@ -134,6 +134,26 @@ describe("ThreadingMixIn", function()
     end
   end)
 
+  it("does not keep the loop running for handlers with daemon_threads, whatever they wait for", function()
+    local Server = class("Server", socketserver.ThreadingTCPServer)
+    Server.daemon_threads = true
+    local handling
+    local server = keep(serving.make(Server, serving.handler(function()
+      handling = csock.loop.current()
+      csock.sleep(60)
+    end)))
+    csock.run(function()
+      local task = csock.spawn(server.serve_forever, server)
+      keep(serving.connect(server))
+      serving.eventually(function() return handling end)
+      server:shutdown()
+      task:join()
+    end)
+    assert.is_true(csock.run()) -- returns
+    assert.equal("waiting", handling:status())
+    handling:cancel()
+  end)
+
   it("closes a connection whose task is cancelled", function()
     local tasks = {}
     local server = keep(serving.make("ThreadingTCPServer", serving.handler(function(self)
