@@ -1,6 +1,6 @@
 --- Connections, as the reactor's protocols see them: what to send is kept until the socket takes it.
--- What is written during one turn of the reactor leaves in one piece: at once when the callback of the
--- same connection returns, else at the turn's end.
+-- What is written during one turn of the reactor leaves in one piece: when the callback of the same
+-- connection returns, else at the turn's end; sooner when it has grown to 16 KiB.
 --
 -- Names and meaning are Twisted's (`ITCPTransport`, `IPushProducer`, `IConsumer`).
 -- @module csock.reactor.transport
