@@ -67,5 +67,29 @@ describe("doc/many-clients.md", function()
         assert.equal("AND TWO", streams[i]:read())
       end
     end)
+
+    it(way .. " waits when it is out of descriptors, and serves all in the end", function()
+      local command = { "sh", "-c", 'ulimit -n 16; exec "$@"', "sh", process.interpreter, path, "0" }
+      local server = keep(process.start(command, { group = true, env = {
+        LUA_PATH = env.LUA_PATH, LUA_CPATH = env.LUA_CPATH, LD_PRELOAD = os.getenv "LD_PRELOAD" } }))
+      local port = server:read_line()
+      local clients = {}
+      for i = 1, 24 do
+        clients[i] = keep(assert(csock.create_connection({ "127.0.0.1", port }, { timeout = 10 * process.slowness })))
+      end
+      local function cpu() -- in seconds, where the system tells
+        local file <close> = io.open(("/proc/%d/schedstat"):format(server.pid))
+        return file and file:read "n" / 1e9 or 0
+      end
+      csock.sleep(0.1)
+      local before = cpu()
+      csock.sleep(0.5)
+      assert.is_true(cpu() - before < 0.25)
+      for _, client in ipairs(clients) do
+        assert(client:sendall "hi\n")
+        assert.equal("HI\n", client:recv(100))
+        client:close()
+      end
+    end)
   end
 end)

@@ -6,6 +6,7 @@ listener:setblocking(false)
 print(listener:getsockname().port)
 
 local clients = {} -- socket -> what came of a line that is not complete, and what is still to be sent
+local exhausted = false -- whether there was no descriptor for the next client, who has to wait a little
 
 local function close(client)
   clients[client] = nil
@@ -36,20 +37,23 @@ local function receive(client, state)
 end
 
 while true do
-  local readers, writers = { listener }, {}
+  local readers, writers = { not exhausted and listener or nil }, {}
   for client, state in pairs(clients) do -- who has not read the answer need not ask again
     table.insert(state.queue == "" and readers or writers, client)
   end
-  local readable, writable = assert(csock.select(readers, writers, {}))
+  local readable, writable = assert(csock.select(readers, writers, {}, exhausted and 0.1 or nil))
+  exhausted = false
   for _, socket in ipairs(writable) do send(socket, clients[socket]) end
   for _, socket in ipairs(readable) do
     if socket ~= listener then
       receive(socket, clients[socket])
     else
-      local client = listener:accept()
+      local client, err = listener:accept()
       if client then
         client:setblocking(false)
         clients[client] = { line = "", queue = "" }
+      else
+        exhausted = err.errno ~= csock.errno.EAGAIN
       end
     end
   end
