@@ -28,15 +28,15 @@ end
 example.run(function()
   local socket <close> = example.option("--listen") and listen() or call()
   socket:settimeout(10) -- for sendall, when the other side does not read
-  -- select sees what the system holds, not what Lua's file has already read ahead.
-  io.stdin:setvbuf("no")
+  -- io.stdin itself would wait for a whole line, when the socket may have something, too.
+  local keyboard = assert(csock.stream(io.stdin, "r"))
 
   while true do
-    for _, ready in ipairs(assert(csock.select({ socket, io.stdin }, {}, {}))) do
-      if ready == io.stdin then
-        local line = io.read("L")
-        if not line then return end
-        assert(socket:sendall(line))
+    for _, ready in ipairs(assert(csock.select({ socket, keyboard }, {}, {}))) do
+      if ready == keyboard then
+        local typed = keyboard:peek() -- what is there
+        if not typed or typed == "" then return end
+        assert(socket:sendall(assert(keyboard:read(#typed))))
       else
         local data = assert(socket:recv(65536))
         if data == "" then

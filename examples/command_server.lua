@@ -7,7 +7,7 @@ local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 
 local LINE = 1024 -- bytes of a request
-local MOST = 5000 -- lines of an answer
+local MOST = 2000 -- lines of an answer
 
 -- The output of a program of the system, or nil and its complaint. It may be long: of a huge directory
 -- the first names will do.
