@@ -93,12 +93,18 @@ void cs_handle_pass(cs_handle *h) {
   cs_wake(&h->readers, false);
 }
 
-/* Whoever waits for the descriptor among others looks again. */
+/* Whoever waits for the descriptor among others is told that it is closed, and not left to find
+   that out: the number may be another one's by then. */
 static void wake_joined(const cs_loop *loop, int fd) {
   for (cs_joined *j = loop->joined; j != NULL; j = j->next) {
     const cs_op *op = &j->task->op;
-    for (unsigned i = 0; i < op->nfds; i++)
-      if (op->fds[i].fd == fd) cs_wake(&j->h.readers, true);
+    for (unsigned i = 0; i < op->nfds; i++) {
+      struct pollfd *p = &op->fds[i];
+      if (p->fd != fd && p->fd != ~fd) continue; /* (~: see cs_poll_hush) */
+      p->fd = fd;
+      p->revents = POLLNVAL;
+      cs_wake(&j->h.readers, true);
+    }
   }
 }
 

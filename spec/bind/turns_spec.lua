@@ -133,6 +133,32 @@ describe("tasks on one socket", function()
     assert.same({ "one", "two" }, got)
   end)
 
+  it("are told by select and poll that it is closed, though its number is another one's at once", function()
+    for i, call in ipairs {
+      function() return select(3, csock.select({ a }, {}, {}, 5)) end,
+      function() return select(3, csock.select({}, {}, { a }, 5)) end, -- a hang-up is none of its events
+      function()
+        local p = csock.poll()
+        p:register(a, csock.POLLIN)
+        local events = p:poll(5000)
+        return events[1] and events[1].event == csock.POLLNVAL and csock.errno.EBADF
+      end,
+    } do
+      csock.run(function()
+        local number = a:fileno()
+        local task = csock.spawn(call)
+        if i == 2 then b:close() end
+        csock.sleep(0.001)
+        a:close()
+        local other <close> = assert(csock.socket())
+        assert.equal(number, other:fileno())
+        assert.equal(csock.errno.EBADF, (task:join(10)))
+      end)
+      b:close()
+      a, b = assert(csock.socketpair())
+    end
+  end)
+
   it("leave the event that came to a stream when the one whose turn it is finds it closed", function()
     local stream = a:makefile "r"
     local got
