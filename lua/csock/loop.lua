@@ -208,7 +208,8 @@ local function read_signals(stream)
 end
 
 --- Calls a function when a signal comes, as a task: it is ordinary Lua, and may wait. It does not
--- keep `run` from returning.
+-- keep `run` from returning. A signal is one state's in the whole process: of several Lua states, the
+-- one that asked last has it, and gives it back to the one before.
 -- Source: asyncio's `loop.add_signal_handler`, sigaction(2).
 -- @tparam int|string signum the number, or a name such as "SIGTERM"
 -- @tparam ?function f called with the number; nil gives the signal back to what handled it before

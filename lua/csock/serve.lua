@@ -89,10 +89,12 @@ local function check_options(options)
 end
 
 --- Serves an address: `handler(conn, addr)` runs in a task for each connection, with plain calls;
--- the connection is closed when it returns or fails. Needs the loop to run (`csock.run()`).
+-- the connection is closed when it returns or fails (its error is told to `loop.onerror`). Needs the
+-- loop to run (`csock.run()`). Out of descriptors, clients wait in the backlog until there are some again.
 -- @function csock.serve
 -- @param address as for `create_server`; or a listening socket
 -- @tparam function handler
+-- @raise for a wrong argument or option
 -- @tparam[opt] table options those of `create_server`, and `max_connections`: how many are served
 -- at once; others wait in the backlog
 -- @treturn[1] server
