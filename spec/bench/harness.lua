@@ -70,7 +70,8 @@ function M.machine()
   local info = file and file:read "a" or ""
   local _, cores = info:gsub("processor%s*:", "")
   local model = info:match "model name%s*:%s*([^\n]+)" or "unknown processor"
-  return ("%s, %d cores, %s"):format(model, cores, M.first_line { "uname", "-sr" } or "unknown system")
+  local system = M.first_line { "uname", "-sr" } or "unknown system"
+  return ("%s, %d cores, %s"):format(model, cores, system:match "^%a+ %d+%.%d+" or system)
 end
 
 function M.python()

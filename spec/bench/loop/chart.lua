@@ -6,17 +6,19 @@ local COLUMNS = 4
 local WIDTH, HEIGHT = 300, 200 -- of a panel, in points
 local CAP = 4 -- times C: longer bars are cut, and their number says it
 local OURS = { csock = true, reactor = true }
+local EXPLAINED = "The server's CPU for each message, in multiples of what C on bare epoll takes (the red line);"
+  .. " less is better.\n"
 
 local HEAD = [[
 set terminal svg size %d,%d font "sans-serif,11" background "white"
 set output %q
-set multiplot layout %d,%d margins 0.07,0.985,0.10,0.95 spacing 0.075,0.06
+set multiplot layout %d,%d margins 0.07,0.985,0.12,0.95 spacing 0.075,0.06
 set style fill solid 0.9 noborder
 set tics scale 0
 unset xtics
 unset border
 unset key
-set label "%s" at screen 0.01,screen 0.045 noenhanced font ",10" textcolor rgb "#444444"
+set label "%s" at screen 0.01,screen 0.06 noenhanced font ",10" textcolor rgb "#444444"
 ]]
 
 local PANEL = [[
@@ -53,8 +55,8 @@ local function panel(index, row, contenders, results)
   end
   local block = ("$D%d << EOD\n%s\nEOD\n"):format(index, table.concat(lines, "\n"))
   local floor = not row.unit and "set arrow from 1,graph 0 to 1,graph 1 nohead lc rgb '#d62728' front" or ""
-  local command = PANEL:format(row.unit and row.title .. ", " .. row.unit or row.title, -count - 0.6, most * 1.2,
-    table.concat(names, ", "), floor, index, index)
+  local title = row.unit and row.title .. ", " .. row.unit or row.title
+  local command = PANEL:format(title, -count - 0.6, most * 1.2, table.concat(names, ", "), floor, index, index)
   return block, command
 end
 
@@ -69,7 +71,8 @@ return function(path, caption, rows, contenders, all)
   local columns = math.min(COLUMNS, #rows)
   local lines = (#rows + columns - 1) // columns
   local gnuplot <close> = assert(io.popen("gnuplot", "w"))
+  local text = (EXPLAINED .. caption):gsub("\n", "\\n")
   gnuplot:write(table.concat(blocks))
-  gnuplot:write(HEAD:format(columns * WIDTH, lines * HEIGHT + 60, path, lines, columns, (caption:gsub("\n", "\\n"))))
+  gnuplot:write(HEAD:format(columns * WIDTH, lines * HEIGHT + 75, path, lines, columns, text))
   gnuplot:write(table.concat(commands), "unset multiplot\n")
 end
