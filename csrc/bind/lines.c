@@ -1,13 +1,7 @@
 /* lines.c: cuts a string into lines, for csock.protocol's receivers. */
 #include "aux.h"
 #include "parts.h"
-
-/* The first delimiter between `from` and `end`, or NULL. */
-static const char *find(const char *from, const char *end, const char *delimiter, size_t n) {
-  if ((size_t)(end - from) < n) return NULL;
-  if (n == 1) return memchr(from, delimiter[0], (size_t)(end - from));
-  return memmem(from, (size_t)(end - from), delimiter, n);
-}
+#include "../sys/bytes.h"
 
 /* split(list, data, at, delimiter, limit, most): puts lines, without their delimiters, in the list
    from 1 on: those that end in `data` from its byte `at` on; no more than `most`, and none behind
@@ -22,7 +16,7 @@ static int split(lua_State *L) {
   lua_Integer most = luaL_checkinteger(L, 6), count = 0;
   const char *from = data + at - 1, *end = data + len, *found;
   if (n == 0) return luaL_argerror(L, 4, "empty delimiter");
-  while (count < most && (found = find(from, end, delimiter, n)) != NULL &&
+  while (count < most && (found = cs_find(from, (size_t)(end - from), delimiter, n)) != NULL &&
          (lua_Number)(found - from) <= limit) {
     lua_pushlstring(L, from, (size_t)(found - from));
     lua_rawseti(L, 1, ++count);

@@ -46,7 +46,6 @@ static int watch(lua_State *L, unsigned which, unsigned wanted) {
   cs_handle *h = &s->h;
   if (lua_isnoneornil(L, 2)) return luaL_argerror(L, 2, "object expected");
   if (h->fd < 0 || cs_sock_closed(s)) return cs_fail(L, "watch", EBADF);
-  if (*loop->here == 0) cs_loop_renew(L, loop);
   bool first = h->object == 0, tried = false;
   if (!cs_watched(loop, h)) {
     tried = first && (wanted & CS_H_HUB_READ) && (which & CS_H_HUB_BYTES);

@@ -77,16 +77,18 @@ void cs_bytes_free(cs_bytes *q) {
   *q = (cs_bytes){0};
 }
 
+const char *cs_find(const char *bytes, size_t len, const char *delimiter, size_t n) {
+  if (n > len) return NULL;
+  return n == 1 ? memchr(bytes, delimiter[0], len) : memmem(bytes, len, delimiter, n);
+}
+
 bool cs_bytes_find(const cs_bytes *q, size_t from, size_t to, const char *delimiter, size_t n,
                    size_t *at) {
   if (to > q->len) to = q->len;
   *at = from;
   if (from >= to || n > to - from) return false;
-  const char *start = cs_bytes_at(q, from), *found;
-  if (n == 1)
-    found = memchr(start, delimiter[0], to - from);
-  else
-    found = memmem(start, to - from, delimiter, n);
+  const char *start = cs_bytes_at(q, from);
+  const char *found = cs_find(start, to - from, delimiter, n);
   *at = found != NULL ? from + (size_t)(found - start) : to - n + 1;
   return found != NULL;
 }

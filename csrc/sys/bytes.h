@@ -50,6 +50,9 @@ static inline const char *cs_bytes_at(const cs_bytes *q, size_t offset) {
   return q->block != NULL ? q->block + q->head + offset : "";
 }
 
+/* Where the first `n` >= 1 bytes `delimiter` begin, or NULL. */
+const char *cs_find(const char *bytes, size_t len, const char *delimiter, size_t n);
+
 /* Looks for `n` >= 1 bytes `delimiter` that lie between the offsets `from` and `to`; *at is where
    they begin. When they are not there, *at is from where to look once more bytes have come. */
 bool cs_bytes_find(const cs_bytes *q, size_t from, size_t to, const char *delimiter, size_t n,
