@@ -20,7 +20,7 @@ local csock = require "csock"
 local asyncore = require "csock.asyncore"
 local class = require "csock.class"
 local dispatchers = require "csock.asyncore.dispatcher"
-local outgoing = require "csock.outgoing"
+local outgoing = require "csock.asyncore.outgoing"
 
 local dispatcher, may_send, sending = dispatchers.dispatcher, dispatchers.may_send, dispatchers.sending
 local EAGAIN = csock.errno.EAGAIN
@@ -102,7 +102,7 @@ Chat._held = false -- there is more to pass on, when the peer has read
 
 local CLOSE = {} -- in the fifo: to be closed when all before is sent
 
--- `producer_fifo` is a sequence from [first] to [last] of what is to be sent: queues of bytes (csock.outgoing),
+-- `producer_fifo` is a sequence from [first] to [last] of what is to be sent: queues of bytes (asyncore.outgoing),
 -- producers and CLOSE.
 local function new_fifo() return { first = 1, last = 0, size = 0 } end
 

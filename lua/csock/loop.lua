@@ -80,6 +80,11 @@ M.guard = guard
 -- Out of descriptors or memory, perhaps not for long: what waits to be accepted can wait on.
 local EXHAUSTED = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true }
 
+--- How long servers wait, out of descriptors or memory, before they try again to accept (in seconds), if nothing
+-- that gives some back ends meanwhile.
+-- @field PATIENCE
+M.PATIENCE = 0.1
+
 -- Whether an error says so.
 function M.exhausted(err) return EXHAUSTED[err.name] == true end
 

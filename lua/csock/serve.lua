@@ -2,8 +2,6 @@
 -- @module csock.serve
 local loop = require "csock.loop"
 
-local PATIENCE = 0.1 -- seconds until the next try when out of descriptors, if no connection ends meanwhile
-
 --- A running server.
 -- @type server
 local Server = {}
@@ -33,7 +31,7 @@ local function accept_connections(server)
       server.connections[task] = conn
       task:add_done_callback(server.end_connection)
     elseif loop.exhausted(addr) then
-      server.changed:wait(PATIENCE)
+      server.changed:wait(loop.PATIENCE)
     elseif addr.name == "EBADF" then
       return -- somebody closed the listener
     else

@@ -3,14 +3,13 @@
 local csock = require "csock"
 local class = require "csock.class"
 local errors = require "csock.asyncore.errors"
-local outgoing = require "csock.outgoing"
+local outgoing = require "csock.asyncore.outgoing"
 local polling = require "csock.asyncore.polling"
 local watches = require "csock.asyncore.watch"
 
 local loop = csock.loop
 local errno_of = csock.errno
 
-local PATIENCE = 0.1 -- seconds before the next try to accept when descriptors have run out
 local MOST = 64 -- connections that are accepted before other channels have a turn
 
 --- A socket with handlers. To be inherited from; it enters itself in a map (`socket_map`), of which `loop` sees to the
@@ -213,7 +212,7 @@ end
 function Dispatcher:accept()
   local conn, addr, errno = self.socket:accept()
   if conn then return conn, addr end
-  if loop.exhausted(addr) then self.resting = loop.now() + PATIENCE end
+  if loop.exhausted(addr) then self.resting = loop.now() + loop.PATIENCE end
   return nil, addr, errno
 end
 
@@ -451,7 +450,7 @@ local DispatcherWithSend = class("dispatcher_with_send", Dispatcher)
 -- @field dispatcher_with_send:max_outgoing
 DispatcherWithSend.max_outgoing = 1 << 20
 
--- What waits: a queue (csock.outgoing), or false.
+-- What waits: a queue (csock.asyncore.outgoing), or false.
 DispatcherWithSend._out = false
 DispatcherWithSend._sending = false
 

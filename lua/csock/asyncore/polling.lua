@@ -6,7 +6,6 @@ local watches = require "csock.asyncore.watch"
 
 local guarded, loop = errors.guarded, csock.loop
 
-local PATIENCE = 0.1 -- seconds until the next look when descriptors have run out
 local TIMEOUT = 30 -- Python's
 
 local M = {}
@@ -131,7 +130,7 @@ local function turn(timeout, map)
   events, err, errno = wait(map, watch.poller, watch:time(time))
   if not events then
     if not loop.exhausted(err) then return nil, err, errno end
-    csock.sleep(math.min(PATIENCE, time or PATIENCE)) -- to wait may cost a descriptor
+    csock.sleep(math.min(loop.PATIENCE, time or loop.PATIENCE)) -- to wait may cost a descriptor
     return true
   end
   local list = watch:sort(events)

@@ -7,11 +7,11 @@ local transport = require "csock.reactor.transport"
 local turns = require "csock.reactor.turns"
 local unixpath = require "csock.unixpath"
 
-local hub = csock.loop.hub
+local loop = csock.loop
+local hub = loop.hub
 local EAGAIN, ECONNREFUSED = csock.errno.EAGAIN, csock.errno.ECONNREFUSED
 
 local MOST = 64 -- connections that one port may take before the others have a turn
-local PATIENCE = 0.1 -- seconds before the next try when descriptors or memory are short
 
 local M = {}
 
@@ -90,7 +90,7 @@ function Port:ready()
       return
     else -- short of something: the waiting clients stay in the backlog meanwhile
       self:stopReading()
-      turns.callLater(PATIENCE, self.startReading, self)
+      turns.callLater(loop.PATIENCE, self.startReading, self)
       return
     end
   end

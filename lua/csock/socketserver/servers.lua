@@ -5,7 +5,6 @@ local class = require "csock.class"
 local unixpath = require "csock.unixpath"
 local loop = csock.loop
 
-local PATIENCE = 0.1 -- seconds until the next try when out of descriptors, if no request ends meanwhile
 local TICK = 0.5     -- Python's poll_interval
 
 -- An error value of csock, as opposed to a mistake in the program.
@@ -89,8 +88,8 @@ local FINAL = { EBADF = true, EINVAL = true, ENOTSOCK = true }
 local function excuse(self, err, errno)
   if is_error(err) and FINAL[err.name] then return nil, err, errno end
   self._failures = self._failures + 1
-  self._patience = math.min((self._failures - 1) / 1000, PATIENCE)
-  if is_error(err) and loop.exhausted(err) then self._patience = PATIENCE end
+  self._patience = math.min((self._failures - 1) / 1000, loop.PATIENCE)
+  if is_error(err) and loop.exhausted(err) then self._patience = loop.PATIENCE end
   return true
 end
 
@@ -170,7 +169,7 @@ local function handle_one(self)
     local ready, err, errno = csock.select({ self }, nil, nil, 0)
     if not ready then return nil, err, errno end
     if #ready == 0 then return self:handle_timeout() end
-    timeout = PATIENCE -- another process may have taken it
+    timeout = loop.PATIENCE -- another process may have taken it
   end
   local ok, err, errno = take_request(self, timeout)
   if ok == false then return self:handle_timeout() end
