@@ -71,7 +71,7 @@ endif
 
 ALL_CFLAGS = -std=c11 -fPIC -pthread -fvisibility=hidden $(WARN) $(WERROR) $(LUA_CFLAGS) $(KQUEUE_CFLAGS) $(CFLAGS)
 
-CORE_SRC := $(sort $(wildcard csrc/sys/*.c csrc/bind/*.c))
+CORE_SRC := $(sort $(wildcard csrc/*.c csrc/*/*.c))
 CORE_OBJ := $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 CORE     := $(BUILD)/csock/core.so
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.so,$(wildcard spec/support/*.c spec/faults/*.c))
@@ -90,7 +90,7 @@ all: $(CORE)
 help:
 	@echo 'make            build $(CORE)'
 	@echo 'make demo       a server and a client that talk to each other, from nothing'
-	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/bind: some)'
+	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/socket: some)'
 	@echo 'make install    into PREFIX=$(PREFIX) (DESTDIR= is put before it); make uninstall'
 	@echo 'make deps       install what building and testing need (make deps-peers: what specs talk to)'
 	@echo 'make doc        the reference manual, into build/doc/html'
@@ -224,7 +224,8 @@ kqueue: deps
 	    CFLAGS='$(SANITIZE_CFLAGS)' SPECS='$(KQUEUE_SPECS)'; else \
 	  echo 'left out: libkqueue 2.6 (libkqueue-dev) is neither installed nor among this system'"'s packages"; fi
 
-KQUEUE_SPECS ?= spec/bind spec/csock spec/weather_spec.lua spec/traffic_spec.lua
+CORE_SPECS := $(addprefix spec/,sys base wait loop name socket stream poll reactor constants)
+KQUEUE_SPECS ?= $(CORE_SPECS) spec/csock spec/weather_spec.lua spec/traffic_spec.lua
 
 run-kqueue: objects
 	@$(BUSTED) $(KQUEUE_SPECS)
@@ -281,7 +282,7 @@ run-sanitize: objects
 VALGRIND_LOG   := build/valgrind.log
 # Not process_spec.lua: what a forked child has in use when it ends by _exit, valgrind takes for leaks,
 # and changes its exit status.
-VALGRIND_SPECS ?= spec/sys $(filter-out %/process_spec.lua,$(wildcard spec/bind/*_spec.lua)) spec/csock_spec.lua
+VALGRIND_SPECS ?= $(filter-out %/process_spec.lua,$(wildcard $(CORE_SPECS:=/*_spec.lua))) spec/csock_spec.lua
 
 valgrind: deps-valgrind
 	$(AGAIN) run-valgrind

@@ -71,8 +71,7 @@ describe("the rockspec", function()
   local modules = rock.build.modules
 
   it("lists exactly the C files of the core", function()
-    local files = tree.files("csrc/bind", "%.c$")
-    table.move(tree.files("csrc/sys", "%.c$"), 1, 999, #files + 1, files)
+    local files = tree.files("csrc", "%.c$")
     local listed = table.move(modules["csock.core"].sources, 1, 999, 1, {})
     table.sort(files)
     table.sort(listed)

@@ -1,0 +1,199 @@
+/* args.c: classes, the per-state record, argument checks. */
+#include "args.h"
+
+/* --- classes --- */
+
+void cs_class_make(lua_State *L, const cs_class *cls, const luaL_Reg *methods,
+                   const luaL_Reg *meta) {
+  lua_newtable(L);
+  lua_pushstring(L, cls->name);
+  lua_setfield(L, -2, "__name");
+  if (methods != NULL) {
+    lua_newtable(L);
+    cs_setfuncs(L, methods);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_setfield(L, -2, "methods");
+  }
+  if (meta != NULL) cs_setfuncs(L, meta);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, cls);
+}
+
+void cs_class_methods(lua_State *L, const cs_class *cls, const luaL_Reg *methods) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, cls);
+  lua_getfield(L, -1, "methods");
+  cs_setfuncs(L, methods);
+  lua_pop(L, 2);
+}
+
+void *cs_object_new(lua_State *L, const cs_class *cls, size_t size, int uservalues) {
+  void *object = lua_newuserdatauv(L, size, uservalues);
+  memset(object, 0, size);
+  *(const cs_class **)object = cls;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, cls);
+  lua_setmetatable(L, -2);
+  return object;
+}
+
+/* --- the state --- */
+
+static const cs_class state_class = {"csock.state"};
+
+void cs_state_make(lua_State *L) {
+  if (cs_state_get(L) != NULL) return; /* memory ran out when the module was first opened */
+  cs_class_make(L, &state_class, NULL, NULL);
+  cs_state *state = cs_object_new(L, &state_class, sizeof *state, 1);
+  state->default_timeout = CS_FOREVER;
+  state->scratch = lua_newuserdatauv(L, CS_SCRATCH, 0);
+  lua_setiuservalue(L, -2, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &state_class.name);
+}
+
+cs_state *cs_state_get(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &state_class.name);
+  cs_state *state = lua_touserdata(L, -1);
+  lua_pop(L, 1); /* the registry keeps it */
+  return state;
+}
+
+bool cs_may_retry(lua_State *L, int err, bool *tried) {
+  if ((err != EMFILE && err != ENFILE) || *tried) return false;
+  *tried = true;
+  lua_gc(L, LUA_GCCOLLECT);
+  return true;
+}
+
+/* --- arguments --- */
+
+static int range_error(lua_State *L, int arg, lua_Integer min, lua_Integer max) {
+  return luaL_argerror(L, arg,
+                       lua_pushfstring(L, "number between %I and %I expected, got %s",
+                                       (LUAI_UACINT)min, (LUAI_UACINT)max,
+                                       luaL_tolstring(L, arg, NULL)));
+}
+
+lua_Integer cs_check_int(lua_State *L, int arg, lua_Integer min, lua_Integer max) {
+  lua_Integer n = luaL_checkinteger(L, arg);
+  if (n < min || n > max) range_error(L, arg, min, max);
+  return n;
+}
+
+lua_Integer cs_opt_int(lua_State *L, int arg, lua_Integer dflt, lua_Integer min, lua_Integer max) {
+  return lua_isnoneornil(L, arg) ? dflt : cs_check_int(L, arg, min, max);
+}
+
+int cs_check_cint(lua_State *L, int arg) {
+  return (int)cs_check_int(L, arg, INT_MIN, INT_MAX);
+}
+
+size_t cs_check_size_other(lua_State *L, int arg) {
+  lua_Integer n = luaL_checkinteger(L, arg);
+  if (n < 0) range_error(L, arg, 0, INT_MAX);
+  return n > INT_MAX ? (size_t)INT_MAX : (size_t)n; /* no call moves more than that at once */
+}
+
+size_t cs_opt_size(lua_State *L, int arg, size_t dflt) {
+  return lua_isnoneornil(L, arg) ? dflt : cs_check_size(L, arg);
+}
+
+int64_t cs_check_timeout(lua_State *L, int arg) {
+  if (lua_isnoneornil(L, arg)) return CS_FOREVER;
+  int64_t ns;
+  if (cs_clock_from_seconds(luaL_checknumber(L, arg), &ns) != 0)
+    luaL_argerror(L, arg, "seconds >= 0 expected");
+  return ns;
+}
+
+void cs_push_timeout(lua_State *L, int64_t ns) {
+  if (ns == CS_FOREVER)
+    lua_pushnil(L);
+  else
+    lua_pushnumber(L, cs_clock_to_seconds(ns));
+}
+
+const char *cs_check_cstring(lua_State *L, int arg) {
+  size_t len;
+  const char *s = luaL_checklstring(L, arg, &len);
+  if (strlen(s) != len) luaL_argerror(L, arg, "string contains a zero byte");
+  return s;
+}
+
+void cs_opt_range(lua_State *L, int arg, size_t len, size_t *from, size_t *to) {
+  lua_Integer n = (lua_Integer)len;
+  lua_Integer i = luaL_optinteger(L, arg, 1), j = luaL_optinteger(L, arg + 1, -1);
+  if (i < 0) i = i < -n ? 1 : n + i + 1;
+  if (i == 0) i = 1;
+  if (j < 0) j = j < -n ? 0 : n + j + 1;
+  if (j > n) j = n;
+  *from = i > n ? len : (size_t)(i - 1);
+  *to = j < i ? *from : (size_t)j;
+}
+
+/* Calls the method `name` of the value at `arg`, where it has one: whether it gave an integer. */
+static bool fd_from_method(lua_State *L, int arg, const char *name, int *fd) {
+  if (!lua_istable(L, arg) && luaL_getmetafield(L, arg, "__index") == LUA_TNIL) return false;
+  if (lua_getfield(L, arg, name) == LUA_TNIL) return false;
+  lua_pushvalue(L, arg);
+  lua_call(L, 1, 1);
+  int isnum;
+  lua_Integer n = lua_tointegerx(L, -1, &isnum);
+  if (!isnum || n < -1 || n > INT_MAX) return false;
+  *fd = (int)n;
+  return true;
+}
+
+/* The descriptor of the value at `idx`; false when it is nothing that has one. */
+static bool find_fd(lua_State *L, int idx, int *fd) {
+  if (lua_type(L, idx) == LUA_TNUMBER) {
+    int isnum;
+    lua_Integer n = lua_tointegerx(L, idx, &isnum);
+    *fd = (int)n;
+    return isnum && n >= 0 && n <= INT_MAX;
+  }
+  luaL_Stream *file = luaL_testudata(L, idx, LUA_FILEHANDLE);
+  if (file != NULL) {
+    *fd = file->closef == NULL || file->f == NULL ? -1 : fileno(file->f);
+    return true;
+  }
+  int top = lua_gettop(L);
+  idx = lua_absindex(L, idx);
+  luaL_checkstack(L, 8, NULL);
+  bool found = fd_from_method(L, idx, "fileno", fd) || fd_from_method(L, idx, "getfd", fd);
+  lua_settop(L, top);
+  return found;
+}
+
+static const char fd_expected[] =
+    "socket, stream, file, descriptor, or object with a fileno method";
+
+int cs_check_fd(lua_State *L, int arg) {
+  int fd = -1;
+  if (lua_type(L, arg) == LUA_TNUMBER) return (int)cs_check_int(L, arg, 0, INT_MAX);
+  if (!find_fd(L, arg, &fd)) luaL_typeerror(L, arg, fd_expected);
+  return fd;
+}
+
+int cs_item_fd(lua_State *L, int arg, lua_Integer i) {
+  int fd = -1;
+  if (!find_fd(L, -1, &fd))
+    luaL_argerror(L, arg,
+                  lua_pushfstring(L, "[%I]: %s expected, got %s", (LUAI_UACINT)i, fd_expected,
+                                  luaL_tolstring(L, -1, NULL)));
+  return fd;
+}
+
+/* --- tables --- */
+
+void cs_set_int(lua_State *L, const char *name, lua_Integer value) {
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, name);
+}
+
+int cs_get_option(lua_State *L, int idx, const char *name) {
+  if (lua_isnoneornil(L, idx)) {
+    lua_pushnil(L);
+    return LUA_TNIL;
+  }
+  luaL_checktype(L, idx, LUA_TTABLE);
+  return lua_getfield(L, idx, name);
+}

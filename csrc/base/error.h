@@ -1,0 +1,28 @@
+/* error.h: failure. Everything that the world can refuse comes back as nil, err, errno; `err` is
+   an error value (tostring, .., errno, name, strerror, call, address, kind, is). */
+#ifndef CS_ERROR_H
+#define CS_ERROR_H
+
+#include "args.h"
+
+/* Pushes nil, the error value and `err`; returns 3. The value for each (call, errno) is made once:
+   a would-block or a time-out allocates nothing. `call` must be a string literal. */
+int cs_fail(lua_State *L, const char *call, int err);
+
+/* The same with the address at `address` (a value or a string; a new error value each time). */
+int cs_fail_at(lua_State *L, const char *call, int err, int address);
+
+/* getaddrinfo's EAI_* code, kind "gaierror". EAI_SYSTEM becomes an ordinary error of `saved_errno`.
+   `address` is the index of what was looked up, or 0. */
+int cs_fail_gai(lua_State *L, const char *call, int code, int saved_errno, int address);
+
+/* gethostbyname's h_errno code, kind "herror". */
+int cs_fail_host(lua_State *L, const char *call, int code, int address);
+
+/* true when `err` is 0, else cs_fail. */
+int cs_result(lua_State *L, const char *call, int err);
+
+/* "ECONNREFUSED", or NULL. (constants.c has the rows.) */
+const char *cs_errno_name(int err);
+
+#endif

@@ -1,0 +1,47 @@
+/* fork.c: fork: a child begins with a loop and signals of its own. */
+#include "loop.h"
+#include "../base/parts.h"
+#include "signals.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+/***
+Makes a child process, a copy of this one. It goes on where the call stands, but in the child none
+of the parent's tasks goes on, except the one that called; and `on_signal` catches nothing there.
+What is buffered in Lua's files is written first, so that it is not written twice. The child must
+end by `_exit`: otherwise it would go on with the rest of the program, and close what the parent's
+objects still hold. Source: fork(2), Python's `os.fork`.
+@function fork
+@treturn[1] int the child's process id; in the child: 0
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EAGAIN`, `ENOMEM`)
+*/
+static int process_fork(lua_State *L) {
+  cs_loop *loop = cs_state_get(L)->loop;
+  sigset_t all, mask;
+  luaL_checkstack(L, 8, NULL); /* so that nothing raises in the child */
+  fflush(NULL);
+  if (loop != NULL) cs_turn_over(L, loop->state);
+  sigfillset(&all);
+  /* A signal must not be written to the parent's pipe by the child. */
+  pthread_sigmask(SIG_SETMASK, &all, &mask);
+  cs_signals_hold();
+  pid_t pid = fork();
+  int err = errno;
+  if (pid == 0) {
+    cs_signals_forked(L);
+    if (loop != NULL) cs_loop_forked(L, loop);
+  }
+  cs_signals_go_on();
+  pthread_sigmask(SIG_SETMASK, &mask, NULL);
+  if (pid < 0) return cs_fail(L, "fork", err);
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
+void cs_open_fork(lua_State *L) {
+  lua_pushcfunction(L, process_fork);
+  lua_setfield(L, -2, "fork");
+}

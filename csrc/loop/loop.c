@@ -1,0 +1,258 @@
+/* loop.c: the event loop: its life, and its turns: events, timers, tasks that are ready. */
+#include "loop.h"
+#include "../wait/interrupt.h"
+#include "../sys/forkmark.h"
+
+#include <stdlib.h>
+
+static const cs_class loop_class = {"csock.loop"};
+
+#define EVENTS   512      /* in one turn */
+#define SHORT_NS 50000000 /* 50 ms: see sleep_for_events */
+
+/* --- the loop --- */
+
+static const int closing = 1; /* instead of the fork mark, while the state is being closed */
+
+/* The state is being closed: what finalizers still ask for ends with ECANCELED. */
+static int loop_gc(lua_State *L) {
+  cs_loop *loop = cs_object_check(L, 1, &loop_class);
+  if (loop->poller != NULL) loop->ops->free(loop->poller, *loop->here == 0);
+  loop->poller = NULL;
+  free(loop->events);
+  loop->events = NULL;
+  loop->next = loop->count = 0;
+  loop->current = NULL; /* the state may be closed from within a task */
+  loop->running = false;
+  loop->watched += CS_H_LOOP & -CS_H_LOOP; /* what is watched is so no more */
+  loop->hub.last = loop->hub.served = NULL;
+  loop->hub.count = loop->hub.turn = 0;
+  cs_timers_free(&loop->timers);
+  cs_out_free_spares(&loop->hub);
+  if (loop->here != &closing) cs_forkmark_free(loop->here);
+  loop->here = &closing;
+  return 0;
+}
+
+/* What a try that failed has made already, the next one finds. 0 or errno. */
+static int make(cs_loop *loop) {
+  if (loop->here == NULL && (loop->here = cs_forkmark_make()) == NULL) return ENOMEM;
+  if (loop->events == NULL && (loop->events = malloc(EVENTS * sizeof *loop->events)) == NULL)
+    return ENOMEM;
+  return loop->ops->make(&loop->poller);
+}
+
+cs_loop *cs_loop_get(lua_State *L) {
+  cs_state *state = cs_state_get(L);
+  if (state->loop != NULL) {
+    if (*state->loop->here == 0) cs_loop_renew(L, state->loop);
+    return state->loop;
+  }
+  const char *name = getenv("CSOCK_BACKEND");
+  const cs_poller_ops *ops = cs_poller_find(name != NULL && *name != '\0' ? name : NULL);
+  if (ops == NULL) luaL_error(L, "CSOCK_BACKEND: this system has no '%s'", name);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_class.name);
+  cs_loop *loop = lua_touserdata(L, -1);
+  lua_pop(L, 1); /* the registry keeps it */
+  loop->ops = ops;
+  int err = loop->here == &closing ? 0 : make(loop);
+  if (err != 0) {
+    cs_fail(L, "loop", err);
+    lua_pop(L, 1);
+    lua_error(L);
+  }
+  state->loop = loop;
+  return loop;
+}
+
+int cs_loop_forked(lua_State *L, cs_loop *loop) {
+  if (loop->here == &closing) return 0;
+  if (loop->poller != NULL) loop->ops->free(loop->poller, true);
+  loop->poller = NULL;
+  cs_task_drop_all(L, loop);
+  cs_turn_forget(loop);
+  loop->next = loop->count = 0;
+  while (loop->hub.last != NULL) cs_hub_take(&loop->hub);
+  loop->hub = (cs_hub){.spares = loop->hub.spares, .nspares = loop->hub.nspares};
+  loop->watched += CS_H_LOOP & -CS_H_LOOP; /* what is watched is so no more */
+  int err = loop->ops->make(&loop->poller);
+  cs_forkmark_set(loop->here, err == 0);
+  return err;
+}
+
+void cs_loop_renew(lua_State *L, cs_loop *loop) {
+  luaL_checkstack(L, 8, NULL);
+  int err = cs_loop_forked(L, loop);
+  if (err != 0) {
+    cs_fail(L, "loop", err);
+    lua_pop(L, 1);
+    lua_error(L);
+  }
+}
+
+/* --- a turn --- */
+
+static void fire(lua_State *L, cs_task *task) {
+  cs_loop *loop = task->loop;
+  if (task->status != CS_TASK_WAITING || task->until == CS_FOREVER) {
+    cs_timers_remove(&loop->timers, &task->timer);
+  } else if (task->until > task->timer.when) {
+    cs_timers_set(&loop->timers, &task->timer, task->until); /* in the heap: cannot fail */
+  } else {
+    cs_timers_remove(&loop->timers, &task->timer);
+    cs_task_withdraw(task);
+    task->timed_out = task->until == task->op.deadline;
+    cs_task_resume(L, task);
+  }
+}
+
+static cs_task *task_of_timer(cs_timer *timer) {
+  return (cs_task *)((char *)timer - offsetof(cs_task, timer));
+}
+
+/* Resumes the first waiter, which finds out by trying. If that leaves the handle ready, the next
+   one has its turn too (see the driver's pass_turn). */
+static void serve_queue(lua_State *L, cs_loop *loop, cs_queue *q) {
+  cs_event *e = &loop->events[loop->next];
+  cs_handle *h = e->data;
+  unsigned ready = q == &h->readers ? CS_H_READ : CS_H_WRITE;
+  if (h->flags & CS_H_ALL) {
+    cs_wake(q, true);
+    return;
+  }
+  if (q->woken > 0) return; /* it will find the handle ready */
+  cs_task *task = cs_queue_take(q);
+  cs_task_withdraw(task);
+  task->timed_out = false;
+  cs_task_resume(L, task);
+  /* The handle may be gone now; then its event is too. */
+  if (e->data == h && (h->flags & ready)) cs_wake_next(q);
+}
+
+static void dispatch(lua_State *L, cs_loop *loop) {
+  while (loop->next < loop->count) {
+    cs_event *e = &loop->events[loop->next];
+    cs_handle *h = e->data;
+    unsigned ready = e->ready;
+    if (h == NULL) {
+      loop->next++;
+      continue;
+    }
+    if (ready & CS_READ) h->flags |= CS_H_READ;
+    if (ready & CS_WRITE) h->flags |= CS_H_WRITE;
+    if (ready & CS_HANGUP) h->flags |= CS_H_HANGUP;
+    if ((ready & CS_READ) && h->readers.last != NULL) serve_queue(L, loop, &h->readers);
+    if (e->data == h && (ready & CS_WRITE) && h->writers.last != NULL)
+      serve_queue(L, loop, &h->writers);
+    if (e->data == h && h->object != 0) cs_hub_ready(loop, h);
+    if (e->data == h) cs_loop_tell(loop, h);
+    loop->next++;
+  }
+  loop->next = loop->count = 0;
+}
+
+/* Sleeps in the poller. A signal that comes just before it would go unnoticed until the next event.
+   Keeping signals blocked up to the sleep costs two system calls, so only a sleep after a quiet
+   moment does: a busy loop does not pay, and an idle one answers Ctrl-C in 50 ms at the latest. */
+static int sleep_for_events(lua_State *L, cs_loop *loop, int64_t left) {
+  int64_t first = left < SHORT_NS ? left : SHORT_NS;
+  int err = loop->ops->wait(loop->poller, first, NULL, loop->events, EVENTS, &loop->count);
+  if (err == EINTR) return 0;
+  if (err != 0 || loop->count > 0 || left == first) return err;
+  sigset_t all, mask;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &mask);
+  int64_t until = cs_clock_deadline(left == CS_FOREVER ? CS_FOREVER : left - first);
+  while (err == 0 && loop->count == 0 && cs_clock_left(until) > 0 && !cs_interrupt_pending(L))
+    err = loop->ops->wait(loop->poller, cs_clock_left(until), &mask, loop->events, EVENTS,
+                          &loop->count);
+  pthread_sigmask(SIG_SETMASK, &mask, NULL);
+  return err == EINTR ? 0 : err;
+}
+
+/* Resumes those that are ready. Those that become ready meanwhile have their turn in the next
+ * round. */
+static void run_ready(lua_State *L, cs_loop *loop) {
+  loop->round++;
+  while (loop->ready.last != NULL && loop->ready.last->next->round != loop->round)
+    cs_task_resume(L, cs_queue_take(&loop->ready));
+}
+
+static void run_timers(lua_State *L, cs_loop *loop) {
+  cs_timer *timer;
+  if (loop->timers.count == 0) return;
+  int64_t now = cs_clock_now();
+  while ((timer = cs_timers_first(&loop->timers)) != NULL && timer->when <= now)
+    fire(L, task_of_timer(timer));
+}
+
+/* One turn; `once`: no more are to follow before the caller has looked. 0, ETIMEDOUT when the
+   deadline has passed, EDEADLK when nothing is left that could happen, or the poller's errno. May
+   raise: called by cs_loop_run alone, protected. */
+static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
+  bool ran = loop->ready.last != NULL;
+  run_ready(L, loop);
+  int err = 0;
+  int64_t until = cs_turn_put_off(L, loop) ? 0 : deadline;
+  if (!once && until != 0 && loop->live == 0) return EDEADLK; /* daemons keep nothing running */
+  const cs_timer *timer = cs_timers_first(&loop->timers);
+  if (timer != NULL && timer->when < until) until = timer->when;
+  if (loop->ready.last != NULL || (ran && (once || loop->stopped)))
+    until = 0; /* what ran may be what the caller waits for */
+  else if (until == CS_FOREVER && loop->events_waited == 0)
+    return ran ? 0 : EDEADLK;
+  bool left_over = loop->next < loop->count; /* by a run that an error has ended */
+  if (!left_over && (until != 0 || loop->events_waited > 0))
+    err = sleep_for_events(L, loop, until == 0 ? 0 : cs_clock_left(until));
+  if (err != 0) return err;
+  cs_check_interrupt(L);
+  dispatch(L, loop);
+  run_timers(L, loop);
+  return deadline != CS_FOREVER && cs_clock_left(deadline) == 0 ? ETIMEDOUT : 0;
+}
+
+/* What cs_loop_run hands to its protected part. */
+typedef struct run_call {
+  cs_loop *loop;
+  int64_t deadline;
+  bool once;
+  int err;
+} run_call;
+
+static int run_protected(lua_State *L) {
+  run_call *call = lua_touserdata(L, 1);
+  do call->err = turn(L, call->loop, call->deadline, call->once);
+  while (call->err == 0 && !call->once && !call->loop->stopped);
+  cs_turn_over(L, call->loop->state);
+  return 0;
+}
+
+int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
+  run_call call = {.loop = loop, .deadline = deadline, .once = once};
+  if (loop->poller == NULL) return ECANCELED; /* the state is being closed */
+  if (*loop->here == 0) cs_loop_renew(L, loop);
+  if (loop->running) return luaL_error(L, "the loop is running already");
+  luaL_checkstack(L, 8, NULL);
+  loop->running = true;
+  lua_pushcfunction(L, run_protected);
+  lua_pushlightuserdata(L, &call);
+  int status = lua_pcall(L, 1, 0, 0);
+  loop->running = false;
+  if (status != LUA_OK) {
+    cs_task_cancel_all(L, loop);
+    lua_error(L);
+  }
+  return call.err;
+}
+
+void cs_loop_open(lua_State *L) {
+  static const luaL_Reg meta[] = {{"__gc", loop_gc}, {NULL, NULL}};
+  cs_class_make(L, &loop_class, NULL, meta);
+  /* The object is there before any finalizer that may ask for it: one that is made while the state
+     is being closed would never be collected. */
+  cs_loop *loop = cs_object_new(L, &loop_class, sizeof *loop, 0);
+  loop->state = cs_state_get(L);
+  loop->watched = CS_H_WATCHED;
+  cs_turn_init(&loop->ends);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_class.name);
+}

@@ -1,0 +1,175 @@
+/* process.c: processes, as Python's os has them: waiting for them, sending them signals. fork:
+   loop_fork.c. */
+#include "../wait/driver.h"
+#include "../base/parts.h"
+#include "signals.h"
+#include "../sys/pidfd.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+/* --- waiting --- */
+
+/* A call of waitpid in progress. */
+typedef struct waiting {
+  const cs_class *cls;
+  cs_handle h; /* a descriptor of the process, once it is waited for */
+  pid_t pid;
+  int options;
+} waiting;
+
+static const cs_class waiting_class = {"csock.waiting"};
+
+static int waiting_close(lua_State *L) {
+  cs_handle_close(&((waiting *)cs_object_check(L, 1, &waiting_class))->h);
+  return 0;
+}
+
+static int waitpid_attempt(lua_State *L, cs_op *op) {
+  waiting *w = op->ptr;
+  int status = 0;
+  pid_t pid = waitpid(w->pid, &status, w->options | WNOHANG);
+  if (pid < 0) return errno == EINTR ? CS_AGAIN : cs_fail(L, op->call, errno);
+  if (pid > 0 || (w->options & WNOHANG)) {
+    lua_pushinteger(L, pid);
+    lua_pushinteger(L, status);
+    return 2;
+  }
+  /* A descriptor tells of one process, and of its end alone. */
+  if (op->h == NULL && w->pid > 0 && w->options == 0 && cs_pidfd_open(w->pid, &w->h.fd) == 0)
+    op->h = &w->h;
+  return op->h != NULL ? CS_READABLE : CS_PAUSE;
+}
+
+/***
+Waits until a child process has ended. In a task the others go on meanwhile.
+Source: waitpid(2), Python's `os.waitpid`.
+@function waitpid
+@tparam int pid the child's process id; -1: any child's
+@tparam[opt=0] int options `WNOHANG`: does not wait; `WUNTRACED`, `WCONTINUED`: also until it is
+stopped or continued
+@treturn[1] int process id; 0 with `WNOHANG` when there is nothing to tell
+@treturn[1] int status, for `waitstatus_to_exitcode`
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`ECHILD`: there is no such child)
+*/
+static int process_waitpid(lua_State *L) {
+  cs_op op;
+  int pid = cs_check_cint(L, 1), options = cs_opt_cint(L, 2, 0);
+  waiting *w = cs_object_new(L, &waiting_class, sizeof *w, 0);
+  w->h.state = cs_state_get(L);
+  w->h.fd = -1;
+  w->h.flags = CS_H_NONBLOCK; /* it is never read */
+  w->pid = pid;
+  w->options = options;
+  lua_toclose(L, -1); /* also when the task is cancelled */
+  cs_op_init(&op, "waitpid", waitpid_attempt, NULL, CS_FOREVER);
+  op.ptr = w;
+  return cs_drive(L, &op);
+}
+
+/***
+What a child's status means.
+Source: Python's `os.waitstatus_to_exitcode`.
+@function waitstatus_to_exitcode
+@tparam int status as `waitpid` gives it
+@treturn int the exit status; when a signal ended the process: minus its number
+@raise when the process was stopped or continued, and has not ended
+*/
+static int process_exitcode(lua_State *L) {
+  int status = cs_check_cint(L, 1);
+  if (WIFSIGNALED(status))
+    lua_pushinteger(L, -WTERMSIG(status));
+  else if (WIFEXITED(status))
+    lua_pushinteger(L, WEXITSTATUS(status));
+  else
+    return luaL_argerror(L, 1, "the process has not ended");
+  return 1;
+}
+
+/* --- the rest --- */
+
+/***
+Sends a signal to a process.
+Source: kill(2), Python's `os.kill`.
+@function kill
+@tparam int pid process id; negative: a process group's; 0: the own group; -1: all processes
+@tparam int|string sig the signal's number, or a name such as `"SIGTERM"`; 0 sends nothing, and
+finds out whether the process is there
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`ESRCH`: no such process; `EPERM`)
+*/
+static int process_kill(lua_State *L) {
+  int pid = cs_check_cint(L, 1), sig = cs_check_signal(L, 2);
+  return cs_result(L, "kill", kill(pid, sig) != 0 ? errno : 0);
+}
+
+/***
+The id of this process.
+Source: getpid(2), Python's `os.getpid`.
+@function getpid
+@treturn int
+*/
+static int process_getpid(lua_State *L) {
+  lua_pushinteger(L, getpid());
+  return 1;
+}
+
+/***
+The id of the process that made this one; another one's when that has ended.
+Source: getppid(2), Python's `os.getppid`.
+@function getppid
+@treturn int
+*/
+static int process_getppid(lua_State *L) {
+  lua_pushinteger(L, getppid());
+  return 1;
+}
+
+/***
+Ends this process at once: nothing is closed, collected or flushed first. It is how a child of
+`fork` ends. Source: _exit(2), Python's `os._exit`.
+@function _exit
+@tparam[opt=0] int status 0 to 255
+*/
+static int process_exit(lua_State *L) {
+  _exit((int)cs_opt_int(L, 1, 0, 0, 255));
+}
+
+/***
+How many processors there are.
+Source: Python's `os.cpu_count`.
+@function cpu_count
+@treturn int at least 1
+*/
+static int process_cpu_count(lua_State *L) {
+  long n = 1;
+#ifdef _SC_NPROCESSORS_ONLN
+  n = sysconf(_SC_NPROCESSORS_ONLN);
+#endif
+  lua_pushinteger(L, n < 1 ? 1 : n);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"waitpid", process_waitpid},     {"waitstatus_to_exitcode", process_exitcode},
+    {"kill", process_kill},           {"getpid", process_getpid},
+    {"getppid", process_getppid},     {"_exit", process_exit},
+    {"cpu_count", process_cpu_count}, {NULL, NULL},
+};
+
+static const luaL_Reg waiting_meta[] = {
+    {"__gc", waiting_close}, {"__close", waiting_close}, {NULL, NULL}};
+
+void cs_open_process(lua_State *L) {
+  cs_class_make(L, &waiting_class, NULL, waiting_meta);
+  cs_setfuncs(L, functions);
+  cs_set_int(L, "WNOHANG", WNOHANG);
+  cs_set_int(L, "WUNTRACED", WUNTRACED);
+#ifdef WCONTINUED
+  cs_set_int(L, "WCONTINUED", WCONTINUED);
+#endif
+}

@@ -1,0 +1,231 @@
+/* task.c: the life of a task: a coroutine that the loop runs. Its methods: task_functions.c; the
+   coroutines that it may have of its own: task_inner.c. */
+#include "task.h"
+#include "../wait/interrupt.h"
+
+const cs_class cs_task_class = {"csock.task"};
+
+static const char tasks_key = 't';  /* registry: the table that keeps the live tasks */
+static const char report_key = 'r'; /* registry: the function that is told of unhandled errors */
+
+/* --- unhandled errors --- */
+
+static int to_text(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+/* Pushes the error value on the top as text, whatever its __tostring does. */
+static const char *push_text(lua_State *L) {
+  lua_pushcfunction(L, to_text);
+  lua_pushvalue(L, -2);
+  if (cs_call_apart(L, 1, 1) == LUA_OK) return lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
+}
+
+/* Tells of an error that no one joins: `loop.onerror`, or standard error. Takes the error value and
+   the traceback from the stack. */
+static void tell_of_error(lua_State *L, int task) {
+  luaL_checkstack(L, 6, NULL);
+  task = lua_absindex(L, task);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &report_key) == LUA_TFUNCTION) {
+    lua_pushvalue(L, -3);
+    lua_pushvalue(L, -3);
+    lua_pushvalue(L, task);
+    if (cs_call_apart(L, 3, 0) == LUA_OK) {
+      lua_pop(L, 2);
+      return;
+    }
+    lua_writestringerror("csock: error in loop.onerror: %s\n", push_text(L));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  lua_writestringerror("csock: error in a task: %s\n", lua_tostring(L, -1));
+  lua_pop(L, 2);
+}
+
+/* --- life --- */
+
+cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs) {
+  luaL_checkstack(L, 6, NULL);
+  cs_task *task = cs_object_new(L, &cs_task_class, sizeof *task, 2);
+  task->loop = loop;
+  task->co = lua_newthread(L);
+  lua_setiuservalue(L, -2, CS_TASK_THREAD);
+  lua_insert(L, -nargs - 2);
+  if (!lua_checkstack(task->co, nargs + 4)) luaL_error(L, "too many arguments");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  lua_pushvalue(L, -nargs - 3);
+  task->anchor = luaL_ref(L, -2);
+  lua_pop(L, 1);
+  lua_xmove(L, task->co, nargs + 1);
+  loop->live++;
+  cs_task_ready(task);
+  return task;
+}
+
+/* Closes the coroutine's pending variables. What waits meanwhile gets ECANCELED. */
+static int close_coroutine(lua_State *L, cs_task *task) {
+  cs_loop *loop = task->loop;
+  cs_task *current = loop->current;
+  lua_State *innermost = loop->innermost;
+  loop->current = task;
+  loop->innermost = task->co;
+  int status = cs_close_thread(L, task->co);
+  loop->current = current;
+  loop->innermost = innermost;
+  return status;
+}
+
+/* Pushes the error value on the coroutine's stack, and a traceback of where it came from. */
+static void push_error(lua_State *L, lua_State *co) {
+  lua_pushvalue(co, -1);
+  lua_xmove(co, L, 1);
+  luaL_traceback(L, co, push_text(L), 0);
+  lua_remove(L, -2);
+}
+
+/* A task that did not end by itself: closes its coroutine, and reports what nobody will ask for.
+   The task object is on the top of the stack. */
+static void close_early(lua_State *L, cs_task *task, int status) {
+  bool report = status == CS_TASK_FAILED && task->joiners.last == NULL && !task->watched;
+  if (report) push_error(L, task->co);
+  int closed = close_coroutine(L, task);
+  if (report) tell_of_error(L, -3);
+  if (status == CS_TASK_CANCELLED && closed != LUA_OK) { /* a <close> variable's handler failed */
+    push_error(L, task->co);
+    tell_of_error(L, -3);
+  }
+}
+
+/* Calls what add_done_callback was given: a function, or several in a table. The task object is on
+   the top of the stack. */
+static void call_back(lua_State *L) {
+  int kind = lua_getiuservalue(L, -1, CS_TASK_CALLBACKS);
+  lua_Integer n = kind == LUA_TTABLE ? (lua_Integer)lua_rawlen(L, -1) : kind == LUA_TFUNCTION;
+  for (lua_Integer i = 1; i <= n; i++) {
+    if (kind == LUA_TTABLE)
+      lua_rawgeti(L, -1, i);
+    else
+      lua_pushvalue(L, -1);
+    lua_pushvalue(L, -3);
+    if (cs_call_apart(L, 1, 0) != LUA_OK) {
+      luaL_traceback(L, L, push_text(L), 0);
+      lua_remove(L, -2);
+      tell_of_error(L, -4);
+    }
+  }
+  lua_pop(L, 1);
+}
+
+/* The task is over: nothing keeps it any more, and whoever waits for it is told. */
+static void finish(lua_State *L, cs_task *task, int status) {
+  luaL_checkstack(L, 8, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  lua_rawgeti(L, -1, task->anchor); /* on the stack until we are done with it */
+  task->loop->live -= !task->daemon;
+  task->status = (uint8_t)status;
+  cs_timers_remove(&task->loop->timers, &task->timer);
+  cs_any_end(task);
+  if (status != CS_TASK_DONE) close_early(L, task, status);
+  call_back(L);
+  cs_wake(&task->joiners, true);
+  luaL_unref(L, -2, task->anchor);
+  lua_pop(L, 2);
+}
+
+static void end_turn(cs_task *task) {
+  /* (The stack of a coroutine that somebody has closed no longer keeps the queue's owner.) */
+  if (task->turn != NULL && lua_status(task->co) == LUA_YIELD) task->turn->woken--;
+  task->turn = NULL;
+}
+
+void cs_task_resume(lua_State *L, cs_task *task) {
+  cs_loop *loop = task->loop;
+  int top = lua_gettop(task->co), nresults;
+  int nargs = lua_status(task->co) == LUA_YIELD || top == 0 ? 0 : top - 1;
+  loop->current = task;
+  loop->innermost = task->co;
+  loop->budget = CS_BUDGET;
+  loop->passing = false;
+  loop->stuck = false;
+  task->status = CS_TASK_RUNNING;
+  end_turn(task);
+  int status = lua_resume(task->co, L, nargs, &nresults);
+  loop->current = NULL;
+  if (status == LUA_OK) {
+    finish(L, task, CS_TASK_DONE);
+  } else if (status != LUA_YIELD) {
+    finish(L, task, CS_TASK_FAILED);
+  } else if (task->doomed) {
+    cs_task_cancel(L, task);
+  } else if (task->status == CS_TASK_RUNNING) { /* coroutine.yield: a pause, nothing to wait for */
+    lua_pop(task->co, nresults);
+    cs_task_ready(task);
+  }
+}
+
+void cs_task_cancel(lua_State *L, cs_task *task) {
+  cs_queue *q = task->turn != NULL ? task->turn : task->outside ? task->queue : NULL;
+  if (lua_status(task->co) != LUA_YIELD) q = NULL;
+  end_turn(task);
+  cs_task_withdraw(task);
+  /* Before its stack, which keeps the queue's owner, is gone. Who is woken in vain waits again. */
+  if (q != NULL) cs_wake_next(q);
+  finish(L, task, CS_TASK_CANCELLED);
+}
+
+void cs_task_cancel_all(lua_State *L, cs_loop *loop) {
+  luaL_checkstack(L, 6, NULL);
+  loop->current = NULL;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, -1); i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    cs_task *task = cs_object_test(L, -1, &cs_task_class);
+    if (task != NULL && task->status < CS_TASK_DONE && !task->daemon) cs_task_cancel(L, task);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+void cs_task_drop_all(lua_State *L, cs_loop *loop) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, -1); i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    cs_task *task = cs_object_test(L, -1, &cs_task_class);
+    lua_pop(L, 1);
+    if (task == NULL || task == loop->current || task->status >= CS_TASK_DONE) continue;
+    end_turn(task);
+    cs_task_withdraw(task);
+    cs_timers_remove(&loop->timers, &task->timer);
+    task->status = CS_TASK_CANCELLED;
+    loop->live -= !task->daemon;
+    /* Still anchored: a collected stream would send what is the parent's to send. */
+  }
+  lua_pop(L, 1);
+}
+
+int cs_task_results(lua_State *L, cs_task *task) {
+  int n = lua_gettop(task->co);
+  luaL_checkstack(L, n + 4, "too many results");
+  if (!lua_checkstack(task->co, n)) luaL_error(L, "too many results");
+  for (int i = 1; i <= n; i++) lua_pushvalue(task->co, i);
+  lua_xmove(task->co, L, n);
+  return n;
+}
+
+void cs_task_push(lua_State *L, const cs_task *task) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+  lua_rawgeti(L, -1, task->anchor);
+  lua_remove(L, -2);
+}
+
+void cs_task_set_report(lua_State *L) {
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &report_key);
+}
+
+void cs_task_open(lua_State *L) {
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
+}

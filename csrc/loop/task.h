@@ -1,0 +1,43 @@
+/* task.h: a task's life. */
+#ifndef CS_TASK_H
+#define CS_TASK_H
+
+#include "../wait/records.h"
+
+/* Closes a coroutine's pending variables; on an error, the error is on its stack. */
+static inline int cs_close_thread(lua_State *L, lua_State *co) {
+#if LUA_VERSION_RELEASE_NUM >= 50406
+  return lua_closethread(co, L);
+#else
+  (void)L;
+  return lua_resetthread(co);
+#endif
+}
+
+/* Pushes a new task, ready to run the function and `nargs` arguments on the top of the stack (which
+   it takes). */
+cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs);
+
+/* Resumes a task and sees to what comes of it. */
+void cs_task_resume(lua_State *L, cs_task *task);
+
+/* Ends a task before its time: closes its coroutine. */
+void cs_task_cancel(lua_State *L, cs_task *task);
+void cs_task_cancel_all(lua_State *L, cs_loop *loop);
+
+/* No task but the current one will be resumed any more; nothing of theirs is closed or collected.
+ */
+void cs_task_drop_all(lua_State *L, cs_loop *loop);
+
+/* Pushes what the finished task returned, or what it raised; returns their number. */
+int cs_task_results(lua_State *L, cs_task *task);
+
+/* Pushes the task object of a live task. */
+void cs_task_push(lua_State *L, const cs_task *task);
+
+/* Takes the function on the top: it is told of errors that no one joins. */
+void cs_task_set_report(lua_State *L);
+
+void cs_task_open(lua_State *L);
+
+#endif

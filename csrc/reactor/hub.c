@@ -1,0 +1,347 @@
+/* hub.c: one task that serves many sockets, for csock.reactor.
+ *
+ * A task for each connection costs its coroutine. The hub costs 16 bytes in the handle and a place
+ * in a table: the loop puts the handles that the poller reported in a list and wakes the one task
+ * that waits for the hub, which serves them in order. It works like an epoll object in the loop's
+ * own: what is still ready after that is listed again, and so has its turn when the others have had
+ * theirs.
+ *
+ * Most messages are served here and in loop_hub_send.c alone: what has come is given to the
+ * object's protocol, and what that has written is sent. All else the task is told of (`serve`).
+ *
+ * A closed handle leaves the list by itself; its object stays until `remove`.
+ */
+#include "out.h"
+#include "../name/address.h"
+#include "../wait/driver.h"
+#include "../base/parts.h"
+#include "../socket/socket.h"
+
+#include <sys/socket.h>
+
+/* The functions' upvalues: the table of objects, by the handles' `object`; names; the state's
+ * record. */
+#define OBJECTS           lua_upvalueindex(1)
+#define PROTOCOL          lua_upvalueindex(2)
+#define DATA_RECEIVED     lua_upvalueindex(3)
+#define DATAGRAM_RECEIVED lua_upvalueindex(4)
+
+#define STATE lua_upvalueindex(5)
+
+#define MOST 64 /* datagrams that one socket may receive before the others have a turn */
+
+static cs_loop *loop_of(lua_State *L) {
+  cs_loop *loop = ((const cs_state *)lua_touserdata(L, STATE))->loop;
+  return loop != NULL && *loop->here != 0 ? loop : cs_loop_get(L);
+}
+
+/* --- what is served --- */
+
+/* The flags in `which` become those in `wanted`. A new connection's first bytes have often come
+   with it, and be it that they are answered and all is over: so there is one try to receive before
+   the poller is told of it. */
+static int watch(lua_State *L, unsigned which, unsigned wanted) {
+  cs_loop *loop = loop_of(L);
+  cs_sock *s = cs_sock_check(L, 1);
+  cs_handle *h = &s->h;
+  if (lua_isnoneornil(L, 2)) return luaL_argerror(L, 2, "object expected");
+  if (h->fd < 0 || cs_sock_closed(s)) return cs_fail(L, "watch", EBADF);
+  bool first = h->object == 0, tried = false;
+  if (!cs_watched(loop, h)) {
+    tried = first && (wanted & CS_H_HUB_READ) && (which & CS_H_HUB_BYTES);
+    bool under_way = h->next != NULL || h == loop->hub.served;
+    int err = tried || under_way ? 0 : cs_loop_watch(loop, h);
+    if (err != 0) return cs_fail(L, "watch", err);
+  }
+  lua_pushvalue(L, 2);
+  if (first) {
+    h->object = luaL_ref(L, OBJECTS);
+    if (which & CS_H_HUB_BYTES) h->flags |= CS_H_HUB_SEND;
+  } else {
+    lua_rawseti(L, OBJECTS, h->object);
+  }
+  h->flags = (h->flags & ~which) | wanted;
+  if (tried) h->flags |= CS_H_READ;
+  if (cs_watched(loop, h)) cs_loop_tell(loop, h);
+  cs_hub_ready(loop, h);
+  if (tried && loop->hub.served != NULL) loop->hub.turn++; /* the same turn */
+  return cs_result(L, "watch", 0);
+}
+
+/* add(socket, object, reading, writing): from now on, `serve` gives the object when the socket can
+   be read from, or written to. Again for the same socket: changes what is asked for. */
+static int hub_add(lua_State *L) {
+  unsigned wanted = 0;
+  if (lua_toboolean(L, 3)) wanted |= CS_H_HUB_READ;
+  if (lua_toboolean(L, 4)) wanted |= CS_H_HUB_WRITE;
+  return watch(L, CS_H_HUB_READ | CS_H_HUB_WRITE, wanted);
+}
+
+/* connect(socket, object, reading): from now on, what comes goes to the object's `protocol`: a
+   stream's bytes to dataReceived(data), a datagram to datagramReceived(data, address), cut to the
+   object's `size`; and what is written to a stream is sent. Again: changes `reading`. */
+static int hub_connect(lua_State *L) {
+  return watch(L, CS_H_HUB_READ | CS_H_HUB_BYTES,
+               CS_H_HUB_BYTES | (lua_toboolean(L, 3) ? CS_H_HUB_READ : 0));
+}
+
+/* remove(socket): nothing is done any more, what is not sent yet is dropped, and the object is let
+   go. */
+static int hub_remove(lua_State *L) {
+  cs_loop *loop = loop_of(L);
+  cs_handle *h = &cs_sock_check(L, 1)->h;
+  cs_hub_forget(&loop->hub, h);
+  h->flags &= ~(CS_H_HUB_READ | CS_H_HUB_WRITE | CS_H_HUB_BYTES | CS_H_HUB_SEND | CS_H_HUB_TELL |
+                CS_H_HUB_SENT);
+  if (h->object != 0) luaL_unref(L, OBJECTS, h->object);
+  h->object = 0;
+  if (cs_watched(loop, h)) cs_loop_tell(loop, h);
+  return 0;
+}
+
+/* --- serving --- */
+
+/* The object of the handle is at 1; these push what `serve` gives besides. */
+
+static int tell_broken(lua_State *L, const char *call, int err) {
+  lua_settop(L, 1);
+  lua_pushliteral(L, "broken");
+  cs_fail(L, call, err);
+  lua_remove(L, -3); /* its nil */
+  return 4;
+}
+
+static int tell(lua_State *L, const char *what) {
+  lua_settop(L, 1);
+  lua_pushstring(L, what);
+  return 2;
+}
+
+/* Does what is to be done for a handle besides receiving. The number of results that it pushed,
+   when the object is to be told. */
+static int serve_events(lua_State *L, cs_loop *loop, cs_handle *h) {
+  unsigned due = cs_hub_due(h);
+  if (due == 0) return 0; /* somebody has read it meanwhile */
+  if (!(h->flags & CS_H_HUB_BYTES)) {
+    tell(L, "ready");
+    lua_pushboolean(L, (due & CS_READ) != 0);
+    lua_pushboolean(L, (due & CS_WRITE) != 0);
+    return 4;
+  }
+  if (due & CS_WRITE) cs_out_send(loop, h);
+  if (h->out != NULL && h->out->failed != 0) {
+    int err = h->out->failed;
+    cs_out_drop(&loop->hub, h);
+    return tell_broken(L, "send", err);
+  }
+  if (h->out == NULL && (h->flags & CS_H_HUB_SENT)) {
+    h->flags &= ~CS_H_HUB_SENT;
+    return tell(L, "sent");
+  }
+  return 0;
+}
+
+/* Pushes the protocol's method for what has come, and its arguments: *nargs of them. Or returns the
+   number of results when the object is to be told; when nothing has come, *nargs is 0. */
+static int receive(lua_State *L, cs_handle *h, int *nargs) {
+  cs_sockaddr from;
+  socklen_t len = sizeof from;
+  const cs_sock *s = cs_sock_of(h);
+  char *scratch = h->state->scratch;
+  bool stream = s->type == SOCK_STREAM;
+  ssize_t got;
+  *nargs = 0;
+  do {
+    if (stream)
+      got = recv(h->fd, scratch, CS_SCRATCH, MSG_DONTWAIT);
+    else
+      got = recvfrom(h->fd, scratch, CS_SCRATCH, MSG_DONTWAIT, &from.any, &len);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    int err = errno;
+    if (err != EAGAIN && err != EWOULDBLOCK)
+      return tell_broken(L, stream ? "recv" : "recvfrom", err);
+    h->flags &= ~CS_H_READ;
+    return 0;
+  }
+  if (stream && got == 0) return tell(L, "finished");
+  lua_pushvalue(L, PROTOCOL);
+  lua_rawget(L, 1);
+  lua_pushvalue(L, stream ? DATA_RECEIVED : DATAGRAM_RECEIVED);
+  lua_gettable(L, 2);
+  lua_insert(L, 2);
+  if (stream) {
+    lua_pushlstring(L, scratch, (size_t)got);
+    if (got < CS_SCRATCH) cs_drained(h);
+    *nargs = 2;
+  } else {
+    lua_getfield(L, 1, "size");
+    lua_Integer size = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    lua_pushlstring(L, scratch, got < size ? (size_t)got : (size_t)size);
+    cs_address_push(L, &from.any, len, s->proto);
+    *nargs = 3;
+  }
+  return 0;
+}
+
+/* What a served one has written goes now, unless it is to go at the turn's end with what others
+   have written. */
+static void send_written(cs_loop *loop, cs_handle *h) {
+  if (h->out != NULL && h->out->end.next == NULL && h->out->failed == 0 &&
+      !(h->flags & CS_H_HUB_WRITE))
+    cs_out_send(loop, h);
+}
+
+/* In the poller from now on, if it was not. What fails is told as what is broken. */
+static void keep_watched(cs_loop *loop, cs_handle *h) {
+  if (cs_watched(loop, h)) return;
+  int err = cs_loop_watch(loop, h);
+  if (err == 0) return;
+  if (h->out == NULL) cs_out_make(&loop->hub, h);
+  if (h->out != NULL) h->out->failed = err;
+}
+
+static void end_service(cs_loop *loop) {
+  cs_handle *h = loop->hub.served;
+  if (h == NULL) return;
+  send_written(loop, h);
+  keep_watched(loop, h);
+  loop->hub.served = NULL;
+  if (cs_hub_due(h) != 0)
+    cs_hub_append(&loop->hub, h);
+  else
+    cs_loop_tell(loop, h);
+}
+
+/* Whether the one whose protocol was told something is to be served on: it has something to see to
+   at once, or another datagram. */
+static bool goes_on(cs_loop *loop) {
+  cs_handle *h = loop->hub.served;
+  if (h == NULL) return false;
+  send_written(loop, h);
+  unsigned due = cs_hub_due(h);
+  return (due & CS_HANGUP) ||
+         ((due & CS_READ) && cs_sock_of(h)->type != SOCK_STREAM && --loop->hub.left > 0);
+}
+
+static int serve_on(lua_State *L, int status, lua_KContext context);
+
+static int serve(lua_State *L, cs_loop *loop, bool told) {
+  cs_hub *hub = &loop->hub;
+  for (;;) {
+    if (!told || !goes_on(loop)) {
+      end_service(loop);
+      if (hub->turn == 0) return 0;
+      hub->turn--;
+      hub->served = cs_hub_take(hub);
+      hub->left = MOST;
+    }
+    cs_handle *h = hub->served;
+    int nargs = 0, n;
+    told = false;
+    loop->budget = CS_BUDGET; /* each is served for so long as a task */
+    lua_settop(L, 0);
+    lua_rawgeti(L, OBJECTS, h->object);
+    n = serve_events(L, loop, h);
+    if (n == 0 && (h->flags & CS_H_HUB_BYTES) && (cs_hub_due(h) & CS_READ))
+      n = receive(L, h, &nargs);
+    if (n > 0) return n;
+    if (nargs == 0) continue;
+    lua_callk(L, nargs, 0, (lua_KContext)loop, serve_on);
+    told = true;
+  }
+}
+
+static int serve_on(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  return serve(L, (cs_loop *)context, true);
+}
+
+/* serve(): serves the sockets of this turn, until there is something to tell an object of, by one
+   of its methods: object, its name, arguments. nil when all have been served. The methods are
+   ready(readable, writable), after `add`; finished(): the stream is at its end; broken(error,
+   errno); sent(): see `tell`. */
+static int hub_serve(lua_State *L) {
+  return serve(L, loop_of(L), false);
+}
+
+/* served(): the object that is being served: whose protocol, or method, has raised an error. */
+static int hub_served(lua_State *L) {
+  const cs_handle *h = loop_of(L)->hub.served;
+  if (h == NULL) return 0;
+  lua_rawgeti(L, OBJECTS, h->object);
+  return 1;
+}
+
+/* --- waiting --- */
+
+static int wait_attempt(lua_State *L, cs_op *op) {
+  cs_hub *hub = (cs_hub *)((char *)op->ptr - offsetof(cs_hub, waiters));
+  (void)L;
+  if (op->done++ == 0) return op->mark == 0 || hub->count > 0 ? CS_YIELD : CS_AWAIT;
+  hub->turn = hub->count;
+  return 0;
+}
+
+static int wait_over(lua_State *L, cs_op *op, int err) {
+  if (err != ETIMEDOUT) return cs_fail(L, op->call, err);
+  return wait_attempt(L, op);
+}
+
+/* wait([timeout]): until an object is ready, time is out, or `wake`; at least for a turn of the
+   loop. Called by a task, and by one at a time. */
+static int hub_wait(lua_State *L) {
+  cs_op op;
+  int64_t timeout = cs_check_timeout(L, 1);
+  cs_loop *loop = loop_of(L);
+  if (loop->current == NULL) return luaL_error(L, "the hub is waited for outside a task");
+  cs_op_init(&op, "wait", wait_attempt, NULL, timeout == 0 ? CS_FOREVER : timeout);
+  op.mark = timeout != 0;
+  op.ptr = &loop->hub.waiters;
+  op.fail = wait_over;
+  return cs_drive(L, &op);
+}
+
+/* wake(): whoever waits goes on. */
+static int hub_wake(lua_State *L) {
+  cs_wake(&loop_of(L)->hub.waiters, true);
+  return 0;
+}
+
+/* objects(): all that were added and not removed, in a new sequence. */
+static int hub_objects(lua_State *L) {
+  lua_Integer n = 0;
+  lua_settop(L, 0);
+  lua_newtable(L);
+  for (lua_pushnil(L); lua_next(L, OBJECTS) != 0;) {
+    if (lua_type(L, -1) == LUA_TNUMBER) { /* luaL_ref's own */
+      lua_pop(L, 1);
+    } else {
+      lua_rawseti(L, 1, ++n);
+    }
+  }
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"add", hub_add},     {"connect", hub_connect}, {"remove", hub_remove},
+    {"serve", hub_serve}, {"served", hub_served},   {"wait", hub_wait},
+    {"wake", hub_wake},   {"objects", hub_objects}, {NULL, NULL},
+};
+
+void cs_open_hub(lua_State *L) {
+  cs_state *state = cs_state_get(L);
+  lua_getfield(L, -1, "loop");
+  lua_newtable(L);
+  lua_newtable(L); /* the objects */
+  lua_pushliteral(L, "protocol");
+  lua_pushliteral(L, "dataReceived");
+  lua_pushliteral(L, "datagramReceived");
+  lua_pushlightuserdata(L, state);
+  luaL_setfuncs(L, functions, 5);
+  lua_pushliteral(L, "socket");
+  luaL_setfuncs(L, cs_hub_send_functions, 1);
+  lua_setfield(L, -2, "hub");
+  lua_pop(L, 1);
+}

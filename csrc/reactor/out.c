@@ -1,0 +1,191 @@
+/* out.c: what the hub sends. What is written to a connection while its own protocol is
+ * told something leaves when that returns, in one system call; what is written to it otherwise, at
+ * the end of the loop's turn. What the socket does not take follows when there is room.
+ */
+#include "out.h"
+#include "../name/address.h"
+#include "../socket/socket.h"
+#include "../sys/rw.h"
+
+#include <sys/socket.h>
+
+/* So many bytes are sent at once: they gain nothing by waiting for more. */
+#define MUCH 16384
+
+/* --- sending --- */
+
+/* Something to tell, in the hub's next turn or when what it serves is done. */
+static void notice(cs_loop *loop, cs_handle *h, unsigned flag) {
+  h->flags |= flag;
+  cs_hub_ready(loop, h);
+}
+
+/* The socket takes no more for now. */
+static void block(cs_loop *loop, cs_handle *h) {
+  h->flags |= CS_H_HUB_WRITE;
+  cs_filled(h);
+  if (cs_watched(loop, h)) cs_loop_tell(loop, h);
+}
+
+/* One try: *sent bytes went; 0 when there is no room. 0 or errno. */
+static int put(const cs_handle *h, const char *data, size_t len, size_t *sent) {
+  int err = cs_io_write(h->fd, CS_IO_SOCKET, data, len, sent);
+  return err == EAGAIN ? 0 : err;
+}
+
+void cs_out_send(cs_loop *loop, cs_handle *h) {
+  cs_out *out = h->out;
+  size_t sent = 0;
+  cs_turn_leave(&out->end);
+  out->failed = put(h, cs_bytes_at(&out->bytes, 0), out->bytes.len, &sent);
+  cs_bytes_consume(&out->bytes, sent);
+  if (out->failed != 0) {
+    h->flags &= ~CS_H_HUB_WRITE;
+    notice(loop, h, 0);
+  } else if (out->bytes.len > 0) {
+    block(loop, h);
+  } else {
+    h->flags &= ~CS_H_HUB_WRITE;
+    cs_out_drop(&loop->hub, h);
+    if (h->flags & CS_H_HUB_TELL) notice(loop, h, CS_H_HUB_SENT);
+  }
+}
+
+static void turn_over(lua_State *L, cs_turn_end *end) {
+  cs_out *out = (cs_out *)((char *)end - offsetof(cs_out, end));
+  (void)L;
+  cs_out_send(out->h->state->loop, out->h);
+}
+
+/* --- writing --- */
+
+/* Keeps what is to be sent. False: no memory. */
+static bool keep(cs_loop *loop, cs_handle *h, const char *data, size_t len) {
+  if (h->out == NULL && cs_out_make(&loop->hub, h) == NULL) return false;
+  h->out->end.run = turn_over;
+  return cs_bytes_append(&h->out->bytes, data, len) == 0;
+}
+
+/* What is written while nothing else waits. False: no memory. */
+static bool write_first(cs_loop *loop, cs_handle *h, const char *data, size_t len) {
+  size_t sent = 0;
+  if (len < MUCH) {
+    if (!keep(loop, h, data, len)) return false;
+    if (h != loop->hub.served && !cs_turn_enter(h->state, &h->out->end)) cs_out_send(loop, h);
+    return true;
+  }
+  int err = put(h, data, len, &sent);
+  if (err == 0 && sent == len) {
+    if (h->flags & CS_H_HUB_TELL) notice(loop, h, CS_H_HUB_SENT);
+    return true;
+  }
+  if (!keep(loop, h, data + sent, err == 0 ? len - sent : 0)) return false;
+  h->out->failed = err;
+  if (err == 0)
+    block(loop, h);
+  else
+    notice(loop, h, 0);
+  return true;
+}
+
+static bool write_more(cs_loop *loop, cs_handle *h, const char *data, size_t len) {
+  if (h->out->failed != 0) return true; /* the object will be told */
+  if (!keep(loop, h, data, len)) return false;
+  if (h->out->bytes.len >= MUCH && !(h->flags & CS_H_HUB_WRITE)) cs_out_send(loop, h);
+  return true;
+}
+
+static int told(lua_State *L, int status, lua_KContext context) {
+  (void)L, (void)status, (void)context;
+  return 0;
+}
+
+/* Pushes the `socket` of the object at 1. */
+static cs_sock *socket_of(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_rawget(L, 1);
+  return cs_sock_check(L, -1);
+}
+
+/* write(object, data): sends to the object's `socket`. Where it is told of what is sent, it is told
+   of what waits, too: object:waits(bytes). */
+static int hub_write(lua_State *L) {
+  lua_settop(L, 2);
+  cs_handle *h = &socket_of(L)->h;
+  if (lua_type(L, 2) != LUA_TSTRING) return luaL_typeerror(L, 2, "string");
+  if (!(h->flags & CS_H_HUB_SEND)) return 0;
+  size_t len;
+  const char *data = lua_tolstring(L, 2, &len);
+  cs_loop *loop = h->state->loop;
+  if (len == 0) return 0;
+  if (!(h->out == NULL ? write_first : write_more)(loop, h, data, len))
+    return luaL_error(L, "not enough memory");
+  if (!(h->flags & CS_H_HUB_TELL) || h->out == NULL) return 0;
+  lua_getfield(L, 1, "waits");
+  lua_pushvalue(L, 1);
+  lua_pushinteger(L, (lua_Integer)h->out->bytes.len);
+  lua_callk(L, 2, 0, 0, told);
+  return 0;
+}
+
+/* sendto(object, data[, address]): sends a datagram at once: to an address value without the detour
+   by socket:sendto, which does the rest. */
+static int hub_sendto(lua_State *L) {
+  lua_settop(L, 3);
+  const cs_sock *s = socket_of(L);
+  const cs_address *to = cs_address_test(L, 3);
+  if (to == NULL || to->sa.sa_family != s->family || s->h.fd < 0 || lua_type(L, 2) != LUA_TSTRING) {
+    lua_getfield(L, 4, lua_isnil(L, 3) ? "send" : "sendto");
+    lua_insert(L, 2);
+    lua_insert(L, 3); /* the socket */
+    lua_settop(L, lua_isnil(L, 5) ? 4 : 5);
+    lua_call(L, lua_gettop(L) - 2, LUA_MULTRET);
+    return lua_gettop(L) - 1;
+  }
+  size_t len;
+  const char *data = lua_tolstring(L, 2, &len);
+  ssize_t sent;
+  do sent = sendto(s->h.fd, data, len, MSG_DONTWAIT | CS_MSG_NOSIGNAL, &to->sa, to->len);
+  while (sent < 0 && errno == EINTR);
+  if (sent < 0) return cs_fail_address(L, "sendto", errno, to);
+  lua_pushinteger(L, (lua_Integer)sent);
+  return 1;
+}
+
+/* tell(socket, wanted, now): from now on, object:sent() is called whenever all is sent that was
+   written; with `now` also if that is so already. Or no more. */
+static int hub_tell(lua_State *L) {
+  cs_handle *h = &cs_sock_check(L, 1)->h;
+  h->flags &= ~(CS_H_HUB_TELL | CS_H_HUB_SENT);
+  if (h->object == 0 || !lua_toboolean(L, 2)) return 0;
+  h->flags |= CS_H_HUB_TELL;
+  if (lua_toboolean(L, 3)) notice(h->state->loop, h, CS_H_HUB_SENT);
+  return 0;
+}
+
+/* shut(socket): what is not sent yet is dropped, and what is written from now on is ignored. */
+static int hub_shut(lua_State *L) {
+  cs_handle *h = &cs_sock_check(L, 1)->h;
+  h->flags &= ~(CS_H_HUB_SEND | CS_H_HUB_WRITE);
+  if (h->out != NULL) cs_out_drop(&h->state->loop->hub, h);
+  return 0;
+}
+
+/* unsent(socket): how many bytes wait. */
+static int hub_unsent(lua_State *L) {
+  const cs_handle *h = &cs_sock_check(L, 1)->h;
+  lua_pushinteger(L, h->out != NULL ? (lua_Integer)h->out->bytes.len : 0);
+  return 1;
+}
+
+/* flush(): what would be sent at the end of the turn is sent now. */
+static int hub_flush(lua_State *L) {
+  cs_turn_over(L, cs_state_get(L));
+  return 0;
+}
+
+const luaL_Reg cs_hub_send_functions[] = {
+    {"write", hub_write},   {"sendto", hub_sendto}, {"tell", hub_tell}, {"shut", hub_shut},
+    {"unsent", hub_unsent}, {"flush", hub_flush},   {NULL, NULL},
+};

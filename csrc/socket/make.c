@@ -1,0 +1,297 @@
+/* make.c: the ways to come by a socket: new, in pairs, from a descriptor, as a copy. socket_*
+   are functions of the module, sock_* methods. */
+#include "socket.h"
+#include "../base/parts.h"
+#include "../name/address.h"
+#include "../sys/fd.h"
+
+#include <sys/stat.h>
+
+static int option_of(int fd, int name, int *value) {
+  socklen_t len = sizeof *value;
+  return getsockopt(fd, SOL_SOCKET, name, value, &len) != 0 ? errno : 0;
+}
+
+/* What the descriptor says of itself, where the caller did not (-1). */
+static int describe(int fd, int *family, int *type, int *proto) {
+  int real_type;
+  int err = option_of(fd, SO_TYPE, &real_type); /* ENOTSOCK, EBADF: asked first, for all systems */
+  if (err != 0) return err;
+  if (*type == -1) *type = real_type;
+  if (*family == -1) {
+    cs_sockaddr addr;
+    socklen_t len = sizeof addr;
+    if (getsockname(fd, &addr.any, &len) != 0) return errno;
+    *family = addr.any.sa_family;
+  }
+  if (*proto == -1) {
+    *proto = 0;
+#ifdef SO_PROTOCOL
+    err = option_of(fd, SO_PROTOCOL, proto);
+#endif
+  }
+  return err;
+}
+
+#ifndef SOCK_NONBLOCK
+#define SOCK_NONBLOCK 0
+#endif
+#ifndef SOCK_CLOEXEC
+#define SOCK_CLOEXEC 0
+#endif
+
+/* SOCK_NONBLOCK in the type means a timeout of 0, as in Python; the rest is the type proper. */
+static int plain_type(int type) {
+  return type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+static int check_family(lua_State *L, int arg, int dflt) {
+  return (int)cs_opt_int(L, arg, dflt, 0, UINT16_MAX);
+}
+
+static int check_type(lua_State *L, int arg, int dflt) {
+  int type = (int)cs_opt_int(L, arg, dflt, 0, INT_MAX);
+  luaL_argcheck(L, type == dflt || plain_type(type) <= UINT16_MAX, arg, "SOCK_* expected");
+  return type;
+}
+
+static int adopt_typed(lua_State *L, const char *call, cs_sock *s, int fd, bool nonblock,
+                       int family, int type, int proto) {
+  int err = cs_sock_adopt(L, s, fd, nonblock, family, plain_type(type), proto);
+  if (err == 0 && (type & SOCK_NONBLOCK)) err = cs_sock_set_timeout(L, -1, s, 0);
+  return err != 0 ? cs_sock_abandon(L, s, call, err) : 1;
+}
+
+/* The option `fileno` of the table at `idx`, -1 where there is none. */
+static int fileno_option(lua_State *L, int idx) {
+  int isnum;
+  if (cs_get_option(L, idx, "fileno") == LUA_TNIL) return -1;
+  lua_Integer fd = lua_tointegerx(L, -1, &isnum);
+  luaL_argcheck(L, isnum && fd >= 0 && fd <= INT_MAX, idx, "field 'fileno': descriptor expected");
+  return (int)fd;
+}
+
+/***
+Makes a socket. Its timeout is the default timeout (see `setdefaulttimeout`).
+Source: socket(2), Python's `socket.socket`.
+@function socket
+@tparam[opt=AF_INET] int family `AF_*`
+@tparam[opt=SOCK_STREAM] int type `SOCK_*`
+@tparam[opt=0] int proto `IPPROTO_*`
+@tparam[opt] table options `{fileno = fd}`: takes an open descriptor over, which must be a socket;
+family, type and proto are then read from it where they are not given
+@treturn[1] socket
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EMFILE`, `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `EACCES`, `ENOTSOCK` ...)
+*/
+static int socket_socket(lua_State *L) {
+  int options = 1; /* the options are the last argument, wherever that is */
+  while (options < 4 && !lua_istable(L, options)) options++;
+  int fd = fileno_option(L, options);
+  lua_settop(L, options - 1);
+  bool given = fd >= 0, tried = false, nonblock;
+  int err;
+  int family = check_family(L, 1, given ? -1 : AF_INET);
+  int type = check_type(L, 2, given ? -1 : SOCK_STREAM);
+  int proto = cs_opt_cint(L, 3, given ? -1 : 0);
+  cs_sock *s = cs_sock_new(L);
+  if (given) {
+    err = describe(fd, &family, &type, &proto);
+    if (err == 0) err = cs_fd_get_nonblock(fd, &nonblock);
+    if (err != 0) return cs_fail(L, "socket", err);
+    return adopt_typed(L, "socket", s, fd, nonblock, family, type, proto);
+  }
+  do err = cs_fd_socket(family, plain_type(type), proto, &fd);
+  while (err != 0 && cs_may_retry(L, err, &tried));
+  if (err != 0) return cs_fail(L, "socket", err);
+  return adopt_typed(L, "socket", s, fd, false, family, type, proto);
+}
+
+/***
+Makes two connected sockets.
+Source: socketpair(2), Python's `socket.socketpair`.
+@function socketpair
+@tparam[opt=AF_UNIX] int family `AF_*`
+@tparam[opt=SOCK_STREAM] int type `SOCK_*`
+@tparam[opt=0] int proto
+@treturn[1] socket
+@treturn[1] socket
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int socket_socketpair(lua_State *L) {
+  int family = check_family(L, 1, AF_UNIX);
+  int type = check_type(L, 2, SOCK_STREAM);
+  int proto = cs_opt_cint(L, 3, 0);
+  int fds[2], err;
+  bool tried = false;
+  lua_settop(L, 3);
+  cs_sock *a = cs_sock_new(L);
+  cs_sock *b = cs_sock_new(L);
+  do err = cs_fd_pair(family, plain_type(type), proto, fds);
+  while (err != 0 && cs_may_retry(L, err, &tried));
+  if (err != 0) return cs_fail(L, "socketpair", err);
+  a->h.fd = fds[0]; /* owned before anything can raise */
+  b->h.fd = fds[1];
+  lua_pushvalue(L, 4);
+  int n = adopt_typed(L, "socketpair", a, fds[0], false, family, type, proto);
+  if (n != 1) {
+    cs_handle_close(&b->h);
+    return n;
+  }
+  lua_pushvalue(L, 5);
+  n = adopt_typed(L, "socketpair", b, fds[1], false, family, type, proto);
+  if (n == 1) return 2;
+  cs_handle_close(&a->h);
+  return n;
+}
+
+static int copy_fd(lua_State *L, int fd, int *copy) {
+  int err;
+  bool tried = false;
+  do err = cs_fd_dup(fd, copy);
+  while (err != 0 && cs_may_retry(L, err, &tried));
+  return err;
+}
+
+/* A socket over a copy of `fd`. */
+static int push_copy(lua_State *L, const char *call, int fd, int family, int type, int proto,
+                     const int64_t *timeout) {
+  int copy;
+  bool nonblock;
+  cs_sock *s = cs_sock_new(L);
+  int err = copy_fd(L, fd, &copy);
+  if (err != 0) return cs_fail(L, call, err);
+  s->h.fd = copy;
+  err = describe(copy, &family, &type, &proto);
+  if (err == 0) err = cs_fd_get_nonblock(copy, &nonblock);
+  if (err == 0) err = cs_sock_adopt(L, s, copy, nonblock, family, plain_type(type), proto);
+  if (err == 0 && timeout != NULL) err = cs_sock_set_timeout(L, -1, s, *timeout);
+  return err != 0 ? cs_sock_abandon(L, s, call, err) : 1;
+}
+
+/***
+Whether there is a socket in the file system under a path, whether or not anybody listens at it.
+Source: lstat(2), Python's `pathlib.Path.is_socket`.
+@function is_socket
+@tparam string path
+@treturn boolean
+*/
+static int socket_is_socket(lua_State *L) {
+  struct stat st;
+  const char *path = luaL_checkstring(L, 1);
+  lua_pushboolean(L, lstat(path, &st) == 0 && S_ISSOCK(st.st_mode));
+  return 1;
+}
+
+/***
+Makes a socket over a copy of a descriptor; the descriptor itself stays open.
+Source: dup(2), Python's `socket.fromfd`.
+@function fromfd
+@tparam int|object fd descriptor, or anything with a `fileno` method
+@tparam[opt] int family read from the descriptor when absent
+@tparam[opt] int type
+@tparam[opt] int proto
+@treturn[1] socket
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int socket_fromfd(lua_State *L) {
+  int fd = cs_check_fd(L, 1);
+  int family = check_family(L, 2, -1);
+  int type = check_type(L, 3, -1);
+  return push_copy(L, "fromfd", fd, family, type, cs_opt_cint(L, 4, -1), NULL);
+}
+
+/***
+A second socket over a copy of the descriptor, with the same timeout.
+Source: dup(2), Python's `socket.dup`.
+@function socket:dup
+@treturn[1] socket
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_dup(lua_State *L) {
+  cs_sock *s = cs_sock_check(L, 1);
+  return push_copy(L, "dup", cs_sock_fd(s), s->family, s->type, s->proto, &s->timeout);
+}
+
+/***
+Copies a descriptor; the copy is close-on-exec.
+Source: dup(2), Python's `socket.dup`.
+@function dup
+@tparam int|object fd descriptor, or anything with a `fileno` method
+@treturn[1] int the new descriptor
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int socket_dup(lua_State *L) {
+  int copy;
+  int err = copy_fd(L, cs_check_fd(L, 1), &copy);
+  if (err != 0) return cs_fail(L, "dup", err);
+  lua_pushinteger(L, copy);
+  return 1;
+}
+
+/***
+Closes a descriptor by its number. Sockets have a method of that name.
+Source: close(2), Python's `socket.close`.
+@function close
+@tparam int fd
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int socket_close(lua_State *L) {
+  return cs_result(L, "close", cs_fd_close((int)cs_check_int(L, 1, 0, INT_MAX)));
+}
+
+/***
+The timeout that new sockets get.
+Source: Python's `socket.getdefaulttimeout`.
+@function getdefaulttimeout
+@treturn ?number seconds; nil when they block
+*/
+static int socket_getdefaulttimeout(lua_State *L) {
+  cs_push_timeout(L, cs_state_get(L)->default_timeout);
+  return 1;
+}
+
+/***
+Sets the timeout that new sockets get.
+Source: Python's `socket.setdefaulttimeout`.
+@function setdefaulttimeout
+@tparam ?number seconds at least 0; nil: new sockets block
+@treturn boolean true
+*/
+static int socket_setdefaulttimeout(lua_State *L) {
+  luaL_checkany(L, 1);
+  cs_state_get(L)->default_timeout = cs_check_timeout(L, 1);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {{"dup", sock_dup}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"socket", socket_socket},
+    {"socketpair", socket_socketpair},
+    {"fromfd", socket_fromfd},
+    {"is_socket", socket_is_socket},
+    {"dup", socket_dup},
+    {"close", socket_close},
+    {"getdefaulttimeout", socket_getdefaulttimeout},
+    {"setdefaulttimeout", socket_setdefaulttimeout},
+    {NULL, NULL},
+};
+
+void cs_open_sockmake(lua_State *L) {
+  cs_class_methods(L, &cs_sock_class, methods);
+  cs_setfuncs(L, functions);
+}

@@ -1,0 +1,418 @@
+/* socket.c: the socket object: its class, how long it waits, its end, its text. Making sockets:
+   sockmake.c; bind to connect: connect.c; bytes: sockio.c, message.c, stream.c. sock_* = methods.
+ */
+#include "socket.h"
+#include "../loop/turn_end.h"
+#include "../base/parts.h"
+#include "../name/address.h"
+#include "../name/netdb.h"
+#include "../sys/fd.h"
+
+const cs_class cs_sock_class = {"csock.socket"};
+
+static const char variants_key = 'v'; /* registry: (family, type, proto) -> metatable */
+
+/* --- the object --- */
+
+/***
+A socket. Its fields `family`, `type`, `proto` and `timeout` cannot be set. `tostring` shows them,
+and the addresses at both ends:
+`<csock.socket fd=3, family=AF_INET, type=SOCK_STREAM, proto=6, laddr=('127.0.0.1', 40000),
+raddr=('127.0.0.1', 1040)>`.
+
+A socket is closed by `close`, at the end of a `<close>` variable's block, and by the collector.
+After that `fileno` gives -1 and every other call fails with `EBADF`; closing it again is harmless.
+@type socket
+*/
+
+cs_sock *cs_sock_new(lua_State *L) {
+  cs_sock *s = cs_object_new(L, &cs_sock_class, sizeof *s, 0);
+  s->h.fd = -1;
+  s->h.state = cs_state_get(L);
+  s->timeout = CS_FOREVER;
+  return s;
+}
+
+int cs_sock_fd(const cs_sock *s) {
+  return cs_sock_closed(s) ? -1 : s->h.fd;
+}
+
+/* In the place of the table on the top: a copy. */
+static void push_copy(lua_State *L) {
+  lua_newtable(L);
+  for (lua_pushnil(L); lua_next(L, -3) != 0;) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+  lua_remove(L, -2);
+}
+
+/* A look-up through an __index function costs as much as the rest of a method's call. So sockets in
+   the usual mode (blocking: timeout is nil) have a metatable for their family, type and protocol,
+   whose __index is a plain table: the methods and those three. The others use the class's own,
+   with sock_index. */
+static void push_variant(lua_State *L, const cs_sock *s) {
+  uint64_t key = (uint64_t)s->family << 48 | (uint64_t)s->type << 32 | (uint32_t)s->proto;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &variants_key);
+  if (lua_rawgeti(L, -1, (lua_Integer)key) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
+    push_copy(L); /* of the class's metatable ... */
+    lua_getfield(L, -1, "methods");
+    push_copy(L); /* ... with an __index of its own */
+    cs_set_int(L, "family", s->family);
+    cs_set_int(L, "type", s->type);
+    cs_set_int(L, "proto", s->proto);
+    lua_setfield(L, -2, "__index");
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, (lua_Integer)key);
+  }
+  lua_remove(L, -2);
+}
+
+static void use_metatable(lua_State *L, int idx, const cs_sock *s) {
+  idx = lua_absindex(L, idx);
+  luaL_checkstack(L, 8, NULL);
+  if (s->timeout == CS_FOREVER)
+    push_variant(L, s);
+  else
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
+  lua_setmetatable(L, idx);
+}
+
+/* __index of sockets with a timeout; upvalue 1: the methods. */
+static int sock_index(lua_State *L) {
+  cs_sock *s = cs_object_test(L, 1, &cs_sock_class);
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL || s == NULL) return 1;
+  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  if (strcmp(name, "timeout") == 0)
+    cs_push_timeout(L, s->timeout);
+  else if (strcmp(name, "family") == 0)
+    lua_pushinteger(L, s->family);
+  else if (strcmp(name, "type") == 0)
+    lua_pushinteger(L, s->type);
+  else if (strcmp(name, "proto") == 0)
+    lua_pushinteger(L, s->proto);
+  return 1;
+}
+
+/* A socket that the loop watches stays non-blocking, whatever its timeout. */
+static int apply_nonblock(cs_sock *s) {
+  bool nonblock = s->timeout != CS_FOREVER || (s->h.flags & CS_H_WATCHED);
+  if (((s->h.flags & CS_H_NONBLOCK) != 0) == nonblock) return 0;
+  int err = cs_fd_set_nonblock(s->h.fd, nonblock);
+  if (err == 0) s->h.flags ^= CS_H_NONBLOCK;
+  return err;
+}
+
+int cs_sock_adopt(lua_State *L, cs_sock *s, int fd, bool nonblock, int family, int type,
+                  int proto) {
+  s->h.fd = fd;
+  s->h.flags = CS_H_SOCKET | (nonblock ? CS_H_NONBLOCK : 0);
+  s->family = family;
+  s->type = type;
+  s->proto = proto;
+  s->timeout = s->h.state->default_timeout;
+  /* In blocking use O_NONBLOCK makes no difference here, and others may count on it. */
+  int err = s->timeout == CS_FOREVER ? 0 : apply_nonblock(s);
+  use_metatable(L, -1, s);
+  return err;
+}
+
+/* --- waiting --- */
+
+int cs_sock_set_timeout(lua_State *L, int idx, cs_sock *s, int64_t timeout) {
+  s->timeout = timeout;
+  int err = apply_nonblock(s);
+  use_metatable(L, idx, s);
+  return err;
+}
+
+static int set_timeout(lua_State *L, const char *call, int64_t timeout) {
+  cs_sock *s = cs_sock_check(L, 1);
+  if (cs_sock_fd(s) < 0) return cs_fail(L, call, EBADF);
+  return cs_result(L, call, cs_sock_set_timeout(L, 1, s, timeout));
+}
+
+/***
+How long calls may wait. It bounds each whole call, however many pieces it takes.
+Source: Python's `socket.settimeout`.
+@function socket:settimeout
+@tparam ?number seconds nil: as long as it takes; 0: not at all (`EAGAIN`)
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EBADF`)
+*/
+static int sock_settimeout(lua_State *L) {
+  luaL_checkany(L, 2);
+  return set_timeout(L, "settimeout", cs_check_timeout(L, 2));
+}
+
+/***
+The socket's timeout.
+Source: Python's `socket.gettimeout`.
+@function socket:gettimeout
+@treturn ?number seconds; nil when it blocks
+*/
+static int sock_gettimeout(lua_State *L) {
+  cs_push_timeout(L, cs_sock_check(L, 1)->timeout);
+  return 1;
+}
+
+/***
+`settimeout(nil)` or `settimeout(0)`.
+Source: Python's `socket.setblocking`.
+@function socket:setblocking
+@tparam boolean on
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EBADF`)
+*/
+static int sock_setblocking(lua_State *L) {
+  luaL_checkany(L, 2);
+  bool on = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) != 0 : lua_toboolean(L, 2) != 0;
+  return set_timeout(L, "setblocking", on ? CS_FOREVER : 0);
+}
+
+/***
+Whether calls may wait: the timeout is not 0.
+Source: Python's `socket.getblocking`.
+@function socket:getblocking
+@treturn boolean
+*/
+static int sock_getblocking(lua_State *L) {
+  lua_pushboolean(L, cs_sock_check(L, 1)->timeout != 0);
+  return 1;
+}
+
+/***
+Whether child processes that run another program keep the descriptor.
+Source: fcntl(2) with `FD_CLOEXEC`, Python's `socket.set_inheritable`.
+@function socket:set_inheritable
+@tparam boolean on
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_set_inheritable(lua_State *L) {
+  cs_sock *s = cs_sock_check(L, 1);
+  luaL_checkany(L, 2);
+  return cs_result(L, "set_inheritable", cs_fd_set_inheritable(cs_sock_fd(s), lua_toboolean(L, 2)));
+}
+
+/***
+Whether the descriptor is inheritable. No socket is, unless `set_inheritable` made it so.
+Source: fcntl(2), Python's `socket.get_inheritable`.
+@function socket:get_inheritable
+@treturn[1] boolean
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_get_inheritable(lua_State *L) {
+  bool on;
+  int err = cs_fd_get_inheritable(cs_sock_fd(cs_sock_check(L, 1)), &on);
+  if (err != 0) return cs_fail(L, "get_inheritable", err);
+  lua_pushboolean(L, on);
+  return 1;
+}
+
+/* --- the end --- */
+
+/***
+Ends one or both directions of a connection.
+Source: shutdown(2), Python's `socket.shutdown`.
+@function socket:shutdown
+@tparam int how `SHUT_RD` (0), `SHUT_WR` (1) or `SHUT_RDWR` (2)
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`ENOTCONN` ...)
+*/
+static int sock_shutdown(lua_State *L) {
+  cs_sock *s = cs_sock_check(L, 1);
+  int how = cs_check_cint(L, 2);
+  if (s->streams > 0) cs_turn_over(L, s->h.state); /* what they were to send comes before the end */
+  return cs_result(L, "shutdown", shutdown(cs_sock_fd(s), how) != 0 ? errno : 0);
+}
+
+/***
+The descriptor.
+Source: Python's `socket.fileno`.
+@function socket:fileno
+@treturn int -1 when closed
+*/
+static int sock_fileno(lua_State *L) {
+  lua_pushinteger(L, cs_sock_fd(cs_sock_check(L, 1)));
+  return 1;
+}
+
+static int close_sock(cs_sock *s) {
+  s->h.flags |= CS_H_CLOSED;
+  if (s->streams == 0) return cs_handle_close(&s->h);
+  cs_handle_wake(&s->h, NULL); /* the streams go on */
+  return 0;
+}
+
+int cs_sock_release_stream(cs_sock *s) {
+  s->streams--;
+  return cs_sock_closed(s) && s->streams == 0 ? cs_handle_close(&s->h) : 0;
+}
+
+/***
+Closes the socket: tasks that wait in its calls get `EBADF` at once. Streams from `makefile` go on,
+and keep the descriptor until they are closed too. Closing again is harmless.
+Source: close(2), Python's `socket.close`.
+@function socket:close
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_close(lua_State *L) {
+  return cs_result(L, "close", close_sock(cs_sock_check(L, 1)));
+}
+
+/***
+Gives the descriptor away: the socket is closed without closing it.
+Source: Python's `socket.detach`.
+@function socket:detach
+@treturn int the descriptor, -1 when the socket was closed
+*/
+static int sock_detach(lua_State *L) {
+  cs_sock *s = cs_sock_check(L, 1);
+  lua_pushinteger(L, cs_sock_fd(s));
+  cs_handle_release(&s->h);
+  s->h.flags |= CS_H_CLOSED;
+  return 1;
+}
+
+int cs_sock_abandon(lua_State *L, cs_sock *s, const char *call, int err) {
+  close_sock(s);
+  return cs_fail(L, call, err);
+}
+
+/* --- text --- */
+
+static const struct {
+  int value;
+  const char *name;
+} family_names[] =
+    {
+#define K(name) \
+  { name, #name }
+        K(AF_INET),    K(AF_INET6),  K(AF_UNIX),
+#ifdef AF_NETLINK
+        K(AF_NETLINK), K(AF_PACKET),
+#endif
+#ifdef AF_ALG
+        K(AF_ALG),     K(AF_CAN),    K(AF_TIPC), K(AF_VSOCK),
+#endif
+},
+  type_names[] = {K(SOCK_STREAM), K(SOCK_DGRAM), K(SOCK_RAW), K(SOCK_SEQPACKET), K(SOCK_RDM)};
+#undef K
+
+/* Pushes " label=(address)" for the address that `get` gives, if it gives one. */
+static int push_labelled(lua_State *L, const cs_sock *s, const char *label,
+                         int (*get)(int, struct sockaddr *, socklen_t *)) {
+  cs_sockaddr addr;
+  socklen_t len = sizeof addr;
+  memset(&addr, 0, sizeof addr);
+  if (get(s->h.fd, &addr.any, &len) != 0 || len == 0) return 0;
+  cs_address_push(L, &addr.any, len, s->proto);
+  if (lua_rawlen(L, -1) == 0 && lua_type(L, -1) == LUA_TSTRING) { /* an unnamed Unix socket */
+    lua_pop(L, 1);
+    return 0;
+  }
+  const char *quote = lua_type(L, -1) == LUA_TSTRING ? "'" : "";
+  const char *text = luaL_tolstring(L, -1, NULL);
+  if (text[0] == '\0' && lua_rawlen(L, -1) > 1) /* an abstract name begins with a zero byte */
+    lua_pushfstring(L, ", %s=%s\\0%s%s", label, quote, text + 1, quote);
+  else
+    lua_pushfstring(L, ", %s=%s%s%s", label, quote, text, quote);
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+  return 1;
+}
+
+static int sock_tostring(lua_State *L) {
+  const cs_sock *s = cs_sock_check(L, 1);
+  int fd = cs_sock_fd(s);
+  int parts = 3;
+  lua_pushfstring(L, "<csock.socket %sfd=%d", fd < 0 ? "[closed] " : "", fd);
+  lua_pushfstring(L, ", family=%d", s->family);
+  for (size_t i = 0; i < CS_COUNT(family_names); i++)
+    if (family_names[i].value == s->family) {
+      lua_pop(L, 1);
+      lua_pushfstring(L, ", family=%s", family_names[i].name);
+    }
+  lua_pushfstring(L, ", type=%d", s->type);
+  for (size_t i = 0; i < CS_COUNT(type_names); i++)
+    if (type_names[i].value == s->type) {
+      lua_pop(L, 1);
+      lua_pushfstring(L, ", type=%s", type_names[i].name);
+    }
+  lua_pushfstring(L, ", proto=%d", s->proto);
+  parts++;
+  if (fd >= 0) {
+    parts += push_labelled(L, s, "laddr", getsockname);
+    parts += push_labelled(L, s, "raddr", getpeername);
+  }
+  lua_pushliteral(L, ">");
+  lua_concat(L, parts + 1);
+  return 1;
+}
+
+/* __gc: a socket that nobody closed is named in a warning. */
+static int sock_gc(lua_State *L) {
+  cs_sock *s = cs_sock_check(L, 1);
+  if (!cs_sock_closed(s) && s->h.fd >= 0) {
+    lua_pushcfunction(L, sock_tostring);
+    lua_pushvalue(L, 1);
+    const char *text = lua_pcall(L, 1, 1, 0) == LUA_OK ? lua_tostring(L, -1) : "a socket";
+    lua_warning(L, "csock: collected without close: ", 1);
+    lua_warning(L, text, 0);
+  }
+  close_sock(s);
+  return 0;
+}
+
+/* --- registration --- */
+
+static const luaL_Reg methods[] = {
+    {"close", sock_close},
+    {"detach", sock_detach},
+    {"fileno", sock_fileno},
+    {"get_inheritable", sock_get_inheritable},
+    {"getblocking", sock_getblocking},
+    {"gettimeout", sock_gettimeout},
+    {"set_inheritable", sock_set_inheritable},
+    {"setblocking", sock_setblocking},
+    {"settimeout", sock_settimeout},
+    {"shutdown", sock_shutdown},
+    {NULL, NULL},
+};
+
+static const luaL_Reg meta[] = {
+    {"__gc", sock_gc},
+    {"__close", sock_close},
+    {"__tostring", sock_tostring},
+    {NULL, NULL},
+};
+
+void cs_open_socket(lua_State *L) {
+  cs_class_make(L, &cs_sock_class, methods, meta);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
+  lua_getfield(L, -1, "methods");
+  lua_pushcclosure(L, sock_index, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &variants_key);
+}

@@ -1,0 +1,420 @@
+/* transfer.c: moving bytes on a socket: recv*, send*. Messages with ancillary data: message.c. */
+#include "../base/parts.h"
+#include "transfer.h"
+#include "../name/address.h"
+#include "../base/buffer.h"
+#include "../name/netdb.h"
+
+#include <sys/ioctl.h>
+
+#ifndef MSG_ERRQUEUE
+#define MSG_ERRQUEUE 0
+#endif
+
+void cs_sock_io_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags) {
+  cs_sock_op(op, s, call, attempt);
+  if (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) op->timeout = 0;
+  op->flags = flags | MSG_DONTWAIT | CS_MSG_NOSIGNAL;
+}
+
+static bool would_block(int err) {
+  return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
+}
+
+int cs_io_failed(lua_State *L, cs_op *op, int err, int want) {
+  if (err == EAGAIN || err == EWOULDBLOCK) return want;
+  if (err == EINTR) return CS_AGAIN;
+  return op->fail != NULL ? op->fail(L, op, err) : cs_fail(L, op->call, err);
+}
+
+/* Whether the usual kind of call may go to the system before all preparation, which is wasted when
+   it succeeds at once: it may wait, so it can be tried again, and nobody can be waiting in line.
+   This saves a small message over a Unix socket a twentieth of its time. */
+static inline bool may_try_first(const cs_sock *s) {
+  return !cs_sock_closed(s) && s->h.fd >= 0 && s->timeout != 0 && s->h.state->loop == NULL;
+}
+
+/* --- receiving --- */
+
+static bool is_stream(const cs_op *op) {
+  return cs_sock_of(op->h)->type == SOCK_STREAM;
+}
+
+int cs_io_recv_flags(const cs_op *op) {
+  return op->flags & ~CS_MSG_NOSIGNAL;
+}
+
+ssize_t cs_io_room(const cs_op *op) {
+  int waiting = 0;
+  char byte;
+  bool peek = !is_stream(op) && !(op->flags & MSG_ERRQUEUE); /* which knows no peeking */
+  if (peek && recv(op->h->fd, &byte, 1, cs_io_recv_flags(op) | MSG_PEEK) < 0) return -1;
+  if (ioctl(op->h->fd, FIONREAD, &waiting) != 0 || waiting < 0) waiting = 1 << 20;
+  size_t room = (size_t)waiting > CS_SCRATCH ? (size_t)waiting : CS_SCRATCH;
+  return (ssize_t)(room < op->size ? room : op->size);
+}
+
+/* Starts an op that receives. Linux: with MSG_TRUNC a datagram's whole length is told even when it
+   is cut. On a stream the flag means that the bytes are dropped, and the buffer keeps what was in
+   it: not for a program to see. */
+static void recv_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, size_t size,
+                    int flags) {
+  flags = s->type == SOCK_STREAM ? flags & ~MSG_TRUNC : flags | MSG_TRUNC;
+  cs_sock_io_op(op, s, call, attempt, flags);
+  op->size = size;
+  op->first = size == 0 || (flags & MSG_OOB) ? 0 : CS_READABLE;
+}
+
+/* recvfrom(2) into `buf`; where the op has no room for an address (op->slot 0), recv(2). No bytes
+   of a stream are there at once; TCP would wait for the next one. */
+static ssize_t receive(cs_op *op, char *buf, size_t size, cs_sockaddr *addr, socklen_t *len) {
+  if (size == 0 && is_stream(op)) return 0;
+  if (op->slot == 0) return recv(op->h->fd, buf, size, cs_io_recv_flags(op));
+  *len = sizeof *addr;
+  return recvfrom(op->h->fd, buf, size, cs_io_recv_flags(op), &addr->any, len);
+}
+
+/* What follows the data (which has been pushed): the address where it was asked for, and the length
+   of a datagram that was cut. Gives the number of results. */
+static int push_rest(lua_State *L, cs_op *op, size_t got, size_t size, const cs_sockaddr *addr,
+                     socklen_t len) {
+  int n = 1;
+  bool all = got < size && is_stream(op) && !(op->flags & (MSG_PEEK | MSG_OOB));
+  if (all && got > 0) cs_drained(op->h);
+  if (op->slot != 0) {
+    cs_address_push(L, &addr->any, len, cs_sock_of(op->h)->proto);
+    n++;
+  }
+  if (got > size) {
+    lua_pushinteger(L, (lua_Integer)got);
+    n++;
+  }
+  return n;
+}
+
+/* For more than the scratch buffer holds. */
+static int recv_large(lua_State *L, cs_op *op) {
+  cs_sockaddr addr;
+  socklen_t len = 0;
+  luaL_Buffer b;
+  int top = lua_gettop(L);
+  ssize_t got = cs_io_room(op);
+  if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+  size_t size = (size_t)got;
+  got = receive(op, luaL_buffinitsize(L, &b, size), size, &addr, &len);
+  if (got < 0) {
+    int err = errno;
+    lua_settop(L, top);
+    return cs_io_failed(L, op, err, CS_READABLE);
+  }
+  luaL_pushresultsize(&b, (size_t)got < size ? (size_t)got : size);
+  return push_rest(L, op, (size_t)got, size, &addr, len);
+}
+
+static int recv_attempt(lua_State *L, cs_op *op) {
+  cs_sockaddr addr;
+  socklen_t len = 0;
+  char *scratch = op->h->state->scratch;
+  if (op->size > CS_SCRATCH) return recv_large(L, op);
+  ssize_t got = receive(op, scratch, op->size, &addr, &len);
+  if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+  lua_pushlstring(L, scratch, (size_t)got < op->size ? (size_t)got : op->size);
+  return push_rest(L, op, (size_t)got, op->size, &addr, len);
+}
+
+/* MSG_WAITALL: gathers in the userdata at op->slot, which grows as the bytes come. What has been
+   received is never lost: a time-out after the first byte ends the call with what there is, as the
+   system's own does; any other failure has it as a fourth result. */
+static int gathered(lua_State *L, cs_op *op, int err) {
+  int n = err == 0 || (err == ETIMEDOUT && op->done > 0) ? 0 : cs_fail(L, op->call, err);
+  lua_pushlstring(L, op->ptr, op->done);
+  return n + 1;
+}
+
+static int recv_all_attempt(lua_State *L, cs_op *op) {
+  while (op->done < op->size) {
+    size_t room = (size_t)lua_rawlen(L, op->slot);
+    if (op->done == room) {
+      size_t more = room < op->size / 2 ? room * 2 : op->size;
+      char *grown = lua_newuserdatauv(L, more, 0);
+      memcpy(grown, op->ptr, op->done);
+      op->ptr = grown;
+      lua_replace(L, op->slot);
+      room = more;
+    }
+    ssize_t got = recv(op->h->fd, (char *)op->ptr + op->done, room - op->done, op->flags);
+    if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+    if (got == 0) break;
+    op->done += (size_t)got;
+  }
+  return gathered(L, op, 0);
+}
+
+static int start_recv_all(lua_State *L, cs_op *op, size_t size) {
+  op->attempt = recv_all_attempt;
+  op->fail = gathered;
+  op->size = size;
+  op->ptr = lua_newuserdatauv(L, size < 4096 ? size : 4096, 0);
+  op->slot = lua_gettop(L);
+  return cs_drive(L, op);
+}
+
+/***
+Receives at most `size` bytes. On a stream, `""` is the end of the stream; a datagram that was
+longer than `size` is cut, and its whole length is the second result. With `MSG_WAITALL` a stream's
+bytes are gathered until there are `size`, or the stream or the time is at its end.
+Source: recv(2), Python's `socket.recv`.
+@function socket:recv
+@tparam int size bytes, at least 0
+@tparam[opt=0] int flags `MSG_*`
+@treturn[1] string what has arrived
+@treturn[1] ?int the datagram's length, when it was cut
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EAGAIN` when nothing is there and the timeout is 0, `ETIMEDOUT`,
+`ECONNRESET`, `EBADF` on a closed socket ...)
+@treturn[2] ?string with `MSG_WAITALL`, what came before the failure
+*/
+static int sock_recv(lua_State *L) {
+  cs_op op;
+  cs_sock *s = cs_sock_check(L, 1);
+  size_t size = cs_check_size(L, 2);
+  int flags = cs_opt_cint(L, 3, 0);
+  if (flags == 0 && s->type == SOCK_STREAM && size <= CS_SCRATCH && may_try_first(s)) {
+    ssize_t got = recv(s->h.fd, s->h.state->scratch, size, MSG_DONTWAIT);
+    if (got > 0) {
+      lua_pushlstring(L, s->h.state->scratch, (size_t)got);
+      return 1;
+    }
+    if (got < 0 && !would_block(errno)) return cs_fail(L, "recv", errno);
+  }
+  recv_op(&op, s, "recv", recv_attempt, size, flags);
+  /* Peeking sees the same bytes again, so it cannot gather them. */
+  bool gather = (flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && s->type == SOCK_STREAM;
+  if (gather && op.timeout != 0 && size > 0) return start_recv_all(L, &op, size);
+  return cs_drive(L, &op);
+}
+
+/***
+Receives at most `size` bytes, and tells who sent them.
+Source: recvfrom(2), Python's `socket.recvfrom`.
+@function socket:recvfrom
+@tparam int size bytes, at least 0
+@tparam[opt=0] int flags `MSG_*`
+@treturn[1] string what has arrived
+@treturn[1] address the sender (a string for `AF_UNIX`; nil on a connected stream)
+@treturn[1] ?int the datagram's length, when it was cut
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_recvfrom(lua_State *L) {
+  cs_op op;
+  cs_sock *s = cs_sock_check(L, 1);
+  size_t size = cs_check_size(L, 2);
+  int flags = cs_opt_cint(L, 3, 0);
+  recv_op(&op, s, "recvfrom", recv_attempt, size, flags);
+  op.slot = 1;
+  return cs_drive(L, &op);
+}
+
+static int recv_into_attempt(lua_State *L, cs_op *op) {
+  cs_sockaddr addr;
+  socklen_t len = 0;
+  ssize_t got = receive(op, op->ptr, op->size, &addr, &len);
+  if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+  size_t kept = (size_t)got < op->size ? (size_t)got : op->size;
+  lua_pushinteger(L, (lua_Integer)kept);
+  return push_rest(L, op, (size_t)got, op->size, &addr, len);
+}
+
+static int receive_into(lua_State *L, const char *call, int slot) {
+  cs_op op;
+  size_t room;
+  cs_sock *s = cs_sock_check(L, 1);
+  char *into = cs_buffer_test(L, 2, &room);
+  if (into == NULL) return luaL_typeerror(L, 2, "csock.buffer");
+  size_t size = cs_opt_size(L, 3, 0);
+  int flags = cs_opt_cint(L, 4, 0);
+  if (size > room) return luaL_argerror(L, 3, "more than the buffer holds");
+  recv_op(&op, s, call, recv_into_attempt, size == 0 ? room : size, flags);
+  op.ptr = into;
+  op.slot = slot;
+  return cs_drive(L, &op);
+}
+
+/***
+Receives into a buffer instead of making a string.
+Source: recv(2), Python's `socket.recv_into`.
+@function socket:recv_into
+@tparam buffer buffer
+@tparam[opt=0] int nbytes at most so many; 0 is the whole buffer
+@tparam[opt=0] int flags `MSG_*`
+@treturn[1] int the number of bytes received; 0 is the end of a stream
+@treturn[1] ?int the datagram's length, when it was cut
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_recv_into(lua_State *L) {
+  return receive_into(L, "recv_into", 0);
+}
+
+/***
+Receives into a buffer, and tells who sent it.
+Source: recvfrom(2), Python's `socket.recvfrom_into`.
+@function socket:recvfrom_into
+@tparam buffer buffer
+@tparam[opt=0] int nbytes at most so many; 0 is the whole buffer
+@tparam[opt=0] int flags `MSG_*`
+@treturn[1] int the number of bytes received
+@treturn[1] address the sender
+@treturn[1] ?int the datagram's length, when it was cut
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_recvfrom_into(lua_State *L) {
+  return receive_into(L, "recvfrom_into", 1);
+}
+
+/* --- sending --- */
+
+static int send_attempt(lua_State *L, cs_op *op) {
+  ssize_t sent = send(op->h->fd, op->data, op->size, op->flags);
+  if (sent < 0) return cs_io_failed(L, op, errno, CS_WRITABLE);
+  lua_pushinteger(L, (lua_Integer)sent);
+  return 1;
+}
+
+/***
+Sends a string or buffer, or a part of it. On a stream, it may send less than asked: see `sendall`.
+Source: send(2), Python's `socket.send`.
+@function socket:send
+@param data string or buffer
+@tparam[opt=0] int flags `MSG_*`
+@tparam[opt=1] int i the first byte to send, as in `string.sub`
+@tparam[opt=-1] int j the last byte to send
+@treturn[1] int the number of bytes sent
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EAGAIN`, `ETIMEDOUT`, `EPIPE`, `ECONNRESET`, `EMSGSIZE` ...)
+*/
+static int sock_send(lua_State *L) {
+  cs_op op;
+  size_t len, from = 0;
+  cs_sock *s = cs_sock_check(L, 1);
+  const char *data = cs_check_bytes(L, 2, &len);
+  int flags = 0;
+  if (lua_gettop(L) > 2) {
+    size_t to;
+    flags = cs_opt_cint(L, 3, 0);
+    cs_opt_range(L, 4, len, &from, &to);
+    len = to - from;
+  }
+  if (may_try_first(s)) {
+    ssize_t sent = send(s->h.fd, data + from, len, flags | MSG_DONTWAIT | CS_MSG_NOSIGNAL);
+    if (sent >= 0) {
+      lua_pushinteger(L, (lua_Integer)sent);
+      return 1;
+    }
+    if (!would_block(errno)) return cs_fail(L, "send", errno);
+  }
+  cs_sock_io_op(&op, s, "send", send_attempt, flags);
+  op.data = data + from;
+  op.first = CS_WRITABLE;
+  op.size = len;
+  return cs_drive(L, &op);
+}
+
+/* Fails with the count of what was sent as a fourth result. */
+static int sendall_fail(lua_State *L, cs_op *op, int err) {
+  int n = cs_fail(L, op->call, err);
+  lua_pushinteger(L, (lua_Integer)op->done);
+  return n + 1;
+}
+
+static int sendall_attempt(lua_State *L, cs_op *op) {
+  ssize_t sent = send(op->h->fd, op->data + op->done, op->size - op->done, op->flags);
+  if (sent < 0) return cs_io_failed(L, op, errno, CS_WRITABLE);
+  op->done += (size_t)sent;
+  if (op->done < op->size) return CS_AGAIN;
+  lua_pushinteger(L, (lua_Integer)op->done);
+  return 1;
+}
+
+/***
+Sends all of a string or buffer. The socket's timeout bounds the whole call.
+Source: send(2), Python's `socket.sendall`.
+@function socket:sendall
+@param data string or buffer
+@tparam[opt=0] int flags `MSG_*`
+@treturn[1] int the number of bytes sent: all
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+@treturn[2] int the number of bytes that were sent before the failure
+*/
+static int sock_sendall(lua_State *L) {
+  cs_op op;
+  cs_sock *s = cs_sock_check(L, 1);
+  size_t len;
+  const char *data = cs_check_bytes(L, 2, &len);
+  int flags = cs_opt_cint(L, 3, 0);
+  cs_sock_io_op(&op, s, "sendall", sendall_attempt, flags);
+  op.fail = sendall_fail;
+  op.first = CS_WRITABLE;
+  op.data = data;
+  op.size = len;
+  return cs_drive(L, &op);
+}
+
+static int sendto_attempt(lua_State *L, cs_op *op) {
+  const cs_address *to = op->ptr;
+  ssize_t sent = sendto(op->h->fd, op->data, op->size, op->flags, &to->sa, to->len);
+  if (sent < 0) {
+    int err = errno;
+    if (would_block(err)) return cs_io_failed(L, op, err, CS_WRITABLE);
+    return cs_fail_address(L, op->call, err, to);
+  }
+  lua_pushinteger(L, (lua_Integer)sent);
+  return 1;
+}
+
+/***
+Sends a datagram to an address: an address value, a table, or its parts as arguments.
+Source: sendto(2), Python's `socket.sendto`.
+@function socket:sendto
+@param data string or buffer
+@tparam[opt=0] int flags `MSG_*` (may be left out: `s:sendto(data, address)`)
+@param address where to; see @{address}
+@treturn[1] int the number of bytes sent
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int sock_sendto(lua_State *L) {
+  cs_op op;
+  size_t len;
+  cs_sock *s = cs_sock_check(L, 1);
+  const char *data = cs_check_bytes(L, 2, &len);
+  bool has_flags = lua_isnil(L, 3) || lua_type(L, 3) == LUA_TNUMBER;
+  int flags = has_flags ? cs_opt_cint(L, 3, 0) : 0;
+  int arg = has_flags ? 4 : 3;
+  cs_sock_io_op(&op, s, "sendto", sendto_attempt, flags);
+  op.data = data;
+  op.size = len;
+  int err = cs_op_address(L, &op, arg, lua_gettop(L), s->family, s->proto);
+  return err != 0 ? cs_fail(L, "sendto", err) : cs_drive(L, &op);
+}
+
+static const luaL_Reg methods[] = {
+    {"recv", sock_recv},           {"recvfrom", sock_recvfrom},
+    {"recv_into", sock_recv_into}, {"recvfrom_into", sock_recvfrom_into},
+    {"send", sock_send},           {"sendall", sock_sendall},
+    {"sendto", sock_sendto},       {NULL, NULL},
+};
+
+void cs_open_sockio(lua_State *L) {
+  cs_class_methods(L, &cs_sock_class, methods);
+}

@@ -1,0 +1,300 @@
+/* life.c: where a stream comes from (makefile, csock.stream), how long it waits, its end,
+   its text. Reading: stream_read.c; writing: stream_write.c. stream_* = methods. */
+#include "stream.h"
+#include "../base/parts.h"
+
+/***
+A buffered stream, with the methods of Lua's files and some of Python's. It waits like the socket
+beneath it: not at all, up to a timeout, or as a task. A read gives all that it was asked for or
+nothing: what has arrived stays in the stream when it fails, and the same read can be repeated.
+
+A stream is closed by `close`, at the end of a `<close>` variable's block, and by the collector.
+@type stream
+*/
+
+/* --- making --- */
+
+/* Pushes a stream that is closed, until it is given its descriptor. */
+static cs_stream *push_new(lua_State *L) {
+  cs_stream *st = cs_object_new(L, &cs_stream_class, sizeof *st, 2);
+  st->h = &st->own;
+  st->own.fd = -1;
+  st->own.state = cs_state_get(L);
+  st->timeout = CS_FOREVER;
+  st->want = CS_STREAM_WANT;
+  st->closed = true;
+  return st;
+}
+
+/* Takes the mode and the buffering from the arguments `arg` and `arg + 1`, for the stream on the
+ * top.
+ */
+static void check_mode(lua_State *L, int arg, cs_stream *st) {
+  const char *mode = luaL_optstring(L, arg, "r");
+  for (const char *c = mode; *c != '\0'; c++)
+    if (strchr("rwb", *c) == NULL) luaL_argerror(L, arg, "invalid mode (made of 'r', 'w' and 'b')");
+  st->writable = strchr(mode, 'w') != NULL;
+  st->readable = strchr(mode, 'r') != NULL || !st->writable;
+  st->out_size = CS_STREAM_BUFFER;
+  if (lua_type(L, arg + 1) == LUA_TSTRING && strcmp(lua_tostring(L, arg + 1), "turn") == 0) {
+    cs_stream_by_turn(L, -1, st);
+    return;
+  }
+  lua_Integer size = cs_opt_int(L, arg + 1, -1, -1, INT_MAX);
+  st->by_line = size == 1;
+  if (size != -1 && size != 1) st->out_size = (size_t)size;
+}
+
+/* Opens the stream on the top over the socket at `arg`, whose descriptor it shares. */
+static int open_socket(lua_State *L, cs_stream *st, int arg, const char *call) {
+  cs_sock *s = cs_sock_check(L, arg);
+  if (cs_sock_fd(s) < 0) return cs_fail(L, call, EBADF);
+  lua_pushvalue(L, arg);
+  lua_setiuservalue(L, -2, 1);
+  st->sock = s;
+  st->h = &s->h;
+  st->kind = CS_IO_SOCKET;
+  st->closed = false;
+  s->streams++;
+  return 1;
+}
+
+/***
+Makes a stream over the socket: buffered reading and writing with the methods of Lua's files, and
+some of Python's. The stream waits as long as the socket's timeout says, whenever that is set. The
+socket's descriptor stays open until the socket and all its streams are closed.
+Source: Python's `socket.makefile`.
+@function socket:makefile
+@tparam[opt="r"] string mode `"r"`, `"w"` or `"rw"`; a `"b"` makes no difference
+@tparam[opt=-1] int|string buffering of what is written: `0` sends at once, `1` when a line is
+complete, more is the size of the buffer in bytes, `-1` is 8192 bytes; `"turn"` sends at the end of
+the loop's turn, see `setvbuf`
+@treturn[1] stream
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EBADF`)
+*/
+static int sock_makefile(lua_State *L) {
+  cs_sock_check(L, 1);
+  lua_settop(L, 3);
+  cs_stream *st = push_new(L);
+  check_mode(L, 2, st);
+  return open_socket(L, st, 1, "makefile");
+}
+
+/* Opens the stream on the top over whatever is at stack index 1. */
+static int open_descriptor(lua_State *L, cs_stream *st, bool closefd) {
+  bool number = lua_type(L, 1) == LUA_TNUMBER;
+  int fd = cs_check_fd(L, 1);
+  int err = cs_io_kind_of(fd, &st->kind);
+  if (err != 0) return cs_fail(L, "stream", err);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  st->own.fd = fd;
+  /* Said to be non-blocking, as cs_io makes it: so the loop has no reason to change the flag. */
+  st->own.flags = CS_H_NONBLOCK | (st->kind == CS_IO_FILE ? CS_H_FILE : 0);
+  st->owns = number && closefd;
+  st->foreign = !number;
+  st->closed = false;
+  return 1;
+}
+
+/***
+Makes a stream over any descriptor: standard input, a pipe, a terminal. Its `O_NONBLOCK` flag is
+left alone, since it belongs to everyone who shares the open file; the stream waits as its own
+`settimeout` says, at first without limit.
+A number is the stream's own from then on and is closed with it, unless the option `closefd` is
+false; a Lua file or an object stays its owner's (and what a Lua file has read ahead stays in that
+file). A socket object is treated as by `makefile`. Source: Python's `open(fd, closefd=...)`.
+@function stream
+@param file a descriptor number, a Lua file, a socket, or an object with a `fileno` method
+@tparam[opt="r"] string mode as in `makefile`
+@tparam[opt=-1] int|string buffering as in `makefile`
+@tparam[opt] table options `closefd` (boolean, default true)
+@treturn[1] stream
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EBADF`)
+@usage
+local stdin = csock.stream(io.stdin)
+local line = stdin:read()
+*/
+static int new_stream(lua_State *L) {
+  int top = lua_gettop(L);
+  luaL_checkany(L, 1);
+  bool closefd = true;
+  if (top > 1 && lua_istable(L, top)) {
+    closefd = cs_get_option(L, top, "closefd") == LUA_TNIL || lua_toboolean(L, -1);
+    lua_settop(L, top - 1);
+  }
+  lua_settop(L, 3);
+  cs_stream *st = push_new(L);
+  check_mode(L, 2, st);
+  if (cs_object_test(L, 1, &cs_sock_class) != NULL) return open_socket(L, st, 1, "stream");
+  return open_descriptor(L, st, closefd);
+}
+
+/* --- waiting --- */
+
+/***
+How long calls may wait; each whole call, however many pieces it takes. A stream over a socket has
+no timeout of its own: this sets the socket's.
+@function stream:settimeout
+@tparam ?number seconds nil: as long as it takes; 0: not at all (`EAGAIN`)
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EBADF`)
+*/
+static int stream_settimeout(lua_State *L) {
+  cs_stream *st = cs_stream_check(L, 1);
+  luaL_checkany(L, 2);
+  int64_t timeout = cs_check_timeout(L, 2);
+  int err = cs_stream_visible_fd(st) < 0 ? EBADF : 0;
+  if (err == 0 && st->sock != NULL) {
+    lua_getiuservalue(L, 1, 1);
+    err = cs_sock_set_timeout(L, -1, st->sock, timeout);
+  } else {
+    st->timeout = timeout;
+  }
+  return cs_result(L, "settimeout", err);
+}
+
+/***
+The timeout of the stream, which is that of its socket.
+@function stream:gettimeout
+@treturn ?number seconds; nil when it blocks
+*/
+static int stream_gettimeout(lua_State *L) {
+  const cs_stream *st = cs_stream_check(L, 1);
+  cs_push_timeout(L, st->sock != NULL ? st->sock->timeout : st->timeout);
+  return 1;
+}
+
+/***
+The descriptor.
+Source: Python's `io.IOBase.fileno`.
+@function stream:fileno
+@treturn int -1 when closed
+*/
+static int stream_fileno(lua_State *L) {
+  lua_pushinteger(L, cs_stream_visible_fd(cs_stream_check(L, 1)));
+  return 1;
+}
+
+/* --- the end --- */
+
+/* Gives up everything; what was not sent is lost. 0 or close(2)'s errno. */
+static int close_now(cs_stream *st) {
+  if (st->closed) return 0;
+  st->closed = true; /* first: nothing may close the number twice */
+  st->taken++;       /* for a read that waits */
+  cs_turn_leave(&st->end);
+  cs_bytes_free(&st->in);
+  cs_bytes_free(&st->out);
+  if (st->sock != NULL) {
+    cs_handle_wake(st->h, st); /* they find it closed */
+    return cs_sock_release_stream(st->sock);
+  }
+  if (st->owns) return cs_handle_close(&st->own);
+  cs_handle_release(&st->own);
+  return 0;
+}
+
+static int close_fail(lua_State *L, cs_op *op, int err) {
+  close_now(op->ptr);
+  return cs_fail(L, op->call, err);
+}
+
+static int close_attempt(lua_State *L, cs_op *op) {
+  const cs_stream *st = op->ptr;
+  int n = st->closed ? 0 : cs_stream_send(L, op); /* by another task meanwhile: closed is closed */
+  return n != 0 ? n : cs_result(L, op->call, close_now(op->ptr));
+}
+
+/***
+Sends what was written, waiting as for `flush`, and closes the stream. It is closed in any case:
+when sending fails or times out, the rest is lost, and the error says so. Closing again is harmless.
+Also called at the end of a `<close>` variable's block. A collected stream sends what it can without
+waiting.
+Source: Lua's `file:close`, Python's `io.IOBase.close`.
+@function stream:close
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+*/
+static int stream_close(lua_State *L) {
+  cs_op op;
+  cs_stream *st = cs_stream_check(L, 1);
+  if (st->out.len == 0) return cs_result(L, "close", close_now(st));
+  cs_stream_op(&op, st, true, "close", close_attempt);
+  op.fail = close_fail;
+  return cs_drive(L, &op);
+}
+
+/* --- text --- */
+
+static int stream_tostring(lua_State *L) {
+  const cs_stream *st = cs_stream_check(L, 1);
+  lua_pushfstring(L, "<csock.stream %sfd=%d, mode=%s%s>", st->closed ? "[closed] " : "",
+                  cs_stream_visible_fd(st), st->readable ? "r" : "", st->writable ? "w" : "");
+  return 1;
+}
+
+/* Sends what can be sent at once; raises what a `fileno` method raises. */
+static int send_rest(lua_State *L) {
+  cs_stream *st = cs_stream_check(L, 1);
+  size_t sent;
+  while (st->out.len > 0 && cs_stream_usable(L, st) == 0 &&
+         cs_io_write(st->h->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent) == 0)
+    cs_bytes_consume(&st->out, sent);
+  return 0;
+}
+
+/* __gc: a descriptor that nobody closed, and bytes that are lost, are named in a warning. */
+static int stream_gc(lua_State *L) {
+  cs_stream *st = cs_stream_check(L, 1);
+  if (!st->closed && st->out.len > 0) {
+    lua_pushcfunction(L, send_rest);
+    lua_pushvalue(L, 1);
+    lua_pcall(L, 1, 0, 0);
+  }
+  if (!st->closed && (st->owns || st->out.len > 0)) {
+    lua_pushcfunction(L, stream_tostring);
+    lua_pushvalue(L, 1);
+    const char *text = lua_pcall(L, 1, 1, 0) == LUA_OK ? lua_tostring(L, -1) : "a stream";
+    lua_warning(L, "csock: collected without close: ", 1);
+    lua_warning(L, text, st->out.len > 0);
+    if (st->out.len > 0) lua_warning(L, ", bytes lost", 0);
+  }
+  close_now(st);
+  return 0;
+}
+
+/* --- registration --- */
+
+static const luaL_Reg sock_methods[] = {{"makefile", sock_makefile}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {
+    {"close", stream_close},
+    {"fileno", stream_fileno},
+    {"gettimeout", stream_gettimeout},
+    {"settimeout", stream_settimeout},
+    {NULL, NULL},
+};
+
+static const luaL_Reg meta[] = {
+    {"__gc", stream_gc},
+    {"__close", stream_close},
+    {"__tostring", stream_tostring},
+    {NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {{"stream", new_stream}, {NULL, NULL}};
+
+void cs_open_stream(lua_State *L) {
+  cs_class_make(L, &cs_stream_class, methods, meta);
+  cs_class_methods(L, &cs_sock_class, sock_methods);
+  cs_setfuncs(L, functions);
+}

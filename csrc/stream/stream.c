@@ -1,0 +1,52 @@
+/* stream.c: what the streams' files share: the object, its ops, and sending what is in it. */
+#include "stream.h"
+#include "../socket/transfer.h"
+
+const cs_class cs_stream_class = {"csock.stream"};
+
+cs_stream *cs_stream_check(lua_State *L, int arg) {
+  return cs_object_check(L, arg, &cs_stream_class);
+}
+
+int cs_stream_visible_fd(const cs_stream *st) {
+  return st->closed ? -1 : st->h->fd;
+}
+
+int cs_stream_fd(lua_State *L, int idx, bool *buffered) {
+  const cs_stream *st = cs_object_test(L, idx, &cs_stream_class);
+  if (st == NULL) return -2;
+  *buffered = st->in.len > 0;
+  return cs_stream_visible_fd(st);
+}
+
+void cs_stream_op(cs_op *op, cs_stream *st, bool able, const char *call, cs_attempt attempt) {
+  cs_op_init(op, call, attempt, st->h, st->sock != NULL ? st->sock->timeout : st->timeout);
+  op->closed = st->closed || !able;
+  op->outlives = true;
+  op->ptr = st;
+}
+
+int cs_stream_usable(lua_State *L, cs_stream *st) {
+  if (st->foreign && !st->closed) {
+    lua_getiuservalue(L, 1, 1);
+    if (cs_check_fd(L, -1) != st->own.fd) cs_handle_release(&st->own); /* it is gone */
+    lua_pop(L, 1);
+  }
+  return cs_stream_visible_fd(st) < 0 ? EBADF : 0;
+}
+
+int cs_stream_send(lua_State *L, cs_op *op) {
+  cs_stream *st = op->ptr;
+  if (st->out.len == 0 && !st->closed) return 0;
+  size_t sent = 0;
+  int err = cs_stream_usable(L, st);
+  if (err == 0 && st->failed != 0) {
+    err = st->failed;
+    st->failed = 0;
+  }
+  if (err == 0)
+    err = cs_io_write(st->h->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent);
+  if (err != 0) return cs_io_failed(L, op, err, CS_WRITABLE);
+  cs_bytes_consume(&st->out, sent);
+  return st->out.len == 0 ? 0 : CS_AGAIN;
+}

@@ -1,0 +1,71 @@
+/* stream.h: the stream object, for the files that hold its methods: stream_life.c,
+   stream_read.c, stream_write.c; and for select and poll. */
+#ifndef CS_STREAM_H
+#define CS_STREAM_H
+
+#include "../socket/socket.h"
+#include "../loop/turn_end.h"
+#include "../sys/bytes.h"
+#include "../sys/rw.h"
+
+typedef struct cs_stream {
+  const cs_class *cls;
+  cs_handle *h;    /* the socket's, or `own` */
+  cs_handle own;   /* over anything but a socket object */
+  cs_sock *sock;   /* NULL, or the socket; uservalue 1 keeps it alive */
+  int64_t timeout; /* ns; without a socket object, whose timeout it would be */
+  cs_bytes in;     /* received, not yet read */
+  cs_bytes out;    /* written, not yet sent */
+  size_t want;     /* room to make for receiving: more where more comes */
+  size_t scanned;  /* in the first bytes of `in` no delimiter `scanned_for` begins */
+  uint64_t scanned_for;
+  size_t out_size; /* `out` is sent when it holds so much */
+  cs_turn_end end; /* entered when `out` is to be sent at the turn's end: stream_turn.c */
+  int failed;      /* errno of such a sending, until it has been reported */
+  unsigned taken;  /* counts the reads that took bytes: an op that waited can tell */
+  cs_io_kind kind;
+  bool closed, readable, writable;
+  bool by_line; /* a written LF sends what is there */
+  bool by_turn; /* the end of the loop's turn does */
+  bool waiting; /* a task sends what did not go then */
+  bool owns;    /* the descriptor is closed with the stream */
+  bool foreign; /* the descriptor is that of the object in uservalue 1, which may close it */
+} cs_stream;
+
+#define CS_STREAM_WANT   (CS_BYTES_IDLE / 2)     /* makes a block of CS_BYTES_IDLE */
+#define CS_STREAM_MORE   (CS_BYTES_KEEP / 2 + 1) /* and this one of CS_BYTES_KEEP */
+#define CS_STREAM_BUFFER 8192 /* bytes written before they are sent, unless told otherwise */
+
+extern const cs_class cs_stream_class;
+
+cs_stream *cs_stream_check(lua_State *L, int arg);
+
+/* The descriptor as the program may see it: -1 once it is closed. */
+int cs_stream_visible_fd(const cs_stream *st);
+
+/* The descriptor of the stream at `idx`: -1 when it is closed, -2 when the value is no stream.
+ *buffered: bytes are there to be read without asking the kernel. */
+int cs_stream_fd(lua_State *L, int idx, bool *buffered);
+
+/* Takes at most `n` of the bytes that the value at `idx` has received already, if it is a stream;
+   returns how many. */
+size_t cs_stream_take(lua_State *L, int idx, char *bytes, size_t n);
+
+/* Starts an op of the stream, which is at stack index 1; `able`: its mode allows the call. */
+void cs_stream_op(cs_op *op, cs_stream *st, bool able, const char *call, cs_attempt attempt);
+
+/* To be asked by an attempt before it uses the descriptor: 0 or EBADF. Raises what a `fileno`
+   method raises. */
+int cs_stream_usable(lua_State *L, cs_stream *st);
+
+/* Sends what it can without waiting, for an attempt: 0 when `out` is empty, else what the attempt
+   has to return. */
+int cs_stream_send(lua_State *L, cs_op *op);
+
+/* Makes the stream at `idx` one that sends at the turn's end. */
+void cs_stream_by_turn(lua_State *L, int idx, cs_stream *st);
+
+/* Whether what was written will be sent at the turn's end. */
+bool cs_stream_send_later(cs_stream *st);
+
+#endif

@@ -1,0 +1,150 @@
+/* driver.c: the one place that waits. */
+#include "driver.h"
+#include "../loop/loop.h"
+#include "interrupt.h"
+
+/* --- waiting --- */
+
+/* Waits, outside any task, for what the attempt asked. 0, ETIMEDOUT, or an errno value. */
+static int wait_blocking(lua_State *L, cs_op *op, int want) {
+  if (want == CS_ANY) return cs_sleep_poll(L, op->fds, op->nfds, op->deadline);
+  if (want == CS_PARK && op->ptr != NULL) return cs_loop_run(L, cs_loop_get(L), op->deadline, true);
+  if (want == CS_YIELD) return 0;
+  if (want == CS_PARK) return cs_sleep_poll(L, NULL, 0, op->deadline);
+  if (want == CS_PAUSE) {
+    int64_t until = cs_clock_deadline(CS_PAUSE_NS);
+    if (until >= op->deadline) return cs_sleep_poll(L, NULL, 0, op->deadline);
+    int err = cs_sleep_poll(L, NULL, 0, until);
+    return err == ETIMEDOUT ? 0 : err;
+  }
+  struct pollfd p = {.fd = op->h->fd, .events = want == CS_READABLE ? POLLIN : POLLOUT};
+  return cs_sleep_poll(L, &p, 1, op->deadline);
+}
+
+/* --- driving --- */
+
+static int end_with(lua_State *L, cs_op *op, int err) {
+  return op->fail != NULL ? op->fail(L, op, err) : cs_fail(L, op->call, err);
+}
+
+/* Whether what the op works on has been closed meanwhile. */
+static inline bool gone(const cs_op *op) {
+  const cs_handle *h = op->h;
+  return h != NULL && (h->fd < 0 || ((h->flags & CS_H_CLOSED) && !op->outlives));
+}
+
+static int resumed(lua_State *L, int status, lua_KContext context);
+
+/* Suspends the task until what the attempt asked for has come. */
+static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again) {
+  if (*loop->here == 0) cs_loop_renew(L, loop);
+  if (L != loop->innermost && cs_main_thread(L) == L) { /* a finalizer: the task closes the state */
+    loop->current = NULL;
+    return cs_drive(L, op);
+  }
+  cs_task *task = cs_loop_task(L, loop, op->call);
+  if (task == NULL) return end_with(L, op, ECANCELED);
+  if (op != &task->op) task->op = *op;
+  int err = cs_task_wait(L, task, want, again);
+  if (err != 0) return end_with(L, &task->op, err);
+  loop->passing = L != task->co;
+  return lua_yieldk(L, 0, (lua_KContext)task, resumed);
+}
+
+static bool in_line(const cs_queue *q) {
+  return q->last != NULL || q->woken > 0;
+}
+
+/* Whether a first try would be in vain: the poller has reported nothing since the last one, or
+   others have been waiting longer. */
+static bool in_vain(const cs_loop *loop, const cs_op *op) {
+  const cs_handle *h = op->h;
+  if (op->first == CS_READABLE)
+    return (h->flags & (CS_H_LOOP | CS_H_WATCHED | CS_H_READ)) == loop->watched ||
+           in_line(&h->readers);
+  if (op->first == CS_WRITABLE) return in_line(&h->writers);
+  return false;
+}
+
+/* After an operation: what it left for others to read, or the room to write, is the next one's. The
+   poller says nothing of it, since nothing has changed. */
+static void pass_turn(const cs_op *op) {
+  cs_handle *h = op->h;
+  if (op->first == CS_READABLE && (h->flags & CS_H_READ)) cs_wake_next(&h->readers);
+  if (op->first == CS_WRITABLE && (h->flags & CS_H_WRITE)) cs_wake_next(&h->writers);
+}
+
+/* Whether the current task has had its share of this turn, and can be suspended here. */
+static bool spent(lua_State *L, cs_loop *loop) {
+  return --loop->budget < 0 && L == loop->innermost && lua_isyieldable(L) && !loop->stuck &&
+         loop->current->status == CS_TASK_RUNNING;
+}
+
+/* The driver in a task. `again`: it has been resumed, so its turn has come. */
+static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
+  int n;
+  if (!again && spent(L, loop)) return suspend(L, loop, op, CS_YIELD, false);
+  for (;;) {
+    if (gone(op)) {
+      if (op->first != 0) pass_turn(op); /* the streams over it go on */
+      return end_with(L, op, EBADF);
+    }
+    if (!again && op->timeout != 0 && in_vain(loop, op)) {
+      n = op->first;
+    } else {
+      n = op->attempt(L, op);
+      if (n >= 0) {
+        if (op->first != 0) pass_turn(op);
+        return n;
+      }
+      if (n == CS_READABLE) op->h->flags &= ~CS_H_READ;
+      if (n == CS_WRITABLE) op->h->flags &= ~CS_H_WRITE;
+    }
+    if (op->timeout == 0) {
+      if (n == CS_AGAIN) continue;
+      return end_with(L, op, EAGAIN);
+    }
+    if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
+    if (n != CS_AGAIN) return suspend(L, loop, op, n, again || n == CS_YIELD);
+    if (cs_clock_left(op->deadline) == 0) {
+      pass_turn(op);
+      return end_with(L, op, ETIMEDOUT);
+    }
+    if (spent(L, loop)) return suspend(L, loop, op, CS_YIELD, true);
+  }
+}
+
+static int resumed(lua_State *L, int status, lua_KContext context) {
+  cs_task *task = (cs_task *)context;
+  (void)status;
+  if (task->loop->current != task) return luaL_error(L, "only the loop may resume a waiting task");
+  cs_task_resumed(L, task);
+  if (task->timed_out) return end_with(L, &task->op, ETIMEDOUT);
+  return drive_task(L, task->loop, &task->op, true);
+}
+
+int cs_drive(lua_State *L, cs_op *op) {
+  if (op->closed) return end_with(L, op, EBADF);
+  cs_loop *loop = op->h != NULL ? op->h->state->loop : cs_state_get(L)->loop;
+  if (loop != NULL && loop->current != NULL) return drive_task(L, loop, op, false);
+  for (;;) {
+    if (gone(op)) return end_with(L, op, EBADF);
+    int n = op->attempt(L, op);
+    if (n >= 0) return n;
+    int err = 0;
+    if (op->timeout != 0) {
+      if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
+      if (n != CS_AGAIN)
+        err = wait_blocking(L, op, n);
+      else if (cs_clock_left(op->deadline) == 0)
+        err = ETIMEDOUT;
+    } else if (n != CS_AGAIN) {
+      err = EAGAIN;
+    }
+    if (err != 0) return end_with(L, op, err);
+  }
+}
+
+bool cs_in_task(const cs_state *state) {
+  return state->loop != NULL && state->loop->current != NULL;
+}

@@ -1,0 +1,27 @@
+/* interrupt.h: the interpreter's hook (Ctrl-C), and sleeping so that it is answered. */
+#ifndef CS_INTERRUPT_H
+#define CS_INTERRUPT_H
+
+#include "../base/args.h"
+
+#include <poll.h>
+
+/* The state's own thread, which is no coroutine. */
+lua_State *cs_main_thread(lua_State *L);
+
+/* Runs the interpreter's hook if one is set (Ctrl-C): raises what it raises. */
+void cs_check_interrupt(lua_State *L);
+bool cs_interrupt_pending(lua_State *L);
+
+/* Calls a function, protected, but not in the main thread: there the interpreter raises what
+   answers Ctrl-C, which is for whoever runs the loop, and no error of a callback. Pushes the
+   results, or the error value. */
+int cs_call_apart(lua_State *L, int nargs, int nresults);
+void cs_interrupt_open(lua_State *L);
+
+/* Sleeps until one of the descriptors has an event, outside any task. Gives the interpreter's hook
+   its chance on each signal, also when L is not the main thread. 0, ETIMEDOUT, or poll's errno.
+   `deadline` is an instant. */
+int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadline);
+
+#endif

@@ -1,0 +1,78 @@
+/* op.h: operations as attempts.
+ *
+ * Every operation that may block is an attempt: a C function that tries once, without blocking,
+ * and either pushes its results or says what it needs. The driver runs it to its end; how it waits
+ * in between (not at all, in ppoll(2), or by suspending a task) is no business of the operation.
+ *
+ * An attempt may be called again in a new C frame: it keeps what it must remember in the op, and
+ * everything that it points at on the Lua stack of the call (which stays as it is while waiting).
+ */
+#ifndef CS_OP_H
+#define CS_OP_H
+
+#include "../base/error.h"
+#include "watched.h"
+
+#define CS_PAUSE_NS 10000000 /* 10 ms */
+
+typedef struct cs_op cs_op;
+typedef int (*cs_attempt)(lua_State *L, cs_op *op);
+
+/* What an attempt returns: the number of results that it pushed, or one of these. */
+#define CS_READABLE (-1) /* would block: again when op->h is readable */
+#define CS_WRITABLE (-2)
+#define CS_ANY      (-3) /* again when one of op->fds has an event */
+#define CS_AGAIN    (-4) /* made progress, is not done: call again after a look at the deadline */
+#define CS_PARK     (-6) /* again when woken (cs_wake) from the queue op->ptr; NULL: sleep */
+#define CS_AWAIT    (-8) /* the same, and what wakes it comes from outside */
+#define CS_YIELD    (-7) /* again when the other tasks have had their turn */
+#define CS_PAUSE    (-5) /* nothing to wait on (a full backlog): call again in a little while */
+
+struct cs_op {
+  const char *call; /* for errors: a literal, "recv" */
+  cs_attempt attempt;
+  cs_attempt next; /* for attempts that come before another one (a name look-up) */
+  /* NULL, or what to push when the driver ends the wait with an error: EAGAIN (timeout 0),
+     ETIMEDOUT, EBADF (closed meanwhile) ... Default: cs_fail(L, call, err). */
+  int (*fail)(lua_State *L, cs_op *op, int err);
+  cs_handle *h;     /* the handle waited on; the object that holds it is on the stack */
+  int64_t timeout;  /* ns; 0 = never wait; CS_FOREVER */
+  int64_t deadline; /* the driver's: set when the first wait begins */
+  int8_t first;  /* CS_READABLE, CS_WRITABLE: what is needed before a first try is worth it; or 0 */
+  bool closed;   /* the object was closed before the call: EBADF */
+  bool outlives; /* it goes on when the handle is CS_H_CLOSED */
+  unsigned nfds;
+  /* The operation's own. */
+  const char *data; /* bytes of a value on the stack */
+  size_t size;
+  size_t done;
+  int flags;
+  int slot; /* a stack index */
+  int last; /* another one */
+  unsigned mark;
+  void *ptr;
+  struct pollfd *fds; /* for CS_ANY: op->nfds of them */
+};
+
+/* Starts an op; every other field is zero. Field by field, since compilers make `rep stos` of a
+   memset of this size, which takes longer than the rest of a call's preparation. */
+static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, cs_handle *h,
+                              int64_t timeout) {
+  op->call = call;
+  op->attempt = attempt;
+  op->next = NULL;
+  op->fail = NULL;
+  op->h = h;
+  op->timeout = timeout;
+  op->deadline = 0;
+  op->first = 0;
+  op->closed = op->outlives = false;
+  op->data = NULL;
+  op->size = op->done = 0;
+  op->flags = op->slot = op->last = 0;
+  op->mark = op->nfds = 0;
+  op->ptr = NULL;
+  op->fds = NULL;
+}
+
+#endif
