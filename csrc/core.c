@@ -1,17 +1,8 @@
 /* core.c: luaopen_csock_core: the list of the parts, nothing else. */
-#include "base/args.h"
 #include "base/parts.h"
 
-static void (*const parts[])(lua_State *L) = {
-    cs_open_error,       cs_open_constants,    cs_open_address,  cs_open_address_read,
-    cs_open_socket,      cs_open_sockmake,     cs_open_connect,  cs_open_sockio,
-    cs_open_message,     cs_open_afalg,        cs_open_sendfile, cs_open_options,
-    cs_open_netdb,       cs_open_convert,      cs_open_buffer,   cs_open_stream,
-    cs_open_stream_read, cs_open_stream_write, cs_open_select,   cs_open_poll,
-    cs_open_epoll,       cs_open_kqueue,       cs_open_kevent,   cs_open_loop,
-    cs_open_task,        cs_open_inner,        cs_open_hub,      cs_open_lines,
-    cs_open_signal,      cs_open_fork,         cs_open_process,
-};
+#define ENTRY(part) cs_open_##part,
+static void (*const parts[])(lua_State *L) = {CS_PARTS(ENTRY)};
 
 #if defined(__GNUC__)
 #define CS_EXPORT __attribute__((visibility("default")))

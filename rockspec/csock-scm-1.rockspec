@@ -65,8 +65,10 @@ build = {
       sources = {
         "csrc/base/args.c",
         "csrc/base/buffer.c",
+        "csrc/base/class.c",
         "csrc/base/errnos.c",
         "csrc/base/error.c",
+        "csrc/base/state.c",
         "csrc/base/text.c",
         "csrc/constants/can.c",
         "csrc/constants/constants.c",

@@ -1,5 +1,5 @@
 /* buffer.c: csock.buffer, mutable bytes. buffer_* = methods. Receiving into one and sending from
-   one: sockio.c and message.c. */
+   one: transfer.c and message.c. */
 #include "buffer.h"
 #include "parts.h"
 

@@ -1,40 +1,46 @@
-/* parts.h: what core.c puts together: each part adds its functions and constants to the table on
-   the top of the stack, and makes its classes. */
+/* parts.h: what core.c puts together, in this order. Each part adds its functions and constants to
+   the table on the top of the stack, and makes its classes, in a function cs_open_<part>. */
 #ifndef CS_PARTS_H
 #define CS_PARTS_H
 
 #include "args.h"
 
-void cs_open_error(lua_State *L);
-void cs_open_constants(lua_State *L);
-void cs_open_address(lua_State *L);
-void cs_open_address_read(lua_State *L);
-void cs_open_socket(lua_State *L);
-void cs_open_sockmake(lua_State *L);
-void cs_open_connect(lua_State *L);
-void cs_open_sockio(lua_State *L);
-void cs_open_message(lua_State *L);
-void cs_open_afalg(lua_State *L);
-void cs_open_sendfile(lua_State *L);
-void cs_open_options(lua_State *L);
-void cs_open_netdb(lua_State *L);
-void cs_open_convert(lua_State *L);
-void cs_open_buffer(lua_State *L);
-void cs_open_stream(lua_State *L);
-void cs_open_stream_read(lua_State *L);
-void cs_open_stream_write(lua_State *L);
-void cs_open_select(lua_State *L);
-void cs_open_poll(lua_State *L);
-void cs_open_epoll(lua_State *L);
-void cs_open_kqueue(lua_State *L);
-void cs_open_kevent(lua_State *L);
-void cs_open_loop(lua_State *L);
-void cs_open_task(lua_State *L);
-void cs_open_inner(lua_State *L);
-void cs_open_hub(lua_State *L);
-void cs_open_lines(lua_State *L);
-void cs_open_signal(lua_State *L);
-void cs_open_fork(lua_State *L);
-void cs_open_process(lua_State *L);
+/* clang-format off */
+#define CS_PARTS(PART) \
+  PART(error) \
+  PART(constants) \
+  PART(address) \
+  PART(address_read) \
+  PART(socket) \
+  PART(make) \
+  PART(connect) \
+  PART(transfer) \
+  PART(message) \
+  PART(afalg) \
+  PART(sendfile) \
+  PART(options) \
+  PART(netdb) \
+  PART(convert) \
+  PART(buffer) \
+  PART(stream) \
+  PART(stream_read) \
+  PART(stream_write) \
+  PART(select) \
+  PART(poll) \
+  PART(epoll) \
+  PART(kqueue) \
+  PART(kevent) \
+  PART(loop) \
+  PART(task) \
+  PART(inner) \
+  PART(hub) \
+  PART(lines) \
+  PART(signal) \
+  PART(fork) \
+  PART(process)
+/* clang-format on */
+
+#define CS_PART_OPEN(part) void cs_open_##part(lua_State *L);
+CS_PARTS(CS_PART_OPEN)
 
 #endif

@@ -1,4 +1,4 @@
-/* constants.c: puts the rows of constants_*.c into csock's table, those of errnos.c into
+/* constants.c: puts the rows of the other files here into csock's table, those of errnos.c into
    csock.errno. */
 #include "../base/rows.h"
 #include "../base/error.h"

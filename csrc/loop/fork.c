@@ -23,7 +23,7 @@ static int process_fork(lua_State *L) {
   sigset_t all, mask;
   luaL_checkstack(L, 8, NULL); /* so that nothing raises in the child */
   fflush(NULL);
-  if (loop != NULL) cs_turn_over(L, loop->state);
+  if (loop != NULL) cs_turn_end_all(L, loop->state);
   sigfillset(&all);
   /* A signal must not be written to the parent's pipe by the child. */
   pthread_sigmask(SIG_SETMASK, &all, &mask);

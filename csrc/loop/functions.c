@@ -21,7 +21,7 @@ static int loop_run(lua_State *L) {
   if (!lua_isnoneornil(L, 1)) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     task = cs_task_spawn(L, loop, lua_gettop(L) - 1); /* in the function's place: it stays at 1 */
-    task->watched = true;
+    task->observed = true;
   }
   lua_settop(L, 1);
   loop->stopped = false;
@@ -161,7 +161,7 @@ static const luaL_Reg functions[] = {
 
 void cs_open_loop(lua_State *L) {
   cs_loop_open(L);
-  cs_any_open(L);
+  cs_joined_open(L);
   lua_newtable(L); /* for csock.loop: not part of what users see in csock itself */
   cs_setfuncs(L, functions);
   lua_setfield(L, -2, "loop");

@@ -24,7 +24,7 @@ static int loop_gc(lua_State *L) {
   loop->next = loop->count = 0;
   loop->current = NULL; /* the state may be closed from within a task */
   loop->running = false;
-  loop->watched += CS_H_LOOP & -CS_H_LOOP; /* what is watched is so no more */
+  loop->generation += CS_W_LOOP & -CS_W_LOOP; /* what is watched is so no more */
   loop->hub.last = loop->hub.served = NULL;
   loop->hub.count = loop->hub.turn = 0;
   cs_timers_free(&loop->timers);
@@ -70,11 +70,11 @@ int cs_loop_forked(lua_State *L, cs_loop *loop) {
   if (loop->poller != NULL) loop->ops->free(loop->poller, true);
   loop->poller = NULL;
   cs_task_drop_all(L, loop);
-  cs_turn_forget(loop);
+  cs_turn_end_forget(loop);
   loop->next = loop->count = 0;
   while (loop->hub.last != NULL) cs_hub_take(&loop->hub);
   loop->hub = (cs_hub){.spares = loop->hub.spares, .nspares = loop->hub.nspares};
-  loop->watched += CS_H_LOOP & -CS_H_LOOP; /* what is watched is so no more */
+  loop->generation += CS_W_LOOP & -CS_W_LOOP; /* what is watched is so no more */
   int err = loop->ops->make(&loop->poller);
   cs_forkmark_set(loop->here, err == 0);
   return err;
@@ -112,40 +112,40 @@ static cs_task *task_of_timer(cs_timer *timer) {
 
 /* Resumes the first waiter, which finds out by trying. If that leaves the handle ready, the next
    one has its turn too (see the driver's pass_turn). */
-static void serve_queue(lua_State *L, cs_loop *loop, cs_queue *q) {
+static void serve_queue(lua_State *L, cs_loop *loop, cs_waitq *q) {
   cs_event *e = &loop->events[loop->next];
-  cs_handle *h = e->data;
-  unsigned ready = q == &h->readers ? CS_H_READ : CS_H_WRITE;
-  if (h->flags & CS_H_ALL) {
-    cs_wake(q, true);
+  cs_watched *w = e->data;
+  unsigned ready = q == &w->readers ? CS_W_READ : CS_W_WRITE;
+  if (w->flags & CS_W_ALL) {
+    cs_waitq_wake(q, true);
     return;
   }
   if (q->woken > 0) return; /* it will find the handle ready */
-  cs_task *task = cs_queue_take(q);
+  cs_task *task = cs_waitq_take(q);
   cs_task_withdraw(task);
   task->timed_out = false;
   cs_task_resume(L, task);
   /* The handle may be gone now; then its event is too. */
-  if (e->data == h && (h->flags & ready)) cs_wake_next(q);
+  if (e->data == w && (w->flags & ready)) cs_waitq_wake_next(q);
 }
 
 static void dispatch(lua_State *L, cs_loop *loop) {
   while (loop->next < loop->count) {
     cs_event *e = &loop->events[loop->next];
-    cs_handle *h = e->data;
+    cs_watched *w = e->data;
     unsigned ready = e->ready;
-    if (h == NULL) {
+    if (w == NULL) {
       loop->next++;
       continue;
     }
-    if (ready & CS_READ) h->flags |= CS_H_READ;
-    if (ready & CS_WRITE) h->flags |= CS_H_WRITE;
-    if (ready & CS_HANGUP) h->flags |= CS_H_HANGUP;
-    if ((ready & CS_READ) && h->readers.last != NULL) serve_queue(L, loop, &h->readers);
-    if (e->data == h && (ready & CS_WRITE) && h->writers.last != NULL)
-      serve_queue(L, loop, &h->writers);
-    if (e->data == h && h->object != 0) cs_hub_ready(loop, h);
-    if (e->data == h) cs_loop_tell(loop, h);
+    if (ready & CS_READ) w->flags |= CS_W_READ;
+    if (ready & CS_WRITE) w->flags |= CS_W_WRITE;
+    if (ready & CS_HANGUP) w->flags |= CS_W_HANGUP;
+    if ((ready & CS_READ) && w->readers.last != NULL) serve_queue(L, loop, &w->readers);
+    if (e->data == w && (ready & CS_WRITE) && w->writers.last != NULL)
+      serve_queue(L, loop, &w->writers);
+    if (e->data == w && w->object != 0) cs_hub_ready(loop, w);
+    if (e->data == w) cs_watched_tell(loop, w);
     loop->next++;
   }
   loop->next = loop->count = 0;
@@ -175,7 +175,7 @@ static int sleep_for_events(lua_State *L, cs_loop *loop, int64_t left) {
 static void run_ready(lua_State *L, cs_loop *loop) {
   loop->round++;
   while (loop->ready.last != NULL && loop->ready.last->next->round != loop->round)
-    cs_task_resume(L, cs_queue_take(&loop->ready));
+    cs_task_resume(L, cs_waitq_take(&loop->ready));
 }
 
 static void run_timers(lua_State *L, cs_loop *loop) {
@@ -193,7 +193,7 @@ static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   bool ran = loop->ready.last != NULL;
   run_ready(L, loop);
   int err = 0;
-  int64_t until = cs_turn_put_off(L, loop) ? 0 : deadline;
+  int64_t until = cs_turn_end_put_off(L, loop) ? 0 : deadline;
   if (!once && until != 0 && loop->live == 0) return EDEADLK; /* daemons keep nothing running */
   const cs_timer *timer = cs_timers_first(&loop->timers);
   if (timer != NULL && timer->when < until) until = timer->when;
@@ -223,7 +223,7 @@ static int run_protected(lua_State *L) {
   run_call *call = lua_touserdata(L, 1);
   do call->err = turn(L, call->loop, call->deadline, call->once);
   while (call->err == 0 && !call->once && !call->loop->stopped);
-  cs_turn_over(L, call->loop->state);
+  cs_turn_end_all(L, call->loop->state);
   return 0;
 }
 
@@ -252,7 +252,7 @@ void cs_loop_open(lua_State *L) {
      is being closed would never be collected. */
   cs_loop *loop = cs_object_new(L, &loop_class, sizeof *loop, 0);
   loop->state = cs_state_get(L);
-  loop->watched = CS_H_WATCHED;
-  cs_turn_init(&loop->ends);
+  loop->generation = CS_W_WATCHED;
+  cs_turn_end_init(&loop->ends);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_class.name);
 }

@@ -1,5 +1,5 @@
 /* process.c: processes, as Python's os has them: waiting for them, sending them signals. fork:
-   loop_fork.c. */
+   fork.c. */
 #include "../wait/driver.h"
 #include "../base/parts.h"
 #include "signals.h"
@@ -13,7 +13,7 @@
 /* A call of waitpid in progress. */
 typedef struct waiting {
   const cs_class *cls;
-  cs_handle h; /* a descriptor of the process, once it is waited for */
+  cs_watched w; /* a descriptor of the process, once it is waited for */
   pid_t pid;
   int options;
 } waiting;
@@ -21,24 +21,24 @@ typedef struct waiting {
 static const cs_class waiting_class = {"csock.waiting"};
 
 static int waiting_close(lua_State *L) {
-  cs_handle_close(&((waiting *)cs_object_check(L, 1, &waiting_class))->h);
+  cs_watched_close(&((waiting *)cs_object_check(L, 1, &waiting_class))->w);
   return 0;
 }
 
 static int waitpid_attempt(lua_State *L, cs_op *op) {
-  waiting *w = op->ptr;
+  waiting *p = op->ptr;
   int status = 0;
-  pid_t pid = waitpid(w->pid, &status, w->options | WNOHANG);
+  pid_t pid = waitpid(p->pid, &status, p->options | WNOHANG);
   if (pid < 0) return errno == EINTR ? CS_AGAIN : cs_fail(L, op->call, errno);
-  if (pid > 0 || (w->options & WNOHANG)) {
+  if (pid > 0 || (p->options & WNOHANG)) {
     lua_pushinteger(L, pid);
     lua_pushinteger(L, status);
     return 2;
   }
   /* A descriptor tells of one process, and of its end alone. */
-  if (op->h == NULL && w->pid > 0 && w->options == 0 && cs_pidfd_open(w->pid, &w->h.fd) == 0)
-    op->h = &w->h;
-  return op->h != NULL ? CS_READABLE : CS_PAUSE;
+  if (op->w == NULL && p->pid > 0 && p->options == 0 && cs_pidfd_open(p->pid, &p->w.fd) == 0)
+    op->w = &p->w;
+  return op->w != NULL ? CS_READABLE : CS_PAUSE;
 }
 
 /***
@@ -57,15 +57,15 @@ stopped or continued
 static int process_waitpid(lua_State *L) {
   cs_op op;
   int pid = cs_check_cint(L, 1), options = cs_opt_cint(L, 2, 0);
-  waiting *w = cs_object_new(L, &waiting_class, sizeof *w, 0);
-  w->h.state = cs_state_get(L);
-  w->h.fd = -1;
-  w->h.flags = CS_H_NONBLOCK; /* it is never read */
-  w->pid = pid;
-  w->options = options;
+  waiting *p = cs_object_new(L, &waiting_class, sizeof *p, 0);
+  p->w.state = cs_state_get(L);
+  p->w.fd = -1;
+  p->w.flags = CS_W_NONBLOCK; /* it is never read */
+  p->pid = pid;
+  p->options = options;
   lua_toclose(L, -1); /* also when the task is cancelled */
   cs_op_init(&op, "waitpid", waitpid_attempt, NULL, CS_FOREVER);
-  op.ptr = w;
+  op.ptr = p;
   return cs_drive(L, &op);
 }
 

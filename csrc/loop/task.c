@@ -1,5 +1,5 @@
-/* task.c: the life of a task: a coroutine that the loop runs. Its methods: task_functions.c; the
-   coroutines that it may have of its own: task_inner.c. */
+/* task.c: the life of a task: a coroutine that the loop runs. Its methods: task_methods.c; the
+   coroutines that it may have of its own: inner.c. */
 #include "task.h"
 #include "../wait/interrupt.h"
 
@@ -89,7 +89,7 @@ static void push_error(lua_State *L, lua_State *co) {
 /* A task that did not end by itself: closes its coroutine, and reports what nobody will ask for.
    The task object is on the top of the stack. */
 static void close_early(lua_State *L, cs_task *task, int status) {
-  bool report = status == CS_TASK_FAILED && task->joiners.last == NULL && !task->watched;
+  bool report = status == CS_TASK_FAILED && task->joiners.last == NULL && !task->observed;
   if (report) push_error(L, task->co);
   int closed = close_coroutine(L, task);
   if (report) tell_of_error(L, -3);
@@ -127,10 +127,10 @@ static void finish(lua_State *L, cs_task *task, int status) {
   task->loop->live -= !task->daemon;
   task->status = (uint8_t)status;
   cs_timers_remove(&task->loop->timers, &task->timer);
-  cs_any_end(task);
+  cs_joined_end(task);
   if (status != CS_TASK_DONE) close_early(L, task, status);
   call_back(L);
-  cs_wake(&task->joiners, true);
+  cs_waitq_wake(&task->joiners, true);
   luaL_unref(L, -2, task->anchor);
   lua_pop(L, 2);
 }
@@ -167,12 +167,12 @@ void cs_task_resume(lua_State *L, cs_task *task) {
 }
 
 void cs_task_cancel(lua_State *L, cs_task *task) {
-  cs_queue *q = task->turn != NULL ? task->turn : task->outside ? task->queue : NULL;
+  cs_waitq *q = task->turn != NULL ? task->turn : task->outside ? task->queue : NULL;
   if (lua_status(task->co) != LUA_YIELD) q = NULL;
   end_turn(task);
   cs_task_withdraw(task);
   /* Before its stack, which keeps the queue's owner, is gone. Who is woken in vain waits again. */
-  if (q != NULL) cs_wake_next(q);
+  if (q != NULL) cs_waitq_wake_next(q);
   finish(L, task, CS_TASK_CANCELLED);
 }
 

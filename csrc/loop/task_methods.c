@@ -63,7 +63,7 @@ static int task_tostring(lua_State *L) {
 static int join_attempt(lua_State *L, cs_op *op) {
   cs_task *task = check_task(L, 1);
   if (op->mark !=
-      task->loop->watched) { /* begun in the parent, in the child of a fork: not for us */
+      task->loop->generation) { /* begun in the parent, in the child of a fork: not for us */
     op->ptr = &task->joiners;
     return CS_PARK;
   }
@@ -98,7 +98,7 @@ static int task_join(lua_State *L) {
   cs_op op;
   const cs_task *task = check_task(L, 1);
   cs_op_init(&op, "join", join_attempt, NULL, cs_check_timeout(L, 2));
-  op.mark = task->loop->watched;
+  op.mark = task->loop->generation;
   lua_settop(L, 1);
   return cs_drive(L, &op);
 }
@@ -118,7 +118,7 @@ itself does not return from this call.
 static int task_cancel(lua_State *L) {
   cs_task *task = check_task(L, 1);
   if (task->status == CS_TASK_RUNNING) {
-    if (cs_loop_task(L, task->loop, "cancel") == NULL) return 0;
+    if (cs_park_task(L, task->loop, "cancel") == NULL) return 0;
     task->doomed = true;
     task->loop->passing = L != task->co;
     return lua_yieldk(L, 0, 0, never);
@@ -167,7 +167,7 @@ static int task_add_done_callback(lua_State *L) {
 
 /* watch(task): its error will be asked for by join, so that it is not reported. */
 static int task_watch(lua_State *L) {
-  check_task(L, 1)->watched = true;
+  check_task(L, 1)->observed = true;
   lua_settop(L, 1);
   return 1;
 }
@@ -233,14 +233,14 @@ static int loop_yield(lua_State *L) {
 typedef struct waiters {
   const cs_class *cls;
   const char *call; /* for errors */
-  cs_queue queue;
+  cs_waitq queue;
 } waiters;
 
 static const cs_class waiters_class = {"csock.waiters"};
 
 static int waiters_gc(lua_State *L) {
-  waiters *w = cs_object_check(L, 1, &waiters_class);
-  cs_wake(&w->queue, true); /* (somebody has closed the coroutines of those who wait) */
+  waiters *q = cs_object_check(L, 1, &waiters_class);
+  cs_waitq_wake(&q->queue, true); /* (somebody has closed the coroutines of those who wait) */
   return 0;
 }
 
@@ -248,8 +248,8 @@ static int waiters_gc(lua_State *L) {
 static int loop_waiters(lua_State *L) {
   static const char *const calls[] = {"wait", "get", "put", "join", NULL};
   const char *call = calls[luaL_checkoption(L, 1, "wait", calls)];
-  waiters *w = cs_object_new(L, &waiters_class, sizeof *w, 0);
-  w->call = call;
+  waiters *q = cs_object_new(L, &waiters_class, sizeof *q, 0);
+  q->call = call;
   return 1;
 }
 
@@ -263,17 +263,17 @@ static int wait_attempt(lua_State *L, cs_op *op) {
    `first`: ahead of those who wait already. */
 static int waiters_wait(lua_State *L) {
   cs_op op;
-  waiters *w = cs_object_check(L, 1, &waiters_class);
-  cs_op_init(&op, w->call, wait_attempt, NULL, cs_check_timeout(L, 2));
-  op.ptr = &w->queue;
+  waiters *q = cs_object_check(L, 1, &waiters_class);
+  cs_op_init(&op, q->call, wait_attempt, NULL, cs_check_timeout(L, 2));
+  op.ptr = &q->queue;
   op.flags = lua_toboolean(L, 3);
   return cs_drive(L, &op);
 }
 
 /* waiters:wake([all]): the first one, or all. */
 static int waiters_wake(lua_State *L) {
-  waiters *w = cs_object_check(L, 1, &waiters_class);
-  cs_wake(&w->queue, lua_toboolean(L, 2));
+  waiters *q = cs_object_check(L, 1, &waiters_class);
+  cs_waitq_wake(&q->queue, lua_toboolean(L, 2));
   return 0;
 }
 

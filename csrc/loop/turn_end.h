@@ -1,4 +1,4 @@
-/* turn_end.h: the end of the loop's turn, for those who have something to do then: loop_turn.c. */
+/* turn_end.h: the end of the loop's turn, for those who have something to do then: turn_end.c. */
 #ifndef CS_TURN_END_H
 #define CS_TURN_END_H
 
@@ -12,9 +12,9 @@ typedef struct cs_turn_end {
 } cs_turn_end;
 
 /* False: the loop does not run, there is no turn that could end. Entering twice is once. */
-bool cs_turn_enter(const cs_state *state, cs_turn_end *end);
+bool cs_turn_end_enter(const cs_state *state, cs_turn_end *end);
 
-static inline void cs_turn_leave(cs_turn_end *end) {
+static inline void cs_turn_end_leave(cs_turn_end *end) {
   if (end->next == NULL) return;
   end->next->before = end->before;
   end->before->next = end->next;
@@ -22,20 +22,20 @@ static inline void cs_turn_leave(cs_turn_end *end) {
 }
 
 /* Does it now. */
-void cs_turn_over(lua_State *L, const cs_state *state);
+void cs_turn_end_all(lua_State *L, const cs_state *state);
 
 /* Pushes a task that runs the function and `nargs` arguments on the top of the stack (which it
    takes); whether the value at `idx` is such a task, and not over yet. */
-void cs_turn_spawn(lua_State *L, const cs_state *state, int nargs);
-bool cs_turn_spawned(lua_State *L, int idx);
+void cs_turn_end_spawn(lua_State *L, const cs_state *state, int nargs);
+bool cs_turn_end_spawned(lua_State *L, int idx);
 
 /* --- for the loop --- */
 
-void cs_turn_init(cs_turn_end *ends);
-void cs_turn_forget(struct cs_loop *loop); /* nothing is done */
+void cs_turn_end_init(cs_turn_end *ends);
+void cs_turn_end_forget(struct cs_loop *loop); /* nothing is done */
 
 /* Whether the turn's end is to wait until the poller was asked, without sleeping; else it is done
    now. */
-bool cs_turn_put_off(lua_State *L, struct cs_loop *loop);
+bool cs_turn_end_put_off(lua_State *L, struct cs_loop *loop);
 
 #endif

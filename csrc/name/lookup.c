@@ -2,19 +2,18 @@
    comes of it: netdb.c. */
 #include "lookup.h"
 #include "address.h"
-#include "netdb.h"
 #include "../socket/socket.h"
 
-/* What owns a look-up while it is under way. `h` is waited on: the look-up's own descriptor. */
+/* What owns a look-up while it is under way. `w` is waited on: the look-up's own descriptor. */
 typedef struct inquiry {
   const cs_class *cls;
-  cs_handle h;
+  cs_watched w;
   cs_lookup *lookup;
   int about;
   cs_lookup_results results;
   /* For a look-up that comes before another operation: what to put back into the op, and the parts
      of the address that no look-up gives. */
-  cs_handle *op_h;
+  cs_watched *op_h;
   int64_t op_timeout;
   int (*op_fail)(lua_State *L, cs_op *op, int err);
   int family, proto;
@@ -28,7 +27,7 @@ static void inquiry_release(inquiry *q) {
   cs_lookup *lookup = q->lookup;
   q->lookup = NULL;
   if (lookup != NULL) cs_lookup_drop(lookup);
-  cs_handle_close(&q->h);
+  cs_watched_close(&q->w);
 }
 
 static int inquiry_gc(lua_State *L) {
@@ -43,9 +42,9 @@ static int inquiry_start(lua_State *L, const cs_query *query, inquiry **at) {
   bool tried = false;
   int err;
   *at = q;
-  q->h.fd = -1;
-  q->h.state = state;
-  q->h.flags = CS_H_NONBLOCK;
+  q->w.fd = -1;
+  q->w.state = state;
+  q->w.flags = CS_W_NONBLOCK;
   q->lookup = cs_lookup_new(query);
   if (q->lookup == NULL) return ENOMEM;
   if (cs_lookup_run_numeric(q->lookup)) return 0;
@@ -53,14 +52,14 @@ static int inquiry_start(lua_State *L, const cs_query *query, inquiry **at) {
     cs_lookup_run(q->lookup);
     return 0;
   }
-  do err = cs_lookup_submit(&state->resolver, q->lookup, &q->h.fd);
+  do err = cs_lookup_submit(&state->resolver, q->lookup, &q->w.fd);
   while (err != 0 && cs_may_retry(L, err, &tried));
   return err;
 }
 
 /* The handle to wait on; none when the answer is already there. */
-static cs_handle *inquiry_handle(inquiry *q) {
-  return q->h.fd >= 0 ? &q->h : NULL;
+static cs_watched *inquiry_handle(inquiry *q) {
+  return q->w.fd >= 0 ? &q->w : NULL;
 }
 
 /* --- functions that look up --------------------------------------------------------------- */
@@ -115,7 +114,7 @@ static bool push_address(lua_State *L, const inquiry *q, const struct addrinfo *
 /* Makes the op what it was before the look-up. */
 static void restore(cs_op *op, inquiry *q) {
   op->attempt = op->next;
-  op->h = q->op_h;
+  op->w = q->op_h;
   op->timeout = q->op_timeout;
   op->fail = q->op_fail;
 }
@@ -146,7 +145,7 @@ static int address_attempt(lua_State *L, cs_op *op) {
   return CS_AGAIN;
 }
 
-int cs_op_address(lua_State *L, cs_op *op, int arg, int last, int family, int proto) {
+int cs_lookup_address(lua_State *L, cs_op *op, int arg, int last, int family, int proto) {
   int top = lua_gettop(L);
   inquiry *q;
   op->slot = top + 1;
@@ -166,10 +165,10 @@ int cs_op_address(lua_State *L, cs_op *op, int arg, int last, int family, int pr
   lua_setiuservalue(L, -2, 1);
   lua_replace(L, op->slot);
   lua_settop(L, op->slot);
-  q->op_h = op->h;
+  q->op_h = op->w;
   q->op_timeout = op->timeout;
   q->op_fail = op->fail;
-  op->h = inquiry_handle(q);
+  op->w = inquiry_handle(q);
   /* A look-up cannot be taken up again by the next call, so, as in Python, it is waited for even
      on a non-blocking socket. */
   if (op->timeout == 0) op->timeout = CS_FOREVER;

@@ -12,7 +12,7 @@
 
 typedef struct epoll {
   const cs_class *cls;
-  cs_handle h;
+  cs_watched w;
 } epoll;
 
 static const cs_class epoll_class = {"csock.epoll"};
@@ -23,8 +23,8 @@ static const cs_class epoll_class = {"csock.epoll"};
 
 static epoll *push_epoll(lua_State *L) {
   epoll *e = cs_object_new(L, &epoll_class, sizeof *e, OBJECTS);
-  e->h.fd = -1;
-  e->h.state = cs_state_get(L);
+  e->w.fd = -1;
+  e->w.state = cs_state_get(L);
   lua_newtable(L);
   lua_setiuservalue(L, -2, OBJECTS);
   return e;
@@ -55,16 +55,16 @@ static int new_epoll(lua_State *L) { /* __call of the table csock.epoll, which i
   lua_Integer flags = luaL_optinteger(L, 3, 0);
   luaL_argcheck(L, flags == 0 || flags == EPOLL_CLOEXEC, 3, "0 or EPOLL_CLOEXEC expected");
   epoll *e = push_epoll(L);
-  do e->h.fd = epoll_create1(EPOLL_CLOEXEC);
-  while (e->h.fd < 0 && cs_may_retry(L, errno, &tried));
-  return e->h.fd < 0 ? cs_fail(L, "epoll", errno) : 1;
+  do e->w.fd = epoll_create1(EPOLL_CLOEXEC);
+  while (e->w.fd < 0 && cs_may_retry(L, errno, &tried));
+  return e->w.fd < 0 ? cs_fail(L, "epoll", errno) : 1;
 }
 
 static int epoll_fromfd(lua_State *L) {
   int fd = (int)cs_check_int(L, 1, 0, INT_MAX);
   epoll *e = push_epoll(L);
   if (fcntl(fd, F_GETFD) < 0) return cs_fail(L, "fromfd", errno);
-  e->h.fd = fd;
+  e->w.fd = fd;
   return 1;
 }
 
@@ -76,9 +76,9 @@ An epoll object. Its field `closed` (a boolean) tells whether it is closed.
 static int control(lua_State *L, const char *call, int action, int fd, uint32_t events) {
   struct epoll_event event = {.events = events, .data = {.u64 = (uint32_t)fd}};
   epoll *e = check(L);
-  if (e->h.fd < 0) return cs_fail(L, call, EBADF);
+  if (e->w.fd < 0) return cs_fail(L, call, EBADF);
   if (fd < 0) return cs_fail_at(L, call, EBADF, 2);
-  if (epoll_ctl(e->h.fd, action, fd, &event) != 0) return cs_fail_at(L, call, errno, 2);
+  if (epoll_ctl(e->w.fd, action, fd, &event) != 0) return cs_fail_at(L, call, errno, 2);
   return cs_result(L, call, 0);
 }
 
@@ -150,7 +150,7 @@ static bool forget(lua_State *L, const epoll *e) {
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
     if (!lua_rawequal(L, -1, 2)) continue;
     struct epoll_event ignored = {0};
-    epoll_ctl(e->h.fd, EPOLL_CTL_DEL, (int)lua_tointeger(L, -2), &ignored);
+    epoll_ctl(e->w.fd, EPOLL_CTL_DEL, (int)lua_tointeger(L, -2), &ignored);
     lua_pushnil(L);
     lua_replace(L, -2);
     lua_rawset(L, -3);
@@ -173,7 +173,7 @@ Source: epoll_ctl(2) `EPOLL_CTL_DEL`, Python's `epoll.unregister`.
 static int epoll_unregister(lua_State *L) {
   epoll *e = check(L);
   int fd = cs_check_fd(L, 2);
-  if (fd < 0 && e->h.fd >= 0) {
+  if (fd < 0 && e->w.fd >= 0) {
     if (forget(L, e)) return cs_result(L, "unregister", 0);
     return cs_fail_at(L, "unregister", ENOENT, 2);
   }
@@ -187,7 +187,7 @@ static int epoll_unregister(lua_State *L) {
 static int poll_attempt(lua_State *L, cs_op *op) {
   struct epoll_event events[BATCH];
   int max = op->size < BATCH ? (int)op->size : BATCH;
-  int n = epoll_wait(op->h->fd, events, max, 0);
+  int n = epoll_wait(op->w->fd, events, max, 0);
   if (n < 0) return errno == EINTR ? CS_AGAIN : cs_fail(L, "poll", errno);
   if (n == 0) return CS_READABLE;
   lua_getiuservalue(L, 1, OBJECTS);
@@ -229,7 +229,7 @@ static int epoll_poll(lua_State *L) {
   int64_t timeout = forever ? CS_FOREVER : cs_check_timeout(L, 2);
   int max = cs_opt_cint(L, 3, -1);
   luaL_argcheck(L, max == -1 || max > 0, 3, "-1 or a positive number expected");
-  cs_op_init(&op, "poll", poll_attempt, &e->h, timeout);
+  cs_op_init(&op, "poll", poll_attempt, &e->w, timeout);
   op.fail = poll_fail;
   op.size = max == -1 ? BATCH : (size_t)max;
   return cs_drive(L, &op);
@@ -246,7 +246,7 @@ Source: Python's `epoll.close`.
 */
 static int epoll_close(lua_State *L) {
   epoll *e = check(L);
-  return cs_result(L, "close", cs_handle_close(&e->h));
+  return cs_result(L, "close", cs_watched_close(&e->w));
 }
 
 /***
@@ -256,13 +256,13 @@ Source: Python's `epoll.fileno`.
 @treturn int -1 when closed
 */
 static int epoll_fileno(lua_State *L) {
-  lua_pushinteger(L, check(L)->h.fd);
+  lua_pushinteger(L, check(L)->w.fd);
   return 1;
 }
 
 static int epoll_tostring(lua_State *L) {
   const epoll *e = check(L);
-  lua_pushfstring(L, "<csock.epoll %sfd=%d>", e->h.fd < 0 ? "[closed] " : "", e->h.fd);
+  lua_pushfstring(L, "<csock.epoll %sfd=%d>", e->w.fd < 0 ? "[closed] " : "", e->w.fd);
   return 1;
 }
 
@@ -271,7 +271,7 @@ static int epoll_index(lua_State *L) {
   const epoll *e = check(L);
   const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (strcmp(name, "closed") == 0) {
-    lua_pushboolean(L, e->h.fd < 0);
+    lua_pushboolean(L, e->w.fd < 0);
   } else {
     lua_settop(L, 2);
     lua_rawget(L, lua_upvalueindex(1));

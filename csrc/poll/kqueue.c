@@ -9,7 +9,7 @@
 
 typedef struct kqueue_object {
   const cs_class *cls;
-  cs_handle h;
+  cs_watched w;
   pid_t owner; /* the process that made it: no other one has it */
 } kqueue_object;
 
@@ -19,9 +19,9 @@ static const cs_class kqueue_class = {"csock.kqueue"};
 
 static kqueue_object *push_kqueue(lua_State *L) {
   kqueue_object *k = cs_object_new(L, &kqueue_class, sizeof *k, 0);
-  k->h.fd = -1;
-  k->h.state = cs_state_get(L);
-  k->h.flags = CS_H_NONBLOCK; /* it has no such flag, and some systems refuse to be asked */
+  k->w.fd = -1;
+  k->w.state = cs_state_get(L);
+  k->w.flags = CS_W_NONBLOCK; /* it has no such flag, and some systems refuse to be asked */
   k->owner = getpid();
   return k;
 }
@@ -29,7 +29,7 @@ static kqueue_object *push_kqueue(lua_State *L) {
 /* A kqueue is not inherited: in the child of a fork its number is free, or another's. */
 static kqueue_object *check(lua_State *L) {
   kqueue_object *k = cs_object_check(L, 1, &kqueue_class);
-  if (k->h.fd >= 0 && k->owner != getpid()) cs_handle_release(&k->h);
+  if (k->w.fd >= 0 && k->owner != getpid()) cs_watched_release(&k->w);
   return k;
 }
 
@@ -49,10 +49,10 @@ Source: kqueue(2), Python's `select.kqueue`, `kqueue.fromfd`.
 static int new_kqueue(lua_State *L) { /* __call of the table csock.kqueue, which is argument 1 */
   bool tried = false;
   kqueue_object *k = push_kqueue(L);
-  do k->h.fd = kqueue();
-  while (k->h.fd < 0 && cs_may_retry(L, errno, &tried));
-  if (k->h.fd < 0) return cs_fail(L, "kqueue", errno);
-  int err = cs_fd_set_inheritable(k->h.fd, false);
+  do k->w.fd = kqueue();
+  while (k->w.fd < 0 && cs_may_retry(L, errno, &tried));
+  if (k->w.fd < 0) return cs_fail(L, "kqueue", errno);
+  int err = cs_fd_set_inheritable(k->w.fd, false);
   return err != 0 ? cs_fail(L, "kqueue", err) : 1;
 }
 
@@ -60,7 +60,7 @@ static int kqueue_fromfd(lua_State *L) {
   int fd = (int)cs_check_int(L, 1, 0, INT_MAX);
   kqueue_object *k = push_kqueue(L);
   if (fcntl(fd, F_GETFD) < 0) return cs_fail(L, "fromfd", errno);
-  k->h.fd = fd;
+  k->w.fd = fd;
   return 1;
 }
 
@@ -72,7 +72,7 @@ A kqueue object. Its field `closed` (a boolean) tells whether it is closed.
 static int control_attempt(lua_State *L, cs_op *op) {
   struct kevent events[BATCH];
   const struct timespec now = {0, 0};
-  int n = kevent(op->h->fd, op->ptr, op->flags, events, (int)op->size, &now);
+  int n = kevent(op->w->fd, op->ptr, op->flags, events, (int)op->size, &now);
   int err = errno;
   op->flags = 0; /* the changes are made, also after EINTR */
   if (n < 0) return err == EINTR ? CS_AGAIN : cs_fail(L, "control", err);
@@ -140,7 +140,7 @@ static int kqueue_control(lua_State *L) {
   int64_t timeout = max == 0 ? 0 : cs_check_timeout(L, 4);
   lua_settop(L, 4);
   struct kevent *changes = check_changes(L, 2, &n);
-  cs_op_init(&op, "control", control_attempt, &k->h, timeout);
+  cs_op_init(&op, "control", control_attempt, &k->w, timeout);
   op.fail = control_fail;
   op.ptr = changes;
   op.flags = n;
@@ -158,7 +158,7 @@ Source: Python's `kqueue.close`.
 @treturn[2] int errno
 */
 static int kqueue_close(lua_State *L) {
-  return cs_result(L, "close", cs_handle_close(&check(L)->h));
+  return cs_result(L, "close", cs_watched_close(&check(L)->w));
 }
 
 /***
@@ -168,13 +168,13 @@ Source: Python's `kqueue.fileno`.
 @treturn int -1 when closed
 */
 static int kqueue_fileno(lua_State *L) {
-  lua_pushinteger(L, check(L)->h.fd);
+  lua_pushinteger(L, check(L)->w.fd);
   return 1;
 }
 
 static int kqueue_tostring(lua_State *L) {
   const kqueue_object *k = check(L);
-  lua_pushfstring(L, "<csock.kqueue %sfd=%d>", k->h.fd < 0 ? "[closed] " : "", k->h.fd);
+  lua_pushfstring(L, "<csock.kqueue %sfd=%d>", k->w.fd < 0 ? "[closed] " : "", k->w.fd);
   return 1;
 }
 
@@ -183,7 +183,7 @@ static int kqueue_index(lua_State *L) {
   const kqueue_object *k = check(L);
   const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (strcmp(name, "closed") == 0) {
-    lua_pushboolean(L, k->h.fd < 0);
+    lua_pushboolean(L, k->w.fd < 0);
   } else {
     lua_settop(L, 2);
     lua_rawget(L, lua_upvalueindex(1));

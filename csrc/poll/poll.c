@@ -243,7 +243,7 @@ static int poll_attempt(lua_State *L, cs_op *op) {
   for (unsigned i = 0; i < op->nfds; i++) {
     const struct pollfd *e = &op->fds[i];
     if (e->revents == 0 || !push_object(L, e->fd)) continue;
-    int fd = cs_own_fd(L, -1);
+    int fd = cs_select_own_fd(L, -1);
     bool stale = fd != -2 && fd != e->fd; /* closed: the number is nobody's, or another's */
     cs_push_event(L, e->fd, stale ? POLLNVAL : (unsigned short)e->revents);
     lua_rawseti(L, -2, ++n);

@@ -6,7 +6,7 @@
 
 /* --- shared with poll.c --- */
 
-int cs_own_fd(lua_State *L, int idx) {
+int cs_select_own_fd(lua_State *L, int idx) {
   bool buffered;
   const cs_sock *s = cs_object_test(L, idx, &cs_sock_class);
   return s != NULL ? cs_sock_fd(s) : cs_stream_fd(L, idx, &buffered);
@@ -108,13 +108,13 @@ typedef struct selection {
    entries than the process may have descriptors. `places` is a table hashed by the number, of size
    `mask` + 1; an entry is a place + 1. */
 static unsigned place_of(selection *s, unsigned *places, unsigned mask, int fd) {
-  unsigned h = (unsigned)fd & mask; /* neighbours in number are neighbours in the table */
-  while (places[h] != 0 && s->fds[places[h] - 1].fd != fd) h = (h + 1) & mask;
-  if (places[h] == 0) {
+  unsigned i = (unsigned)fd & mask; /* neighbours in number are neighbours in the table */
+  while (places[i] != 0 && s->fds[places[i] - 1].fd != fd) i = (i + 1) & mask;
+  if (places[i] == 0) {
     s->fds[s->nfds].fd = fd;
-    places[h] = ++s->nfds;
+    places[i] = ++s->nfds;
   }
-  return places[h] - 1;
+  return places[i] - 1;
 }
 
 /* Pushes the results: for each list those of its objects that are ready. */
@@ -214,7 +214,7 @@ static int socket_select(lua_State *L) {
     s->count[list] = (unsigned)count[list];
     for (lua_Integer i = 1; i <= count[list]; i++, it++) {
       lua_geti(L, list + 1, i);
-      int fd = cs_own_fd(L, -1);
+      int fd = cs_select_own_fd(L, -1);
       if (fd == -2) fd = cs_item_fd(L, list + 1, i);
       if (fd < 0) return cs_fail_at(L, "select", EBADF, -1);
       it->at = place_of(s, places, mask, fd);

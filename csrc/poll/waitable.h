@@ -5,7 +5,7 @@
 #include "../wait/driver.h"
 
 /* The descriptor of the socket or stream at `idx`: -1 when it is closed, -2 for anything else. */
-int cs_own_fd(lua_State *L, int idx);
+int cs_select_own_fd(lua_State *L, int idx);
 
 /* Whether the value at `idx` may hold input that the kernel no longer knows of (streams, and
    objects with a method `dirty`, LuaSocket's), and whether it does: then it is readable at once. */

@@ -6,7 +6,7 @@
  * own: what is still ready after that is listed again, and so has its turn when the others have had
  * theirs.
  *
- * Most messages are served here and in loop_hub_send.c alone: what has come is given to the
+ * Most messages are served here and in out.c alone: what has come is given to the
  * object's protocol, and what that has written is sent. All else the task is told of (`serve`).
  *
  * A closed handle leaves the list by itself; its object stays until `remove`.
@@ -43,27 +43,27 @@ static cs_loop *loop_of(lua_State *L) {
 static int watch(lua_State *L, unsigned which, unsigned wanted) {
   cs_loop *loop = loop_of(L);
   cs_sock *s = cs_sock_check(L, 1);
-  cs_handle *h = &s->h;
+  cs_watched *w = &s->w;
   if (lua_isnoneornil(L, 2)) return luaL_argerror(L, 2, "object expected");
-  if (h->fd < 0 || cs_sock_closed(s)) return cs_fail(L, "watch", EBADF);
-  bool first = h->object == 0, tried = false;
-  if (!cs_watched(loop, h)) {
-    tried = first && (wanted & CS_H_HUB_READ) && (which & CS_H_HUB_BYTES);
-    bool under_way = h->next != NULL || h == loop->hub.served;
-    int err = tried || under_way ? 0 : cs_loop_watch(loop, h);
+  if (w->fd < 0 || cs_sock_closed(s)) return cs_fail(L, "watch", EBADF);
+  bool first = w->object == 0, tried = false;
+  if (!cs_is_watched(loop, w)) {
+    tried = first && (wanted & CS_W_HUB_READ) && (which & CS_W_HUB_BYTES);
+    bool under_way = w->next != NULL || w == loop->hub.served;
+    int err = tried || under_way ? 0 : cs_watched_add(loop, w);
     if (err != 0) return cs_fail(L, "watch", err);
   }
   lua_pushvalue(L, 2);
   if (first) {
-    h->object = luaL_ref(L, OBJECTS);
-    if (which & CS_H_HUB_BYTES) h->flags |= CS_H_HUB_SEND;
+    w->object = luaL_ref(L, OBJECTS);
+    if (which & CS_W_HUB_BYTES) w->flags |= CS_W_HUB_SEND;
   } else {
-    lua_rawseti(L, OBJECTS, h->object);
+    lua_rawseti(L, OBJECTS, w->object);
   }
-  h->flags = (h->flags & ~which) | wanted;
-  if (tried) h->flags |= CS_H_READ;
-  if (cs_watched(loop, h)) cs_loop_tell(loop, h);
-  cs_hub_ready(loop, h);
+  w->flags = (w->flags & ~which) | wanted;
+  if (tried) w->flags |= CS_W_READ;
+  if (cs_is_watched(loop, w)) cs_watched_tell(loop, w);
+  cs_hub_ready(loop, w);
   if (tried && loop->hub.served != NULL) loop->hub.turn++; /* the same turn */
   return cs_result(L, "watch", 0);
 }
@@ -72,30 +72,30 @@ static int watch(lua_State *L, unsigned which, unsigned wanted) {
    be read from, or written to. Again for the same socket: changes what is asked for. */
 static int hub_add(lua_State *L) {
   unsigned wanted = 0;
-  if (lua_toboolean(L, 3)) wanted |= CS_H_HUB_READ;
-  if (lua_toboolean(L, 4)) wanted |= CS_H_HUB_WRITE;
-  return watch(L, CS_H_HUB_READ | CS_H_HUB_WRITE, wanted);
+  if (lua_toboolean(L, 3)) wanted |= CS_W_HUB_READ;
+  if (lua_toboolean(L, 4)) wanted |= CS_W_HUB_WRITE;
+  return watch(L, CS_W_HUB_READ | CS_W_HUB_WRITE, wanted);
 }
 
 /* connect(socket, object, reading): from now on, what comes goes to the object's `protocol`: a
    stream's bytes to dataReceived(data), a datagram to datagramReceived(data, address), cut to the
    object's `size`; and what is written to a stream is sent. Again: changes `reading`. */
 static int hub_connect(lua_State *L) {
-  return watch(L, CS_H_HUB_READ | CS_H_HUB_BYTES,
-               CS_H_HUB_BYTES | (lua_toboolean(L, 3) ? CS_H_HUB_READ : 0));
+  return watch(L, CS_W_HUB_READ | CS_W_HUB_BYTES,
+               CS_W_HUB_BYTES | (lua_toboolean(L, 3) ? CS_W_HUB_READ : 0));
 }
 
 /* remove(socket): nothing is done any more, what is not sent yet is dropped, and the object is let
    go. */
 static int hub_remove(lua_State *L) {
   cs_loop *loop = loop_of(L);
-  cs_handle *h = &cs_sock_check(L, 1)->h;
-  cs_hub_forget(&loop->hub, h);
-  h->flags &= ~(CS_H_HUB_READ | CS_H_HUB_WRITE | CS_H_HUB_BYTES | CS_H_HUB_SEND | CS_H_HUB_TELL |
-                CS_H_HUB_SENT);
-  if (h->object != 0) luaL_unref(L, OBJECTS, h->object);
-  h->object = 0;
-  if (cs_watched(loop, h)) cs_loop_tell(loop, h);
+  cs_watched *w = &cs_sock_check(L, 1)->w;
+  cs_hub_forget(&loop->hub, w);
+  w->flags &= ~(CS_W_HUB_READ | CS_W_HUB_WRITE | CS_W_HUB_BYTES | CS_W_HUB_SEND | CS_W_HUB_TELL |
+                CS_W_HUB_SENT);
+  if (w->object != 0) luaL_unref(L, OBJECTS, w->object);
+  w->object = 0;
+  if (cs_is_watched(loop, w)) cs_watched_tell(loop, w);
   return 0;
 }
 
@@ -119,23 +119,23 @@ static int tell(lua_State *L, const char *what) {
 
 /* Does what is to be done for a handle besides receiving. The number of results that it pushed,
    when the object is to be told. */
-static int serve_events(lua_State *L, cs_loop *loop, cs_handle *h) {
-  unsigned due = cs_hub_due(h);
+static int serve_events(lua_State *L, cs_loop *loop, cs_watched *w) {
+  unsigned due = cs_hub_due(w);
   if (due == 0) return 0; /* somebody has read it meanwhile */
-  if (!(h->flags & CS_H_HUB_BYTES)) {
+  if (!(w->flags & CS_W_HUB_BYTES)) {
     tell(L, "ready");
     lua_pushboolean(L, (due & CS_READ) != 0);
     lua_pushboolean(L, (due & CS_WRITE) != 0);
     return 4;
   }
-  if (due & CS_WRITE) cs_out_send(loop, h);
-  if (h->out != NULL && h->out->failed != 0) {
-    int err = h->out->failed;
-    cs_out_drop(&loop->hub, h);
+  if (due & CS_WRITE) cs_out_send(loop, w);
+  if (w->out != NULL && w->out->failed != 0) {
+    int err = w->out->failed;
+    cs_out_drop(&loop->hub, w);
     return tell_broken(L, "send", err);
   }
-  if (h->out == NULL && (h->flags & CS_H_HUB_SENT)) {
-    h->flags &= ~CS_H_HUB_SENT;
+  if (w->out == NULL && (w->flags & CS_W_HUB_SENT)) {
+    w->flags &= ~CS_W_HUB_SENT;
     return tell(L, "sent");
   }
   return 0;
@@ -143,25 +143,25 @@ static int serve_events(lua_State *L, cs_loop *loop, cs_handle *h) {
 
 /* Pushes the protocol's method for what has come, and its arguments: *nargs of them. Or returns the
    number of results when the object is to be told; when nothing has come, *nargs is 0. */
-static int receive(lua_State *L, cs_handle *h, int *nargs) {
+static int receive(lua_State *L, cs_watched *w, int *nargs) {
   cs_sockaddr from;
   socklen_t len = sizeof from;
-  const cs_sock *s = cs_sock_of(h);
-  char *scratch = h->state->scratch;
+  const cs_sock *s = cs_sock_of(w);
+  char *scratch = w->state->scratch;
   bool stream = s->type == SOCK_STREAM;
   ssize_t got;
   *nargs = 0;
   do {
     if (stream)
-      got = recv(h->fd, scratch, CS_SCRATCH, MSG_DONTWAIT);
+      got = recv(w->fd, scratch, CS_SCRATCH, MSG_DONTWAIT);
     else
-      got = recvfrom(h->fd, scratch, CS_SCRATCH, MSG_DONTWAIT, &from.any, &len);
+      got = recvfrom(w->fd, scratch, CS_SCRATCH, MSG_DONTWAIT, &from.any, &len);
   } while (got < 0 && errno == EINTR);
   if (got < 0) {
     int err = errno;
     if (err != EAGAIN && err != EWOULDBLOCK)
       return tell_broken(L, stream ? "recv" : "recvfrom", err);
-    h->flags &= ~CS_H_READ;
+    w->flags &= ~CS_W_READ;
     return 0;
   }
   if (stream && got == 0) return tell(L, "finished");
@@ -172,7 +172,7 @@ static int receive(lua_State *L, cs_handle *h, int *nargs) {
   lua_insert(L, 2);
   if (stream) {
     lua_pushlstring(L, scratch, (size_t)got);
-    if (got < CS_SCRATCH) cs_drained(h);
+    if (got < CS_SCRATCH) cs_watched_drained(w);
     *nargs = 2;
   } else {
     lua_getfield(L, 1, "size");
@@ -187,42 +187,42 @@ static int receive(lua_State *L, cs_handle *h, int *nargs) {
 
 /* What a served one has written goes now, unless it is to go at the turn's end with what others
    have written. */
-static void send_written(cs_loop *loop, cs_handle *h) {
-  if (h->out != NULL && h->out->end.next == NULL && h->out->failed == 0 &&
-      !(h->flags & CS_H_HUB_WRITE))
-    cs_out_send(loop, h);
+static void send_written(cs_loop *loop, cs_watched *w) {
+  if (w->out != NULL && w->out->end.next == NULL && w->out->failed == 0 &&
+      !(w->flags & CS_W_HUB_WRITE))
+    cs_out_send(loop, w);
 }
 
 /* In the poller from now on, if it was not. What fails is told as what is broken. */
-static void keep_watched(cs_loop *loop, cs_handle *h) {
-  if (cs_watched(loop, h)) return;
-  int err = cs_loop_watch(loop, h);
+static void keep_watched(cs_loop *loop, cs_watched *w) {
+  if (cs_is_watched(loop, w)) return;
+  int err = cs_watched_add(loop, w);
   if (err == 0) return;
-  if (h->out == NULL) cs_out_make(&loop->hub, h);
-  if (h->out != NULL) h->out->failed = err;
+  if (w->out == NULL) cs_out_make(&loop->hub, w);
+  if (w->out != NULL) w->out->failed = err;
 }
 
 static void end_service(cs_loop *loop) {
-  cs_handle *h = loop->hub.served;
-  if (h == NULL) return;
-  send_written(loop, h);
-  keep_watched(loop, h);
+  cs_watched *w = loop->hub.served;
+  if (w == NULL) return;
+  send_written(loop, w);
+  keep_watched(loop, w);
   loop->hub.served = NULL;
-  if (cs_hub_due(h) != 0)
-    cs_hub_append(&loop->hub, h);
+  if (cs_hub_due(w) != 0)
+    cs_hub_append(&loop->hub, w);
   else
-    cs_loop_tell(loop, h);
+    cs_watched_tell(loop, w);
 }
 
 /* Whether the one whose protocol was told something is to be served on: it has something to see to
    at once, or another datagram. */
 static bool goes_on(cs_loop *loop) {
-  cs_handle *h = loop->hub.served;
-  if (h == NULL) return false;
-  send_written(loop, h);
-  unsigned due = cs_hub_due(h);
+  cs_watched *w = loop->hub.served;
+  if (w == NULL) return false;
+  send_written(loop, w);
+  unsigned due = cs_hub_due(w);
   return (due & CS_HANGUP) ||
-         ((due & CS_READ) && cs_sock_of(h)->type != SOCK_STREAM && --loop->hub.left > 0);
+         ((due & CS_READ) && cs_sock_of(w)->type != SOCK_STREAM && --loop->hub.left > 0);
 }
 
 static int serve_on(lua_State *L, int status, lua_KContext context);
@@ -237,15 +237,15 @@ static int serve(lua_State *L, cs_loop *loop, bool told) {
       hub->served = cs_hub_take(hub);
       hub->left = MOST;
     }
-    cs_handle *h = hub->served;
+    cs_watched *w = hub->served;
     int nargs = 0, n;
     told = false;
     loop->budget = CS_BUDGET; /* each is served for so long as a task */
     lua_settop(L, 0);
-    lua_rawgeti(L, OBJECTS, h->object);
-    n = serve_events(L, loop, h);
-    if (n == 0 && (h->flags & CS_H_HUB_BYTES) && (cs_hub_due(h) & CS_READ))
-      n = receive(L, h, &nargs);
+    lua_rawgeti(L, OBJECTS, w->object);
+    n = serve_events(L, loop, w);
+    if (n == 0 && (w->flags & CS_W_HUB_BYTES) && (cs_hub_due(w) & CS_READ))
+      n = receive(L, w, &nargs);
     if (n > 0) return n;
     if (nargs == 0) continue;
     lua_callk(L, nargs, 0, (lua_KContext)loop, serve_on);
@@ -268,9 +268,9 @@ static int hub_serve(lua_State *L) {
 
 /* served(): the object that is being served: whose protocol, or method, has raised an error. */
 static int hub_served(lua_State *L) {
-  const cs_handle *h = loop_of(L)->hub.served;
-  if (h == NULL) return 0;
-  lua_rawgeti(L, OBJECTS, h->object);
+  const cs_watched *w = loop_of(L)->hub.served;
+  if (w == NULL) return 0;
+  lua_rawgeti(L, OBJECTS, w->object);
   return 1;
 }
 
@@ -305,7 +305,7 @@ static int hub_wait(lua_State *L) {
 
 /* wake(): whoever waits goes on. */
 static int hub_wake(lua_State *L) {
-  cs_wake(&loop_of(L)->hub.waiters, true);
+  cs_waitq_wake(&loop_of(L)->hub.waiters, true);
   return 0;
 }
 

@@ -15,83 +15,83 @@
 /* --- sending --- */
 
 /* Something to tell, in the hub's next turn or when what it serves is done. */
-static void notice(cs_loop *loop, cs_handle *h, unsigned flag) {
-  h->flags |= flag;
-  cs_hub_ready(loop, h);
+static void notice(cs_loop *loop, cs_watched *w, unsigned flag) {
+  w->flags |= flag;
+  cs_hub_ready(loop, w);
 }
 
 /* The socket takes no more for now. */
-static void block(cs_loop *loop, cs_handle *h) {
-  h->flags |= CS_H_HUB_WRITE;
-  cs_filled(h);
-  if (cs_watched(loop, h)) cs_loop_tell(loop, h);
+static void block(cs_loop *loop, cs_watched *w) {
+  w->flags |= CS_W_HUB_WRITE;
+  cs_watched_filled(w);
+  if (cs_is_watched(loop, w)) cs_watched_tell(loop, w);
 }
 
 /* One try: *sent bytes went; 0 when there is no room. 0 or errno. */
-static int put(const cs_handle *h, const char *data, size_t len, size_t *sent) {
-  int err = cs_io_write(h->fd, CS_IO_SOCKET, data, len, sent);
+static int put(const cs_watched *w, const char *data, size_t len, size_t *sent) {
+  int err = cs_rw_write(w->fd, CS_RW_SOCKET, data, len, sent);
   return err == EAGAIN ? 0 : err;
 }
 
-void cs_out_send(cs_loop *loop, cs_handle *h) {
-  cs_out *out = h->out;
+void cs_out_send(cs_loop *loop, cs_watched *w) {
+  cs_out *out = w->out;
   size_t sent = 0;
-  cs_turn_leave(&out->end);
-  out->failed = put(h, cs_bytes_at(&out->bytes, 0), out->bytes.len, &sent);
+  cs_turn_end_leave(&out->end);
+  out->failed = put(w, cs_bytes_at(&out->bytes, 0), out->bytes.len, &sent);
   cs_bytes_consume(&out->bytes, sent);
   if (out->failed != 0) {
-    h->flags &= ~CS_H_HUB_WRITE;
-    notice(loop, h, 0);
+    w->flags &= ~CS_W_HUB_WRITE;
+    notice(loop, w, 0);
   } else if (out->bytes.len > 0) {
-    block(loop, h);
+    block(loop, w);
   } else {
-    h->flags &= ~CS_H_HUB_WRITE;
-    cs_out_drop(&loop->hub, h);
-    if (h->flags & CS_H_HUB_TELL) notice(loop, h, CS_H_HUB_SENT);
+    w->flags &= ~CS_W_HUB_WRITE;
+    cs_out_drop(&loop->hub, w);
+    if (w->flags & CS_W_HUB_TELL) notice(loop, w, CS_W_HUB_SENT);
   }
 }
 
 static void turn_over(lua_State *L, cs_turn_end *end) {
   cs_out *out = (cs_out *)((char *)end - offsetof(cs_out, end));
   (void)L;
-  cs_out_send(out->h->state->loop, out->h);
+  cs_out_send(out->w->state->loop, out->w);
 }
 
 /* --- writing --- */
 
 /* Keeps what is to be sent. False: no memory. */
-static bool keep(cs_loop *loop, cs_handle *h, const char *data, size_t len) {
-  if (h->out == NULL && cs_out_make(&loop->hub, h) == NULL) return false;
-  h->out->end.run = turn_over;
-  return cs_bytes_append(&h->out->bytes, data, len) == 0;
+static bool keep(cs_loop *loop, cs_watched *w, const char *data, size_t len) {
+  if (w->out == NULL && cs_out_make(&loop->hub, w) == NULL) return false;
+  w->out->end.run = turn_over;
+  return cs_bytes_append(&w->out->bytes, data, len) == 0;
 }
 
 /* What is written while nothing else waits. False: no memory. */
-static bool write_first(cs_loop *loop, cs_handle *h, const char *data, size_t len) {
+static bool write_first(cs_loop *loop, cs_watched *w, const char *data, size_t len) {
   size_t sent = 0;
   if (len < MUCH) {
-    if (!keep(loop, h, data, len)) return false;
-    if (h != loop->hub.served && !cs_turn_enter(h->state, &h->out->end)) cs_out_send(loop, h);
+    if (!keep(loop, w, data, len)) return false;
+    if (w != loop->hub.served && !cs_turn_end_enter(w->state, &w->out->end)) cs_out_send(loop, w);
     return true;
   }
-  int err = put(h, data, len, &sent);
+  int err = put(w, data, len, &sent);
   if (err == 0 && sent == len) {
-    if (h->flags & CS_H_HUB_TELL) notice(loop, h, CS_H_HUB_SENT);
+    if (w->flags & CS_W_HUB_TELL) notice(loop, w, CS_W_HUB_SENT);
     return true;
   }
-  if (!keep(loop, h, data + sent, err == 0 ? len - sent : 0)) return false;
-  h->out->failed = err;
+  if (!keep(loop, w, data + sent, err == 0 ? len - sent : 0)) return false;
+  w->out->failed = err;
   if (err == 0)
-    block(loop, h);
+    block(loop, w);
   else
-    notice(loop, h, 0);
+    notice(loop, w, 0);
   return true;
 }
 
-static bool write_more(cs_loop *loop, cs_handle *h, const char *data, size_t len) {
-  if (h->out->failed != 0) return true; /* the object will be told */
-  if (!keep(loop, h, data, len)) return false;
-  if (h->out->bytes.len >= MUCH && !(h->flags & CS_H_HUB_WRITE)) cs_out_send(loop, h);
+static bool write_more(cs_loop *loop, cs_watched *w, const char *data, size_t len) {
+  if (w->out->failed != 0) return true; /* the object will be told */
+  if (!keep(loop, w, data, len)) return false;
+  if (w->out->bytes.len >= MUCH && !(w->flags & CS_W_HUB_WRITE)) cs_out_send(loop, w);
   return true;
 }
 
@@ -112,19 +112,19 @@ static cs_sock *socket_of(lua_State *L) {
    of what waits, too: object:waits(bytes). */
 static int hub_write(lua_State *L) {
   lua_settop(L, 2);
-  cs_handle *h = &socket_of(L)->h;
+  cs_watched *w = &socket_of(L)->w;
   if (lua_type(L, 2) != LUA_TSTRING) return luaL_typeerror(L, 2, "string");
-  if (!(h->flags & CS_H_HUB_SEND)) return 0;
+  if (!(w->flags & CS_W_HUB_SEND)) return 0;
   size_t len;
   const char *data = lua_tolstring(L, 2, &len);
-  cs_loop *loop = h->state->loop;
+  cs_loop *loop = w->state->loop;
   if (len == 0) return 0;
-  if (!(h->out == NULL ? write_first : write_more)(loop, h, data, len))
+  if (!(w->out == NULL ? write_first : write_more)(loop, w, data, len))
     return luaL_error(L, "not enough memory");
-  if (!(h->flags & CS_H_HUB_TELL) || h->out == NULL) return 0;
+  if (!(w->flags & CS_W_HUB_TELL) || w->out == NULL) return 0;
   lua_getfield(L, 1, "waits");
   lua_pushvalue(L, 1);
-  lua_pushinteger(L, (lua_Integer)h->out->bytes.len);
+  lua_pushinteger(L, (lua_Integer)w->out->bytes.len);
   lua_callk(L, 2, 0, 0, told);
   return 0;
 }
@@ -135,7 +135,7 @@ static int hub_sendto(lua_State *L) {
   lua_settop(L, 3);
   const cs_sock *s = socket_of(L);
   const cs_address *to = cs_address_test(L, 3);
-  if (to == NULL || to->sa.sa_family != s->family || s->h.fd < 0 || lua_type(L, 2) != LUA_TSTRING) {
+  if (to == NULL || to->sa.sa_family != s->family || s->w.fd < 0 || lua_type(L, 2) != LUA_TSTRING) {
     lua_getfield(L, 4, lua_isnil(L, 3) ? "send" : "sendto");
     lua_insert(L, 2);
     lua_insert(L, 3); /* the socket */
@@ -146,7 +146,7 @@ static int hub_sendto(lua_State *L) {
   size_t len;
   const char *data = lua_tolstring(L, 2, &len);
   ssize_t sent;
-  do sent = sendto(s->h.fd, data, len, MSG_DONTWAIT | CS_MSG_NOSIGNAL, &to->sa, to->len);
+  do sent = sendto(s->w.fd, data, len, MSG_DONTWAIT | CS_MSG_NOSIGNAL, &to->sa, to->len);
   while (sent < 0 && errno == EINTR);
   if (sent < 0) return cs_fail_address(L, "sendto", errno, to);
   lua_pushinteger(L, (lua_Integer)sent);
@@ -156,32 +156,32 @@ static int hub_sendto(lua_State *L) {
 /* tell(socket, wanted, now): from now on, object:sent() is called whenever all is sent that was
    written; with `now` also if that is so already. Or no more. */
 static int hub_tell(lua_State *L) {
-  cs_handle *h = &cs_sock_check(L, 1)->h;
-  h->flags &= ~(CS_H_HUB_TELL | CS_H_HUB_SENT);
-  if (h->object == 0 || !lua_toboolean(L, 2)) return 0;
-  h->flags |= CS_H_HUB_TELL;
-  if (lua_toboolean(L, 3)) notice(h->state->loop, h, CS_H_HUB_SENT);
+  cs_watched *w = &cs_sock_check(L, 1)->w;
+  w->flags &= ~(CS_W_HUB_TELL | CS_W_HUB_SENT);
+  if (w->object == 0 || !lua_toboolean(L, 2)) return 0;
+  w->flags |= CS_W_HUB_TELL;
+  if (lua_toboolean(L, 3)) notice(w->state->loop, w, CS_W_HUB_SENT);
   return 0;
 }
 
 /* shut(socket): what is not sent yet is dropped, and what is written from now on is ignored. */
 static int hub_shut(lua_State *L) {
-  cs_handle *h = &cs_sock_check(L, 1)->h;
-  h->flags &= ~(CS_H_HUB_SEND | CS_H_HUB_WRITE);
-  if (h->out != NULL) cs_out_drop(&h->state->loop->hub, h);
+  cs_watched *w = &cs_sock_check(L, 1)->w;
+  w->flags &= ~(CS_W_HUB_SEND | CS_W_HUB_WRITE);
+  if (w->out != NULL) cs_out_drop(&w->state->loop->hub, w);
   return 0;
 }
 
 /* unsent(socket): how many bytes wait. */
 static int hub_unsent(lua_State *L) {
-  const cs_handle *h = &cs_sock_check(L, 1)->h;
-  lua_pushinteger(L, h->out != NULL ? (lua_Integer)h->out->bytes.len : 0);
+  const cs_watched *w = &cs_sock_check(L, 1)->w;
+  lua_pushinteger(L, w->out != NULL ? (lua_Integer)w->out->bytes.len : 0);
   return 1;
 }
 
 /* flush(): what would be sent at the end of the turn is sent now. */
 static int hub_flush(lua_State *L) {
-  cs_turn_over(L, cs_state_get(L));
+  cs_turn_end_all(L, cs_state_get(L));
   return 0;
 }
 

@@ -5,7 +5,7 @@
 #include "../loop/loop.h"
 
 /* Sends as much as the socket takes; there is something to send. */
-void cs_out_send(cs_loop *loop, cs_handle *h);
+void cs_out_send(cs_loop *loop, cs_watched *w);
 
 /* For Lua; their upvalue is the string "socket". */
 extern const luaL_Reg cs_hub_send_functions[];

@@ -1,4 +1,4 @@
-/* ready.c: the handles that the loop's hub has to serve: see loop_hub.c. */
+/* ready.c: the handles that the loop's hub has to serve: see hub.c. */
 #include "../wait/records.h"
 
 #include <stdlib.h>
@@ -7,20 +7,20 @@
 
 /* --- the list of those that are ready --- */
 
-void cs_hub_append(cs_hub *hub, cs_handle *h) {
-  if (h->next != NULL) return; /* it is in the list */
+void cs_hub_append(cs_hub *hub, cs_watched *w) {
+  if (w->next != NULL) return; /* it is in the list */
   if (hub->last == NULL) {
-    h->next = h;
+    w->next = w;
   } else {
-    h->next = hub->last->next;
-    hub->last->next = h;
+    w->next = hub->last->next;
+    hub->last->next = w;
   }
-  hub->last = h;
+  hub->last = w;
   hub->count++;
 }
 
-cs_handle *cs_hub_take(cs_hub *hub) {
-  cs_handle *last = hub->last, *first = last->next;
+cs_watched *cs_hub_take(cs_hub *hub) {
+  cs_watched *last = hub->last, *first = last->next;
   if (first == last)
     hub->last = NULL;
   else
@@ -30,50 +30,50 @@ cs_handle *cs_hub_take(cs_hub *hub) {
   return first;
 }
 
-void cs_hub_unlist(cs_hub *hub, cs_handle *h) {
-  if (h->next == NULL) return;
-  cs_handle *before = hub->last;
-  while (before->next != h) before = before->next;
-  before->next = h->next;
-  if (hub->last == h) hub->last = before == h ? NULL : before;
-  h->next = NULL;
+void cs_hub_unlist(cs_hub *hub, cs_watched *w) {
+  if (w->next == NULL) return;
+  cs_watched *before = hub->last;
+  while (before->next != w) before = before->next;
+  before->next = w->next;
+  if (hub->last == w) hub->last = before == w ? NULL : before;
+  w->next = NULL;
   hub->count--;
   if (hub->turn > hub->count) hub->turn = hub->count;
 }
 
-void cs_hub_forget(cs_hub *hub, cs_handle *h) {
-  if (hub->served == h) hub->served = NULL;
-  cs_hub_unlist(hub, h);
-  cs_out_drop(hub, h);
+void cs_hub_forget(cs_hub *hub, cs_watched *w) {
+  if (hub->served == w) hub->served = NULL;
+  cs_hub_unlist(hub, w);
+  cs_out_drop(hub, w);
 }
 
 /* --- readiness --- */
 
-unsigned cs_hub_wants(const cs_handle *h) {
+unsigned cs_hub_wants(const cs_watched *w) {
   unsigned wants = 0;
-  if ((h->flags & (CS_H_HUB_READ | CS_H_READ)) == CS_H_HUB_READ) wants |= CS_READ;
-  if ((h->flags & (CS_H_HUB_WRITE | CS_H_WRITE)) == CS_H_HUB_WRITE) wants |= CS_WRITE;
+  if ((w->flags & (CS_W_HUB_READ | CS_W_READ)) == CS_W_HUB_READ) wants |= CS_READ;
+  if ((w->flags & (CS_W_HUB_WRITE | CS_W_WRITE)) == CS_W_HUB_WRITE) wants |= CS_WRITE;
   return wants;
 }
 
-unsigned cs_hub_due(const cs_handle *h) {
+unsigned cs_hub_due(const cs_watched *w) {
   unsigned ready = 0;
-  if ((h->flags & CS_H_HUB_READ) && (h->flags & CS_H_READ)) ready |= CS_READ;
-  if ((h->flags & CS_H_HUB_WRITE) && (h->flags & CS_H_WRITE)) ready |= CS_WRITE;
-  if (h->out != NULL ? h->out->failed != 0 : (h->flags & CS_H_HUB_SENT) != 0) ready |= CS_HANGUP;
+  if ((w->flags & CS_W_HUB_READ) && (w->flags & CS_W_READ)) ready |= CS_READ;
+  if ((w->flags & CS_W_HUB_WRITE) && (w->flags & CS_W_WRITE)) ready |= CS_WRITE;
+  if (w->out != NULL ? w->out->failed != 0 : (w->flags & CS_W_HUB_SENT) != 0) ready |= CS_HANGUP;
   return ready;
 }
 
-void cs_hub_ready(cs_loop *loop, cs_handle *h) {
-  if (h == loop->hub.served || cs_hub_due(h) == 0) return;
-  cs_hub_append(&loop->hub, h);
-  cs_wake(&loop->hub.waiters, false);
+void cs_hub_ready(cs_loop *loop, cs_watched *w) {
+  if (w == loop->hub.served || cs_hub_due(w) == 0) return;
+  cs_hub_append(&loop->hub, w);
+  cs_waitq_wake(&loop->hub.waiters, false);
 }
 
 /* --- what is to be sent --- */
 
 /* An idle connection has none, and a busy one no new one for each message. */
-cs_out *cs_out_make(cs_hub *hub, cs_handle *h) {
+cs_out *cs_out_make(cs_hub *hub, cs_watched *w) {
   cs_out *out = hub->spares;
   if (out != NULL) {
     hub->spares = out->spare;
@@ -81,16 +81,16 @@ cs_out *cs_out_make(cs_hub *hub, cs_handle *h) {
   } else {
     out = calloc(1, sizeof *out);
   }
-  if (out != NULL) out->h = h;
-  h->out = out;
+  if (out != NULL) out->w = w;
+  w->out = out;
   return out;
 }
 
-void cs_out_drop(cs_hub *hub, cs_handle *h) {
-  cs_out *out = h->out;
+void cs_out_drop(cs_hub *hub, cs_watched *w) {
+  cs_out *out = w->out;
   if (out == NULL) return;
-  h->out = NULL;
-  cs_turn_leave(&out->end);
+  w->out = NULL;
+  cs_turn_end_leave(&out->end);
   out->failed = 0;
   out->bytes.len = out->bytes.head = 0;
   if (out->bytes.capacity > CS_BYTES_IDLE) cs_bytes_free(&out->bytes);

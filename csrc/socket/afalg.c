@@ -53,7 +53,7 @@ static int sock_sendmsg_afalg(lua_State *L) {
   luaL_argcheck(L, iv != NULL, options, "iv: string expected");
   if (cs_sock_fd(s) < 0) return cs_fail(L, "sendmsg_afalg", EBADF);
   if (s->family != AF_ALG) return cs_fail(L, "sendmsg_afalg", EAFNOSUPPORT);
-  cs_sock_io_op(&op, s, "sendmsg_afalg", cs_sendmsg_attempt, (int)flags);
+  cs_transfer_op(&op, s, "sendmsg_afalg", cs_sendmsg_attempt, (int)flags);
 
   size_t room = 0;
   cs_control_room(L, options, &room, sizeof what);

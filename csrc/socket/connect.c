@@ -3,14 +3,14 @@
 #include "../base/parts.h"
 #include "socket.h"
 #include "../name/address.h"
-#include "../name/netdb.h"
+#include "../name/lookup.h"
 #include "../sys/fd.h"
 
 static const char spare_key = 's'; /* registry: a socket made ahead of accept(2) */
 
 static int bind_attempt(lua_State *L, cs_op *op) {
   const cs_address *at = op->ptr;
-  if (bind(op->h->fd, &at->sa, at->len) != 0) return cs_fail_address(L, op->call, errno, at);
+  if (bind(op->w->fd, &at->sa, at->len) != 0) return cs_fail_address(L, op->call, errno, at);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -30,7 +30,7 @@ static int sock_bind(lua_State *L) {
   cs_op op;
   cs_sock *s = cs_sock_check(L, 1);
   cs_sock_op(&op, s, "bind", bind_attempt);
-  int err = cs_op_address(L, &op, 2, lua_gettop(L), s->family, s->proto);
+  int err = cs_lookup_address(L, &op, 2, lua_gettop(L), s->family, s->proto);
   return err != 0 ? cs_fail(L, "bind", err) : cs_drive(L, &op);
 }
 
@@ -48,7 +48,7 @@ static int sock_listen(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   int backlog = cs_opt_cint(L, 2, SOMAXCONN < 128 ? SOMAXCONN : 128);
   if (cs_sock_closed(s)) return cs_fail(L, "listen", EBADF);
-  return cs_result(L, "listen", listen(s->h.fd, backlog < 0 ? 0 : backlog) != 0 ? errno : 0);
+  return cs_result(L, "listen", listen(s->w.fd, backlog < 0 ? 0 : backlog) != 0 ? errno : 0);
 }
 
 /* Pushes a socket without a descriptor, the same one until it is taken: made before accept(2), so
@@ -101,11 +101,11 @@ static int accept_attempt(lua_State *L, cs_op *op) {
   cs_sockaddr addr;
   int fd, err;
   bool tried = false;
-  cs_sock *s = cs_sock_of(op->h), *conn;
+  cs_sock *s = cs_sock_of(op->w), *conn;
   int top = lua_gettop(L);
   /* A task's connections wait in the poller, which wants O_NONBLOCK: at no cost if set from birth.
    */
-  const cs_state *state = op->h->state;
+  const cs_state *state = op->w->state;
   bool nonblock = state->default_timeout != CS_FOREVER || cs_in_task(state);
   socklen_t len;
   do {
@@ -113,9 +113,10 @@ static int accept_attempt(lua_State *L, cs_op *op) {
     conn = push_spare(L); /* each time: the collection's finalizers may have taken the last one */
     len = has_peers(s->family) ? sizeof addr : 0;
     memset(&addr, 0, sizeof(struct sockaddr));
-    if (!(op->h->flags & CS_H_WATCHED)) cs_nonblock_begin(op->h); /* the loop has set it for good */
-    err = cs_fd_accept(op->h->fd, nonblock, len > 0 ? &addr.any : NULL, &len, &fd);
-    cs_nonblock_end(op->h);
+    if (!(op->w->flags & CS_W_WATCHED))
+      cs_watched_nonblock_begin(op->w); /* the loop has set it for good */
+    err = cs_fd_accept(op->w->fd, nonblock, len > 0 ? &addr.any : NULL, &len, &fd);
+    cs_watched_nonblock_end(op->w);
   } while (passes_over(err) || (err != 0 && cs_may_retry(L, err, &tried)));
   if (err != 0) {
     lua_settop(L, top);
@@ -124,7 +125,7 @@ static int accept_attempt(lua_State *L, cs_op *op) {
       return op->timeout == 0 || cs_in_task(state) ? CS_AGAIN : CS_READABLE;
     return cs_fail(L, op->call, err);
   }
-  conn->h.fd = fd;
+  conn->w.fd = fd;
   take_spare(L);
   err = cs_sock_adopt(L, conn, fd, nonblock, s->family, s->type, s->proto);
   if (err != 0) return cs_sock_abandon(L, conn, op->call, err);
@@ -161,12 +162,12 @@ static int connect_attempt(lua_State *L, cs_op *op) {
   const cs_address *to = op->ptr;
   int err = 0;
   if (op->done == CONNECT_START) {
-    cs_nonblock_begin(op->h);
-    if (connect(op->h->fd, &to->sa, to->len) != 0) err = errno;
-    cs_nonblock_end(op->h);
+    cs_watched_nonblock_begin(op->w);
+    if (connect(op->w->fd, &to->sa, to->len) != 0) err = errno;
+    cs_watched_nonblock_end(op->w);
     /* Linux answers the first call after a wait for the connection as if it had been that one. */
-    if (err == 0 && (op->h->flags & CS_H_CONNECTED)) err = EISCONN;
-    op->h->flags &= ~CS_H_CONNECTED;
+    if (err == 0 && (op->w->flags & CS_W_CONNECTED)) err = EISCONN;
+    op->w->flags &= ~CS_W_CONNECTED;
     /* EALREADY: an earlier call's time ran out, or Ctrl-C ended it. */
     if (err == EINPROGRESS || err == EINTR || (err == EALREADY && op->timeout != 0)) {
       op->done = CONNECT_UNDER_WAY;
@@ -174,11 +175,11 @@ static int connect_attempt(lua_State *L, cs_op *op) {
     }
     if (err == EAGAIN && to->sa.sa_family == AF_UNIX) return CS_PAUSE; /* a full backlog */
   } else {
-    struct pollfd p = {.fd = op->h->fd, .events = POLLOUT};
+    struct pollfd p = {.fd = op->w->fd, .events = POLLOUT};
     if (poll(&p, 1, 0) == 0) return CS_WRITABLE;
     socklen_t len = sizeof err;
-    if (getsockopt(op->h->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0) err = errno;
-    if (err == 0) op->h->flags |= CS_H_CONNECTED;
+    if (getsockopt(op->w->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0) err = errno;
+    if (err == 0) op->w->flags |= CS_W_CONNECTED;
   }
   if (err != 0) return op->fail(L, op, err);
   lua_pushboolean(L, 1);
@@ -190,7 +191,7 @@ static int start_connect(lua_State *L, cs_op *op, const char *call, cs_attempt a
   cs_sock *s = cs_sock_check(L, 1);
   cs_sock_op(op, s, call, attempt);
   op->fail = fail;
-  return cs_op_address(L, op, 2, lua_gettop(L), s->family, s->proto);
+  return cs_lookup_address(L, op, 2, lua_gettop(L), s->family, s->proto);
 }
 
 /***

@@ -133,18 +133,18 @@ static int socket_socketpair(lua_State *L) {
   do err = cs_fd_pair(family, plain_type(type), proto, fds);
   while (err != 0 && cs_may_retry(L, err, &tried));
   if (err != 0) return cs_fail(L, "socketpair", err);
-  a->h.fd = fds[0]; /* owned before anything can raise */
-  b->h.fd = fds[1];
+  a->w.fd = fds[0]; /* owned before anything can raise */
+  b->w.fd = fds[1];
   lua_pushvalue(L, 4);
   int n = adopt_typed(L, "socketpair", a, fds[0], false, family, type, proto);
   if (n != 1) {
-    cs_handle_close(&b->h);
+    cs_watched_close(&b->w);
     return n;
   }
   lua_pushvalue(L, 5);
   n = adopt_typed(L, "socketpair", b, fds[1], false, family, type, proto);
   if (n == 1) return 2;
-  cs_handle_close(&a->h);
+  cs_watched_close(&a->w);
   return n;
 }
 
@@ -164,7 +164,7 @@ static int push_copy(lua_State *L, const char *call, int fd, int family, int typ
   cs_sock *s = cs_sock_new(L);
   int err = copy_fd(L, fd, &copy);
   if (err != 0) return cs_fail(L, call, err);
-  s->h.fd = copy;
+  s->w.fd = copy;
   err = describe(copy, &family, &type, &proto);
   if (err == 0) err = cs_fd_get_nonblock(copy, &nonblock);
   if (err == 0) err = cs_sock_adopt(L, s, copy, nonblock, family, plain_type(type), proto);
@@ -291,7 +291,7 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void cs_open_sockmake(lua_State *L) {
+void cs_open_make(lua_State *L) {
   cs_class_methods(L, &cs_sock_class, methods);
   cs_setfuncs(L, functions);
 }

@@ -1,10 +1,10 @@
 /* message.c: messages with ancillary data, and the descriptors that travel in it. Bytes alone:
-   sockio.c; files: sendfile.c. sock_* = methods, message_* = functions. */
+   transfer.c; files: sendfile.c. sock_* = methods, message_* = functions. */
 #include "message.h"
 #include "../base/parts.h"
 #include "../name/address.h"
 #include "../base/buffer.h"
-#include "../name/netdb.h"
+#include "../name/lookup.h"
 #include "../sys/fd.h"
 
 #include <sys/uio.h>
@@ -37,12 +37,12 @@ static cs_message *push_message(lua_State *L, size_t count, size_t room, bool ow
 
 /* --- control messages --- */
 
-static void set_header(struct msghdr *h, cs_message *m, struct iovec *iov, unsigned short count) {
-  memset(h, 0, sizeof *h);
-  h->msg_iov = iov;
-  h->msg_iovlen = count;
-  h->msg_control = m->control;
-  h->msg_controllen = m->room;
+static void set_header(struct msghdr *w, cs_message *m, struct iovec *iov, unsigned short count) {
+  memset(w, 0, sizeof *w);
+  w->msg_iov = iov;
+  w->msg_iovlen = count;
+  w->msg_control = m->control;
+  w->msg_controllen = m->room;
 }
 
 #if defined(__GNUC__) /* musl's CMSG_NXTHDR mixes signed and unsigned numbers */
@@ -52,10 +52,10 @@ static void set_header(struct msghdr *h, cs_message *m, struct iovec *iov, unsig
 
 /* The control message after `last` (NULL: the first), or NULL. `len` is how much of its data is
    there: a message at the end may have been cut. */
-static struct cmsghdr *next_control(struct msghdr *h, struct cmsghdr *last, size_t *len) {
-  struct cmsghdr *c = last == NULL ? CMSG_FIRSTHDR(h) : CMSG_NXTHDR(h, last);
+static struct cmsghdr *next_control(struct msghdr *w, struct cmsghdr *last, size_t *len) {
+  struct cmsghdr *c = last == NULL ? CMSG_FIRSTHDR(w) : CMSG_NXTHDR(w, last);
   if (c == NULL || c->cmsg_len < CMSG_LEN(0)) return NULL;
-  char *data = (char *)CMSG_DATA(c), *end = (char *)h->msg_control + h->msg_controllen;
+  char *data = (char *)CMSG_DATA(c), *end = (char *)w->msg_control + w->msg_controllen;
   size_t there = data < end ? (size_t)(end - data) : 0;
   *len = c->cmsg_len - CMSG_LEN(0);
   if (*len > there) *len = there;
@@ -85,11 +85,11 @@ static int descriptor_at(struct cmsghdr *c, size_t i) {
 /* Calls `f` for every descriptor among the received control messages but the first `skip` of
    SCM_RIGHTS, which somebody has taken. */
 static void each_descriptor(cs_message *m, size_t skip, void (*f)(int fd)) {
-  struct msghdr h;
+  struct msghdr w;
   size_t len;
-  set_header(&h, m, NULL, 0);
-  h.msg_controllen = m->received;
-  for (struct cmsghdr *c = NULL; (c = next_control(&h, c, &len)) != NULL;) {
+  set_header(&w, m, NULL, 0);
+  w.msg_controllen = m->received;
+  for (struct cmsghdr *c = NULL; (c = next_control(&w, c, &len)) != NULL;) {
     size_t n = descriptors_in(c, len), i = 0;
     if (c->cmsg_type == SCM_RIGHTS) {
       i = n < skip ? n : skip;
@@ -168,17 +168,17 @@ void cs_control_room(lua_State *L, int arg, size_t *room, size_t len) {
 int cs_sendmsg_attempt(lua_State *L, cs_op *op) {
   cs_message *m = (cs_message *)(uintptr_t)op->data;
   const cs_address *to = op->ptr;
-  struct msghdr h;
-  set_header(&h, m, m->iov, m->count);
+  struct msghdr w;
+  set_header(&w, m, m->iov, m->count);
   if (to != NULL) {
-    h.msg_name = (void *)(uintptr_t)&to->sa;
-    h.msg_namelen = to->len;
+    w.msg_name = (void *)(uintptr_t)&to->sa;
+    w.msg_namelen = to->len;
   }
-  ssize_t sent = sendmsg(op->h->fd, &h, op->flags);
+  ssize_t sent = sendmsg(op->w->fd, &w, op->flags);
   if (sent < 0) {
     int err = errno;
     if (to == NULL || err == EAGAIN || err == EWOULDBLOCK || err == EINTR)
-      return cs_io_failed(L, op, err, CS_WRITABLE);
+      return cs_transfer_failed(L, op, err, CS_WRITABLE);
     return cs_fail_address(L, op->call, err, to);
   }
   lua_pushinteger(L, (lua_Integer)sent);
@@ -186,12 +186,12 @@ int cs_sendmsg_attempt(lua_State *L, cs_op *op) {
 }
 
 int cs_message_send(lua_State *L, cs_op *op, cs_message *m, int arg, int last) {
-  cs_sock *s = cs_sock_of(op->h);
+  cs_sock *s = cs_sock_of(op->w);
   op->data = (char *)m;
   op->first = CS_WRITABLE;
   if (arg <= last && !lua_isnil(L, arg)) {
     op->first = 0; /* a look-up may come first */
-    int err = cs_op_address(L, op, arg, last, s->family, s->proto);
+    int err = cs_lookup_address(L, op, arg, last, s->family, s->proto);
     if (err != 0) return cs_fail(L, op->call, err);
   }
   return cs_drive(L, op);
@@ -272,7 +272,7 @@ static int sock_sendmsg(lua_State *L) {
     const char *data = cs_message_bytes(L, i + 2, &len);
     cs_control_put(&at, (int)lua_tointeger(L, i), (int)lua_tointeger(L, i + 1), data, len);
   }
-  cs_sock_io_op(&op, s, "sendmsg", cs_sendmsg_attempt, flags);
+  cs_transfer_op(&op, s, "sendmsg", cs_sendmsg_attempt, flags);
   return cs_message_send(L, &op, m, 5, last);
 }
 
@@ -318,7 +318,7 @@ static int message_send_fds(lua_State *L) {
   }
   char *at = m->control;
   if (n > 0) cs_control_put(&at, SOL_SOCKET, SCM_RIGHTS, fds, len);
-  cs_sock_io_op(&op, s, "send_fds", cs_sendmsg_attempt, flags);
+  cs_transfer_op(&op, s, "send_fds", cs_sendmsg_attempt, flags);
   return cs_message_send(L, &op, m, 5, last);
 }
 
@@ -326,37 +326,37 @@ static int message_send_fds(lua_State *L) {
 
 /* recvmsg(2). Pushes the data, or, where the message has pieces to receive into, their length. On
    failure `*result` is what the attempt returns. */
-static bool receive(lua_State *L, cs_op *op, struct msghdr *h, cs_sockaddr *addr, int *result) {
+static bool receive(lua_State *L, cs_op *op, struct msghdr *w, cs_sockaddr *addr, int *result) {
   cs_message *m = op->ptr;
-  struct iovec one = {.iov_base = op->h->state->scratch, .iov_len = op->size};
+  struct iovec one = {.iov_base = op->w->state->scratch, .iov_len = op->size};
   bool into = op->slot != 0;
   /* Only AF_UNIX passes descriptors, and not every other family takes the flag. */
-  int cloexec = cs_sock_of(op->h)->family == AF_UNIX ? MSG_CMSG_CLOEXEC : 0;
+  int cloexec = cs_sock_of(op->w)->family == AF_UNIX ? MSG_CMSG_CLOEXEC : 0;
   int top = lua_gettop(L);
   ssize_t got = 0;
   if (!into && op->size > CS_SCRATCH) {
-    got = cs_io_room(op);
+    got = cs_transfer_room(op);
     if (got >= 0) {
       one.iov_len = (size_t)got;
       one.iov_base = lua_newuserdatauv(L, one.iov_len, 0);
     }
   }
   if (got >= 0) {
-    set_header(h, m, into ? m->iov : &one, into ? m->count : 1);
-    h->msg_name = addr;
-    h->msg_namelen = sizeof *addr;
-    got = recvmsg(op->h->fd, h, cs_io_recv_flags(op) | cloexec);
+    set_header(w, m, into ? m->iov : &one, into ? m->count : 1);
+    w->msg_name = addr;
+    w->msg_namelen = sizeof *addr;
+    got = recvmsg(op->w->fd, w, cs_transfer_recv_flags(op) | cloexec);
   }
   if (got < 0) {
     int err = errno;
     lua_settop(L, top);
-    *result = cs_io_failed(L, op, err, CS_READABLE);
+    *result = cs_transfer_failed(L, op, err, CS_READABLE);
     return false;
   }
   /* From here on the descriptors in it are ours. */
-  m->received = m->room > 0 ? (unsigned)h->msg_controllen : 0;
+  m->received = m->room > 0 ? (unsigned)w->msg_controllen : 0;
   if (cloexec == 0 && m->received > 0) each_descriptor(m, 0, keep_from_children);
-  h->msg_flags &= ~(cloexec & ~op->flags); /* the kernel gives our own flag back */
+  w->msg_flags &= ~(cloexec & ~op->flags); /* the kernel gives our own flag back */
   if (into)
     lua_pushinteger(L, (lua_Integer)got);
   else
@@ -364,11 +364,11 @@ static bool receive(lua_State *L, cs_op *op, struct msghdr *h, cs_sockaddr *addr
   return true;
 }
 
-static void push_ancdata_received(lua_State *L, struct msghdr *h) {
+static void push_ancdata_received(lua_State *L, struct msghdr *w) {
   size_t len;
   lua_Integer i = 0;
   lua_newtable(L);
-  for (struct cmsghdr *c = NULL; (c = next_control(h, c, &len)) != NULL;) {
+  for (struct cmsghdr *c = NULL; (c = next_control(w, c, &len)) != NULL;) {
     lua_createtable(L, 3, 3);
     lua_pushinteger(L, c->cmsg_level);
     lua_pushvalue(L, -1);
@@ -386,19 +386,19 @@ static void push_ancdata_received(lua_State *L, struct msghdr *h) {
   }
 }
 
-static void push_sender(lua_State *L, cs_op *op, const struct msghdr *h, const cs_sockaddr *addr) {
-  cs_address_push(L, &addr->any, h->msg_namelen, cs_sock_of(op->h)->proto);
+static void push_sender(lua_State *L, cs_op *op, const struct msghdr *w, const cs_sockaddr *addr) {
+  cs_address_push(L, &addr->any, w->msg_namelen, cs_sock_of(op->w)->proto);
 }
 
 static int recvmsg_attempt(lua_State *L, cs_op *op) {
   cs_message *m = op->ptr;
   cs_sockaddr addr;
-  struct msghdr h;
+  struct msghdr w;
   int result;
-  if (!receive(L, op, &h, &addr, &result)) return result;
-  push_ancdata_received(L, &h);
-  lua_pushinteger(L, h.msg_flags);
-  push_sender(L, op, &h, &addr);
+  if (!receive(L, op, &w, &addr, &result)) return result;
+  push_ancdata_received(L, &w);
+  lua_pushinteger(L, w.msg_flags);
+  push_sender(L, op, &w, &addr);
   m->received = 0; /* the program has the descriptors now */
   return 4;
 }
@@ -407,7 +407,7 @@ static int recvmsg_attempt(lua_State *L, cs_op *op) {
    see. */
 static void recvmsg_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags) {
   if (s->type == SOCK_STREAM) flags &= ~MSG_TRUNC;
-  cs_sock_io_op(op, s, call, attempt, flags);
+  cs_transfer_op(op, s, call, attempt, flags);
   op->first = flags & MSG_OOB ? 0 : CS_READABLE;
 }
 
@@ -485,16 +485,16 @@ static int sock_recvmsg_into(lua_State *L) {
 
 /* Pushes a sequence of the first `max` descriptors; returns how many of them there are. Where there
    are more the message counts as cut. */
-static size_t push_descriptors(lua_State *L, struct msghdr *h, size_t max) {
+static size_t push_descriptors(lua_State *L, struct msghdr *w, size_t max) {
   size_t len, n = 0;
   lua_newtable(L);
-  for (struct cmsghdr *c = NULL; (c = next_control(h, c, &len)) != NULL;) {
+  for (struct cmsghdr *c = NULL; (c = next_control(w, c, &len)) != NULL;) {
     size_t here = c->cmsg_type == SCM_RIGHTS ? descriptors_in(c, len) : 0, i = 0;
     for (; i < here && n < max; i++) {
       lua_pushinteger(L, descriptor_at(c, i));
       lua_rawseti(L, -2, (lua_Integer)++n);
     }
-    if (i < here) h->msg_flags |= MSG_CTRUNC;
+    if (i < here) w->msg_flags |= MSG_CTRUNC;
   }
   return n;
 }
@@ -502,12 +502,12 @@ static size_t push_descriptors(lua_State *L, struct msghdr *h, size_t max) {
 static int recv_fds_attempt(lua_State *L, cs_op *op) {
   cs_message *m = op->ptr;
   cs_sockaddr addr;
-  struct msghdr h;
+  struct msghdr w;
   int result;
-  if (!receive(L, op, &h, &addr, &result)) return result;
-  size_t taken = push_descriptors(L, &h, op->done);
-  lua_pushinteger(L, h.msg_flags);
-  push_sender(L, op, &h, &addr);
+  if (!receive(L, op, &w, &addr, &result)) return result;
+  size_t taken = push_descriptors(L, &w, op->done);
+  lua_pushinteger(L, w.msg_flags);
+  push_sender(L, op, &w, &addr);
   each_descriptor(m, taken, close_fd); /* nothing raises from here on */
   m->received = 0;
   return 4;

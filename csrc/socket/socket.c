@@ -1,11 +1,11 @@
 /* socket.c: the socket object: its class, how long it waits, its end, its text. Making sockets:
-   sockmake.c; bind to connect: connect.c; bytes: sockio.c, message.c, stream.c. sock_* = methods.
+   make.c; bind to connect: connect.c; bytes: transfer.c, message.c, stream.c. sock_* = methods.
  */
 #include "socket.h"
 #include "../loop/turn_end.h"
 #include "../base/parts.h"
 #include "../name/address.h"
-#include "../name/netdb.h"
+#include "../name/lookup.h"
 #include "../sys/fd.h"
 
 const cs_class cs_sock_class = {"csock.socket"};
@@ -27,14 +27,14 @@ After that `fileno` gives -1 and every other call fails with `EBADF`; closing it
 
 cs_sock *cs_sock_new(lua_State *L) {
   cs_sock *s = cs_object_new(L, &cs_sock_class, sizeof *s, 0);
-  s->h.fd = -1;
-  s->h.state = cs_state_get(L);
+  s->w.fd = -1;
+  s->w.state = cs_state_get(L);
   s->timeout = CS_FOREVER;
   return s;
 }
 
 int cs_sock_fd(const cs_sock *s) {
-  return cs_sock_closed(s) ? -1 : s->h.fd;
+  return cs_sock_closed(s) ? -1 : s->w.fd;
 }
 
 /* In the place of the table on the top: a copy. */
@@ -101,21 +101,21 @@ static int sock_index(lua_State *L) {
 
 /* A socket that the loop watches stays non-blocking, whatever its timeout. */
 static int apply_nonblock(cs_sock *s) {
-  bool nonblock = s->timeout != CS_FOREVER || (s->h.flags & CS_H_WATCHED);
-  if (((s->h.flags & CS_H_NONBLOCK) != 0) == nonblock) return 0;
-  int err = cs_fd_set_nonblock(s->h.fd, nonblock);
-  if (err == 0) s->h.flags ^= CS_H_NONBLOCK;
+  bool nonblock = s->timeout != CS_FOREVER || (s->w.flags & CS_W_WATCHED);
+  if (((s->w.flags & CS_W_NONBLOCK) != 0) == nonblock) return 0;
+  int err = cs_fd_set_nonblock(s->w.fd, nonblock);
+  if (err == 0) s->w.flags ^= CS_W_NONBLOCK;
   return err;
 }
 
 int cs_sock_adopt(lua_State *L, cs_sock *s, int fd, bool nonblock, int family, int type,
                   int proto) {
-  s->h.fd = fd;
-  s->h.flags = CS_H_SOCKET | (nonblock ? CS_H_NONBLOCK : 0);
+  s->w.fd = fd;
+  s->w.flags = CS_W_SOCKET | (nonblock ? CS_W_NONBLOCK : 0);
   s->family = family;
   s->type = type;
   s->proto = proto;
-  s->timeout = s->h.state->default_timeout;
+  s->timeout = s->w.state->default_timeout;
   /* In blocking use O_NONBLOCK makes no difference here, and others may count on it. */
   int err = s->timeout == CS_FOREVER ? 0 : apply_nonblock(s);
   use_metatable(L, -1, s);
@@ -238,7 +238,8 @@ Source: shutdown(2), Python's `socket.shutdown`.
 static int sock_shutdown(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   int how = cs_check_cint(L, 2);
-  if (s->streams > 0) cs_turn_over(L, s->h.state); /* what they were to send comes before the end */
+  if (s->streams > 0)
+    cs_turn_end_all(L, s->w.state); /* what they were to send comes before the end */
   return cs_result(L, "shutdown", shutdown(cs_sock_fd(s), how) != 0 ? errno : 0);
 }
 
@@ -254,15 +255,15 @@ static int sock_fileno(lua_State *L) {
 }
 
 static int close_sock(cs_sock *s) {
-  s->h.flags |= CS_H_CLOSED;
-  if (s->streams == 0) return cs_handle_close(&s->h);
-  cs_handle_wake(&s->h, NULL); /* the streams go on */
+  s->w.flags |= CS_W_CLOSED;
+  if (s->streams == 0) return cs_watched_close(&s->w);
+  cs_watched_wake(&s->w, NULL); /* the streams go on */
   return 0;
 }
 
 int cs_sock_release_stream(cs_sock *s) {
   s->streams--;
-  return cs_sock_closed(s) && s->streams == 0 ? cs_handle_close(&s->h) : 0;
+  return cs_sock_closed(s) && s->streams == 0 ? cs_watched_close(&s->w) : 0;
 }
 
 /***
@@ -288,8 +289,8 @@ Source: Python's `socket.detach`.
 static int sock_detach(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   lua_pushinteger(L, cs_sock_fd(s));
-  cs_handle_release(&s->h);
-  s->h.flags |= CS_H_CLOSED;
+  cs_watched_release(&s->w);
+  s->w.flags |= CS_W_CLOSED;
   return 1;
 }
 
@@ -324,7 +325,7 @@ static int push_labelled(lua_State *L, const cs_sock *s, const char *label,
   cs_sockaddr addr;
   socklen_t len = sizeof addr;
   memset(&addr, 0, sizeof addr);
-  if (get(s->h.fd, &addr.any, &len) != 0 || len == 0) return 0;
+  if (get(s->w.fd, &addr.any, &len) != 0 || len == 0) return 0;
   cs_address_push(L, &addr.any, len, s->proto);
   if (lua_rawlen(L, -1) == 0 && lua_type(L, -1) == LUA_TSTRING) { /* an unnamed Unix socket */
     lua_pop(L, 1);
@@ -372,7 +373,7 @@ static int sock_tostring(lua_State *L) {
 /* __gc: a socket that nobody closed is named in a warning. */
 static int sock_gc(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
-  if (!cs_sock_closed(s) && s->h.fd >= 0) {
+  if (!cs_sock_closed(s) && s->w.fd >= 0) {
     lua_pushcfunction(L, sock_tostring);
     lua_pushvalue(L, 1);
     const char *text = lua_pcall(L, 1, 1, 0) == LUA_OK ? lua_tostring(L, -1) : "a socket";

@@ -1,5 +1,5 @@
-/* socket.h: the socket object, for the files that hold its methods: socket.c (life cycle), sockio.c
-   (bytes), message.c (messages, sendfile), options.c, stream.c (makefile). */
+/* socket.h: the socket object, for the files that hold its methods: socket.c (life cycle),
+   transfer.c (bytes), message.c (messages, sendfile), options.c, stream.c (makefile). */
 #ifndef CS_SOCKET_H
 #define CS_SOCKET_H
 
@@ -7,7 +7,7 @@
 
 typedef struct cs_sock {
   const cs_class *cls;
-  cs_handle h;
+  cs_watched w;
   int64_t timeout; /* ns; CS_FOREVER = blocking, 0 = non-blocking */
   int family, type, proto;
   unsigned
@@ -15,7 +15,7 @@ typedef struct cs_sock {
 } cs_sock;
 
 /* Whether close() was called; the descriptor may live on for the streams. */
-#define cs_sock_closed(s) (((s)->h.flags & CS_H_CLOSED) != 0)
+#define cs_sock_closed(s) (((s)->w.flags & CS_W_CLOSED) != 0)
 
 extern const cs_class cs_sock_class;
 
@@ -33,14 +33,14 @@ int cs_sock_abandon(lua_State *L, cs_sock *s, const char *call, int err);
 /* Changes the timeout, O_NONBLOCK with it. `idx` is where the socket is on the stack. */
 int cs_sock_set_timeout(lua_State *L, int idx, cs_sock *s, int64_t timeout);
 
-/* The socket at `arg`; raises for anything else. It may be closed: then s->h.fd or
+/* The socket at `arg`; raises for anything else. It may be closed: then s->w.fd or
    cs_sock_closed says so, and calls give EBADF (cs_drive sees to it for operations). */
 static inline cs_sock *cs_sock_check(lua_State *L, int arg) {
   return cs_object_check(L, arg, &cs_sock_class);
 }
 
 /* The socket whose handle this is. */
-#define cs_sock_of(handle) ((cs_sock *)((char *)(handle)-offsetof(cs_sock, h)))
+#define cs_sock_of(handle) ((cs_sock *)((char *)(handle)-offsetof(cs_sock, w)))
 
 /* The descriptor as the program may see it: -1 once close() was called. */
 int cs_sock_fd(const cs_sock *s);
@@ -50,7 +50,7 @@ int cs_sock_release_stream(cs_sock *s);
 
 /* Starts an op on the socket, with its timeout; on a closed socket it ends with EBADF. */
 static inline void cs_sock_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt) {
-  cs_op_init(op, call, attempt, &s->h, s->timeout);
+  cs_op_init(op, call, attempt, &s->w, s->timeout);
   op->closed = cs_sock_closed(s);
 }
 

@@ -3,7 +3,7 @@
 #include "transfer.h"
 #include "../name/address.h"
 #include "../base/buffer.h"
-#include "../name/netdb.h"
+#include "../name/lookup.h"
 
 #include <sys/ioctl.h>
 
@@ -11,7 +11,7 @@
 #define MSG_ERRQUEUE 0
 #endif
 
-void cs_sock_io_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags) {
+void cs_transfer_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags) {
   cs_sock_op(op, s, call, attempt);
   if (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) op->timeout = 0;
   op->flags = flags | MSG_DONTWAIT | CS_MSG_NOSIGNAL;
@@ -21,7 +21,7 @@ static bool would_block(int err) {
   return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
 }
 
-int cs_io_failed(lua_State *L, cs_op *op, int err, int want) {
+int cs_transfer_failed(lua_State *L, cs_op *op, int err, int want) {
   if (err == EAGAIN || err == EWOULDBLOCK) return want;
   if (err == EINTR) return CS_AGAIN;
   return op->fail != NULL ? op->fail(L, op, err) : cs_fail(L, op->call, err);
@@ -31,25 +31,25 @@ int cs_io_failed(lua_State *L, cs_op *op, int err, int want) {
    it succeeds at once: it may wait, so it can be tried again, and nobody can be waiting in line.
    This saves a small message over a Unix socket a twentieth of its time. */
 static inline bool may_try_first(const cs_sock *s) {
-  return !cs_sock_closed(s) && s->h.fd >= 0 && s->timeout != 0 && s->h.state->loop == NULL;
+  return !cs_sock_closed(s) && s->w.fd >= 0 && s->timeout != 0 && s->w.state->loop == NULL;
 }
 
 /* --- receiving --- */
 
 static bool is_stream(const cs_op *op) {
-  return cs_sock_of(op->h)->type == SOCK_STREAM;
+  return cs_sock_of(op->w)->type == SOCK_STREAM;
 }
 
-int cs_io_recv_flags(const cs_op *op) {
+int cs_transfer_recv_flags(const cs_op *op) {
   return op->flags & ~CS_MSG_NOSIGNAL;
 }
 
-ssize_t cs_io_room(const cs_op *op) {
+ssize_t cs_transfer_room(const cs_op *op) {
   int waiting = 0;
   char byte;
   bool peek = !is_stream(op) && !(op->flags & MSG_ERRQUEUE); /* which knows no peeking */
-  if (peek && recv(op->h->fd, &byte, 1, cs_io_recv_flags(op) | MSG_PEEK) < 0) return -1;
-  if (ioctl(op->h->fd, FIONREAD, &waiting) != 0 || waiting < 0) waiting = 1 << 20;
+  if (peek && recv(op->w->fd, &byte, 1, cs_transfer_recv_flags(op) | MSG_PEEK) < 0) return -1;
+  if (ioctl(op->w->fd, FIONREAD, &waiting) != 0 || waiting < 0) waiting = 1 << 20;
   size_t room = (size_t)waiting > CS_SCRATCH ? (size_t)waiting : CS_SCRATCH;
   return (ssize_t)(room < op->size ? room : op->size);
 }
@@ -60,7 +60,7 @@ ssize_t cs_io_room(const cs_op *op) {
 static void recv_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, size_t size,
                     int flags) {
   flags = s->type == SOCK_STREAM ? flags & ~MSG_TRUNC : flags | MSG_TRUNC;
-  cs_sock_io_op(op, s, call, attempt, flags);
+  cs_transfer_op(op, s, call, attempt, flags);
   op->size = size;
   op->first = size == 0 || (flags & MSG_OOB) ? 0 : CS_READABLE;
 }
@@ -69,9 +69,9 @@ static void recv_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt,
    of a stream are there at once; TCP would wait for the next one. */
 static ssize_t receive(cs_op *op, char *buf, size_t size, cs_sockaddr *addr, socklen_t *len) {
   if (size == 0 && is_stream(op)) return 0;
-  if (op->slot == 0) return recv(op->h->fd, buf, size, cs_io_recv_flags(op));
+  if (op->slot == 0) return recv(op->w->fd, buf, size, cs_transfer_recv_flags(op));
   *len = sizeof *addr;
-  return recvfrom(op->h->fd, buf, size, cs_io_recv_flags(op), &addr->any, len);
+  return recvfrom(op->w->fd, buf, size, cs_transfer_recv_flags(op), &addr->any, len);
 }
 
 /* What follows the data (which has been pushed): the address where it was asked for, and the length
@@ -80,9 +80,9 @@ static int push_rest(lua_State *L, cs_op *op, size_t got, size_t size, const cs_
                      socklen_t len) {
   int n = 1;
   bool all = got < size && is_stream(op) && !(op->flags & (MSG_PEEK | MSG_OOB));
-  if (all && got > 0) cs_drained(op->h);
+  if (all && got > 0) cs_watched_drained(op->w);
   if (op->slot != 0) {
-    cs_address_push(L, &addr->any, len, cs_sock_of(op->h)->proto);
+    cs_address_push(L, &addr->any, len, cs_sock_of(op->w)->proto);
     n++;
   }
   if (got > size) {
@@ -98,14 +98,14 @@ static int recv_large(lua_State *L, cs_op *op) {
   socklen_t len = 0;
   luaL_Buffer b;
   int top = lua_gettop(L);
-  ssize_t got = cs_io_room(op);
-  if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+  ssize_t got = cs_transfer_room(op);
+  if (got < 0) return cs_transfer_failed(L, op, errno, CS_READABLE);
   size_t size = (size_t)got;
   got = receive(op, luaL_buffinitsize(L, &b, size), size, &addr, &len);
   if (got < 0) {
     int err = errno;
     lua_settop(L, top);
-    return cs_io_failed(L, op, err, CS_READABLE);
+    return cs_transfer_failed(L, op, err, CS_READABLE);
   }
   luaL_pushresultsize(&b, (size_t)got < size ? (size_t)got : size);
   return push_rest(L, op, (size_t)got, size, &addr, len);
@@ -114,10 +114,10 @@ static int recv_large(lua_State *L, cs_op *op) {
 static int recv_attempt(lua_State *L, cs_op *op) {
   cs_sockaddr addr;
   socklen_t len = 0;
-  char *scratch = op->h->state->scratch;
+  char *scratch = op->w->state->scratch;
   if (op->size > CS_SCRATCH) return recv_large(L, op);
   ssize_t got = receive(op, scratch, op->size, &addr, &len);
-  if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+  if (got < 0) return cs_transfer_failed(L, op, errno, CS_READABLE);
   lua_pushlstring(L, scratch, (size_t)got < op->size ? (size_t)got : op->size);
   return push_rest(L, op, (size_t)got, op->size, &addr, len);
 }
@@ -142,8 +142,8 @@ static int recv_all_attempt(lua_State *L, cs_op *op) {
       lua_replace(L, op->slot);
       room = more;
     }
-    ssize_t got = recv(op->h->fd, (char *)op->ptr + op->done, room - op->done, op->flags);
-    if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+    ssize_t got = recv(op->w->fd, (char *)op->ptr + op->done, room - op->done, op->flags);
+    if (got < 0) return cs_transfer_failed(L, op, errno, CS_READABLE);
     if (got == 0) break;
     op->done += (size_t)got;
   }
@@ -181,9 +181,9 @@ static int sock_recv(lua_State *L) {
   size_t size = cs_check_size(L, 2);
   int flags = cs_opt_cint(L, 3, 0);
   if (flags == 0 && s->type == SOCK_STREAM && size <= CS_SCRATCH && may_try_first(s)) {
-    ssize_t got = recv(s->h.fd, s->h.state->scratch, size, MSG_DONTWAIT);
+    ssize_t got = recv(s->w.fd, s->w.state->scratch, size, MSG_DONTWAIT);
     if (got > 0) {
-      lua_pushlstring(L, s->h.state->scratch, (size_t)got);
+      lua_pushlstring(L, s->w.state->scratch, (size_t)got);
       return 1;
     }
     if (got < 0 && !would_block(errno)) return cs_fail(L, "recv", errno);
@@ -222,7 +222,7 @@ static int recv_into_attempt(lua_State *L, cs_op *op) {
   cs_sockaddr addr;
   socklen_t len = 0;
   ssize_t got = receive(op, op->ptr, op->size, &addr, &len);
-  if (got < 0) return cs_io_failed(L, op, errno, CS_READABLE);
+  if (got < 0) return cs_transfer_failed(L, op, errno, CS_READABLE);
   size_t kept = (size_t)got < op->size ? (size_t)got : op->size;
   lua_pushinteger(L, (lua_Integer)kept);
   return push_rest(L, op, (size_t)got, op->size, &addr, len);
@@ -281,8 +281,8 @@ static int sock_recvfrom_into(lua_State *L) {
 /* --- sending --- */
 
 static int send_attempt(lua_State *L, cs_op *op) {
-  ssize_t sent = send(op->h->fd, op->data, op->size, op->flags);
-  if (sent < 0) return cs_io_failed(L, op, errno, CS_WRITABLE);
+  ssize_t sent = send(op->w->fd, op->data, op->size, op->flags);
+  if (sent < 0) return cs_transfer_failed(L, op, errno, CS_WRITABLE);
   lua_pushinteger(L, (lua_Integer)sent);
   return 1;
 }
@@ -313,14 +313,14 @@ static int sock_send(lua_State *L) {
     len = to - from;
   }
   if (may_try_first(s)) {
-    ssize_t sent = send(s->h.fd, data + from, len, flags | MSG_DONTWAIT | CS_MSG_NOSIGNAL);
+    ssize_t sent = send(s->w.fd, data + from, len, flags | MSG_DONTWAIT | CS_MSG_NOSIGNAL);
     if (sent >= 0) {
       lua_pushinteger(L, (lua_Integer)sent);
       return 1;
     }
     if (!would_block(errno)) return cs_fail(L, "send", errno);
   }
-  cs_sock_io_op(&op, s, "send", send_attempt, flags);
+  cs_transfer_op(&op, s, "send", send_attempt, flags);
   op.data = data + from;
   op.first = CS_WRITABLE;
   op.size = len;
@@ -335,8 +335,8 @@ static int sendall_fail(lua_State *L, cs_op *op, int err) {
 }
 
 static int sendall_attempt(lua_State *L, cs_op *op) {
-  ssize_t sent = send(op->h->fd, op->data + op->done, op->size - op->done, op->flags);
-  if (sent < 0) return cs_io_failed(L, op, errno, CS_WRITABLE);
+  ssize_t sent = send(op->w->fd, op->data + op->done, op->size - op->done, op->flags);
+  if (sent < 0) return cs_transfer_failed(L, op, errno, CS_WRITABLE);
   op->done += (size_t)sent;
   if (op->done < op->size) return CS_AGAIN;
   lua_pushinteger(L, (lua_Integer)op->done);
@@ -361,7 +361,7 @@ static int sock_sendall(lua_State *L) {
   size_t len;
   const char *data = cs_check_bytes(L, 2, &len);
   int flags = cs_opt_cint(L, 3, 0);
-  cs_sock_io_op(&op, s, "sendall", sendall_attempt, flags);
+  cs_transfer_op(&op, s, "sendall", sendall_attempt, flags);
   op.fail = sendall_fail;
   op.first = CS_WRITABLE;
   op.data = data;
@@ -371,10 +371,10 @@ static int sock_sendall(lua_State *L) {
 
 static int sendto_attempt(lua_State *L, cs_op *op) {
   const cs_address *to = op->ptr;
-  ssize_t sent = sendto(op->h->fd, op->data, op->size, op->flags, &to->sa, to->len);
+  ssize_t sent = sendto(op->w->fd, op->data, op->size, op->flags, &to->sa, to->len);
   if (sent < 0) {
     int err = errno;
-    if (would_block(err)) return cs_io_failed(L, op, err, CS_WRITABLE);
+    if (would_block(err)) return cs_transfer_failed(L, op, err, CS_WRITABLE);
     return cs_fail_address(L, op->call, err, to);
   }
   lua_pushinteger(L, (lua_Integer)sent);
@@ -401,10 +401,10 @@ static int sock_sendto(lua_State *L) {
   bool has_flags = lua_isnil(L, 3) || lua_type(L, 3) == LUA_TNUMBER;
   int flags = has_flags ? cs_opt_cint(L, 3, 0) : 0;
   int arg = has_flags ? 4 : 3;
-  cs_sock_io_op(&op, s, "sendto", sendto_attempt, flags);
+  cs_transfer_op(&op, s, "sendto", sendto_attempt, flags);
   op.data = data;
   op.size = len;
-  int err = cs_op_address(L, &op, arg, lua_gettop(L), s->family, s->proto);
+  int err = cs_lookup_address(L, &op, arg, lua_gettop(L), s->family, s->proto);
   return err != 0 ? cs_fail(L, "sendto", err) : cs_drive(L, &op);
 }
 
@@ -415,6 +415,6 @@ static const luaL_Reg methods[] = {
     {"sendto", sock_sendto},       {NULL, NULL},
 };
 
-void cs_open_sockio(lua_State *L) {
+void cs_open_transfer(lua_State *L) {
   cs_class_methods(L, &cs_sock_class, methods);
 }

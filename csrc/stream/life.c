@@ -1,5 +1,5 @@
 /* life.c: where a stream comes from (makefile, csock.stream), how long it waits, its end,
-   its text. Reading: stream_read.c; writing: stream_write.c. stream_* = methods. */
+   its text. Reading: read.c; writing: write.c. stream_* = methods. */
 #include "stream.h"
 #include "../base/parts.h"
 
@@ -17,7 +17,7 @@ A stream is closed by `close`, at the end of a `<close>` variable's block, and b
 /* Pushes a stream that is closed, until it is given its descriptor. */
 static cs_stream *push_new(lua_State *L) {
   cs_stream *st = cs_object_new(L, &cs_stream_class, sizeof *st, 2);
-  st->h = &st->own;
+  st->w = &st->own;
   st->own.fd = -1;
   st->own.state = cs_state_get(L);
   st->timeout = CS_FOREVER;
@@ -52,8 +52,8 @@ static int open_socket(lua_State *L, cs_stream *st, int arg, const char *call) {
   lua_pushvalue(L, arg);
   lua_setiuservalue(L, -2, 1);
   st->sock = s;
-  st->h = &s->h;
-  st->kind = CS_IO_SOCKET;
+  st->w = &s->w;
+  st->kind = CS_RW_SOCKET;
   st->closed = false;
   s->streams++;
   return 1;
@@ -86,13 +86,13 @@ static int sock_makefile(lua_State *L) {
 static int open_descriptor(lua_State *L, cs_stream *st, bool closefd) {
   bool number = lua_type(L, 1) == LUA_TNUMBER;
   int fd = cs_check_fd(L, 1);
-  int err = cs_io_kind_of(fd, &st->kind);
+  int err = cs_rw_kind_of(fd, &st->kind);
   if (err != 0) return cs_fail(L, "stream", err);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   st->own.fd = fd;
   /* Said to be non-blocking, as cs_io makes it: so the loop has no reason to change the flag. */
-  st->own.flags = CS_H_NONBLOCK | (st->kind == CS_IO_FILE ? CS_H_FILE : 0);
+  st->own.flags = CS_W_NONBLOCK | (st->kind == CS_RW_FILE ? CS_W_FILE : 0);
   st->owns = number && closefd;
   st->foreign = !number;
   st->closed = false;
@@ -189,15 +189,15 @@ static int close_now(cs_stream *st) {
   if (st->closed) return 0;
   st->closed = true; /* first: nothing may close the number twice */
   st->taken++;       /* for a read that waits */
-  cs_turn_leave(&st->end);
+  cs_turn_end_leave(&st->end);
   cs_bytes_free(&st->in);
   cs_bytes_free(&st->out);
   if (st->sock != NULL) {
-    cs_handle_wake(st->h, st); /* they find it closed */
+    cs_watched_wake(st->w, st); /* they find it closed */
     return cs_sock_release_stream(st->sock);
   }
-  if (st->owns) return cs_handle_close(&st->own);
-  cs_handle_release(&st->own);
+  if (st->owns) return cs_watched_close(&st->own);
+  cs_watched_release(&st->own);
   return 0;
 }
 
@@ -247,7 +247,7 @@ static int send_rest(lua_State *L) {
   cs_stream *st = cs_stream_check(L, 1);
   size_t sent;
   while (st->out.len > 0 && cs_stream_usable(L, st) == 0 &&
-         cs_io_write(st->h->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent) == 0)
+         cs_rw_write(st->w->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent) == 0)
     cs_bytes_consume(&st->out, sent);
   return 0;
 }

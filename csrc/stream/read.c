@@ -11,7 +11,7 @@ static void take(cs_stream *st, size_t n) {
   st->scanned = 0;
   st->taken++;
   /* What is left may be what the next task waits for. */
-  if (st->h->readers.last != NULL && st->in.len > 0) cs_handle_pass(st->h);
+  if (st->w->readers.last != NULL && st->in.len > 0) cs_watched_pass(st->w);
 }
 
 size_t cs_stream_take(lua_State *L, int idx, char *bytes, size_t n) {
@@ -63,12 +63,13 @@ static int fill(lua_State *L, cs_op *op) {
   size_t room, got = 0;
   int err = cs_stream_usable(L, st);
   if (err == 0) err = cs_bytes_reserve(&st->in, st->want, &space, &room);
-  if (err == 0) err = cs_io_read(st->h->fd, st->kind, space, room, &got);
+  if (err == 0) err = cs_rw_read(st->w->fd, st->kind, space, room, &got);
   if (err == EAGAIN) idle(st);
-  if (err != 0) return cs_io_failed(L, op, err, CS_READABLE);
+  if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
   if (got == 0) op->flags |= AT_END;
   if (got == room) st->want = CS_STREAM_MORE;
-  if (got < room && got > 0 && st->sock != NULL && st->sock->type == SOCK_STREAM) cs_drained(st->h);
+  if (got < room && got > 0 && st->sock != NULL && st->sock->type == SOCK_STREAM)
+    cs_watched_drained(st->w);
   cs_bytes_commit(&st->in, got);
   return 0;
 }
@@ -99,7 +100,7 @@ static int find(lua_State *L, cs_op *op, cs_piece *p) {
       st->scanned_for = key;
     }
     if (filled) return CS_AGAIN;
-    if (op->first == 0 && may_wait && (st->h->flags & (CS_H_WATCHED | CS_H_READ)) == CS_H_WATCHED) {
+    if (op->first == 0 && may_wait && (st->w->flags & (CS_W_WATCHED | CS_W_READ)) == CS_W_WATCHED) {
       op->first = CS_READABLE; /* nothing has come: in a task the driver need not ask the kernel */
       idle(st);
       return CS_AGAIN;

@@ -16,7 +16,7 @@
 /* A call in progress; in a userdata on the stack. */
 typedef struct transfer {
   enum { BY_KERNEL, BY_OFFSET, BY_READING } way;
-  cs_io_kind kind;
+  cs_rw_kind kind;
   off_t start, offset; /* where in the file it began, and where the next byte to send is */
   lua_Integer left;    /* bytes to send at most */
   lua_Integer sent;
@@ -61,9 +61,9 @@ static int finish(lua_State *L, const transfer *t) {
 
 static int send_by_kernel(lua_State *L, cs_op *op, transfer *t, int fd) {
   size_t sent;
-  cs_nonblock_begin(op->h);
-  int err = cs_io_sendfile(op->h->fd, fd, &t->offset, at_most(t->left, STEP), &sent);
-  cs_nonblock_end(op->h);
+  cs_watched_nonblock_begin(op->w);
+  int err = cs_rw_sendfile(op->w->fd, fd, &t->offset, at_most(t->left, STEP), &sent);
+  cs_watched_nonblock_end(op->w);
   switch (err) {
   case 0:
     return sent == 0 ? finish(L, t) : go_on(op, t, sent);
@@ -75,7 +75,7 @@ static int send_by_kernel(lua_State *L, cs_op *op, transfer *t, int fd) {
     t->way = BY_OFFSET;
     return CS_AGAIN;
   default:
-    return cs_io_failed(L, op, err, CS_WRITABLE);
+    return cs_transfer_failed(L, op, err, CS_WRITABLE);
   }
 }
 
@@ -89,7 +89,7 @@ static int read_chunk(lua_State *L, transfer *t, int fd) {
     if (r > 0) got = (size_t)r;
   } else {
     got = cs_stream_take(L, FILE_ARG, t->chunk, n);
-    if (got == 0) err = cs_io_read(fd, t->kind, t->chunk, n, &got);
+    if (got == 0) err = cs_rw_read(fd, t->kind, t->chunk, n, &got);
   }
   t->from = 0;
   t->to = err == 0 ? got : 0;
@@ -104,11 +104,11 @@ static int send_copy(lua_State *L, cs_op *op, transfer *t, int fd) {
   if (t->from == t->to) {
     int err = read_chunk(L, t, fd);
     t->input.fd = fd;
-    if (err != 0) return cs_io_failed(L, op, err, CS_ANY);
+    if (err != 0) return cs_transfer_failed(L, op, err, CS_ANY);
     if (t->to == 0) return finish(L, t);
   }
-  ssize_t sent = send(op->h->fd, t->chunk + t->from, t->to - t->from, op->flags);
-  if (sent < 0) return cs_io_failed(L, op, errno, CS_WRITABLE);
+  ssize_t sent = send(op->w->fd, t->chunk + t->from, t->to - t->from, op->flags);
+  if (sent < 0) return cs_transfer_failed(L, op, errno, CS_WRITABLE);
   t->from += (size_t)sent;
   t->offset += (off_t)sent;
   return go_on(op, t, (size_t)sent);
@@ -128,7 +128,7 @@ static int look_at_source(lua_State *L, transfer *t) {
   if (fd < 0) return EBADF;
   int mode = fcntl(fd, F_GETFL);
   if (mode < 0 || (mode & O_ACCMODE) == O_WRONLY) return EBADF;
-  int err = cs_io_kind_of(fd, &t->kind);
+  int err = cs_rw_kind_of(fd, &t->kind);
   if (err != 0) return err;
   t->input.events = POLLIN;
   if (lseek(fd, 0, SEEK_CUR) < 0) {
@@ -174,7 +174,7 @@ static int sock_sendfile(lua_State *L) {
   memset(t, 0, sizeof *t);
   t->start = t->offset = (off_t)offset;
   t->left = count;
-  cs_sock_io_op(&op, s, "sendfile", sendfile_attempt, 0);
+  cs_transfer_op(&op, s, "sendfile", sendfile_attempt, 0);
   op.fail = sendfile_fail;
   op.ptr = t;
   op.first = CS_WRITABLE; /* in line with whoever else sends */

@@ -9,7 +9,7 @@ cs_stream *cs_stream_check(lua_State *L, int arg) {
 }
 
 int cs_stream_visible_fd(const cs_stream *st) {
-  return st->closed ? -1 : st->h->fd;
+  return st->closed ? -1 : st->w->fd;
 }
 
 int cs_stream_fd(lua_State *L, int idx, bool *buffered) {
@@ -20,7 +20,7 @@ int cs_stream_fd(lua_State *L, int idx, bool *buffered) {
 }
 
 void cs_stream_op(cs_op *op, cs_stream *st, bool able, const char *call, cs_attempt attempt) {
-  cs_op_init(op, call, attempt, st->h, st->sock != NULL ? st->sock->timeout : st->timeout);
+  cs_op_init(op, call, attempt, st->w, st->sock != NULL ? st->sock->timeout : st->timeout);
   op->closed = st->closed || !able;
   op->outlives = true;
   op->ptr = st;
@@ -29,7 +29,7 @@ void cs_stream_op(cs_op *op, cs_stream *st, bool able, const char *call, cs_atte
 int cs_stream_usable(lua_State *L, cs_stream *st) {
   if (st->foreign && !st->closed) {
     lua_getiuservalue(L, 1, 1);
-    if (cs_check_fd(L, -1) != st->own.fd) cs_handle_release(&st->own); /* it is gone */
+    if (cs_check_fd(L, -1) != st->own.fd) cs_watched_release(&st->own); /* it is gone */
     lua_pop(L, 1);
   }
   return cs_stream_visible_fd(st) < 0 ? EBADF : 0;
@@ -45,8 +45,8 @@ int cs_stream_send(lua_State *L, cs_op *op) {
     st->failed = 0;
   }
   if (err == 0)
-    err = cs_io_write(st->h->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent);
-  if (err != 0) return cs_io_failed(L, op, err, CS_WRITABLE);
+    err = cs_rw_write(st->w->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent);
+  if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
   cs_bytes_consume(&st->out, sent);
   return st->out.len == 0 ? 0 : CS_AGAIN;
 }

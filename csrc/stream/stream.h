@@ -1,5 +1,5 @@
-/* stream.h: the stream object, for the files that hold its methods: stream_life.c,
-   stream_read.c, stream_write.c; and for select and poll. */
+/* stream.h: the stream object, for the files that hold its methods: life.c,
+   read.c, write.c; and for select and poll. */
 #ifndef CS_STREAM_H
 #define CS_STREAM_H
 
@@ -10,8 +10,8 @@
 
 typedef struct cs_stream {
   const cs_class *cls;
-  cs_handle *h;    /* the socket's, or `own` */
-  cs_handle own;   /* over anything but a socket object */
+  cs_watched *w;   /* the socket's, or `own` */
+  cs_watched own;  /* over anything but a socket object */
   cs_sock *sock;   /* NULL, or the socket; uservalue 1 keeps it alive */
   int64_t timeout; /* ns; without a socket object, whose timeout it would be */
   cs_bytes in;     /* received, not yet read */
@@ -20,10 +20,10 @@ typedef struct cs_stream {
   size_t scanned;  /* in the first bytes of `in` no delimiter `scanned_for` begins */
   uint64_t scanned_for;
   size_t out_size; /* `out` is sent when it holds so much */
-  cs_turn_end end; /* entered when `out` is to be sent at the turn's end: stream_turn.c */
+  cs_turn_end end; /* entered when `out` is to be sent at the turn's end: turn.c */
   int failed;      /* errno of such a sending, until it has been reported */
   unsigned taken;  /* counts the reads that took bytes: an op that waited can tell */
-  cs_io_kind kind;
+  cs_rw_kind kind;
   bool closed, readable, writable;
   bool by_line; /* a written LF sends what is there */
   bool by_turn; /* the end of the loop's turn does */

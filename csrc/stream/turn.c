@@ -41,10 +41,10 @@ static int send_in_task(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &streams_key);
   if (lua_rawgetp(L, 2, st) == LUA_TNIL) return 0; /* it is about to be collected */
   lua_getiuservalue(L, 3, 2);
-  if (cs_turn_spawned(L, -1)) return 0;
+  if (cs_turn_end_spawned(L, -1)) return 0;
   lua_pushcfunction(L, send_waiting);
   lua_pushvalue(L, 3);
-  cs_turn_spawn(L, st->h->state, 1);
+  cs_turn_end_spawn(L, st->w->state, 1);
   lua_setiuservalue(L, 3, 2);
   return 0;
 }
@@ -55,9 +55,9 @@ static int send_in_task(lua_State *L) {
 static void turn_over(lua_State *L, cs_turn_end *end) {
   cs_stream *st = stream_of(end);
   int err = st->foreign || st->waiting ? EAGAIN : 0; /* whose descriptor has to be asked for */
-  while (err == 0 && st->out.len > 0 && st->h->fd >= 0) {
+  while (err == 0 && st->out.len > 0 && st->w->fd >= 0) {
     size_t sent = 0;
-    err = cs_io_write(st->h->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent);
+    err = cs_rw_write(st->w->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent);
     if (err == 0) cs_bytes_consume(&st->out, sent);
   }
   st->waiting = err == EAGAIN;
@@ -74,7 +74,7 @@ static void turn_over(lua_State *L, cs_turn_end *end) {
 }
 
 bool cs_stream_send_later(cs_stream *st) {
-  return st->by_turn && st->failed == 0 && cs_turn_enter(st->h->state, &st->end);
+  return st->by_turn && st->failed == 0 && cs_turn_end_enter(st->w->state, &st->end);
 }
 
 void cs_stream_by_turn(lua_State *L, int idx, cs_stream *st) {

@@ -14,10 +14,10 @@
 #define SMALL_WRITE _POSIX_PIPE_BUF
 #endif
 
-int cs_io_kind_of(int fd, cs_io_kind *kind) {
+int cs_rw_kind_of(int fd, cs_rw_kind *kind) {
   struct stat st;
   if (fstat(fd, &st) != 0) return errno;
-  *kind = S_ISSOCK(st.st_mode) ? CS_IO_SOCKET : S_ISREG(st.st_mode) ? CS_IO_FILE : CS_IO_OTHER;
+  *kind = S_ISSOCK(st.st_mode) ? CS_RW_SOCKET : S_ISREG(st.st_mode) ? CS_RW_FILE : CS_RW_OTHER;
   return 0;
 }
 
@@ -36,12 +36,12 @@ static int failure(void) {
   return errno == EWOULDBLOCK ? EAGAIN : errno;
 }
 
-int cs_io_read(int fd, cs_io_kind kind, char *bytes, size_t n, size_t *got) {
-  int err = kind == CS_IO_OTHER ? ready(fd, POLLIN) : 0;
+int cs_rw_read(int fd, cs_rw_kind kind, char *bytes, size_t n, size_t *got) {
+  int err = kind == CS_RW_OTHER ? ready(fd, POLLIN) : 0;
   if (err != 0) return err;
   ssize_t r;
   do {
-    r = kind == CS_IO_SOCKET ? recv(fd, bytes, n, MSG_DONTWAIT) : read(fd, bytes, n);
+    r = kind == CS_RW_SOCKET ? recv(fd, bytes, n, MSG_DONTWAIT) : read(fd, bytes, n);
   } while (r < 0 && errno == EINTR);
   if (r < 0) return failure();
   *got = (size_t)r;
@@ -92,7 +92,7 @@ static ssize_t write_quietly(int fd, const char *bytes, size_t n) {
 
 #if CS_HAVE_SENDFILE
 
-int cs_io_sendfile(int out, int in, off_t *offset, size_t n, size_t *sent) {
+int cs_rw_sendfile(int out, int in, off_t *offset, size_t n, size_t *sent) {
   quiet q;
   ssize_t r;
   quiet_begin(&q);
@@ -108,20 +108,20 @@ int cs_io_sendfile(int out, int in, off_t *offset, size_t n, size_t *sent) {
 
 #else
 
-int cs_io_sendfile(int out, int in, off_t *offset, size_t n, size_t *sent) {
+int cs_rw_sendfile(int out, int in, off_t *offset, size_t n, size_t *sent) {
   (void)out, (void)in, (void)offset, (void)n, (void)sent;
   return ENOSYS;
 }
 
 #endif
 
-int cs_io_write(int fd, cs_io_kind kind, const char *bytes, size_t n, size_t *put) {
-  int err = kind == CS_IO_OTHER ? ready(fd, POLLOUT) : 0;
+int cs_rw_write(int fd, cs_rw_kind kind, const char *bytes, size_t n, size_t *put) {
+  int err = kind == CS_RW_OTHER ? ready(fd, POLLOUT) : 0;
   if (err != 0) return err;
-  if (kind == CS_IO_OTHER && n > SMALL_WRITE) n = SMALL_WRITE;
+  if (kind == CS_RW_OTHER && n > SMALL_WRITE) n = SMALL_WRITE;
   ssize_t r;
   do {
-    if (kind == CS_IO_SOCKET) {
+    if (kind == CS_RW_SOCKET) {
       r = send(fd, bytes, n, MSG_DONTWAIT | CS_MSG_NOSIGNAL);
     } else {
       r = write_quietly(fd, bytes, n);

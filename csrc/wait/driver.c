@@ -17,7 +17,7 @@ static int wait_blocking(lua_State *L, cs_op *op, int want) {
     int err = cs_sleep_poll(L, NULL, 0, until);
     return err == ETIMEDOUT ? 0 : err;
   }
-  struct pollfd p = {.fd = op->h->fd, .events = want == CS_READABLE ? POLLIN : POLLOUT};
+  struct pollfd p = {.fd = op->w->fd, .events = want == CS_READABLE ? POLLIN : POLLOUT};
   return cs_sleep_poll(L, &p, 1, op->deadline);
 }
 
@@ -29,8 +29,8 @@ static int end_with(lua_State *L, cs_op *op, int err) {
 
 /* Whether what the op works on has been closed meanwhile. */
 static inline bool gone(const cs_op *op) {
-  const cs_handle *h = op->h;
-  return h != NULL && (h->fd < 0 || ((h->flags & CS_H_CLOSED) && !op->outlives));
+  const cs_watched *w = op->w;
+  return w != NULL && (w->fd < 0 || ((w->flags & CS_W_CLOSED) && !op->outlives));
 }
 
 static int resumed(lua_State *L, int status, lua_KContext context);
@@ -42,36 +42,36 @@ static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again)
     loop->current = NULL;
     return cs_drive(L, op);
   }
-  cs_task *task = cs_loop_task(L, loop, op->call);
+  cs_task *task = cs_park_task(L, loop, op->call);
   if (task == NULL) return end_with(L, op, ECANCELED);
   if (op != &task->op) task->op = *op;
-  int err = cs_task_wait(L, task, want, again);
+  int err = cs_park(L, task, want, again);
   if (err != 0) return end_with(L, &task->op, err);
   loop->passing = L != task->co;
   return lua_yieldk(L, 0, (lua_KContext)task, resumed);
 }
 
-static bool in_line(const cs_queue *q) {
+static bool in_line(const cs_waitq *q) {
   return q->last != NULL || q->woken > 0;
 }
 
 /* Whether a first try would be in vain: the poller has reported nothing since the last one, or
    others have been waiting longer. */
 static bool in_vain(const cs_loop *loop, const cs_op *op) {
-  const cs_handle *h = op->h;
+  const cs_watched *w = op->w;
   if (op->first == CS_READABLE)
-    return (h->flags & (CS_H_LOOP | CS_H_WATCHED | CS_H_READ)) == loop->watched ||
-           in_line(&h->readers);
-  if (op->first == CS_WRITABLE) return in_line(&h->writers);
+    return (w->flags & (CS_W_LOOP | CS_W_WATCHED | CS_W_READ)) == loop->generation ||
+           in_line(&w->readers);
+  if (op->first == CS_WRITABLE) return in_line(&w->writers);
   return false;
 }
 
 /* After an operation: what it left for others to read, or the room to write, is the next one's. The
    poller says nothing of it, since nothing has changed. */
 static void pass_turn(const cs_op *op) {
-  cs_handle *h = op->h;
-  if (op->first == CS_READABLE && (h->flags & CS_H_READ)) cs_wake_next(&h->readers);
-  if (op->first == CS_WRITABLE && (h->flags & CS_H_WRITE)) cs_wake_next(&h->writers);
+  cs_watched *w = op->w;
+  if (op->first == CS_READABLE && (w->flags & CS_W_READ)) cs_waitq_wake_next(&w->readers);
+  if (op->first == CS_WRITABLE && (w->flags & CS_W_WRITE)) cs_waitq_wake_next(&w->writers);
 }
 
 /* Whether the current task has had its share of this turn, and can be suspended here. */
@@ -97,8 +97,8 @@ static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
         if (op->first != 0) pass_turn(op);
         return n;
       }
-      if (n == CS_READABLE) op->h->flags &= ~CS_H_READ;
-      if (n == CS_WRITABLE) op->h->flags &= ~CS_H_WRITE;
+      if (n == CS_READABLE) op->w->flags &= ~CS_W_READ;
+      if (n == CS_WRITABLE) op->w->flags &= ~CS_W_WRITE;
     }
     if (op->timeout == 0) {
       if (n == CS_AGAIN) continue;
@@ -118,14 +118,14 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   cs_task *task = (cs_task *)context;
   (void)status;
   if (task->loop->current != task) return luaL_error(L, "only the loop may resume a waiting task");
-  cs_task_resumed(L, task);
+  cs_park_over(L, task);
   if (task->timed_out) return end_with(L, &task->op, ETIMEDOUT);
   return drive_task(L, task->loop, &task->op, true);
 }
 
 int cs_drive(lua_State *L, cs_op *op) {
   if (op->closed) return end_with(L, op, EBADF);
-  cs_loop *loop = op->h != NULL ? op->h->state->loop : cs_state_get(L)->loop;
+  cs_loop *loop = op->w != NULL ? op->w->state->loop : cs_state_get(L)->loop;
   if (loop != NULL && loop->current != NULL) return drive_task(L, loop, op, false);
   for (;;) {
     if (gone(op)) return end_with(L, op, EBADF);

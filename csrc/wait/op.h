@@ -19,11 +19,11 @@ typedef struct cs_op cs_op;
 typedef int (*cs_attempt)(lua_State *L, cs_op *op);
 
 /* What an attempt returns: the number of results that it pushed, or one of these. */
-#define CS_READABLE (-1) /* would block: again when op->h is readable */
+#define CS_READABLE (-1) /* would block: again when op->w is readable */
 #define CS_WRITABLE (-2)
 #define CS_ANY      (-3) /* again when one of op->fds has an event */
 #define CS_AGAIN    (-4) /* made progress, is not done: call again after a look at the deadline */
-#define CS_PARK     (-6) /* again when woken (cs_wake) from the queue op->ptr; NULL: sleep */
+#define CS_PARK     (-6) /* again when woken (cs_waitq_wake) from the queue op->ptr; NULL: sleep */
 #define CS_AWAIT    (-8) /* the same, and what wakes it comes from outside */
 #define CS_YIELD    (-7) /* again when the other tasks have had their turn */
 #define CS_PAUSE    (-5) /* nothing to wait on (a full backlog): call again in a little while */
@@ -35,12 +35,12 @@ struct cs_op {
   /* NULL, or what to push when the driver ends the wait with an error: EAGAIN (timeout 0),
      ETIMEDOUT, EBADF (closed meanwhile) ... Default: cs_fail(L, call, err). */
   int (*fail)(lua_State *L, cs_op *op, int err);
-  cs_handle *h;     /* the handle waited on; the object that holds it is on the stack */
+  cs_watched *w;    /* the handle waited on; the object that holds it is on the stack */
   int64_t timeout;  /* ns; 0 = never wait; CS_FOREVER */
   int64_t deadline; /* the driver's: set when the first wait begins */
   int8_t first;  /* CS_READABLE, CS_WRITABLE: what is needed before a first try is worth it; or 0 */
   bool closed;   /* the object was closed before the call: EBADF */
-  bool outlives; /* it goes on when the handle is CS_H_CLOSED */
+  bool outlives; /* it goes on when the handle is CS_W_CLOSED */
   unsigned nfds;
   /* The operation's own. */
   const char *data; /* bytes of a value on the stack */
@@ -56,13 +56,13 @@ struct cs_op {
 
 /* Starts an op; every other field is zero. Field by field, since compilers make `rep stos` of a
    memset of this size, which takes longer than the rest of a call's preparation. */
-static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, cs_handle *h,
+static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, cs_watched *w,
                               int64_t timeout) {
   op->call = call;
   op->attempt = attempt;
   op->next = NULL;
   op->fail = NULL;
-  op->h = h;
+  op->w = w;
   op->timeout = timeout;
   op->deadline = 0;
   op->first = 0;

@@ -1,7 +1,7 @@
 /* park.c: how a task comes to wait for what its operation wants. */
 #include "records.h"
 
-cs_task *cs_loop_task(lua_State *L, cs_loop *loop, const char *call) {
+cs_task *cs_park_task(lua_State *L, cs_loop *loop, const char *call) {
   cs_task *task = loop->current;
   if (task->status != CS_TASK_RUNNING) return NULL;
   if (!lua_isyieldable(L) || loop->stuck)
@@ -17,7 +17,7 @@ cs_task *cs_loop_task(lua_State *L, cs_loop *loop, const char *call) {
   return task;
 }
 
-int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
+int cs_park(lua_State *L, cs_task *task, int want, bool again) {
   cs_loop *loop = task->loop;
   cs_op *op = &task->op;
   int err = 0;
@@ -27,9 +27,9 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
   case CS_WRITABLE:
   case CS_ANY:
     if (want == CS_ANY)
-      err = cs_any_begin(L, task);
+      err = cs_joined_begin(L, task);
     else
-      err = cs_task_wait_for(task, op->h, want, again);
+      err = cs_park_on(task, op->w, want, again);
     if (err != EPERM && (want != CS_ANY || (err != ENOSYS && err != EMFILE && err != ENFILE)))
       break;
     err = 0; /* no poller can watch that, or none of its own can be made: look now and then */
@@ -44,12 +44,12 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
     loop->events_waited += task->outside;
     /* FALLTHROUGH */
   case CS_PARK:
-    if (op->ptr != NULL) (op->flags ? cs_queue_prepend : cs_queue_append)(op->ptr, task);
+    if (op->ptr != NULL) (op->flags ? cs_waitq_prepend : cs_waitq_append)(op->ptr, task);
     break;
   case CS_YIELD:
     /* In the middle of an operation the task keeps its place, so that nobody's bytes come between
        its own; its timer ends the wait. */
-    if (again && op->first != 0 && cs_task_wait_for(task, op->h, op->first, true) == 0) {
+    if (again && op->first != 0 && cs_park_on(task, op->w, op->first, true) == 0) {
       task->until = cs_clock_now() + 1;
       break;
     }
@@ -63,7 +63,7 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
     err = cs_timers_set(&loop->timers, &task->timer, task->until);
     if (err != 0) {
       cs_task_withdraw(task);
-      cs_task_resumed(L, task);
+      cs_park_over(L, task);
       return err;
     }
   }
@@ -71,8 +71,8 @@ int cs_task_wait(lua_State *L, cs_task *task, int want, bool again) {
   return 0;
 }
 
-void cs_task_resumed(lua_State *L, cs_task *task) {
+void cs_park_over(lua_State *L, cs_task *task) {
   if (task->joined == NULL) return;
-  cs_any_end(task);
+  cs_joined_end(task);
   lua_pop(L, 1);
 }

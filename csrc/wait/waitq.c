@@ -1,7 +1,7 @@
 /* waitq.c: tasks that wait for the same thing, and those that are ready. */
 #include "records.h"
 
-void cs_queue_append(cs_queue *q, cs_task *task) {
+void cs_waitq_append(cs_waitq *q, cs_task *task) {
   if (q->last == NULL) {
     task->next = task;
   } else {
@@ -12,13 +12,13 @@ void cs_queue_append(cs_queue *q, cs_task *task) {
   task->queue = q;
 }
 
-void cs_queue_prepend(cs_queue *q, cs_task *task) {
+void cs_waitq_prepend(cs_waitq *q, cs_task *task) {
   cs_task *last = q->last;
-  cs_queue_append(q, task);
+  cs_waitq_append(q, task);
   if (last != NULL) q->last = last; /* the circle's start is then the new one */
 }
 
-cs_task *cs_queue_take(cs_queue *q) {
+cs_task *cs_waitq_take(cs_waitq *q) {
   cs_task *last = q->last;
   if (last == NULL) return NULL;
   cs_task *first = last->next;
@@ -35,7 +35,7 @@ void cs_task_withdraw(cs_task *task) {
     task->outside = false;
     task->loop->events_waited--;
   }
-  cs_queue *q = task->queue;
+  cs_waitq *q = task->queue;
   if (q == NULL) return;
   cs_task *before = q->last;
   while (before->next != task) before = before->next;
@@ -47,7 +47,7 @@ void cs_task_withdraw(cs_task *task) {
 void cs_task_enter(cs_task *task) {
   task->status = CS_TASK_READY;
   task->round = task->loop->round;
-  cs_queue_append(&task->loop->ready, task);
+  cs_waitq_append(&task->loop->ready, task);
 }
 
 void cs_task_ready(cs_task *task) {
@@ -56,9 +56,9 @@ void cs_task_ready(cs_task *task) {
   cs_task_enter(task);
 }
 
-void cs_wake(cs_queue *q, bool all) {
+void cs_waitq_wake(cs_waitq *q, bool all) {
   cs_task *task;
-  while ((task = cs_queue_take(q)) != NULL) {
+  while ((task = cs_waitq_take(q)) != NULL) {
     cs_task_ready(task);
     if (!all) {
       task->turn = q; /* to be passed on; with all awake there is nobody left */

@@ -5,51 +5,51 @@
 
 /* --- in the poller --- */
 
-int cs_loop_watch(cs_loop *loop, cs_handle *h) {
+int cs_watched_add(cs_loop *loop, cs_watched *w) {
   if (loop->poller == NULL) return ECANCELED; /* the state is being closed */
-  if (!(h->flags & CS_H_NONBLOCK)) {
-    int err = cs_fd_set_nonblock(h->fd, true);
+  if (!(w->flags & CS_W_NONBLOCK)) {
+    int err = cs_fd_set_nonblock(w->fd, true);
     if (err != 0) return err;
-    h->flags |= CS_H_NONBLOCK;
+    w->flags |= CS_W_NONBLOCK;
   }
-  if (h->flags & CS_H_WATCHED) loop->ops->remove(NULL, h->fd, h->slot); /* before a fork */
-  int err = loop->ops->add(loop->poller, h->fd, h, &h->slot);
-  cs_hub_unlist(&loop->hub, h);
-  h->flags &= ~(CS_H_LOOP | CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
-  if (err == 0) h->flags |= loop->watched;
+  if (w->flags & CS_W_WATCHED) loop->ops->remove(NULL, w->fd, w->slot); /* before a fork */
+  int err = loop->ops->add(loop->poller, w->fd, w, &w->slot);
+  cs_hub_unlist(&loop->hub, w);
+  w->flags &= ~(CS_W_LOOP | CS_W_WATCHED | CS_W_READ | CS_W_WRITE | CS_W_HANGUP);
+  if (err == 0) w->flags |= loop->generation;
   return err;
 }
 
-void cs_loop_forget(cs_loop *loop, cs_handle *h) {
-  cs_hub_forget(&loop->hub, h);
+void cs_watched_forget(cs_loop *loop, cs_watched *w) {
+  cs_hub_forget(&loop->hub, w);
   /* A child that has not noticed yet would take the parent's descriptor out of the parent's poller.
    */
-  bool ours = loop->poller != NULL && *loop->here != 0 && cs_watched(loop, h);
-  if (h->flags & CS_H_WATCHED) loop->ops->remove(ours ? loop->poller : NULL, h->fd, h->slot);
-  h->flags &= ~(CS_H_LOOP | CS_H_WATCHED | CS_H_READ | CS_H_WRITE | CS_H_HANGUP);
+  bool ours = loop->poller != NULL && *loop->here != 0 && cs_is_watched(loop, w);
+  if (w->flags & CS_W_WATCHED) loop->ops->remove(ours ? loop->poller : NULL, w->fd, w->slot);
+  w->flags &= ~(CS_W_LOOP | CS_W_WATCHED | CS_W_READ | CS_W_WRITE | CS_W_HANGUP);
   for (unsigned i = loop->next; i < loop->count; i++) /* reported already, not yet dispatched */
-    if (loop->events[i].data == h) loop->events[i].data = NULL;
+    if (loop->events[i].data == w) loop->events[i].data = NULL;
 }
 
-void cs_loop_tell(cs_loop *loop, cs_handle *h) {
+void cs_watched_tell(cs_loop *loop, cs_watched *w) {
   if (loop->ops->want == NULL || loop->poller == NULL) return;
-  loop->ops->want(loop->poller, h->slot,
-                  cs_hub_wants(h) | (h->readers.last != NULL ? CS_READ : 0) |
-                      (h->writers.last != NULL ? CS_WRITE : 0));
+  loop->ops->want(loop->poller, w->slot,
+                  cs_hub_wants(w) | (w->readers.last != NULL ? CS_READ : 0) |
+                      (w->writers.last != NULL ? CS_WRITE : 0));
 }
 
-int cs_task_wait_for(cs_task *task, cs_handle *h, int want, bool again) {
+int cs_park_on(cs_task *task, cs_watched *w, int want, bool again) {
   cs_loop *loop = task->loop;
-  if (!cs_watched(loop, h)) {
-    int err = cs_loop_watch(loop, h);
+  if (!cs_is_watched(loop, w)) {
+    int err = cs_watched_add(loop, w);
     if (err != 0) return err;
   }
-  cs_queue *q = want == CS_READABLE ? &h->readers : &h->writers;
+  cs_waitq *q = want == CS_READABLE ? &w->readers : &w->writers;
   if (again)
-    cs_queue_prepend(q, task);
+    cs_waitq_prepend(q, task);
   else
-    cs_queue_append(q, task);
-  cs_loop_tell(loop, h);
+    cs_waitq_append(q, task);
+  cs_watched_tell(loop, w);
   task->outside = !task->daemon;
   loop->events_waited += task->outside;
   return 0;
@@ -57,40 +57,40 @@ int cs_task_wait_for(cs_task *task, cs_handle *h, int want, bool again) {
 
 /* --- O_NONBLOCK for a moment --- */
 
-void cs_nonblock_begin(cs_handle *h) {
+void cs_watched_nonblock_begin(cs_watched *w) {
   bool on;
-  if (cs_fd_get_nonblock(h->fd, &on) != 0 || on) return;
-  if (cs_fd_set_nonblock(h->fd, true) == 0) h->flags |= CS_H_BORROWED;
+  if (cs_fd_get_nonblock(w->fd, &on) != 0 || on) return;
+  if (cs_fd_set_nonblock(w->fd, true) == 0) w->flags |= CS_W_BORROWED;
 }
 
-void cs_nonblock_end(cs_handle *h) {
-  if (!(h->flags & CS_H_BORROWED)) return;
+void cs_watched_nonblock_end(cs_watched *w) {
+  if (!(w->flags & CS_W_BORROWED)) return;
   int saved = errno;
-  h->flags &= ~CS_H_BORROWED;
-  cs_fd_set_nonblock(h->fd, false);
+  w->flags &= ~CS_W_BORROWED;
+  cs_fd_set_nonblock(w->fd, false);
   errno = saved;
 }
 
-static void wake_some(cs_queue *q, const void *stream) {
+static void wake_some(cs_waitq *q, const void *stream) {
   cs_task *task, *last = q->last;
   if (last == NULL) return;
   do {
-    task = cs_queue_take(q);
+    task = cs_waitq_take(q);
     const cs_op *op = &task->op;
     if (op->outlives ? op->ptr == stream : stream == NULL)
       cs_task_ready(task);
     else
-      cs_queue_append(q, task);
+      cs_waitq_append(q, task);
   } while (task != last);
 }
 
-void cs_handle_wake(cs_handle *h, const void *stream) {
-  wake_some(&h->readers, stream);
-  wake_some(&h->writers, stream);
+void cs_watched_wake(cs_watched *w, const void *stream) {
+  wake_some(&w->readers, stream);
+  wake_some(&w->writers, stream);
 }
 
-void cs_handle_pass(cs_handle *h) {
-  cs_wake(&h->readers, false);
+void cs_watched_pass(cs_watched *w) {
+  cs_waitq_wake(&w->readers, false);
 }
 
 /* Whoever waits for the descriptor among others is told that it is closed, and not left to find
@@ -103,22 +103,22 @@ static void wake_joined(const cs_loop *loop, int fd) {
       if (p->fd != fd && p->fd != ~fd) continue; /* (~: see cs_poll_hush) */
       p->fd = fd;
       p->revents = POLLNVAL;
-      cs_wake(&j->h.readers, true);
+      cs_waitq_wake(&j->w.readers, true);
     }
   }
 }
 
-int cs_handle_release(cs_handle *h) {
-  int fd = h->fd;
-  if ((h->flags & CS_H_WATCHED) || h->object != 0) cs_loop_forget(h->state->loop, h);
-  h->fd = -1;
-  cs_wake(&h->readers, true); /* they find it closed: EBADF */
-  cs_wake(&h->writers, true);
-  if (fd >= 0 && h->state->loop != NULL) wake_joined(h->state->loop, fd);
+int cs_watched_release(cs_watched *w) {
+  int fd = w->fd;
+  if ((w->flags & CS_W_WATCHED) || w->object != 0) cs_watched_forget(w->state->loop, w);
+  w->fd = -1;
+  cs_waitq_wake(&w->readers, true); /* they find it closed: EBADF */
+  cs_waitq_wake(&w->writers, true);
+  if (fd >= 0 && w->state->loop != NULL) wake_joined(w->state->loop, fd);
   return fd;
 }
 
-int cs_handle_close(cs_handle *h) {
-  int fd = cs_handle_release(h); /* first: nothing may close the number twice */
+int cs_watched_close(cs_watched *w) {
+  int fd = cs_watched_release(w); /* first: nothing may close the number twice */
   return fd < 0 ? 0 : cs_fd_close(fd);
 }
