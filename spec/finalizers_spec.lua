@@ -48,9 +48,9 @@ local OPERATIONS = [[
       function() loop.remove_reader(b) end,
       function() loop.on_signal("SIGUSR2", print) end,
       function() loop.on_signal("SIGUSR1", nil) end,
-      function() loop.hub.add(a, {}, true, true) end,
-      function() loop.hub.next() loop.hub.wake() loop.hub.objects() loop.hub.remove(a) end,
-      function() loop.hub.add(b, {}, true, true) end,
+      function() internal.hub.add(a, {}, true, true) end,
+      function() internal.hub.wake() internal.hub.objects() internal.hub.remove(a) end,
+      function() internal.hub.add(b, {}, true, true) end,
       function() csock.wrap(function() return a:recv(1) end)() end,
       function() local s <close> = csock.serve({ "127.0.0.1", 0 }, print) end,
       function() server:close { drain = 0.001 } end,
@@ -75,7 +75,7 @@ local OPERATIONS = [[
 
 local OBJECTS = [[
   csock = require "csock"
-  loop = csock.loop
+  loop, internal = csock.loop, require "csock.loop.internal"
   a, b = csock.socketpair()
   c, d = csock.socketpair()
   l = csock.create_server { "127.0.0.1", 0 }
@@ -99,7 +99,7 @@ local LOOPS = {
       function() queue:get() end,
       function() event:wait() end,
       function() turn:write "x" csock.sleep(60) end,
-      function() loop.hub.add(d, {}, true, false) loop.hub.wait() end,
+      function() internal.hub.add(d, {}, true, false) internal.hub.wait() end,
     } do csock.spawn(f) end
     group:spawn(csock.sleep, 60)
     loop.add_reader(b, print)

@@ -1,6 +1,7 @@
 --- Happy Eyeballs: the quickest of several addresses (RFC 8305). `create_connection` uses it in tasks.
 -- @module csock.happy
 local loop = require "csock.loop"
+local internal = require "csock.loop.internal"
 
 local M = { ATTEMPT_DELAY = 0.25 } -- seconds before the next address has its try (RFC 8305, 5)
 
@@ -63,7 +64,7 @@ end
 -- @treturn[2] {error,...} what each address said
 function M.connect(infos, attempt)
   local race <close> = setmetatable({
-    tasks = {}, under_way = 0, errors = {}, changed = loop.waiters(),
+    tasks = {}, under_way = 0, errors = {}, changed = internal.waiters(),
   }, Race)
   local i = 0
   repeat

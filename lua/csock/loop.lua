@@ -6,8 +6,11 @@
 -- Names come from Python's asyncio where it has the thing.
 -- @module csock.loop
 local csock_core = require "csock.core"
+local check = require "csock.check"
+local internal = require "csock.loop.internal"
 local core = csock_core.loop
 local E = csock_core.errno
+local countdown, guard, new_waiters = internal.countdown, internal.guard, internal.waiters
 
 local M = {
   spawn = core.spawn,
@@ -20,8 +23,6 @@ local M = {
   current = core.current,
   resume = core.resume,
   wrap = core.wrap,
-  waiters = core.waiters,
-  hub = core.hub,
   fileno = core.fileno,
   due = core.due,
   backend = core.backend,
@@ -44,50 +45,6 @@ local function fail(call, errno)
   return csock_core.make_error { call = call, errno = errno }
 end
 
--- These raise, for the function `call` that the program has called.
-
-local function bad_argument(arg, call, expected, value)
-  error(("bad argument #%d to '%s' (%s expected, got %s)"):format(arg, call, expected,
-    type(value) == "number" and value or type(value)), 4)
-end
-
-local function check_seconds(seconds, arg, call)
-  if not (math.type(seconds) and seconds >= 0) then bad_argument(arg, call, "seconds >= 0", seconds) end
-end
-
-local function check_function(f, arg, call)
-  if type(f) ~= "function" then bad_argument(arg, call, "function", f) end
-end
-
-local OVER = { done = true, failed = true, cancelled = true } -- a task's status
-
-local SOON = 1e-9 -- seconds: a limit that has passed, where 0 would mean not to wait at all
-
--- How much of a time limit is left: a function that gives seconds; nil for no limit.
-local function countdown(timeout)
-  if not timeout then return function() end end
-  if timeout == 0 then return function() return 0 end end
-  local deadline = core.now() + timeout
-  return function() return math.max(deadline - core.now(), SOON) end
-end
-
--- An object that does something when its variable goes out of scope, however that comes about.
-local Guard = { __close = function(self) self.leave() end }
-
-local function guard(leave) return setmetatable({ leave = leave }, Guard) end
-M.guard = guard
-
--- Out of descriptors or memory, perhaps not for long: what waits to be accepted can wait on.
-local EXHAUSTED = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true }
-
---- How long servers wait, out of descriptors or memory, before they try again to accept (in seconds), if nothing
--- that gives some back ends meanwhile.
--- @field PATIENCE
-M.PATIENCE = 0.1
-
--- Whether an error says so.
-function M.exhausted(err) return EXHAUSTED[err.name] == true end
-
 --- Callbacks
 -- @section callbacks
 
@@ -98,6 +55,8 @@ function M.exhausted(err) return EXHAUSTED[err.name] == true end
 -- @param ... its arguments
 -- @treturn task whose `cancel` takes it back
 M.call_soon = core.spawn
+
+local TIME = check.kind("time", function(value) return math.type(value) and math.abs(value) < math.huge end)
 
 local function call_after(seconds, f, ...)
   core.sleep(seconds)
@@ -111,8 +70,8 @@ end
 -- @param ... its arguments
 -- @treturn task whose `cancel` takes it back
 function M.call_later(seconds, f, ...)
-  check_seconds(seconds, 1, "call_later")
-  check_function(f, 2, "call_later")
+  check.seconds(seconds, 1, "call_later")
+  check.argument(check.FUNCTION, f, 2, "call_later")
   return core.spawn(call_after, seconds, f, ...)
 end
 
@@ -123,8 +82,8 @@ end
 -- @param ... its arguments
 -- @treturn task whose `cancel` takes it back
 function M.call_at(when, f, ...)
-  if not math.type(when) or when ~= when then bad_argument(1, "call_at", "time", when) end
-  check_function(f, 2, "call_at")
+  check.argument(TIME, when, 1, "call_at")
+  check.argument(check.FUNCTION, f, 2, "call_at")
   return core.spawn(call_after, math.max(when - core.now(), 0), f, ...)
 end
 
@@ -138,7 +97,7 @@ local function unwatch(tasks, fd)
 end
 
 local function watch(tasks, select, object, fd, f, ...)
-  check_function(f, 2, tasks == readers and "add_reader" or "add_writer")
+  check.argument(check.FUNCTION, f, 2, tasks == readers and "add_reader" or "add_writer")
   assert(select(object, 0)) -- a bad descriptor is found out here and now
   unwatch(tasks, fd)
   local task
@@ -225,16 +184,16 @@ end
 -- @treturn[2] int errno (`EINVAL`: no such signal, or one that cannot be handled)
 function M.on_signal(signum, f)
   if type(signum) == "string" then
-    signum = core.signals[signum] or error("bad argument #1 to 'on_signal' (no such signal)", 2)
+    signum = core.signals[signum] or check.bad("on_signal", 1, "no such signal")
   end
-  if f ~= nil then check_function(f, 2, "on_signal") end
+  if f ~= nil then check.argument(check.FUNCTION, f, 2, "on_signal") end
   local before = handlers[signum]
   local on_signal = f and core.signal_catch or core.signal_release -- named so in its errors
   local ok, err, errno = on_signal(signum)
   if not ok then return nil, err, errno end
   handlers[signum] = f
   if not f then return true, before end
-  if not signal_task or OVER[signal_task:status()] then
+  if not signal_task or internal.is_over(signal_task) then
     signal_task = core.spawn(read_signals, csock_core.stream(core.signal_fileno(), "r", { closefd = false }))
     signal_task:daemon()
   end
@@ -246,7 +205,7 @@ end
 
 --- Bounds a whole piece of work: look-ups, connects, any number of calls. The function runs as a task,
 -- which is cancelled when its time is up.
--- @tparam ?number seconds nil: no limit; 0: just for what needs not to wait
+-- @tparam ?number seconds nil, math.huge: no limit; 0: just for what needs not to wait
 -- @tparam function f
 -- @param ... its arguments
 -- @return[1] what the function returned
@@ -255,27 +214,9 @@ end
 -- @treturn[2] int `ETIMEDOUT`
 -- @raise what the function raised
 function M.timeout(seconds, f, ...)
-  if seconds then check_seconds(seconds, 1, "timeout") end
-  check_function(f, 2, "timeout")
-  local task <close> = core.spawn(f, ...):watch()
-  if seconds == 0 then (core.current() and core.yield or core.step)() end -- its one turn
-  local results = table.pack(task:join(seconds))
-  if task:status() == "failed" then error(results[2], 0) end
-  if not OVER[task:status()] and results[3] ~= E.EDEADLK then return fail("timeout", E.ETIMEDOUT) end
-  return table.unpack(results, 1, results.n)
-end
-
--- Whether a call may wait here: in a task, or outside with the loop at rest, but not in the loop's callbacks,
--- finalizers and the like.
-function M.may_wait()
-  if core.current() then return coroutine.isyieldable() end
-  return not core.running()
-end
-
--- Runs a function in a task: the present one, or else one of its own, with the loop running meanwhile.
-function M.in_task(f, ...)
-  if core.current() then return f(...) end
-  return M.timeout(nil, f, ...)
+  seconds = check.timeout(seconds, 1, "timeout")
+  check.argument(check.FUNCTION, f, 2, "timeout")
+  return internal.bounded(seconds, f, ...)
 end
 
 --- A group of tasks: leaving it waits for them all, and when one fails the others are cancelled.
@@ -306,7 +247,7 @@ end
 -- @function csock.loop.group
 -- @treturn group
 function M.group()
-  local group = setmetatable({ tasks = {}, count = 0, changed = core.waiters "join" }, Group)
+  local group = setmetatable({ tasks = {}, count = 0, changed = new_waiters "join" }, Group)
   group.end_member = end_member(group)
   return group
 end
@@ -343,7 +284,7 @@ end
 -- @treturn[2] int errno
 -- @raise what the first task that failed raised
 function Group:join(timeout)
-  if timeout then check_seconds(timeout, 1, "join") end
+  timeout = check.timeout(timeout, 1, "join")
   local left = countdown(timeout)
   while self.count > 0 do
     local ok, err, errno = self.changed:wait(left())
@@ -370,17 +311,18 @@ end
 local Queue = {}
 Queue.__index = Queue
 
+local SIZE = check.integer(0)
+
 --- Makes a queue.
 -- Source: `asyncio.Queue`.
 -- @function csock.loop.queue
 -- @tparam[opt] int maxsize how many it holds before `put` waits; none or 0: no limit
 -- @treturn queue
 function M.queue(maxsize)
-  maxsize = maxsize == nil and 0 or maxsize
-  assert(math.type(maxsize) == "integer" and maxsize >= 0, "maxsize: integer >= 0 expected")
+  maxsize = check.argument(SIZE, maxsize or 0, 1, "queue")
   return setmetatable({
     first = 1, last = 0, maxsize = maxsize > 0 and maxsize or math.maxinteger,
-    getters = core.waiters "get", putters = core.waiters "put",
+    getters = new_waiters "get", putters = new_waiters "put",
   }, Queue)
 end
 
@@ -425,8 +367,8 @@ end
 -- @treturn[2] error (`ETIMEDOUT`, `EAGAIN`, `EPIPE` when it is closed)
 -- @treturn[2] int errno
 function Queue:put(value, timeout)
-  if value == nil then error("bad argument #1 to 'put' (value expected)", 2) end
-  if timeout then check_seconds(timeout, 2, "put") end
+  check.argument(check.ANY, value, 1, "put")
+  timeout = check.timeout(timeout, 2, "put")
   if self:full() and not self.closed then
     local ok, err, errno = wait_while(self, self.full, self.putters, "put", timeout)
     if not ok then return nil, err, errno end
@@ -447,7 +389,7 @@ end
 -- @treturn[3] error (`ETIMEDOUT`, `EAGAIN`)
 -- @treturn[3] int errno
 function Queue:get(timeout)
-  if timeout then check_seconds(timeout, 1, "get") end
+  timeout = check.timeout(timeout, 1, "get")
   if self:empty() and not self.closed then
     local ok, err, errno = wait_while(self, self.empty, self.getters, "get", timeout)
     if not ok then return nil, err, errno end
@@ -482,7 +424,7 @@ Event.__index = Event
 -- Source: `asyncio.Event`.
 -- @function csock.loop.event
 -- @treturn event
-function M.event() return setmetatable({ waiters = core.waiters() }, Event) end
+function M.event() return setmetatable({ waiters = new_waiters() }, Event) end
 
 --- Sets it: all who wait go on.
 function Event:set()
@@ -504,7 +446,7 @@ function Event:is_set() return self.happened == true end
 -- @treturn[2] error (`ETIMEDOUT`, `EAGAIN`)
 -- @treturn[2] int errno
 function Event:wait(timeout)
-  if timeout then check_seconds(timeout, 1, "wait") end
+  timeout = check.timeout(timeout, 1, "wait")
   local left = countdown(timeout)
   while not self.happened do
     local ok, err, errno = self.waiters:wait(left())

@@ -29,6 +29,7 @@ local port = require "csock.reactor.port"
 local reason = require "csock.reactor.reason"
 local turns = require "csock.reactor.turns"
 local unixpath = require "csock.unixpath"
+local internal = require "csock.loop.internal"
 
 local M = {
   --- Whether it runs.
@@ -65,7 +66,7 @@ end
 local function left()
   local why = reason.ConnectionLost("the reactor has stopped")
   connector.fail_all(why)
-  for _, object in ipairs(csock.loop.hub.objects()) do turns.call(object.connectionLost, object, why) end
+  for _, object in ipairs(internal.hub.objects()) do turns.call(object.connectionLost, object, why) end
   M.running = false
 end
 

@@ -18,6 +18,7 @@ local loop = require "csock.loop"
 local resp = require "csock.redis.resp"
 local connections = require "csock.redis.connection"
 local subscriptions = require "csock.redis.subscription"
+local internal = require "csock.loop.internal"
 
 local M = {
   --- Stands for null within a reply, since a list cannot hold nil.
@@ -101,7 +102,7 @@ Client.__index = Client
 -- @raise for an URL that is none
 function M.client(url, options)
   return setmetatable({
-    settings = settings_of("client", url, options), changed = loop.waiters(),
+    settings = settings_of("client", url, options), changed = internal.waiters(),
     subscriptions = setmetatable({}, { __mode = "k" }),
   }, Client)
 end

@@ -1,6 +1,7 @@
 --- Serving: a listening task, and a task for each connection.
 -- @module csock.serve
 local loop = require "csock.loop"
+local internal = require "csock.loop.internal"
 
 --- A running server.
 -- @type server
@@ -22,20 +23,22 @@ end
 
 local function accept_connections(server)
   local listener <close> = server.listener -- also when Ctrl-C ends `run`, and all tasks with it
+  local failures = 0
   while true do
     while server.count >= server.max_connections do server.changed:wait() end
     local conn, addr = listener:accept() -- addr is the error if it failed
     if conn then
+      failures = 0
       local task = loop.spawn(server.handler, conn, addr)
       server.count = server.count + 1
       server.connections[task] = conn
       task:add_done_callback(server.end_connection)
-    elseif loop.exhausted(addr) then
-      server.changed:wait(loop.PATIENCE)
-    elseif addr.name == "EBADF" then
-      return -- somebody closed the listener
     else
-      error(addr, 0)
+      failures = failures + 1
+      local verdict, pause = internal.accept_verdict(addr, failures)
+      if verdict == "over" and addr.name == "EBADF" then return end -- somebody closed the listener
+      if verdict == "over" then error(addr, 0) end
+      server.changed:wait(pause)
     end
   end
 end
@@ -119,7 +122,7 @@ return function(create_server, address, handler, options)
   end
   listener:settimeout(nil) -- the default timeout is for connections
   local server = setmetatable({
-    listener = listener, handler = handler, count = 0, changed = loop.waiters(),
+    listener = listener, handler = handler, count = 0, changed = internal.waiters(),
     connections = {}, -- task -> its socket
     max_connections = options.max_connections or math.huge,
   }, Server)

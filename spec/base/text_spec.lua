@@ -1,5 +1,5 @@
 -- Cutting a string into lines, for the receivers of csock.protocol.
-local split = require("csock").loop.hub.split
+local split = require("csock.loop.internal").hub.split
 
 describe("split", function()
   local function all(...)

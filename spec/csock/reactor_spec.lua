@@ -6,6 +6,7 @@ local process = require "spec.support.process"
 local protocol = require "csock.protocol"
 local reactor = require "csock.reactor"
 local reactors = require "spec.support.reactors"
+local internal = require "csock.loop.internal"
 
 local loop = csock.loop
 local run, expect = reactors.run, reactors.expect
@@ -13,7 +14,7 @@ local run, expect = reactors.run, reactors.expect
 local function clean()
   assert.is_false(reactor.running)
   assert.same({}, reactor.getDelayedCalls())
-  assert.same({}, loop.hub.objects())
+  assert.same({}, internal.hub.objects())
 end
 
 describe("the reactor", function()

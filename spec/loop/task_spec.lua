@@ -1,6 +1,7 @@
 -- Tasks: their life, joining, cancelling; coroutines inside them. What they may wait for:
 -- spec/waits_spec.lua.
 local csock = require "csock"
+local internal = require "csock.loop.internal"
 local process = require "spec.support.process"
 local streams = require "spec.support.streams"
 
@@ -425,7 +426,7 @@ describe("add_done_callback", function()
   it("reports an error in one and goes on with the next", function()
     local seen, called = {}, false
     local onerror = loop.onerror
-    local _ <close> = loop.guard(function() loop.onerror = onerror end)
+    local _ <close> = internal.guard(function() loop.onerror = onerror end)
     function loop.onerror(err, traceback, task) seen = { err, traceback, task } end
     local task = spawn(function() end)
     task:add_done_callback(function() error("broken", 0) end):add_done_callback(function() called = true end)
@@ -439,7 +440,7 @@ describe("add_done_callback", function()
   it("runs after the task's variables are closed", function()
     local log = {}
     local task = spawn(function()
-      local _ <close> = loop.guard(function() log[#log + 1] = "variable" end)
+      local _ <close> = internal.guard(function() log[#log + 1] = "variable" end)
       csock.sleep(60)
     end)
     task:add_done_callback(function() log[#log + 1] = "callback" end)

@@ -1,9 +1,10 @@
 -- The hub: one task that serves many sockets.
 local csock = require "csock"
+local internal = require "csock.loop.internal"
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 
-local loop, hub = csock.loop, csock.loop.hub
+local loop, hub = csock.loop, internal.hub
 
 -- Runs `f` in a task, bounded.
 local function in_task(f)

@@ -6,6 +6,7 @@ local errors = require "csock.asyncore.errors"
 local outgoing = require "csock.asyncore.outgoing"
 local polling = require "csock.asyncore.polling"
 local watches = require "csock.asyncore.watch"
+local internal = require "csock.loop.internal"
 
 local loop = csock.loop
 local errno_of = csock.errno
@@ -185,7 +186,7 @@ function Dispatcher:connect(address, ...)
   local ok, err, errno
   do
     self.dialling = true -- a look-up lets other tasks run, and a loop would take the socket for one that has failed
-    local _ <close> = loop.guard(function() self.dialling = nil end)
+    local _ <close> = internal.guard(function() self.dialling = nil end)
     self.connected, self.connecting = false, false
     ok, err, errno = self.socket:connect(address, ...)
   end
@@ -212,7 +213,7 @@ end
 function Dispatcher:accept()
   local conn, addr, errno = self.socket:accept()
   if conn then return conn, addr end
-  if loop.exhausted(addr) then self.resting = loop.now() + loop.PATIENCE end
+  if internal.exhausted(addr) then self.resting = loop.now() + internal.PATIENCE end
   return nil, addr, errno
 end
 
@@ -358,7 +359,7 @@ function Dispatcher:handle_connect() unhandled(self, "connect event") end
 local function pass_on(self, conn, addr)
   local done = false
   self._passing_on = true
-  local _ <close> = loop.guard(function()
+  local _ <close> = internal.guard(function()
     if not done then conn:close() end
   end)
   self:handle_accepted(conn, addr)

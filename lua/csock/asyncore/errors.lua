@@ -1,6 +1,7 @@
 --- Errors in handlers: where they come from, and who is told.
 -- @module csock.asyncore
 local class = require "csock.class"
+local csock = require "csock"
 
 local FRAMES = 20 -- of a traceback
 
@@ -25,8 +26,6 @@ local DISCONNECTED = {
 -- Whether an error of csock says so.
 function M.disconnected(err) return DISCONNECTED[err.name] == true end
 
-local function is_error(value) return type(value) == "userdata" and value.errno ~= nil end
-
 -- Whether it is ExitNow that was raised.
 function M.ends_the_loop(err)
   if class.isclass(err) then return class.issubclass(err, ExitNow) end
@@ -35,7 +34,7 @@ end
 
 -- What kind of thing was raised.
 local function kind_of(err)
-  if is_error(err) then return err.name end
+  if csock.is_error(err) then return err.name end
   return type(err) == "table" and class.isclass(err.__class) and err.__class.__name or type(err)
 end
 
@@ -71,8 +70,8 @@ end
 local function failed(channel, failure)
   local err = failure.err
   if M.ends_the_loop(err) then error(err, 0) end
-  if is_error(err) and err.name == "EAGAIN" then return end -- it was not ready after all
-  if is_error(err) and M.disconnected(err) then
+  if csock.is_error(err) and err.name == "EAGAIN" then return end -- it was not ready after all
+  if csock.is_error(err) and M.disconnected(err) then
     local ok
     ok, failure = xpcall(channel.handle_close, caught, channel)
     if ok then return end

@@ -3,6 +3,7 @@
 local csock = require "csock"
 local errors = require "csock.asyncore.errors"
 local watches = require "csock.asyncore.watch"
+local internal = require "csock.loop.internal"
 
 local guarded, loop = errors.guarded, csock.loop
 
@@ -59,7 +60,7 @@ end
 local function wait(map, poller, time)
   if waiting[map] then error("another task waits for the channels of this map", 0) end
   local task <close> = loop.spawn(poller.poll, poller, time):watch()
-  local _ <close> = loop.guard(function() waiting[map] = nil end)
+  local _ <close> = internal.guard(function() waiting[map] = nil end)
   waiting[map] = task
   local events, err, errno = task:join()
   if task:status() == "cancelled" then return {} end
@@ -129,8 +130,8 @@ local function turn(timeout, map)
   local events, err
   events, err, errno = wait(map, watch.poller, watch:time(time))
   if not events then
-    if not loop.exhausted(err) then return nil, err, errno end
-    csock.sleep(math.min(loop.PATIENCE, time or loop.PATIENCE)) -- to wait may cost a descriptor
+    if not internal.exhausted(err) then return nil, err, errno end
+    csock.sleep(math.min(internal.PATIENCE, time or internal.PATIENCE)) -- to wait may cost a descriptor
     return true
   end
   local list = watch:sort(events)
@@ -164,7 +165,7 @@ end
 -- @treturn[2] int errno
 -- @raise `ExitNow`, and what `handle_error` raises
 function M.poll(timeout, map)
-  return loop.in_task(turn, check_seconds(timeout, "poll", 0), map or M.socket_map)
+  return internal.in_task(turn, check_seconds(timeout, "poll", 0), map or M.socket_map)
 end
 
 --- The same as `poll`.
@@ -214,7 +215,7 @@ function M.loop(timeout, use_poll, map, count)
   check(use_poll, "boolean", "use_poll")
   check(map, "table", "map")
   check(count, "number", "count")
-  return loop.in_task(run, check_seconds(timeout, "loop", TIMEOUT), map or M.socket_map, count or math.huge)
+  return internal.in_task(run, check_seconds(timeout, "loop", TIMEOUT), map or M.socket_map, count or math.huge)
 end
 
 --- Closes all channels of a map.

@@ -1,6 +1,7 @@
 -- What a loop has the system watch, from one turn to the next: with epoll where there is one, so that a channel
 -- that goes on waiting costs nothing, else with poll.
 local csock = require "csock"
+local internal = require "csock.loop.internal"
 
 -- epoll's numbers are the same.
 local IN, OUT, PRI = csock.POLLIN, csock.POLLOUT, csock.POLLPRI
@@ -36,7 +37,7 @@ function M.get(map) return of_map[map] or new(false) end
 function M.keep(map)
   if of_map[map] then return nil end
   of_map[map] = new(true)
-  return csock.loop.guard(function()
+  return internal.guard(function()
     of_map[map].poller:close()
     of_map[map] = nil
   end)

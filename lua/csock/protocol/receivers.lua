@@ -4,9 +4,9 @@
 -- connection, unless a method says otherwise.
 -- @module csock.protocol
 local class = require "csock.class"
-local csock = require "csock"
+local internal = require "csock.loop.internal"
 
-local sub, split = string.sub, csock.loop.hub.split
+local sub, split = string.sub, internal.hub.split
 
 local BATCH = 64 -- lines that are cut at a time
 

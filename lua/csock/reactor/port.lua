@@ -6,9 +6,9 @@ local reason = require "csock.reactor.reason"
 local transport = require "csock.reactor.transport"
 local turns = require "csock.reactor.turns"
 local unixpath = require "csock.unixpath"
+local internal = require "csock.loop.internal"
 
-local loop = csock.loop
-local hub = loop.hub
+local hub = internal.hub
 local EAGAIN, ECONNREFUSED = csock.errno.EAGAIN, csock.errno.ECONNREFUSED
 
 local MOST = 64 -- connections that one port may take before the others have a turn
@@ -90,7 +90,7 @@ function Port:ready()
       return
     else -- short of something: the waiting clients stay in the backlog meanwhile
       self:stopReading()
-      turns.callLater(loop.PATIENCE, self.startReading, self)
+      turns.callLater(internal.PATIENCE, self.startReading, self)
       return
     end
   end

@@ -8,8 +8,9 @@ local class = require "csock.class"
 local csock = require "csock"
 local reason = require "csock.reactor.reason"
 local turns = require "csock.reactor.turns"
+local internal = require "csock.loop.internal"
 
-local hub = csock.loop.hub
+local hub = internal.hub
 
 local DONE = reason.ConnectionDone()
 

@@ -8,8 +8,9 @@
 -- @module csock.reactor.turns
 local loop = require "csock.loop"
 local class = require "csock.class"
+local internal = require "csock.loop.internal"
 
-local hub = loop.hub
+local hub = internal.hub
 local serve, wait, now = hub.serve, hub.wait, loop.now
 
 local M = {}

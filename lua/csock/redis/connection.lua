@@ -4,6 +4,7 @@
 local csock = require "csock"
 local loop = require "csock.loop"
 local resp = require "csock.redis.resp"
+local internal = require "csock.loop.internal"
 
 local M = {}
 
@@ -192,7 +193,7 @@ function Connection:exchange(text, names)
   local ok, err, errno = self:send(text) -- which has it in the stream before it waits
   if not ok then return nil, err, errno end
   while not is_next(self, request) do
-    request.turn = request.turn or loop.waiters()
+    request.turn = request.turn or internal.waiters()
     ok, err, errno = request.turn:wait()
     if self.err then return nil, self.err, self.errno end
     if not ok then return nil, err, errno end

@@ -4,6 +4,7 @@ local csock = require "csock"
 local loop = require "csock.loop"
 local resp = require "csock.redis.resp"
 local connections = require "csock.redis.connection"
+local internal = require "csock.loop.internal"
 
 local M = {}
 
@@ -230,7 +231,7 @@ local Holder = { __close = function(self) if self.subscription then self.subscri
 function M.new(settings, command, names, options)
   local self = setmetatable({
     settings = settings, wanted = { SUBSCRIBE = {}, PSUBSCRIBE = {} }, up = false,
-    queue = loop.queue(options.maxsize or 1000), changed = loop.waiters(),
+    queue = loop.queue(options.maxsize or 1000), changed = internal.waiters(),
     handler = options.handler, ready = options.ready,
   }, Subscription)
   for _, name in ipairs(names) do self.wanted[command][name] = "asked" end

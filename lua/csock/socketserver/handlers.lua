@@ -3,7 +3,7 @@
 local csock = require "csock"
 local class = require "csock.class"
 local BytesIO = require "csock.bytesio"
-local loop = csock.loop
+local internal = require "csock.loop.internal"
 
 --- What all request handlers have in common. The server makes one for each request, and that is all it takes: the
 -- constructor calls `setup`, `handle` and `finish`. `finish` is called also when `handle` raised an error (or its
@@ -21,7 +21,7 @@ local BaseRequestHandler = class("BaseRequestHandler")
 function BaseRequestHandler:__init(request, client_address, server)
   self.request, self.client_address, self.server = request, client_address, server
   self:setup()
-  local _ <close> = loop.guard(function() self:finish() end)
+  local _ <close> = internal.guard(function() self:finish() end)
   self:handle()
 end
 
@@ -67,7 +67,7 @@ end
 
 function StreamRequestHandler:__init(request, client_address, server)
   -- A setup or finish that fails or is overridden may leave them open, and with them the descriptor.
-  local _ <close> = loop.guard(function() close_streams(self) end)
+  local _ <close> = internal.guard(function() close_streams(self) end)
   StreamRequestHandler.super.__init(self, request, client_address, server)
 end
 

@@ -1,6 +1,7 @@
 -- link.lua: what a server's forked children and their parent have in common: two connected sockets. A child asks the
 -- parent to shut down, or says that it is ready; the end of the stream tells the children that the parent is gone.
 local csock = require "csock"
+local internal = require "csock.loop.internal"
 local loop = csock.loop
 
 local M = {}
@@ -71,7 +72,7 @@ end
 -- For a `<close>` variable of a child: however its block is left, the process ends there, with this status, and
 -- nothing else is closed or collected.
 function M.leaving(status)
-  return loop.guard(function()
+  return internal.guard(function()
     for _, file in ipairs { io.stdout, io.stderr } do pcall(file.flush, file) end
     csock._exit(status())
   end)

@@ -4,6 +4,7 @@ local csock = require "csock"
 local class = require "csock.class"
 local loop = csock.loop
 local link = require "csock.socketserver.link"
+local internal = require "csock.loop.internal"
 
 -- Threading ---------------------------------------------------------------------------------------
 
@@ -57,7 +58,7 @@ function ThreadingMixIn:_is_full()
 end
 
 local function run(self, request, client_address)
-  local _ <close> = loop.guard(function() forget_task(self, loop.current()) end)
+  local _ <close> = internal.guard(function() forget_task(self, loop.current()) end)
   self:process_request_thread(request, client_address)
 end
 
@@ -76,7 +77,7 @@ end
 -- @param request
 -- @param client_address
 function ThreadingMixIn:process_request_thread(request, client_address)
-  local _ <close> = loop.guard(function() self:shutdown_request(request) end)
+  local _ <close> = internal.guard(function() self:shutdown_request(request) end)
   self:_protected("finish_request", request, client_address)
 end
 
@@ -141,7 +142,7 @@ local function in_child(self, request, client_address)
   local _ <close> = link.leaving(function() return status end)
   link.enter(self)
   if request ~= self.socket and self.socket_type ~= csock.SOCK_DGRAM then self.socket:close() end
-  local _ <close> = loop.guard(function() self:shutdown_request(request) end)
+  local _ <close> = internal.guard(function() self:shutdown_request(request) end)
   if self:_protected("finish_request", request, client_address) then status = 0 end
 end
 

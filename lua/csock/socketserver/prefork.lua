@@ -4,6 +4,7 @@ local csock = require "csock"
 local class = require "csock.class"
 local loop = csock.loop
 local link = require "csock.socketserver.link"
+local internal = require "csock.loop.internal"
 
 local SOON, LATE = 0.1, 5 -- seconds before a worker that died at once is replaced: doubled each time
 local AT_ONCE = 1         -- seconds
@@ -99,7 +100,7 @@ end
 -- One more, made by the server's own hooks.
 local function add_listener(self)
   local first = self.socket
-  local _ <close> = loop.guard(function() self.socket = first end)
+  local _ <close> = internal.guard(function() self.socket = first end)
   local socket, err, errno = csock.socket(self.address_family, self.socket_type)
   if not socket then return nil, err, errno end
   table.insert(self._listeners, socket)
@@ -147,7 +148,7 @@ local function work(self, number, poll_interval)
   local parent = link.enter(self)
   self._number, self._path = number, nil
   self._serving, self._stopping, self._waiting = nil, nil, nil
-  self._changed = loop.waiters()
+  self._changed = internal.waiters()
   for i, listener in ipairs(self._listeners) do
     if i == (number - 1) % #self._listeners + 1 then self.socket = listener else listener:close() end
   end
@@ -251,7 +252,7 @@ end
 local function replacer(self, poll_interval)
   local wanted, task = false, nil
   local function run()
-    local _ <close> = loop.guard(function() task = nil end)
+    local _ <close> = internal.guard(function() task = nil end)
     while wanted and not self._stopping do
       wanted = false
       replace_workers(self, poll_interval)
@@ -278,7 +279,7 @@ local function handle_signals(self, replace)
     self:shutdown()
   end)
   local _, hup = loop.on_signal("SIGHUP", replace)
-  return loop.guard(function()
+  return internal.guard(function()
     loop.on_signal("SIGTERM", term)
     loop.on_signal("SIGHUP", hup)
   end)
@@ -298,7 +299,7 @@ function PreforkMixIn:_serve(poll_interval)
   local replace, finish_replacing = replacer(self, poll_interval)
   local _ <close> = handle_signals(self, replace)
   self._places = {}
-  local _ <close> = loop.guard(function() -- when the task is cancelled: they end, though nobody waits for it
+  local _ <close> = internal.guard(function() -- when the task is cancelled: they end, though nobody waits for it
     for pid in pairs(self.active_workers) do csock.kill(pid, "SIGTERM") end
   end)
   for number = 1, count do fill_place(self, number, poll_interval) end

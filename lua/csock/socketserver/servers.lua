@@ -3,12 +3,10 @@
 local csock = require "csock"
 local class = require "csock.class"
 local unixpath = require "csock.unixpath"
+local internal = require "csock.loop.internal"
 local loop = csock.loop
 
 local TICK = 0.5     -- Python's poll_interval
-
--- An error value of csock, as opposed to a mistake in the program.
-local function is_error(value) return type(value) == "userdata" and value.errno ~= nil end
 
 --- What all servers have in common. To be made by a server that has a `fileno` and a `get_request` of its
 -- own.
@@ -40,7 +38,7 @@ local BaseServer = class("BaseServer")
 function BaseServer:__init(server_address, RequestHandlerClass)
   self.server_address = server_address
   self.RequestHandlerClass = RequestHandlerClass
-  self._changed = loop.waiters() -- woken when a request ends that something may wait for
+  self._changed = internal.waiters() -- woken when a request ends that something may wait for
   self._failures = 0             -- of get_request, one after the other
 end
 
@@ -73,23 +71,20 @@ end
 
 local function see_to(self, request, client_address)
   local handed_over = false
-  local _ <close> = loop.guard(function() -- also when this task is cancelled
+  local _ <close> = internal.guard(function() -- also when this task is cancelled
     if not handed_over then self:shutdown_request(request) end
   end)
   local ok, verified = self:_protected("verify_request", request, client_address)
   handed_over = ok and verified and self:_protected("process_request", request, client_address)
 end
 
--- What a failure of get_request means: true when there may be a request the next time, else nil, err, errno. A
--- first failure is the client's (it is gone already); when there are more, or descriptors have run out, it is better
--- to wait a little.
-local FINAL = { EBADF = true, EINVAL = true, ENOTSOCK = true }
-
+-- What a failure of get_request means: true when there may be a request the next time, after a pause; else nil, err,
+-- errno. One of the program's own may give no error, or something else.
 local function excuse(self, err, errno)
-  if is_error(err) and FINAL[err.name] then return nil, err, errno end
   self._failures = self._failures + 1
-  self._patience = math.min((self._failures - 1) / 1000, loop.PATIENCE)
-  if is_error(err) and loop.exhausted(err) then self._patience = loop.PATIENCE end
+  local verdict, pause = internal.accept_verdict(internal.is_error(err) and err or {}, self._failures)
+  if verdict == "over" then return nil, err, errno end
+  self._patience = pause
   return true
 end
 
@@ -108,7 +103,7 @@ local function take_request(self, timeout, serving)
     self._failures = 0
     see_to(self, request, client_address)
     return true
-  elseif status == "failed" and not is_error(client_address) then
+  elseif status == "failed" and not internal.is_error(client_address) then
     error(client_address, 0)
   elseif status == "failed" then
     return excuse(self, client_address, client_address.errno)
@@ -134,7 +129,7 @@ end
 local function serve(self, poll_interval)
   if self._serving then error("serve_forever is running already", 0) end
   self._serving = loop.event() -- set at its end
-  local _ <close> = loop.guard(function()
+  local _ <close> = internal.guard(function()
     self._serving:set()
     self._serving, self._waiting, self._stopping = nil, nil, nil
   end)
@@ -155,7 +150,7 @@ function BaseServer:serve_forever(poll_interval)
   if poll_interval ~= nil and not (math.type(poll_interval) and poll_interval >= 0) then
     error("bad argument #1 to 'serve_forever' (seconds >= 0 expected)", 2)
   end
-  return loop.in_task(serve, self, poll_interval)
+  return internal.in_task(serve, self, poll_interval)
 end
 
 local function handle_one(self)
@@ -169,7 +164,7 @@ local function handle_one(self)
     local ready, err, errno = csock.select({ self }, nil, nil, 0)
     if not ready then return nil, err, errno end
     if #ready == 0 then return self:handle_timeout() end
-    timeout = loop.PATIENCE -- another process may have taken it
+    timeout = internal.PATIENCE -- another process may have taken it
   end
   local ok, err, errno = take_request(self, timeout)
   if ok == false then return self:handle_timeout() end
@@ -183,7 +178,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADF` when the server was closed)
-function BaseServer:handle_request() return loop.in_task(handle_one, self) end
+function BaseServer:handle_request() return internal.in_task(handle_one, self) end
 
 --- Makes `serve_forever` return, and waits until it has, where that is possible. It may be called from anywhere: a
 -- handler, a signal's handler, another task, a callback, a second time. No request is taken any more; one that
@@ -194,7 +189,7 @@ function BaseServer:handle_request() return loop.in_task(handle_one, self) end
 function BaseServer:shutdown()
   local ended, waiting = self._serving, self._waiting
   self._stopping = true
-  if waiting and waiting ~= loop.current() and waiting:cancel() and loop.may_wait() then ended:wait() end
+  if waiting and waiting ~= loop.current() and waiting:cancel() and internal.may_wait() then ended:wait() end
   return true
 end
 
@@ -342,7 +337,7 @@ function TCPServer:__init(server_address, RequestHandlerClass, options)
   self.socket, err, errno = csock.socket(self.address_family, self.socket_type)
   if not self.socket then return nil, err, errno end
   if options.bind_and_activate == false then return true end
-  local _ <close> = loop.guard(function()
+  local _ <close> = internal.guard(function()
     if not ok then self:server_close() end
   end)
   ok, err, errno = bind_and_activate(self)

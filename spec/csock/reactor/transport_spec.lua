@@ -4,6 +4,7 @@ local csock = require "csock"
 local protocol = require "csock.protocol"
 local reactor = require "csock.reactor"
 local reactors = require "spec.support.reactors"
+local internal = require "csock.loop.internal"
 
 local loop = csock.loop
 local run, expect, dial, read = reactors.run, reactors.expect, reactors.dial, reactors.read
@@ -16,7 +17,7 @@ describe("a transport", function()
   after_each(function()
     assert.is_false(reactor.running)
     assert.same({}, reactor.getDelayedCalls())
-    assert.same({}, loop.hub.objects())
+    assert.same({}, internal.hub.objects())
     if socket then socket:close() end
     socket = nil
   end)
@@ -474,7 +475,7 @@ describe("a transport", function()
         end
         assert.equal(before, #p.told)
         assert.is_true(p.paused)
-        assert.is_true(loop.hub.unsent(transport.socket) <= 110000)
+        assert.is_true(internal.hub.unsent(transport.socket) <= 110000)
         transport:abortConnection()
         expect(events, "lost")
         assert.equal("stop", p.told[#p.told])
@@ -590,7 +591,7 @@ describe("a transport", function()
         local total = 20 * MEGABYTE
         csock.spawn(function() s:sendall(("x"):rep(total)) end)
         csock.sleep(0.05)
-        local waiting = loop.hub.unsent(mine.peer.socket)
+        local waiting = internal.hub.unsent(mine.peer.socket)
         assert.is_true(waiting < MEGABYTE, "waiting: " .. waiting)
         assert.equal(total, #read(t, total))
       end)

@@ -385,7 +385,7 @@ describe("ForkingMixIn", function()
       io.stdout:setvbuf "full"
       io.write "buffered once\n"
       object = setmetatable({}, { __gc = function() print("finalized in " .. csock.getpid()) end })
-      local closing <close> = loop.guard(function() print("closed in " .. csock.getpid()) end)
+      local closing <close> = require("csock.loop.internal").guard(function() print("closed in " .. csock.getpid()) end)
       loop.on_signal("SIGTERM", function() server:shutdown() end)
     ]]
     for _ = 1, 3 do assert.equal("hi", serving.ask_once(server, "hi")) end

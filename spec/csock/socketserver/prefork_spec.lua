@@ -365,7 +365,7 @@ describe("PreforkMixIn", function()
   it("has no finalizer and no <close> variable of its parent's run in a worker", function()
     start [[
       object = setmetatable({}, { __gc = function() print("finalized in " .. csock.getpid()) end })
-      local closing <close> = loop.guard(function() print("closed in " .. csock.getpid()) end)
+      local closing <close> = require("csock.loop.internal").guard(function() print("closed in " .. csock.getpid()) end)
     ]]
     workers(2)
     program:signal "SIGTERM"

@@ -261,6 +261,14 @@ describe("serve_forever", function()
     assert.is_true(calls < 40, calls)
   end)
 
+  it("raises what a get_request of one's own raises, also what cannot be asked for its fields", function()
+    local value = debug.upvalueid(fail, 1) -- a userdata whose fields cannot be read
+    local server <close> = serving.make("TCPServer")
+    function server:get_request() error(value) end -- luacheck: ignore 212
+    keep(serving.connect(server))
+    assert.same({ false, value }, { pcall(server.handle_request, server) })
+  end)
+
   it("raises what a hook raises that is called for no request", function()
     local Server = class("Server", socketserver.TCPServer)
     Server.service_actions = fail

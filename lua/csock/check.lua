@@ -1,0 +1,117 @@
+-- check.lua: what a caller has given, checked: arguments, and tables of options. For csock's own modules.
+--
+-- An error names the argument, and stands where csock was called, however deep in its modules that is found out.
+local getinfo = debug and debug.getinfo -- a host may have left it out
+
+local M = {}
+
+-- --- errors ---------------------------------------------------------------------------------------
+
+-- What the sources of csock's modules begin with, and of `csock` itself.
+local HOME = getinfo and getinfo(1, "S").source:match "^(.*)check"
+local ROOT = HOME and HOME:sub(1, -2)
+
+local function is_own(source)
+  return source:sub(1, #HOME) == HOME or source == ROOT or source == ROOT .. ".lua"
+end
+
+-- Where csock was called, as `error` has it: "file:line: ".
+local function place_of_call()
+  local level = 3
+  local frame = HOME and getinfo(level, "Sl")
+  while frame and (frame.what == "C" or is_own(frame.source)) do
+    level = level + 1
+    frame = getinfo(level, "Sl")
+  end
+  return frame and frame.currentline > 0 and ("%s:%d: "):format(frame.short_src, frame.currentline) or ""
+end
+
+-- Raises a mistake of the caller's, in these words.
+function M.fail(words) error(place_of_call() .. words, 0) end
+
+-- The same for an argument of the function `call`, by its number.
+function M.bad(call, number, words)
+  error(("%sbad argument #%d to '%s' (%s)"):format(place_of_call(), number, call, words), 0)
+end
+
+local function got(value) return math.type(value) and tostring(value) or type(value) end
+
+-- The same where something else was expected.
+function M.expected(call, number, what, value)
+  M.bad(call, number, ("%s expected, got %s"):format(what, got(value)))
+end
+
+-- --- kinds ----------------------------------------------------------------------------------------
+
+-- What an argument or an option may be: the words for it, and whether a value is that.
+function M.kind(words, fits) return { words = words, fits = fits } end
+
+M.ANY = M.kind("value", function(value) return value ~= nil end)
+M.STRING = M.kind("string", function(value) return type(value) == "string" end)
+M.FUNCTION = M.kind("function", function(value) return type(value) == "function" end)
+M.SECONDS = M.kind("seconds >= 0", function(value)
+  return math.type(value) and value >= 0 and value < math.huge
+end)
+
+-- A limit of time; nil and math.huge are none.
+M.TIMEOUT = M.kind(M.SECONDS.words, function(value)
+  return value == nil or value == math.huge or M.SECONDS.fits(value)
+end)
+
+function M.integer(least, most)
+  local words = most and ("integer from %d to %d"):format(least, most) or ("integer >= %d"):format(least)
+  return M.kind(words, function(value)
+    return math.type(value) == "integer" and value >= least and value <= (most or math.maxinteger)
+  end)
+end
+
+-- One of these values, for which there are words.
+function M.one_of(words, ...)
+  local values = {}
+  for _, value in ipairs { ... } do values[value] = true end
+  return M.kind(words, function(value) return values[value] end)
+end
+
+-- --- arguments ------------------------------------------------------------------------------------
+
+-- Raises unless the argument `number` of `call` is of this kind.
+function M.argument(what, value, number, call)
+  if not what.fits(value) then M.expected(call, number, what.words, value) end
+  return value
+end
+
+-- A time that comes: in so many seconds, from now or from something else.
+function M.seconds(value, number, call) return M.argument(M.SECONDS, value, number, call) end
+
+-- A limit of time: seconds, or nil for none.
+function M.timeout(value, number, call)
+  M.argument(M.TIMEOUT, value, number, call)
+  return value ~= math.huge and value or nil
+end
+
+-- --- options --------------------------------------------------------------------------------------
+
+-- Reads a table of options. `rows` says which there are: name -> { kind, default, off }, where `off` is what the option
+-- is when it is turned off, by `false` (or a limit of time by math.huge): nil unless said otherwise. Raises for others.
+function M.options(given, rows, number, call)
+  if given == nil then given = {} end
+  if type(given) ~= "table" then M.expected(call, number, "table", given) end
+  for name in next, given do
+    if not rows[name] then M.bad(call, number, ("unknown option '%s'"):format(tostring(name))) end
+  end
+  local options = {}
+  for name, row in pairs(rows) do
+    local what, value = row[1], given[name]
+    if value == nil then
+      value = row[2]
+    elseif value == false or what == M.TIMEOUT and value == math.huge then
+      value = row[3]
+    elseif not what.fits(value) then
+      M.expected(call, number, name .. ": " .. what.words, value)
+    end
+    options[name] = value
+  end
+  return options
+end
+
+return M
