@@ -52,10 +52,15 @@ say = @echo '  $(1)'
 Q   := @
 endif
 
-# On macOS a module leaves Lua's symbols to the interpreter that loads it.
+# On macOS a module leaves Lua's symbols to the interpreter that loads it. dlopen(3) and dladdr(3) are in
+# a library of their own in glibc before 2.34; the later ones and musl have an empty one of that name.
+SYSTEM := $(shell uname -s)
 SHARED := -shared
-ifeq ($(shell uname -s),Darwin)
+LIBS   := -lm
+ifeq ($(SYSTEM),Darwin)
 SHARED := -bundle -undefined dynamic_lookup
+else ifeq ($(SYSTEM),Linux)
+LIBS   += -ldl
 endif
 
 # `make KQUEUE=1` adds the backend kqueue on a system that has kqueue(2) from libkqueue alone. That has
@@ -91,8 +96,9 @@ help:
 	@echo 'make            build $(CORE)'
 	@echo 'make demo       a server and a client that talk to each other, from nothing'
 	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/socket: some)'
+	@echo 'make run-test   the same, and installs nothing that is missing'
 	@echo 'make install    into PREFIX=$(PREFIX) (DESTDIR= is put before it); make uninstall'
-	@echo 'make deps       install what building and testing need (make deps-peers: what specs talk to)'
+	@echo 'make deps       install what building and testing need (make deps-specs: what single specs want)'
 	@echo 'make doc        the reference manual, into build/doc/html'
 	@echo 'make bench      speed and memory, against C and other libraries (BENCHES="lines" for some)'
 	@echo 'make kqueue     the specs on the backend kqueue, by libkqueue where there is one; sanitizers too'
@@ -107,7 +113,7 @@ help:
 $(CORE): $(CORE_OBJ)
 	@mkdir -p $(@D)
 	$(call say,LD $@)
-	$(Q)$(CC) $(SHARED) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(CORE_OBJ) $(KQUEUE_LIBS) -lm
+	$(Q)$(CC) $(SHARED) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(CORE_OBJ) $(KQUEUE_LIBS) $(LIBS)
 
 # Rebuilt when the flags change.
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
@@ -120,11 +126,14 @@ $(BUILD)/spec/%.so: spec/%.c $(BUILD)/flags
 	$(call say,CC $<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SHARED) -MMD -MP -MF $(@:.so=.d) $(LDFLAGS) -o $@ $<
 
+# What decides how the objects come out: the commands, and a header that the core asks for by __has_include.
+FLAGS = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(wildcard /usr/include/bluetooth/bluetooth.h)
+
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@test -n "$(strip $(LUA_CFLAGS))" || \
 	  { echo 'No headers of Lua 5.4 or 5.5 found: run "make deps", or give LUA_CFLAGS=-I...' >&2; exit 1; }
-	@echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS)' > $@
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
 -include $(CORE_OBJ:.o=.d) $(SUPPORT:.so=.d)
 
@@ -152,9 +161,9 @@ DEPS = @LUA='$(LUA)' LUA_VERSION='$(LUA_VERSION)' LUA_CFLAGS='$(strip $(LUA_CFLA
 deps:
 	$(DEPS) cc lua headers busted luacheck luarocks services
 
-# Programs that some specs talk to, and which are skipped without them.
-deps-peers: deps
-	$(DEPS) telnet nc redis-server || echo 'the specs that talk to them are skipped'
+# What some specs talk to or run, which are skipped without them.
+deps-specs: deps
+	$(DEPS) --optional telnet nc redis-server ldoc bluetooth
 
 deps-demo:
 	$(DEPS) cc lua headers
@@ -207,7 +216,7 @@ $(BUILD)/bench/%: spec/bench/%.c
 
 # --- checking -------------------------------------------------------------------------------------
 
-test: deps
+test: deps-specs
 	$(AGAIN) run-test WERROR=-Werror
 
 run-test: $(CORE) $(SUPPORT)
@@ -216,7 +225,7 @@ run-test: $(CORE) $(SUPPORT)
 
 # Not by libkqueue where the system itself has kqueue: there `make test` is on it already. Nor by one
 # before 2.6: those lose events and end waits early.
-kqueue: deps
+kqueue: deps-specs
 	@LUA='$(LUA)' spec/support/deps.sh libkqueue >/dev/null 2>&1 || true
 	@if pkg-config --exists 'libkqueue >= 2.6' 2>/dev/null; then \
 	  $(MAKE) --no-print-directory run-kqueue KQUEUE=1 BUILD=build/kqueue WERROR=-Werror && \
@@ -231,9 +240,9 @@ run-kqueue: objects
 	@$(BUSTED) $(KQUEUE_SPECS)
 	@$(BUSTED) --filter='kqueue spec/waits' spec/backends_spec.lua
 
-C_FILES := $(shell find csrc spec -name '*.[ch]')
+C_FILES = $(shell find csrc spec -name '*.[ch]')
 LUAC    ?= $(subst lua,luac,$(LUA))
-LUA_CHECKED := $(shell find lua spec examples -name "*.lua")
+LUA_CHECKED = $(shell find lua spec examples -name "*.lua")
 
 lint: deps-lint
 	$(AGAIN) run-lint
@@ -273,7 +282,7 @@ SANITIZE_ENV     = SPEC_SLOWNESS=4 LD_PRELOAD="$(KQUEUE_SHIM:%=% )$$($(SANITIZE_
   UBSAN_OPTIONS=print_stacktrace=1 \
   LSAN_OPTIONS=suppressions=$(CURDIR)/spec/support/lsan.supp:print_suppressions=0
 
-sanitize: deps
+sanitize: deps-specs
 	$(AGAIN) run-sanitize BUILD=build/sanitize CC=$(SANITIZE_CC) CFLAGS='$(SANITIZE_CFLAGS)'
 
 run-sanitize: objects
@@ -306,7 +315,7 @@ clean:
 	rm -rf build doc/html
 
 FORCE:
-.PHONY: all help install uninstall deps deps-peers deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
+.PHONY: all help install uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test kqueue run-kqueue lint run-lint objects check-layers sanitize run-sanitize \
   valgrind run-valgrind \
   faults run-faults clean FORCE

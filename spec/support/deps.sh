@@ -1,8 +1,14 @@
 #!/bin/sh
-# deps.sh TOOL...: makes sure that the tools are there. Installs what is missing where apt-get is and
-# may be used; elsewhere prints the line to run, and fails. Takes no time when nothing is missing.
+# deps.sh [--optional] TOOL...: makes sure that the tools are there. Installs what is missing where
+# apt-get is and may be used; elsewhere prints the line to run, and fails. Takes no time when nothing is
+# missing. Tools that are optional it brings as far as it can, says what is left out, and does not fail.
 # LUA, LUA_VERSION and LUA_CFLAGS come from the Makefile.
 set -eu
+optional=
+if [ "${1:-}" = --optional ]; then
+  optional=1
+  shift
+fi
 LUA=${LUA:-lua5.4}
 LUA_VERSION=${LUA_VERSION:-5.4}
 
@@ -17,6 +23,8 @@ have() {
     headers) test -n "${LUA_CFLAGS:-}" ;;
     busted) lua_finds busted.runner ;;
     services) test -e /etc/services ;;
+    # (Other systems' headers are other ones.)
+    bluetooth) test "$(uname -s)" != Linux || test -e /usr/include/bluetooth/bluetooth.h ;;
     libkqueue) pkg-config --exists libkqueue 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
@@ -44,6 +52,7 @@ package() {
     apt:services) echo netbase ;;
     apt:gnuplot) echo gnuplot-nox ;;
     apt:nc) echo netcat-openbsd ;;
+    apt:bluetooth) echo libbluetooth-dev ;;
     apt:libkqueue) echo libkqueue-dev pkg-config ;;
     apt:*) echo "$1" ;;
     dnf:nc) echo nmap-ncat ;;
@@ -57,6 +66,10 @@ package() {
     *:cc) echo gcc ;;
     dnf:services) echo setup ;;
     dnf:headers) echo lua-devel ;;
+    dnf:bluetooth) echo bluez-libs-devel ;;
+    apk:bluetooth) echo bluez-dev ;;
+    pacman:bluetooth) echo bluez-libs ;;
+    zypper:bluetooth) echo bluez-devel ;;
     dnf:libkqueue) echo libkqueue-devel pkgconf-pkg-config ;;
     dnf:clang-format) echo clang-tools-extra ;;
     apk:services) echo alpine-baselayout-data ;;
@@ -80,10 +93,13 @@ package() {
   esac
 }
 
-missing=
-for tool; do
-  have "$tool" || missing="$missing $tool"
-done
+lacking() {
+  for tool; do
+    have "$tool" || printf ' %s' "$tool"
+  done
+}
+
+missing=$(lacking "$@")
 test -n "$missing" || exit 0
 
 packages= rocks=
@@ -102,20 +118,32 @@ packages=${packages% }
 
 sudo=
 [ "$(id -u)" = 0 ] || sudo='sudo '
-if [ $system = apt ] && { [ -z "$sudo" ] || sudo -n true 2>/dev/null; }; then
-  echo "installing: $packages"
-  run() {
-    if [ -n "$sudo" ]; then sudo -n env DEBIAN_FRONTEND=noninteractive "$@"
-    else DEBIAN_FRONTEND=noninteractive "$@"
-    fi
-  }
-  # An old list may still do, when the network does not.
-  run apt-get update -qq || true
+
+run() {
+  if [ -n "$sudo" ]; then sudo -n env DEBIAN_FRONTEND=noninteractive "$@"
+  else DEBIAN_FRONTEND=noninteractive "$@"
+  fi
+}
+
+# Shows what apt-get says only when it fails.
+install() {
   log=$(mktemp)
-  run apt-get install -y -qq --no-install-recommends $packages </dev/null >"$log" 2>&1 && status=0 || status=$?
+  run apt-get install -y -qq --no-install-recommends "$@" </dev/null >"$log" 2>&1 && status=0 || status=$?
   [ $status = 0 ] || cat "$log" >&2
   rm -f "$log"
-  exit $status
+  return $status
+}
+
+if [ $system = apt ] && { [ -z "$sudo" ] || sudo -n true 2>/dev/null; }; then
+  echo "installing: $packages"
+  # An old list may still do, when the network does not.
+  run apt-get update -qq || true
+  install $packages && exit || status=$?
+  [ -n "$optional" ] || exit $status
+  # One that does not exist here shall not keep the others away.
+  for p in $packages; do install "$p" 2>/dev/null || true; done
+  echo "left out, and skipped by the specs:$(lacking "$@")" >&2
+  exit 0
 fi
 
 case $system in
@@ -123,11 +151,6 @@ case $system in
   apk) installer='apk add' ;;
   pacman) installer='pacman -S' ;;
   brew) installer='brew install' sudo= ;;
-  unknown)
-    echo "csock needs, and this system lacks:$missing" >&2
-    echo "Install them (Lua 5.4 or 5.5 with its headers), then run make again." >&2
-    exit 1
-    ;;
   *) installer="$system install" ;;
 esac
 line=
@@ -135,7 +158,16 @@ line=
 for rock in $rocks; do
   line="${line:+$line && }${sudo}luarocks --lua-version=$LUA_VERSION install $rock"
 done
+
+if [ -n "$optional" ]; then
+  echo "This system lacks, and the specs skip:$missing" >&2
+  [ $system = unknown ] || printf 'They run after this:\n  %s\n' "$line" >&2
+  exit 0
+fi
 echo "csock needs, and this system lacks:$missing" >&2
-echo "Run this, then make again:" >&2
-echo "  $line" >&2
+if [ $system = unknown ]; then
+  echo "Install them (Lua 5.4 or 5.5 with its headers), then run make again." >&2
+else
+  printf 'Run this, then make again:\n  %s\n' "$line" >&2
+fi
 exit 1

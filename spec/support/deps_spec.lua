@@ -9,7 +9,7 @@ describe("deps.sh", function()
 
   before_each(function()
     dir = assert(posix.mkdtemp())
-    for _, tool in ipairs { "sh", "sort", "tr", "grep", "mktemp", "cat", "rm" } do
+    for _, tool in ipairs { "sh", "sort", "tr", "grep", "mktemp", "cat", "rm", "chmod" } do
       assert(os.execute(("ln -s \"$(command -v %s)\" '%s'"):format(tool, dir)))
     end
   end)
@@ -74,6 +74,30 @@ describe("deps.sh", function()
     program("id", "echo 0")
     local _, _, err = deps({ "telnet", "nc", "redis-server" }, {})
     assert.matches("  dnf install nmap-ncat redis telnet\n", err, 1, true)
+  end)
+
+  it("says what the specs skip where it may not install what they want, and does not fail", function()
+    program("apt-get", "exit 1")
+    program("sudo", "exit 1")
+    program("id", "echo 1000")
+    local status, out, err = deps({ "--optional", "telnet", "redis-server" }, {})
+    assert.equal(0, status)
+    assert.equal("", out)
+    assert.equal("This system lacks, and the specs skip: telnet redis-server\n"
+      .. "They run after this:\n  sudo apt-get install redis-server telnet\n", err)
+  end)
+
+  it("brings each of them that there is, and names the others", function()
+    -- An apt-get that knows telnet alone.
+    program("apt-get", ([[
+      [ "$1" = update ] && exit
+      case "$*" in *redis-server*) echo "no such package"; exit 100;; esac
+      printf '#!/bin/sh\n' >'%s/telnet'
+      chmod +x '%s/telnet']]):format(dir, dir))
+    program("id", "echo 0")
+    local status, _, err = deps({ "--optional", "redis-server", "telnet" }, {})
+    assert.equal(0, status)
+    assert.equal("no such package\nleft out, and skipped by the specs: redis-server\n", err)
   end)
 
   it("knows a library's package, and what is needed to find it", function()

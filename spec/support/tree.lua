@@ -24,4 +24,13 @@ function M.output(command)
   return text
 end
 
+--- The names that a shared library offers to whoever loads it.
+function M.exports(library)
+  local names = {}
+  for name in M.output("nm -D --defined-only '" .. library .. "'"):gmatch "%x+ %u ([%w_]+)" do
+    names[#names + 1] = name
+  end
+  return names
+end
+
 return M
