@@ -6,50 +6,61 @@
 -- programs, and the constants get their pages from csock itself.
 local M = {}
 
--- The pages, in order. A Lua file says itself which module it belongs to; a C file belongs to the one
--- that names it here. Sections hold the functions of their files; methods go to their object's type.
+-- The pages, in order, and the files that each is made of: by their paths below csrc/ or lua/csock/, without
+-- extension. Sections hold the functions of their files; methods go to their object's type.
 M.modules = {
   {
     name = "csock",
     sections = {
-      { "Making sockets", "sockmake", "net", "socket", "connect", "sockio", "options", "csock" },
-      { "Descriptors in messages", "message", "afalg", "sendfile" },
-      { "Addresses", "address", "address_read" },
-      { "Names and numbers", "netdb", "lookup", "convert" },
-      { "Waiting for several things", "select", "poll", "epoll", "kqueue", "kevent" },
-      { "Buffers and streams", "buffer", "stream_life", "stream_read", "stream_write" },
-      { "Processes", "loop_fork", "process" },
-      { "Errors", "error", "constants" },
+      {
+        "Making sockets",
+        "socket/make", "net", "socket/socket", "socket/connect", "socket/transfer", "socket/options", "csock",
+      },
+      { "Descriptors in messages", "socket/message", "socket/afalg", "stream/sendfile" },
+      { "Addresses", "name/address", "name/address_read" },
+      { "Names and numbers", "name/netdb", "name/lookup", "name/convert" },
+      { "Waiting for several things", "poll/select", "poll/poll", "poll/epoll", "poll/kqueue", "poll/kevent" },
+      { "Buffers and streams", "base/buffer", "stream/life", "stream/read", "stream/write" },
+      { "Processes", "loop/fork", "loop/process" },
+      { "Errors", "base/error", "constants/constants" },
     },
   },
   {
     name = "csock.loop",
-    sections = { { "Tasks", "task_functions", "task_inner", "loop_functions", "loop", "signal" } },
+    sections = { { "Tasks", "loop/task_methods", "loop/inner", "loop/functions", "loop", "loop/signals" } },
   },
   { name = "csock.happy", sections = { { "Functions", "happy" } } },
   { name = "csock.class", sections = { { "Functions", "class" } } },
-  { name = "csock.redis", sections = { { "Functions", "redis", "subscription" } } },
-  { name = "csock.redis.resp", sections = { { "Functions", "resp" } } },
+  { name = "csock.redis", sections = { { "Functions", "redis", "redis/subscription" } } },
+  { name = "csock.redis.resp", sections = { { "Functions", "redis/resp" } } },
   { name = "csock.bytesio", sections = { { "Functions", "bytesio" } } },
   {
     name = "csock.socketserver",
     sections = {
-      { "Functions", "socketserver" }, { "Servers", "servers" }, { "Request handlers", "handlers" },
-      { "Mix-ins", "mixins", "prefork" },
+      { "Functions", "socketserver" },
+      { "Servers", "socketserver/servers" },
+      { "Request handlers", "socketserver/handlers" },
+      { "Mix-ins", "socketserver/mixins", "socketserver/prefork" },
     },
   },
   {
     name = "csock.reactor",
     sections = {
-      { "Functions", "reactor" }, { "Timed calls", "turns" }, { "Ports", "port" }, { "Connectors", "connector" },
+      { "Functions", "reactor" },
+      { "Timed calls", "reactor/turns" },
+      { "Ports", "reactor/port" },
+      { "Connectors", "reactor/connector" },
     },
   },
-  { name = "csock.reactor.transport", sections = { { "Functions", "transport" } } },
-  { name = "csock.reactor.reason", sections = { { "Functions", "reason" } } },
-  { name = "csock.protocol", sections = { { "Protocols", "protocol" }, { "Receivers", "receivers" } } },
+  { name = "csock.reactor.transport", sections = { { "Functions", "reactor/transport" } } },
+  { name = "csock.reactor.reason", sections = { { "Functions", "reactor/reason" } } },
+  { name = "csock.protocol", sections = { { "Protocols", "protocol" }, { "Receivers", "protocol/receivers" } } },
   {
     name = "csock.asyncore",
-    sections = { { "Functions", "asyncore", "polling", "errors" }, { "Channels", "dispatcher", "files" } },
+    sections = {
+      { "Functions", "asyncore", "asyncore/polling", "asyncore/errors" },
+      { "Channels", "asyncore/dispatcher", "asyncore/files" },
+    },
   },
   { name = "csock.asynchat", sections = { { "Functions", "asynchat" } } },
   { name = "csock.serve", sections = { { "Serving", "serve" } } },
@@ -93,14 +104,14 @@ local function read(path)
   return file:read "a"
 end
 
--- The files by their names without directory and extension: those of a name speak of one thing.
+-- The files by their names in M.modules.
 local function sources()
   local pipe <close> = assert(io.popen "find csrc lua -name '*.c' -o -name '*.lua' | LC_ALL=C sort")
   local by_name = {}
   for path in pipe:lines() do
-    local name = path:match "([%w_]+)%.%w+$"
-    by_name[name] = by_name[name] or {}
-    table.insert(by_name[name], path)
+    local name = path:gsub("^%w+/", ""):gsub("^csock/", ""):gsub("%.%w+$", "")
+    assert(not by_name[name], path .. ": two files of this name")
+    by_name[name] = path
   end
   return by_name
 end
@@ -204,15 +215,14 @@ function M.gather()
     for _, list in ipairs(module.sections) do
       local section = add_section(page, list[1])
       for k = 2, #list do
-        for _, path in ipairs(files[list[k]] or {}) do add_file(page, section, path) end
+        local path = assert(files[list[k]], "doc/manual.lua: no file is called " .. list[k])
+        add_file(page, section, path)
         files[list[k]] = nil
       end
     end
   end
-  for name, paths in pairs(files) do
-    for _, path in ipairs(paths) do
-      assert(#comments(path) == 0, path .. ": doc/manual.lua has no place for " .. name)
-    end
+  for _, path in pairs(files) do
+    assert(#comments(path) == 0, path .. ": doc/manual.lua has no place for it")
   end
   return pages
 end
