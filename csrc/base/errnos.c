@@ -1,7 +1,7 @@
 /* errnos.c: the names of errno values. Of names that share a number the canonical one comes first.
    A name that some supported system lacks stands behind #ifdef. */
 #include "rows.h"
-#include "error.h"
+#include "errnos.h"
 
 /* Of POSIX. */
 static const cs_constant posix[] = {

@@ -4,6 +4,7 @@
  * those without an address are made once for each (call, errno) and kept, so that a would-block or
  * a time-out allocates nothing. */
 #include "error.h"
+#include "errnos.h"
 #include "parts.h"
 #include "../sys/errtext.h"
 

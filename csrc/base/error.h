@@ -22,7 +22,4 @@ int cs_fail_host(lua_State *L, const char *call, int code, int address);
 /* true when `err` is 0, else cs_fail. */
 int cs_result(lua_State *L, const char *call, int err);
 
-/* "ECONNREFUSED", or NULL. (constants.c has the rows.) */
-const char *cs_errno_name(int err);
-
 #endif

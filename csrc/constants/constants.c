@@ -1,6 +1,7 @@
 /* constants.c: puts the rows of the other files here into csock's table, those of errnos.c into
    csock.errno. */
 #include "../base/rows.h"
+#include "../base/errnos.h"
 #include "../base/error.h"
 #include "../base/parts.h"
 #include "../sys/errtext.h"

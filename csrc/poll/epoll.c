@@ -2,7 +2,7 @@
  *
  * The first user value maps a descriptor to the object that was registered for it: it keeps the
  * object alive, and comes back with the event. */
-#include "waitable.h"
+#include "select.h"
 #include "../base/parts.h"
 #include "../socket/socket.h"
 #include "../sys/fd.h"

@@ -1,5 +1,5 @@
 /* kqueue.c: kqueue objects, of the BSDs and macOS. Their events: kevent.c. */
-#include "waitable.h"
+#include "select.h"
 #include "kevent.h"
 #include "../base/parts.h"
 #include "../socket/socket.h"

@@ -4,7 +4,7 @@
  * descriptor to its place in the array (from 1), the third a place to the object registered. The
  * fourth keeps a spare array for the next poll(): each call works on a copy, since registrations
  * may change while it waits. */
-#include "waitable.h"
+#include "select.h"
 #include "../base/parts.h"
 
 typedef struct poller {

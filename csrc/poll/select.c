@@ -1,6 +1,6 @@
 /* select.c: select, built on poll(2): any descriptor number will do. Objects that remember what to
    wait on: poll.c, epoll.c. */
-#include "waitable.h"
+#include "select.h"
 #include "../base/parts.h"
 #include "../stream/stream.h"
 

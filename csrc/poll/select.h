@@ -1,6 +1,6 @@
-/* waitable.h: what select and poll share: the things that a program may wait on. */
-#ifndef CS_WAITABLE_H
-#define CS_WAITABLE_H
+/* select.h: what select and poll share: the things that a program may wait on. */
+#ifndef CS_SELECT_H
+#define CS_SELECT_H
 
 #include "../wait/driver.h"
 
