@@ -111,6 +111,16 @@ static int tell_broken(lua_State *L, const char *call, int err) {
   return 4;
 }
 
+static bool has_failed(const cs_watched *w) {
+  return w->out != NULL && w->out->failed != 0;
+}
+
+static int tell_failed(lua_State *L, cs_loop *loop, cs_watched *w) {
+  int err = w->out->failed;
+  cs_out_drop(&loop->hub, w);
+  return tell_broken(L, "send", err);
+}
+
 static int tell(lua_State *L, const char *what) {
   lua_settop(L, 1);
   lua_pushstring(L, what);
@@ -129,10 +139,10 @@ static int serve_events(lua_State *L, cs_loop *loop, cs_watched *w) {
     return 4;
   }
   if (due & CS_WRITE) cs_out_send(loop, w);
-  if (w->out != NULL && w->out->failed != 0) {
-    int err = w->out->failed;
-    cs_out_drop(&loop->hub, w);
-    return tell_broken(L, "send", err);
+  if (has_failed(w)) {
+    if (!(w->flags & CS_W_HUB_READ) || cs_sock_of(w)->type != SOCK_STREAM)
+      return tell_failed(L, loop, w);
+    w->flags |= CS_W_READ; /* what the peer sent before it broke is still to be had */
   }
   if (w->out == NULL && (w->flags & CS_W_HUB_SENT)) {
     w->flags &= ~CS_W_HUB_SENT;
@@ -143,7 +153,7 @@ static int serve_events(lua_State *L, cs_loop *loop, cs_watched *w) {
 
 /* Pushes the protocol's method for what has come, and its arguments: *nargs of them. Or returns the
    number of results when the object is to be told; when nothing has come, *nargs is 0. */
-static int receive(lua_State *L, cs_watched *w, int *nargs) {
+static int receive(lua_State *L, cs_loop *loop, cs_watched *w, int *nargs) {
   cs_sockaddr from;
   socklen_t len = sizeof from;
   const cs_sock *s = cs_sock_of(w);
@@ -157,6 +167,7 @@ static int receive(lua_State *L, cs_watched *w, int *nargs) {
     else
       got = recvfrom(w->fd, scratch, CS_SCRATCH, MSG_DONTWAIT, &from.any, &len);
   } while (got < 0 && errno == EINTR);
+  if (got <= 0 && stream && has_failed(w)) return tell_failed(L, loop, w);
   if (got < 0) {
     int err = errno;
     if (err != EAGAIN && err != EWOULDBLOCK)
@@ -221,6 +232,7 @@ static bool goes_on(cs_loop *loop) {
   if (w == NULL) return false;
   send_written(loop, w);
   unsigned due = cs_hub_due(w);
+  if ((due & CS_READ) && has_failed(w)) return false; /* there may be much to receive */
   return (due & CS_HANGUP) ||
          ((due & CS_READ) && cs_sock_of(w)->type != SOCK_STREAM && --loop->hub.left > 0);
 }
@@ -245,7 +257,7 @@ static int serve(lua_State *L, cs_loop *loop, bool told) {
     lua_rawgeti(L, OBJECTS, w->object);
     n = serve_events(L, loop, w);
     if (n == 0 && (w->flags & CS_W_HUB_BYTES) && (cs_hub_due(w) & CS_READ))
-      n = receive(L, w, &nargs);
+      n = receive(L, loop, w, &nargs);
     if (n > 0) return n;
     if (nargs == 0) continue;
     lua_callk(L, nargs, 0, (lua_KContext)loop, serve_on);

@@ -27,6 +27,14 @@ static void block(cs_loop *loop, cs_watched *w) {
   if (cs_is_watched(loop, w)) cs_watched_tell(loop, w);
 }
 
+/* Whether to receive nothing until all is sent. */
+static void hold(cs_loop *loop, cs_watched *w, bool held) {
+  if (w->out == NULL || w->out->failed != 0 || w->out->held == held) return;
+  w->out->held = held;
+  cs_hub_ready(loop, w);
+  if (cs_is_watched(loop, w)) cs_watched_tell(loop, w);
+}
+
 /* One try: *sent bytes went; 0 when there is no room. 0 or errno. */
 static int put(const cs_watched *w, const char *data, size_t len, size_t *sent) {
   int err = cs_rw_write(w->fd, CS_RW_SOCKET, data, len, sent);
@@ -39,13 +47,16 @@ void cs_out_send(cs_loop *loop, cs_watched *w) {
   cs_turn_end_leave(&out->end);
   out->failed = put(w, cs_bytes_at(&out->bytes, 0), out->bytes.len, &sent);
   cs_bytes_consume(&out->bytes, sent);
+  out->sent += sent;
   if (out->failed != 0) {
     w->flags &= ~CS_W_HUB_WRITE;
+    out->held = false;
     notice(loop, w, 0);
   } else if (out->bytes.len > 0) {
     block(loop, w);
   } else {
     w->flags &= ~CS_W_HUB_WRITE;
+    hold(loop, w, false);
     cs_out_drop(&loop->hub, w);
     if (w->flags & CS_W_HUB_TELL) notice(loop, w, CS_W_HUB_SENT);
   }
@@ -108,8 +119,8 @@ static cs_sock *socket_of(lua_State *L) {
   return cs_sock_check(L, -1);
 }
 
-/* write(object, data): sends to the object's `socket`. Where it is told of what is sent, it is told
-   of what waits, too: object:waits(bytes). */
+/* write(object, data): sends to the object's `socket`. Where the socket takes no more, and where
+   the object is told of what is sent, it is told of what waits, too: object:waits(bytes). */
 static int hub_write(lua_State *L) {
   lua_settop(L, 2);
   cs_watched *w = &socket_of(L)->w;
@@ -121,7 +132,8 @@ static int hub_write(lua_State *L) {
   if (len == 0) return 0;
   if (!(w->out == NULL ? write_first : write_more)(loop, w, data, len))
     return luaL_error(L, "not enough memory");
-  if (!(w->flags & CS_W_HUB_TELL) || w->out == NULL) return 0;
+  if (w->out == NULL || w->out->failed != 0) return 0;
+  if (!(w->flags & (CS_W_HUB_TELL | CS_W_HUB_WRITE))) return 0;
   lua_getfield(L, 1, "waits");
   lua_pushvalue(L, 1);
   lua_pushinteger(L, (lua_Integer)w->out->bytes.len);
@@ -154,13 +166,23 @@ static int hub_sendto(lua_State *L) {
 }
 
 /* tell(socket, wanted, now): from now on, object:sent() is called whenever all is sent that was
-   written; with `now` also if that is so already. Or no more. */
+   written; with `now` that is tried at once, and told also if it is so already. Or no more. */
 static int hub_tell(lua_State *L) {
   cs_watched *w = &cs_sock_check(L, 1)->w;
   w->flags &= ~(CS_W_HUB_TELL | CS_W_HUB_SENT);
   if (w->object == 0 || !lua_toboolean(L, 2)) return 0;
   w->flags |= CS_W_HUB_TELL;
-  if (lua_toboolean(L, 3)) notice(w->state->loop, w, CS_W_HUB_SENT);
+  if (!lua_toboolean(L, 3)) return 0;
+  cs_loop *loop = w->state->loop;
+  if (w->out != NULL && w->out->failed == 0 && !(w->flags & CS_W_HUB_WRITE)) cs_out_send(loop, w);
+  notice(loop, w, CS_W_HUB_SENT);
+  return 0;
+}
+
+/* hold(socket, wanted): nothing is received until all is sent that waits to be. Or no more. */
+static int hub_hold(lua_State *L) {
+  cs_watched *w = &cs_sock_check(L, 1)->w;
+  if (w->object != 0) hold(w->state->loop, w, lua_toboolean(L, 2));
   return 0;
 }
 
@@ -172,11 +194,12 @@ static int hub_shut(lua_State *L) {
   return 0;
 }
 
-/* unsent(socket): how many bytes wait. */
+/* unsent(socket): how many bytes wait, and how many have gone since some do. */
 static int hub_unsent(lua_State *L) {
   const cs_watched *w = &cs_sock_check(L, 1)->w;
   lua_pushinteger(L, w->out != NULL ? (lua_Integer)w->out->bytes.len : 0);
-  return 1;
+  lua_pushinteger(L, w->out != NULL ? (lua_Integer)w->out->sent : 0);
+  return 2;
 }
 
 /* flush(): what would be sent at the end of the turn is sent now. */
@@ -186,6 +209,6 @@ static int hub_flush(lua_State *L) {
 }
 
 const luaL_Reg cs_hub_send_functions[] = {
-    {"write", hub_write},   {"sendto", hub_sendto}, {"tell", hub_tell}, {"shut", hub_shut},
-    {"unsent", hub_unsent}, {"flush", hub_flush},   {NULL, NULL},
+    {"write", hub_write}, {"sendto", hub_sendto}, {"tell", hub_tell},   {"shut", hub_shut},
+    {"hold", hub_hold},   {"unsent", hub_unsent}, {"flush", hub_flush}, {NULL, NULL},
 };

@@ -49,16 +49,20 @@ void cs_hub_forget(cs_hub *hub, cs_watched *w) {
 
 /* --- readiness --- */
 
+static bool reads(const cs_watched *w) {
+  return (w->flags & CS_W_HUB_READ) && (w->out == NULL || !w->out->held);
+}
+
 unsigned cs_hub_wants(const cs_watched *w) {
   unsigned wants = 0;
-  if ((w->flags & (CS_W_HUB_READ | CS_W_READ)) == CS_W_HUB_READ) wants |= CS_READ;
+  if (reads(w) && !(w->flags & CS_W_READ)) wants |= CS_READ;
   if ((w->flags & (CS_W_HUB_WRITE | CS_W_WRITE)) == CS_W_HUB_WRITE) wants |= CS_WRITE;
   return wants;
 }
 
 unsigned cs_hub_due(const cs_watched *w) {
   unsigned ready = 0;
-  if ((w->flags & CS_W_HUB_READ) && (w->flags & CS_W_READ)) ready |= CS_READ;
+  if (reads(w) && (w->flags & CS_W_READ)) ready |= CS_READ;
   if ((w->flags & CS_W_HUB_WRITE) && (w->flags & CS_W_WRITE)) ready |= CS_WRITE;
   if (w->out != NULL ? w->out->failed != 0 : (w->flags & CS_W_HUB_SENT) != 0) ready |= CS_HANGUP;
   return ready;
@@ -92,6 +96,8 @@ void cs_out_drop(cs_hub *hub, cs_watched *w) {
   w->out = NULL;
   cs_turn_end_leave(&out->end);
   out->failed = 0;
+  out->sent = 0;
+  out->held = false;
   out->bytes.len = out->bytes.head = 0;
   if (out->bytes.capacity > CS_BYTES_IDLE) cs_bytes_free(&out->bytes);
   if (hub->nspares < SPARES) {

@@ -18,7 +18,9 @@ typedef struct cs_out {
   cs_watched *w;
   struct cs_out *spare; /* the next one, while it is itself a spare */
   cs_bytes bytes;
-  int failed; /* errno of sending, to be told */
+  size_t sent; /* bytes that went since something waits */
+  bool held;   /* nothing is received meanwhile */
+  int failed;  /* errno of sending, to be told when nothing more can be received */
 } cs_out;
 
 /* What one task serves for many: see hub.c. */

@@ -30,9 +30,18 @@ Connection.connected = true
 Connection.disconnected = false
 Connection.reading = true
 
---- How many bytes may wait to be sent before a producer is told to pause.
+--- How many bytes may wait to be sent before the connection stops receiving until all is sent; so a peer that asks
+-- and does not read the answers is not asked on, and what waits for it does not grow without limit. Where a producer is
+-- registered, that is told to pause instead. `math.huge`: there is no limit. May be set for one connection, or for all
+-- (in the class).
 -- @field transport:bufferSize
 Connection.bufferSize = 65536
+
+--- After how many seconds in which the peer takes nothing of what is left to send a connection is aborted that
+-- `loseConnection` closes. `math.huge`: never. May be set for one connection, before it is closed, or for all.
+-- Source: the attribute of Twisted's `HTTPChannel`.
+-- @field transport:abortTimeout
+Connection.abortTimeout = 60
 
 function Connection:__init(socket, client, connector)
   socket:settimeout(0)
@@ -56,6 +65,7 @@ local function lose(self, why)
   if self.disconnected then return end
   self.connected, self.disconnected = false, true
   hub.remove(self.socket)
+  if self.closing then self.closing:cancel() end
   if self.aborting then
     self.socket:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("ii", 1, 0)) -- resets
   end
@@ -102,8 +112,11 @@ end
 
 -- So many bytes wait to be sent.
 function Connection:waits(bytes)
+  if bytes <= self.bufferSize then return end
   local producer = self.producer
-  if producer and self.streamingProducer and not self.producerPaused and bytes > self.bufferSize then
+  if not producer then
+    hub.hold(self.socket, true)
+  elseif self.streamingProducer and not self.producerPaused then
     self.producerPaused = true
     producer:pauseProducing()
   end
@@ -112,6 +125,10 @@ end
 -- All is sent: what comes next?
 function Connection:sent()
   local producer = self.producer
+  if self.closing then
+    self.closing:reset(self.abortTimeout)
+    self.gone = 0
+  end
   if self.aborting then
     lose(self, reason.ConnectionAborted())
   elseif producer and (self.producerPaused or not self.streamingProducer) then
@@ -157,15 +174,29 @@ end
 
 -- --- closing --------------------------------------------------------------------------------------
 
+-- Has a connection that closes aborted when its peer takes nothing for so long.
+local function limit_closing(self)
+  if self.abortTimeout == math.huge then return end
+  self.gone = select(2, hub.unsent(self.socket))
+  self.closing = turns.callLater(self.abortTimeout, function()
+    self.closing = nil
+    tell(self) -- what was written just now has its try
+    local waiting, gone = hub.unsent(self.socket)
+    if waiting > 0 and gone == self.gone then return self:abortConnection() end
+    limit_closing(self)
+  end)
+end
+
 --- Closes the connection when everything is sent that was written; a registered producer goes on
 -- until it unregisters. Nothing more is received. The protocol's `connectionLost` comes later, with
--- `ConnectionDone`.
+-- `ConnectionDone`; or with `ConnectionAborted`, when the peer does not take what is left (`abortTimeout`).
 -- @function transport:loseConnection
 function Connection:loseConnection()
   if not self.connected or self.disconnecting then return end
   self.disconnecting, self.reading = true, false
   self:watch()
   tell(self)
+  if self.producer or hub.unsent(self.socket) > 0 then limit_closing(self) end
 end
 
 --- Closes the connection at once: what is not sent yet is dropped, and the peer sees a reset. The
@@ -212,6 +243,7 @@ function Connection:registerProducer(producer, streaming)
   end
   self.producer = producer
   self.streamingProducer, self.producerPaused = streaming and true or false, false
+  hub.hold(self.socket, false)
   tell(self)
   if not streaming then producer:resumeProducing() end
 end
