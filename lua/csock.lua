@@ -29,6 +29,8 @@ require "csock.net"(M)
 -- if not ok and csock.is_error(err) and err.name == "ECONNRESET" then return end
 M.is_error = internal.is_error
 
+M.fork = internal.fork -- the core's, documented there
+
 function M.serve(address, handler, options)
   return serve(M.create_server, address, handler, options)
 end

@@ -7,8 +7,9 @@ describe("csock", function()
   end)
 
   it("has all that the C core has", function()
+    local more = { loop = true, fork = true } -- what Lua adds something to
     for name, value in pairs(core) do
-      if name ~= "loop" then assert.equal(value, csock[name], name) end
+      if not more[name] then assert.equal(value, csock[name], name) end
     end
   end)
 

@@ -41,6 +41,23 @@ function M.expected(call, number, what, value)
   M.bad(call, number, ("%s expected, got %s"):format(what, got(value)))
 end
 
+local function relay(ok, ...)
+  if not ok then error((...), 0) end
+  return ...
+end
+
+-- Makes a function for users of one that hands some of its arguments on: what the core finds wrong with them is told
+-- where csock was called, too.
+function M.public(f)
+  local file = getinfo and getinfo(f, "S").short_src .. ":" or ""
+  local function relocate(err)
+    local at_home = type(err) == "string" and err:sub(1, #file) == file
+    local words = at_home and err:match("^%d+: (bad argument .*)$", #file + 1)
+    return words and place_of_call() .. words or err
+  end
+  return function(...) return relay(xpcall(f, relocate, ...)) end
+end
+
 -- --- kinds ----------------------------------------------------------------------------------------
 
 -- What an argument or an option may be: the words for it, and whether a value is that.
@@ -57,6 +74,8 @@ end)
 M.TIMEOUT = M.kind(M.SECONDS.words, function(value)
   return value == nil or value == math.huge or M.SECONDS.fits(value)
 end)
+
+M.INTEGER = M.kind("integer", function(value) return math.type(value) == "integer" end)
 
 function M.integer(least, most)
   local words = most and ("integer from %d to %d"):format(least, most) or ("integer >= %d"):format(least)

@@ -7,6 +7,7 @@
 -- @module csock.loop
 local csock_core = require "csock.core"
 local check = require "csock.check"
+local call_at = require "csock.loop.calls"
 local internal = require "csock.loop.internal"
 local core = csock_core.loop
 local E = csock_core.errno
@@ -58,11 +59,6 @@ M.call_soon = core.spawn
 
 local TIME = check.kind("time", function(value) return math.type(value) and math.abs(value) < math.huge end)
 
-local function call_after(seconds, f, ...)
-  core.sleep(seconds)
-  return f(...)
-end
-
 --- Calls a function later, as a task of its own.
 -- Source: asyncio's `loop.call_later`.
 -- @tparam number seconds
@@ -72,7 +68,7 @@ end
 function M.call_later(seconds, f, ...)
   check.seconds(seconds, 1, "call_later")
   check.argument(check.FUNCTION, f, 2, "call_later")
-  return core.spawn(call_after, seconds, f, ...)
+  return call_at(core.now() + seconds, f, ...)
 end
 
 --- Calls a function at a time.
@@ -84,7 +80,7 @@ end
 function M.call_at(when, f, ...)
   check.argument(TIME, when, 1, "call_at")
   check.argument(check.FUNCTION, f, 2, "call_at")
-  return core.spawn(call_after, math.max(when - core.now(), 0), f, ...)
+  return call_at(when, f, ...)
 end
 
 local readers, writers = {}, {} -- descriptor -> the task that watches it
@@ -122,41 +118,45 @@ local function writable(object, timeout) return csock_core.select({}, { object }
 --- Calls a function whenever a descriptor is readable, until `remove_reader`, or until the function
 -- raises an error or the object is closed. A descriptor has one reader; another one takes its place.
 -- Source: asyncio's `loop.add_reader`.
+-- @function add_reader
 -- @param object a socket, stream, Lua file, descriptor, or anything with a `fileno` method
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn task that does it
-function M.add_reader(object, f, ...)
+M.add_reader = check.public(function(object, f, ...)
   local add_reader = core.descriptor -- named so in its errors
   return watch(readers, readable, object, add_reader(object), f, ...)
-end
+end)
 
 --- Calls a function whenever a descriptor is writable, until `remove_writer`.
 -- Source: asyncio's `loop.add_writer`.
+-- @function add_writer
 -- @param object as for `add_reader`
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn task that does it
-function M.add_writer(object, f, ...)
+M.add_writer = check.public(function(object, f, ...)
   local add_writer = core.descriptor
   return watch(writers, writable, object, add_writer(object), f, ...)
-end
+end)
 
 --- Ends `add_reader`.
+-- @function remove_reader
 -- @param object
 -- @treturn boolean whether there was one
-function M.remove_reader(object)
+M.remove_reader = check.public(function(object)
   local remove_reader = core.descriptor
   return unwatch(readers, (remove_reader(object)))
-end
+end)
 
 --- Ends `add_writer`.
+-- @function remove_writer
 -- @param object
 -- @treturn boolean whether there was one
-function M.remove_writer(object)
+M.remove_writer = check.public(function(object)
   local remove_writer = core.descriptor
   return unwatch(writers, (remove_writer(object)))
-end
+end)
 
 --- Signals
 -- @section signals
@@ -175,6 +175,7 @@ end
 -- keep `run` from returning. A signal is one state's in the whole process: of several Lua states, the
 -- one that asked last has it, and gives it back to the one before.
 -- Source: asyncio's `loop.add_signal_handler`, sigaction(2).
+-- @function on_signal
 -- @tparam int|string signum the number, or a name such as "SIGTERM"
 -- @tparam ?function f called with the number; nil gives the signal back to what handled it before
 -- @treturn[1] boolean true
@@ -182,7 +183,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`: no such signal, or one that cannot be handled)
-function M.on_signal(signum, f)
+M.on_signal = check.public(function(signum, f)
   if type(signum) == "string" then
     signum = core.signals[signum] or check.bad("on_signal", 1, "no such signal")
   end
@@ -198,7 +199,7 @@ function M.on_signal(signum, f)
     signal_task:daemon()
   end
   return true, before
-end
+end)
 
 --- Bounds
 -- @section bounds

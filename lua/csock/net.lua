@@ -1,14 +1,16 @@
 --- What Python's `socket` module does in Python: connecting to a name, starting a server, a host's
 -- full name. `csock` hands itself in, and gets these functions.
 -- @module csock
+local check = require "csock.check"
 local happy = require "csock.happy"
+local internal = require "csock.loop.internal"
 local loop = require "csock.loop"
 
--- Splits arguments into an address (a value, a table, or a list of its parts) and the options that
--- may follow it. Raises for what is neither, and for an option that is not in `known`.
-local function split_arguments(call, known, ...)
+-- Splits arguments into an address (a value, a table, or a list of its parts) and the options that may follow it.
+-- Raises for what is neither, and for an option of which `rows` know nothing.
+local function split_arguments(call, rows, ...)
   local args = table.pack(...)
-  local options = {}
+  local options
   while args.n > 1 and args[args.n] == nil do args.n = args.n - 1 end
   if args.n > 1 and type(args[args.n]) == "table" then
     options = args[args.n]
@@ -16,21 +18,14 @@ local function split_arguments(call, known, ...)
   end
   local first = type(args[1])
   if first ~= "string" and first ~= "table" and first ~= "userdata" and args.n < 2 then
-    error(("bad argument #1 to '%s' (address expected, got %s)")
-      :format(call, args.n == 0 and "no value" or first), 3)
+    check.expected(call, 1, "address", args[1])
   end
-  for name in pairs(options) do
-    if not known[name] then
-      error(("bad argument #%d to '%s' (unknown option '%s')"):format(args.n + 1, call, name), 3)
-    end
-  end
-  for name in pairs(first == "table" and known or {}) do
+  for name in pairs(first == "table" and rows or {}) do
     if args[1][name] ~= nil then
-      error(("bad argument #1 to '%s' (option '%s' in the address: options are a table of their own)")
-        :format(call, name), 3)
+      check.bad(call, 1, ("option '%s' in the address: options are a table of their own"):format(name))
     end
   end
-  return args, options
+  return args, check.options(options, rows, args.n + 1, call)
 end
 
 -- The host of such an address; of an AF_UNIX address the path.
@@ -43,25 +38,6 @@ end
 
 local function is_ipv6(host)
   return type(host) == "string" and host:find(":", 1, true) ~= nil
-end
-
--- Holds a socket that is in the making: however its block is left (a failure, an error, a cancelled
--- task), the socket is closed, unless it was taken out.
-local Holder = {}
-Holder.__index = Holder
-
-function Holder:__close()
-  if self.socket then self.socket:close() end
-end
-
-function Holder:take()
-  local s = self.socket
-  self.socket = nil
-  return s
-end
-
-local function hold(s)
-  return setmetatable({ socket = s }, Holder)
 end
 
 return function(csock)
@@ -82,7 +58,7 @@ return function(csock)
         return addresses_of({ addr })
       end
     end
-    if port == nil then error("create_connection: port expected, got no value", 3) end
+    if port == nil then check.fail "create_connection: port expected, got no value" end
     return csock.getaddrinfo(host, port, { type = csock.SOCK_STREAM, timeout = timeout })
   end
 
@@ -90,7 +66,7 @@ return function(csock)
   local function connect_to(info, source, timeout)
     local s, err = csock.socket(info.family, info.type, info.proto)
     if not s then return nil, err end
-    local holder <close> = hold(s)
+    local holder <close> = internal.holder(s)
     local ok = true
     s:settimeout(timeout)
     if source ~= nil then ok, err = s:bind(source) end
@@ -114,7 +90,9 @@ return function(csock)
     }
   end
 
-  local connection_options = { timeout = true, source_address = true, all_errors = true }
+  local connection_options = {
+    timeout = { check.TIMEOUT, nil, false }, source_address = { check.ANY }, all_errors = { check.ANY },
+  }
 
   --- Connects to a host by its name or address: looks it up and tries every address in turn. In a task
   -- the tries overlap, and the first that succeeds is taken (Happy Eyeballs, RFC 8305).
@@ -123,7 +101,7 @@ return function(csock)
   -- @param address `{host, port}` or the two as arguments (a name or a number each), or an address
   -- value
   -- @tparam[opt] table options `timeout`: seconds for the whole call, the look-up and all attempts,
-  -- afterwards the socket's timeout (default: the default timeout); `source_address`: what to bind the
+  -- afterwards the socket's timeout (default: the default timeout; false: none); `source_address`: what to bind the
   -- socket to; `all_errors`: for Python's sake, all errors are there anyway
   -- @treturn[1] socket
   -- @treturn[2] nil
@@ -131,18 +109,15 @@ return function(csock)
   -- are the attempts' errors in order, its `errno` is the last one's
   -- @treturn[2] int errno
   -- @usage local s <close> = assert(csock.create_connection{"localhost", 21567})
-  function csock.create_connection(...)
+  csock.create_connection = check.public(function(...)
     local args, options = split_arguments("create_connection", connection_options, ...)
     local timeout = options.timeout
     if timeout == nil then timeout = csock.getdefaulttimeout() end
-    if timeout and not (math.type(timeout) and timeout >= 0) then
-      error("create_connection: timeout: seconds >= 0 expected", 2)
-    end
     local deadline = timeout and timeout > 0 and csock.now() + timeout
 
-    -- Never 0, which would mean not to wait and give another error than ETIMEDOUT.
+    -- Of a limit never 0, which would mean not to wait and give another error than ETIMEDOUT; nil for none.
     local function left()
-      return deadline and math.max(deadline - csock.now(), 1e-9) or timeout
+      return deadline and math.max(deadline - csock.now(), 1e-9) or timeout or nil
     end
 
     local infos, err, errno = addresses_of(args, left())
@@ -160,9 +135,9 @@ return function(csock)
       end
     end
     if not s then return combined_error(infos, errors) end
-    s:settimeout(timeout)
+    s:settimeout(timeout or nil)
     return s
-  end
+  end)
 
   -- The family of a server at this address, where it was not said.
   local function family_of(args, options)
@@ -185,7 +160,9 @@ return function(csock)
     return list
   end
 
-  local known_server_options = { family = true, backlog = true, reuse_port = true, dualstack_ipv6 = true }
+  local known_server_options = {
+    family = { check.INTEGER }, backlog = { check.INTEGER }, reuse_port = { check.ANY }, dualstack_ipv6 = { check.ANY },
+  }
 
   --- Makes a socket that listens at an address, with `SO_REUSEADDR` set.
   -- Source: Python's `socket.create_server`.
@@ -201,21 +178,21 @@ return function(csock)
   -- @treturn[2] error with the `address`
   -- @treturn[2] int errno
   -- @usage local listener <close> = assert(csock.create_server{"", 21567})
-  function csock.create_server(...)
+  csock.create_server = check.public(function(...)
     local args, options = split_arguments("create_server", known_server_options, ...)
     local family = options.family or family_of(args, options)
     if options.dualstack_ipv6 and family ~= csock.AF_INET6 then
-      error("create_server: dualstack_ipv6 requires the family AF_INET6", 2)
+      check.fail "create_server: dualstack_ipv6 requires the family AF_INET6"
     end
     if options.dualstack_ipv6 and not csock.has_dualstack_ipv6() then
-      error("create_server: dualstack_ipv6 is not supported on this platform", 2)
+      check.fail "create_server: dualstack_ipv6 is not supported on this platform"
     end
     if options.reuse_port and not csock.SO_REUSEPORT then
-      error("create_server: reuse_port is not supported on this platform", 2)
+      check.fail "create_server: reuse_port is not supported on this platform"
     end
     local s, err, errno = csock.socket(family, csock.SOCK_STREAM)
     if not s then return nil, err, errno end
-    local holder <close> = hold(s)
+    local holder <close> = internal.holder(s)
     local ok
     for _, option in ipairs(server_options(family, options)) do
       ok, err, errno = s:setsockopt(table.unpack(option))
@@ -225,7 +202,7 @@ return function(csock)
     if ok then ok, err, errno = s:listen(options.backlog) end
     if not ok then return nil, err, errno end
     return holder:take()
-  end
+  end)
 
   --- Whether one socket can accept both IPv4 and IPv6 connections.
   -- Source: Python's `socket.has_dualstack_ipv6`.
@@ -244,9 +221,7 @@ return function(csock)
   -- @treturn string the full name; the name itself if there is no better one
   function csock.getfqdn(name)
     if name == nil then name = "" end
-    if type(name) ~= "string" then
-      error(("bad argument #1 to 'getfqdn' (string expected, got %s)"):format(type(name)), 2)
-    end
+    check.argument(check.STRING, name, 1, "getfqdn")
     name = name:match("^%s*(.-)%s*$")
     if name == "" or name == "0.0.0.0" or name == "::" then name = csock.gethostname() end
     local host, aliases = csock.gethostbyaddr(name)

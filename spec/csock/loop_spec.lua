@@ -144,6 +144,67 @@ describe("call_soon", function()
 end)
 
 describe("call_later and call_at", function()
+  it("count from the call, not from when their task begins", function()
+    local late
+    run(function()
+      local due = loop.now() + 0.03
+      loop.call_at(due, function() late = loop.now() - due end)
+      while loop.now() < due do end -- work that keeps the task from beginning
+      sleep(0.2)
+    end)
+    assert.is_true(late < 0.03, late)
+  end)
+
+  it("make the call for an earlier time first, whichever was made first or had its turn first", function()
+    local order = {}
+    local function add(what) order[#order + 1] = what end
+    run(function()
+      loop.call_later(0.02, add, "second") -- whose task waits already
+      settle()
+      local began = loop.now()
+      loop.call_at(began + 0.001, add, "first") -- whose task has yet to begin when both are due
+      while loop.now() < began + 0.03 do end
+      loop.call_at(began - 1, add, "zeroth")
+      loop.call_at(began + 0.025, add, "fourth")
+      loop.call_at(began + 0.024, add, "third")
+    end)
+    assert.same({ "zeroth", "first", "second", "third", "fourth" }, order)
+  end)
+
+  it("keep the loop running until they are made, unless they are daemons or taken back", function()
+    local made = 0
+    local function call() made = made + 1 end
+    loop.call_later(0.001, call)
+    run()
+    assert.equal(1, made)
+    loop.call_later(30, call):daemon()
+    loop.call_later(30, call):cancel()
+    local taken_back = loop.call_later(30, call)
+    loop.call_soon(function() taken_back:cancel() end)
+    local began = loop.now()
+    run()
+    assert.is_true(loop.now() - began < 20)
+    assert.equal(1, made)
+  end)
+
+  it("are the parent's alone after a fork", function()
+    local mine, its = assert(csock.socketpair())
+    run(function()
+      loop.call_later(0.001, function() its:send "parent " end)
+      local pid = assert(csock.fork())
+      if pid == 0 then
+        loop.call_later(0.002, function() its:send "child " end):join()
+        csock._exit(0)
+      end
+      csock.waitpid(pid)
+    end)
+    its:close()
+    local text, data = "", mine:recv(100)
+    while data and data ~= "" do text, data = text .. data, mine:recv(100) end
+    mine:close()
+    assert.same({ 1, 1 }, { select(2, text:gsub("parent ", "")), (select(2, text:gsub("child ", ""))) })
+  end)
+
   it("call when the time has come, the earliest first", function()
     local order, began = {}, loop.now()
     run(function()
@@ -154,7 +215,7 @@ describe("call_later and call_at", function()
       loop.call_at(began - 10, function() order[#order + 1] = "late" end)
     end)
     assert.is_true(loop.now() - began >= 0.03)
-    assert.same({ "at once", "late", "first", "second", "third" }, order)
+    assert.same({ "late", "at once", "first", "second", "third" }, order)
   end)
 
   it("keep the order of their times, however they were set", function()

@@ -102,6 +102,35 @@ describe("create_connection", function()
     assert.is_nil(u:gettimeout())
   end)
 
+  it("has no timeout where it is false or math.huge, whatever the default one is", function()
+    csock.setdefaulttimeout(3)
+    finally(function() csock.setdefaulttimeout(nil) end)
+    for _, none in ipairs { { timeout = false }, { timeout = math.huge } } do
+      local s <close> = assert(csock.create_connection({ "127.0.0.1", port }, none))
+      assert.is_nil(s:gettimeout())
+    end
+  end)
+
+  it("tells of wrong arguments at the line that called it, also of those that the core finds", function()
+    for _, wrong in ipairs {
+      function() csock.create_connection() end,
+      function() csock.create_connection "localhost" end,
+      function() csock.create_connection({ "localhost", 1 }, { time = 1 }) end,
+      function() csock.create_connection({ "localhost", 1 }, { timeout = -1 }) end,
+      function() csock.create_connection { "localhost", {} } end,
+      function() csock.create_connection({ "127.0.0.1", port }, { source_address = 7 }) end,
+      function() csock.create_server { "", "x" } end,
+      function() csock.create_server({ "", 0 }, { backlog = "x" }) end,
+      function() csock.create_server({ "", 0 }, { dualstack_ipv6 = true, family = csock.AF_INET }) end,
+      function() csock.getfqdn(7) end,
+      function() csock.run(function() csock.create_connection { "localhost", {} } end) end,
+    } do
+      local ok, err = pcall(wrong)
+      assert.is_false(ok)
+      assert.matches("^spec/csock/net_spec.lua:%d+: ", err)
+    end
+  end)
+
   it("ends with a time-out when a peer takes no connection", function()
     local address, _ <close> = full_listener()
     local start = csock.now()

@@ -87,6 +87,27 @@ function M.countdown(timeout)
   return function() return math.max(deadline - core.now(), SOON) end
 end
 
+-- --- forking --------------------------------------------------------------------------------------
+
+local in_child = {}
+
+-- Has a function called in each process that is forked from now on, before anything else.
+function M.in_child(f) in_child[#in_child + 1] = f end
+
+-- See csock.fork.
+function M.fork()
+  local pid, err, errno = csock_core.fork()
+  if not pid then return nil, err, errno end
+  if pid == 0 then
+    for _, f in ipairs(in_child) do f() end
+  end
+  return pid
+end
+
+-- Lua's random numbers go on where the parent's stand: its children would all draw the same.
+-- The process's number makes the difference.
+M.in_child(function() math.randomseed(math.random(0) ~ os.time(), csock_core.getpid()) end)
+
 -- --- accepting ------------------------------------------------------------------------------------
 
 -- How long servers wait, out of descriptors or memory, before they try again to accept (in seconds), if nothing that

@@ -1,6 +1,9 @@
 -- csock.loop.internal: what csock's own modules share.
 local csock = require "csock"
 local internal = require "csock.loop.internal"
+local keep = require "spec.support.keep"
+
+after_each(keep.close)
 
 local function error_named(name)
   local _, err = csock.make_error { call = "accept", errno = csock.errno[name] }
@@ -64,5 +67,41 @@ describe("is_error", function()
       assert.is_false(internal.is_error(other))
     end
     assert.is_false(internal.is_error(nil))
+  end)
+end)
+
+describe("Lua's random numbers", function()
+  -- What so many forked children draw, each in a function that `run` calls.
+  local function drawn(run)
+    local numbers, distinct = {}, 0
+    for _ = 1, 4 do
+      local mine, its = keep(assert(csock.socketpair()))
+      run(function()
+        local pid = assert(csock.fork())
+        if pid == 0 then
+          its:sendall(("j"):pack(math.random(0)))
+          csock._exit(0)
+        end
+        csock.waitpid(pid)
+      end)
+      numbers[("j"):unpack(assert(mine:recv(100)))] = true
+    end
+    for _ in pairs(numbers) do distinct = distinct + 1 end
+    return distinct
+  end
+
+  it("differ in every forked child, in tasks and outside of them", function()
+    assert.equal(4, drawn(function(f) f() end))
+    assert.equal(4, drawn(csock.run))
+  end)
+
+  it("go on in the parent as they were", function()
+    math.randomseed(42)
+    local expected = { math.random(0), math.random(0) }
+    math.randomseed(42)
+    local first = math.random(0)
+    drawn(csock.run)
+    assert.same(expected, { first, math.random(0) })
+    math.randomseed()
   end)
 end)
