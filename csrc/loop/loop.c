@@ -115,7 +115,6 @@ static cs_task *task_of_timer(cs_timer *timer) {
 static void serve_queue(lua_State *L, cs_loop *loop, cs_waitq *q) {
   cs_event *e = &loop->events[loop->next];
   cs_watched *w = e->data;
-  unsigned ready = q == &w->readers ? CS_W_READ : CS_W_WRITE;
   if (w->flags & CS_W_ALL) {
     cs_waitq_wake(q, true);
     return;
@@ -126,7 +125,9 @@ static void serve_queue(lua_State *L, cs_loop *loop, cs_waitq *q) {
   task->timed_out = false;
   cs_task_resume(L, task);
   /* The handle may be gone now; then its event is too. */
-  if (e->data == w && (w->flags & ready)) cs_waitq_wake_next(q);
+  if (e->data != w) return;
+  if (q == &w->readers ? cs_watched_readers_due(w) : cs_watched_writers_due(w))
+    cs_waitq_wake_next(q);
 }
 
 static void dispatch(lua_State *L, cs_loop *loop) {
@@ -141,8 +142,9 @@ static void dispatch(lua_State *L, cs_loop *loop) {
     if (ready & CS_READ) w->flags |= CS_W_READ;
     if (ready & CS_WRITE) w->flags |= CS_W_WRITE;
     if (ready & CS_HANGUP) w->flags |= CS_W_HANGUP;
-    if ((ready & CS_READ) && w->readers.last != NULL) serve_queue(L, loop, &w->readers);
-    if (e->data == w && (ready & CS_WRITE) && w->writers.last != NULL)
+    if ((ready & cs_watched_readers_want(w)) && w->readers.last != NULL)
+      serve_queue(L, loop, &w->readers);
+    if (e->data == w && (ready & cs_watched_writers_want(w)) && w->writers.last != NULL)
       serve_queue(L, loop, &w->writers);
     if (e->data == w && w->object != 0) cs_hub_ready(loop, w);
     if (e->data == w) cs_watched_tell(loop, w);

@@ -146,7 +146,7 @@ Source: accept(2), Python's `socket.accept`.
 static int sock_accept(lua_State *L) {
   cs_op op;
   cs_sock_op(&op, cs_sock_check(L, 1), "accept", accept_attempt);
-  op.first = CS_READABLE;
+  op.line = CS_READABLE;
   return cs_drive(L, &op);
 }
 

@@ -188,9 +188,9 @@ int cs_sendmsg_attempt(lua_State *L, cs_op *op) {
 int cs_message_send(lua_State *L, cs_op *op, cs_message *m, int arg, int last) {
   cs_sock *s = cs_sock_of(op->w);
   op->data = (char *)m;
-  op->first = CS_WRITABLE;
+  op->line = CS_WRITABLE;
   if (arg <= last && !lua_isnil(L, arg)) {
-    op->first = 0; /* a look-up may come first */
+    op->line = 0; /* a look-up may come first */
     int err = cs_lookup_address(L, op, arg, last, s->family, s->proto);
     if (err != 0) return cs_fail(L, op->call, err);
   }
@@ -408,7 +408,7 @@ static int recvmsg_attempt(lua_State *L, cs_op *op) {
 static void recvmsg_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags) {
   if (s->type == SOCK_STREAM) flags &= ~MSG_TRUNC;
   cs_transfer_op(op, s, call, attempt, flags);
-  op->first = flags & MSG_OOB ? 0 : CS_READABLE;
+  op->line = flags & MSG_OOB ? 0 : CS_READABLE;
 }
 
 static size_t check_ancbufsize(lua_State *L, int arg) {

@@ -62,7 +62,7 @@ static void recv_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt,
   flags = s->type == SOCK_STREAM ? flags & ~MSG_TRUNC : flags | MSG_TRUNC;
   cs_transfer_op(op, s, call, attempt, flags);
   op->size = size;
-  op->first = size == 0 || (flags & MSG_OOB) ? 0 : CS_READABLE;
+  op->line = size == 0 || (flags & MSG_OOB) ? 0 : CS_READABLE;
 }
 
 /* recvfrom(2) into `buf`; where the op has no room for an address (op->slot 0), recv(2). No bytes
@@ -322,7 +322,7 @@ static int sock_send(lua_State *L) {
   }
   cs_transfer_op(&op, s, "send", send_attempt, flags);
   op.data = data + from;
-  op.first = CS_WRITABLE;
+  op.line = CS_WRITABLE;
   op.size = len;
   return cs_drive(L, &op);
 }
@@ -363,7 +363,7 @@ static int sock_sendall(lua_State *L) {
   int flags = cs_opt_cint(L, 3, 0);
   cs_transfer_op(&op, s, "sendall", sendall_attempt, flags);
   op.fail = sendall_fail;
-  op.first = CS_WRITABLE;
+  op.line = CS_WRITABLE;
   op.data = data;
   op.size = len;
   return cs_drive(L, &op);

@@ -177,7 +177,7 @@ static int sock_sendfile(lua_State *L) {
   cs_transfer_op(&op, s, "sendfile", sendfile_attempt, 0);
   op.fail = sendfile_fail;
   op.ptr = t;
-  op.first = CS_WRITABLE; /* in line with whoever else sends */
+  op.line = CS_WRITABLE; /* in line with whoever else sends */
   op.fds = &t->input;
   op.nfds = 1;
   int err = look_at_source(L, t);

@@ -59,10 +59,10 @@ static bool in_line(const cs_waitq *q) {
    others have been waiting longer. */
 static bool in_vain(const cs_loop *loop, const cs_op *op) {
   const cs_watched *w = op->w;
-  if (op->first == CS_READABLE)
-    return (w->flags & (CS_W_LOOP | CS_W_WATCHED | CS_W_READ)) == loop->generation ||
+  if (op->line == CS_READABLE)
+    return (w->flags & (CS_W_LOOP | CS_W_WATCHED | CS_W_INPUT)) == loop->generation ||
            in_line(&w->readers);
-  if (op->first == CS_WRITABLE) return in_line(&w->writers);
+  if (op->line == CS_WRITABLE) return in_line(&w->writers);
   return false;
 }
 
@@ -70,8 +70,8 @@ static bool in_vain(const cs_loop *loop, const cs_op *op) {
    poller says nothing of it, since nothing has changed. */
 static void pass_turn(const cs_op *op) {
   cs_watched *w = op->w;
-  if (op->first == CS_READABLE && (w->flags & CS_W_READ)) cs_waitq_wake_next(&w->readers);
-  if (op->first == CS_WRITABLE && (w->flags & CS_W_WRITE)) cs_waitq_wake_next(&w->writers);
+  if (op->line == CS_READABLE && cs_watched_readers_due(w)) cs_waitq_wake_next(&w->readers);
+  if (op->line == CS_WRITABLE && cs_watched_writers_due(w)) cs_waitq_wake_next(&w->writers);
 }
 
 /* Whether the current task has had its share of this turn, and can be suspended here. */
@@ -86,15 +86,15 @@ static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
   if (!again && spent(L, loop)) return suspend(L, loop, op, CS_YIELD, false);
   for (;;) {
     if (gone(op)) {
-      if (op->first != 0) pass_turn(op); /* the streams over it go on */
+      if (op->line != 0) pass_turn(op); /* the streams over it go on */
       return end_with(L, op, EBADF);
     }
     if (!again && op->timeout != 0 && in_vain(loop, op)) {
-      n = op->first;
+      n = op->line;
     } else {
       n = op->attempt(L, op);
       if (n >= 0) {
-        if (op->first != 0) pass_turn(op);
+        if (op->line != 0) pass_turn(op);
         return n;
       }
       if (n == CS_READABLE) op->w->flags &= ~CS_W_READ;

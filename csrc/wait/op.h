@@ -38,7 +38,10 @@ struct cs_op {
   cs_watched *w;    /* the handle waited on; the object that holds it is on the stack */
   int64_t timeout;  /* ns; 0 = never wait; CS_FOREVER */
   int64_t deadline; /* the driver's: set when the first wait begins */
-  int8_t first;  /* CS_READABLE, CS_WRITABLE: what is needed before a first try is worth it; or 0 */
+  /* CS_READABLE: it stands in line with those who read, CS_WRITABLE: with those who write, and a
+     first try is worth it only in its turn; 0: in no line. What the poller is asked for is what the
+     attempt returns: a socket's transport may have to read in order to write. */
+  int8_t line;
   bool closed;   /* the object was closed before the call: EBADF */
   bool outlives; /* it goes on when the handle is CS_W_CLOSED */
   unsigned nfds;
@@ -65,7 +68,7 @@ static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, c
   op->w = w;
   op->timeout = timeout;
   op->deadline = 0;
-  op->first = 0;
+  op->line = 0;
   op->closed = op->outlives = false;
   op->data = NULL;
   op->size = op->done = 0;

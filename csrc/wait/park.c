@@ -49,7 +49,7 @@ int cs_park(lua_State *L, cs_task *task, int want, bool again) {
   case CS_YIELD:
     /* In the middle of an operation the task keeps its place, so that nobody's bytes come between
        its own; its timer ends the wait. */
-    if (again && op->first != 0 && cs_park_on(task, op->w, op->first, true) == 0) {
+    if (again && op->line != 0 && cs_park_on(task, op->w, op->line, true) == 0) {
       task->until = cs_clock_now() + 1;
       break;
     }

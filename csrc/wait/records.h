@@ -110,6 +110,10 @@ extern const cs_class cs_task_class;
 /* A task's user values. */
 enum { CS_TASK_THREAD = 1, CS_TASK_CALLBACKS };
 
+/* What the poller is to report to the first in a line: CS_READ or CS_WRITE. */
+#define cs_watched_readers_want(w) ((w)->flags & CS_W_READ_OUT ? CS_WRITE : CS_READ)
+#define cs_watched_writers_want(w) ((w)->flags & CS_W_WRITE_IN ? CS_READ : CS_WRITE)
+
 /* Whether the handle is in the loop's poller. */
 #define cs_is_watched(loop, w) (((w)->flags & (CS_W_LOOP | CS_W_WATCHED)) == (loop)->generation)
 
@@ -150,8 +154,9 @@ int cs_watched_add(cs_loop *loop, cs_watched *w);     /* in the poller from now 
 void cs_watched_forget(cs_loop *loop, cs_watched *w); /* before its descriptor is closed */
 void cs_watched_tell(cs_loop *loop, cs_watched *w);   /* to a level-triggered backend: who waits */
 
-/* The task stands among the handle's readers or writers (`want`): 0 or errno. `again`: it has
-   waited for this before, and keeps its place. */
+/* The task stands among the handle's readers or writers: as its op's `line` says where it is the
+   op's handle, else as `want` does. 0 or errno. `again`: it has waited for this before, and keeps
+   its place. */
 int cs_park_on(cs_task *task, cs_watched *w, int want, bool again);
 
 /* --- several descriptors (joined.c) --- */

@@ -34,8 +34,8 @@ void cs_watched_forget(cs_loop *loop, cs_watched *w) {
 void cs_watched_tell(cs_loop *loop, cs_watched *w) {
   if (loop->ops->want == NULL || loop->poller == NULL) return;
   loop->ops->want(loop->poller, w->slot,
-                  cs_hub_wants(w) | (w->readers.last != NULL ? CS_READ : 0) |
-                      (w->writers.last != NULL ? CS_WRITE : 0));
+                  cs_hub_wants(w) | (w->readers.last != NULL ? cs_watched_readers_want(w) : 0) |
+                      (w->writers.last != NULL ? cs_watched_writers_want(w) : 0));
 }
 
 int cs_park_on(cs_task *task, cs_watched *w, int want, bool again) {
@@ -44,7 +44,8 @@ int cs_park_on(cs_task *task, cs_watched *w, int want, bool again) {
     int err = cs_watched_add(loop, w);
     if (err != 0) return err;
   }
-  cs_waitq *q = want == CS_READABLE ? &w->readers : &w->writers;
+  int line = w == task->op.w && task->op.line != 0 ? task->op.line : want;
+  cs_waitq *q = line == CS_READABLE ? &w->readers : &w->writers;
   if (again)
     cs_waitq_prepend(q, task);
   else
@@ -89,8 +90,8 @@ void cs_watched_wake(cs_watched *w, const void *stream) {
   wake_some(&w->writers, stream);
 }
 
-void cs_watched_pass(cs_watched *w) {
-  cs_waitq_wake(&w->readers, false);
+void cs_watched_pass(cs_watched *w, int line) {
+  cs_waitq_wake(line == CS_READABLE ? &w->readers : &w->writers, false);
 }
 
 /* Whoever waits for the descriptor among others is told that it is closed, and not left to find

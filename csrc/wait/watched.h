@@ -44,7 +44,19 @@ typedef struct cs_watched {
 #define CS_W_HUB_SEND  16384u      /* ... and sends what is written */
 #define CS_W_HUB_TELL  32768u      /* whenever all of that is sent, the object is told */
 #define CS_W_HUB_SENT  65536u      /* ... which is to be done now */
-#define CS_W_LOOP      0xfffe0000u /* which generation of the loop CS_W_WATCHED is about */
+#define CS_W_PENDING   131072u     /* its transport holds input that the poller knows nothing of */
+#define CS_W_READ_OUT  262144u     /* its transport must write before it can read on */
+#define CS_W_WRITE_IN  524288u     /* ... and read before it can write on */
+#define CS_W_LOOP      0xfff00000u /* which generation of the loop CS_W_WATCHED is about */
+
+/* A try to read is worth it: something was reported, is held, or waits for something else. */
+#define CS_W_INPUT (CS_W_READ | CS_W_PENDING | CS_W_READ_OUT)
+
+/* Which of the flags above say that the first in a line has its turn. */
+#define cs_watched_readers_due(w) \
+  ((w)->flags & CS_W_READ_OUT ? (w)->flags & CS_W_WRITE : (w)->flags & (CS_W_READ | CS_W_PENDING))
+#define cs_watched_writers_due(w) \
+  ((w)->flags & ((w)->flags & CS_W_WRITE_IN ? CS_W_READ : CS_W_WRITE))
 
 /* A stream that gave less than there was room for is drained: the loop need not ask again before
    the next event. Called by attempts that read from or write to a stream. */
@@ -64,8 +76,9 @@ int cs_watched_close(cs_watched *w);
    stream's; the others keep their places. */
 void cs_watched_wake(cs_watched *w, const void *stream);
 
-/* The first who waits to read tries again: there is something that the kernel will not tell of. */
-void cs_watched_pass(cs_watched *w);
+/* The first in a line (CS_READABLE, CS_WRITABLE: see cs_op) tries again: there is something for it
+   that the kernel will not tell of. */
+void cs_watched_pass(cs_watched *w, int line);
 
 /* Gives the descriptor away: like closing, but it stays open. */
 int cs_watched_release(cs_watched *w);
