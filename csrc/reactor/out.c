@@ -141,6 +141,14 @@ static int hub_write(lua_State *L) {
   return 0;
 }
 
+/* Raises where the address at `arg` is one that has to be looked up first: nothing waits here. */
+static void check_literal(lua_State *L, int arg, const cs_sock *s) {
+  int top = lua_gettop(L);
+  if (cs_address_read(L, arg, arg, s->family, s->proto) == CS_ADDRESS_NAME)
+    luaL_argerror(L, arg, "an address expected, got a name");
+  lua_settop(L, top);
+}
+
 /* sendto(object, data[, address]): sends a datagram at once: to an address value without the detour
    by socket:sendto, which does the rest. */
 static int hub_sendto(lua_State *L) {
@@ -148,6 +156,7 @@ static int hub_sendto(lua_State *L) {
   const cs_sock *s = socket_of(L);
   const cs_address *to = cs_address_test(L, 3);
   if (to == NULL || to->sa.sa_family != s->family || s->w.fd < 0 || lua_type(L, 2) != LUA_TSTRING) {
+    if (!lua_isnil(L, 3)) check_literal(L, 3, s);
     lua_getfield(L, 4, lua_isnil(L, 3) ? "send" : "sendto");
     lua_insert(L, 2);
     lua_insert(L, 3); /* the socket */

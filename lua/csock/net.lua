@@ -104,6 +104,7 @@ return function(csock)
   -- afterwards the socket's timeout (default: the default timeout; false: none); `source_address`: what to bind the
   -- socket to; `all_errors`: for Python's sake, all errors are there anyway
   -- @treturn[1] socket
+  -- @treturn[1] address that it is connected to, also when the peer is gone already
   -- @treturn[2] nil
   -- @treturn[2] error the look-up's, or one that names each address and why it failed; its `errors`
   -- are the attempts' errors in order, its `errno` is the last one's
@@ -123,7 +124,13 @@ return function(csock)
     local infos, err, errno = addresses_of(args, left())
     if not infos then return nil, err, errno end
     local s, errors
-    local function attempt(info) return connect_to(info, options.source_address, left()) end
+    local addresses = {} -- of the sockets that were connected
+    local function attempt(info)
+      local connected, why = connect_to(info, options.source_address, left())
+      if not connected then return nil, why end
+      addresses[connected] = info.addr
+      return connected
+    end
     if loop.current() and #infos > 1 then
       infos = happy.interleave(infos)
       s, errors = happy.connect(infos, attempt)
@@ -136,7 +143,7 @@ return function(csock)
     end
     if not s then return combined_error(infos, errors) end
     s:settimeout(timeout or nil)
-    return s
+    return s, addresses[s]
   end)
 
   -- The family of a server at this address, where it was not said.

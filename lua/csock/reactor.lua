@@ -28,8 +28,9 @@ local connector = require "csock.reactor.connector"
 local port = require "csock.reactor.port"
 local reason = require "csock.reactor.reason"
 local turns = require "csock.reactor.turns"
-local unixpath = require "csock.unixpath"
+local check = require "csock.check"
 local internal = require "csock.loop.internal"
+local unixpath = require "csock.unixpath"
 
 local M = {
   --- Whether it runs.
@@ -88,28 +89,25 @@ end
 
 -- --- arguments ------------------------------------------------------------------------------------
 
-local function wrong(call, place, expected, value)
-  local what = class.isclass(value) and tostring(value) or math.type(value) and value or type(value)
-  error(("bad argument #%d to '%s' (%s expected, got %s)"):format(place, call, expected, what), 4)
+local function is_string(value) return type(value) == "string" end
+
+local HOST, PATH = check.kind("host: string", is_string), check.kind("path: string", is_string)
+local INTERFACE = check.kind("interface: string", function(value) return value == nil or is_string(value) end)
+local TIMEOUT = check.kind("timeout: seconds >= 0", check.TIMEOUT.fits)
+
+local function integer(words, least, most)
+  return check.kind(words, check.integer(least, most).fits)
 end
 
-local function check_port(call, place, value)
-  if not (math.type(value) == "integer" and value >= 0 and value <= 65535) then
-    wrong(call, place, "port: 0 to 65535", value)
-  end
-end
-
-local function check_string(call, place, value, what)
-  if type(value) ~= "string" then wrong(call, place, what .. ": string", value) end
-end
-
-local function check_seconds(call, place, value)
-  if value ~= nil and not (math.type(value) and value >= 0) then wrong(call, place, "timeout: seconds >= 0", value) end
-end
+local PORT = integer("port: 0 to 65535", 0, 65535)
+local BACKLOG = integer("backlog: integer >= 0", 0, 0x7fffffff)
+local SIZE = integer("maxPacketSize: integer >= 1", 1)
 
 -- An object that has this method, not a class.
 local function check_object(call, place, value, what, method)
-  if type(value) ~= "table" or class.isclass(value) or not value[method] then wrong(call, place, what, value) end
+  if type(value) == "table" and not class.isclass(value) and value[method] then return end
+  if class.isclass(value) then check.bad(call, place, ("%s expected, got %s"):format(what, value)) end
+  check.expected(call, place, what, value)
 end
 
 -- --- listening ------------------------------------------------------------------------------------
@@ -124,9 +122,11 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EADDRINUSE`, `EACCES` ...)
 function M.listenTCP(number, factory, backlog, interface)
-  check_port("listenTCP", 1, number)
+  check.argument(PORT, number, 1, "listenTCP")
   check_object("listenTCP", 2, factory, "factory", "doStart")
-  local socket, err, errno = csock.create_server({ interface or "", number }, { backlog = backlog or 50 })
+  backlog = check.argument(BACKLOG, backlog or 50, 3, "listenTCP")
+  check.argument(INTERFACE, interface, 4, "listenTCP")
+  local socket, err, errno = csock.create_server({ interface or "", number }, { backlog = backlog })
   if not socket then return nil, err, errno end
   return port.Port(socket, factory)
 end
@@ -141,9 +141,10 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EADDRINUSE` ...)
 function M.listenUNIX(path, factory, backlog)
-  check_string("listenUNIX", 1, path, "path")
+  check.argument(PATH, path, 1, "listenUNIX")
   check_object("listenUNIX", 2, factory, "factory", "doStart")
-  local options = { family = csock.AF_UNIX, backlog = backlog or 50 }
+  backlog = check.argument(BACKLOG, backlog or 50, 3, "listenUNIX")
+  local options = { family = csock.AF_UNIX, backlog = backlog }
   local socket, err, errno = csock.create_server(path, options)
   if not socket and errno == csock.errno.EADDRINUSE and unixpath.remove_dead(path, csock.SOCK_STREAM) then
     socket, err, errno = csock.create_server(path, options)
@@ -156,25 +157,25 @@ end
 -- @tparam int number the port; 0: any free one
 -- @tparam datagramprotocol protocol
 -- @tparam[opt=""] string interface the address to receive at
--- @tparam[opt=8192] int maxPacketSize bytes; longer datagrams are cut
+-- @tparam[opt=8192] int maxPacketSize bytes, at least 1; longer datagrams are cut
 -- @treturn[1] datagramport
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
 function M.listenUDP(number, protocol, interface, maxPacketSize)
-  check_port("listenUDP", 1, number)
+  check.argument(PORT, number, 1, "listenUDP")
   check_object("listenUDP", 2, protocol, "protocol", "datagramReceived")
+  check.argument(INTERFACE, interface, 3, "listenUDP")
+  maxPacketSize = check.argument(SIZE, maxPacketSize or 8192, 4, "listenUDP")
   interface = interface or ""
   local family = interface:find(":", 1, true) and csock.AF_INET6 or csock.AF_INET
   local socket, err, errno = csock.socket(family, csock.SOCK_DGRAM)
   if not socket then return nil, err, errno end
+  local holder <close> = internal.holder(socket)
   local ok
   ok, err, errno = socket:bind(interface, number)
-  if not ok then
-    socket:close()
-    return nil, err, errno
-  end
-  return port.DatagramPort(socket, protocol, maxPacketSize or 8192)
+  if not ok then return nil, err, errno end
+  return port.DatagramPort(holder:take(), protocol, maxPacketSize)
 end
 
 -- --- connecting -----------------------------------------------------------------------------------
@@ -187,10 +188,10 @@ end
 -- @param[opt] bindAddress this side's address, such as `{"127.0.0.1", 0}`
 -- @treturn connector
 function M.connectTCP(host, number, factory, timeout, bindAddress)
-  check_string("connectTCP", 1, host, "host")
-  check_port("connectTCP", 2, number)
+  check.argument(HOST, host, 1, "connectTCP")
+  check.argument(PORT, number, 2, "connectTCP")
   check_object("connectTCP", 3, factory, "factory", "startedConnecting")
-  check_seconds("connectTCP", 4, timeout)
+  check.argument(TIMEOUT, timeout, 4, "connectTCP")
   local options = { timeout = timeout or 30, source_address = bindAddress }
   local function dial() return csock.create_connection({ host, number }, options) end
   local new = connector.Connector(dial, factory, { host = host, port = number })
@@ -204,21 +205,18 @@ end
 -- @tparam[opt=30] number timeout seconds
 -- @treturn connector
 function M.connectUNIX(path, factory, timeout)
-  check_string("connectUNIX", 1, path, "path")
+  check.argument(PATH, path, 1, "connectUNIX")
   check_object("connectUNIX", 2, factory, "factory", "startedConnecting")
-  check_seconds("connectUNIX", 3, timeout)
+  check.argument(TIMEOUT, timeout, 3, "connectUNIX")
   local function dial()
     local socket, err = csock.socket(csock.AF_UNIX, csock.SOCK_STREAM)
     if not socket then return nil, err end
-    local guard <close> = setmetatable({ socket = socket }, {
-      __close = function(self) if self.socket then self.socket:close() end end,
-    })
+    local holder <close> = internal.holder(socket)
     socket:settimeout(timeout or 30)
     local ok
     ok, err = socket:connect(path)
     if not ok then return nil, err end
-    guard.socket = nil
-    return socket
+    return holder:take(), path
   end
   local new = connector.Connector(dial, factory, { address = path })
   new:connect()

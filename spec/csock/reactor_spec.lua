@@ -324,6 +324,14 @@ describe("callLater", function()
     assert.error_matches(function() reactor.callLater(-1, print) end, "#1 to 'callLater'")
     assert.error_matches(function() reactor.callLater(0 / 0, print) end, "#1 to 'callLater'")
     assert.error_matches(function() reactor.callLater("x", print) end, "#1 to 'callLater'")
+    assert.error_matches(function() reactor.callLater(math.huge, print) end, "#1 to 'callLater'")
+    local call = reactor.callLater(1, print)
+    for _, wrong in ipairs { math.huge, 0 / 0, "1" } do
+      assert.error_matches(function() call:reset(wrong) end, "#1 to 'reset' %(seconds >= 0 expected")
+      assert.error_matches(function() call:delay(wrong) end, "#1 to 'delay' %(seconds expected")
+    end
+    assert.error_matches(function() call:reset(-1) end, "#1 to 'reset'")
+    call:cancel()
     assert.error_matches(function() reactor.callLater(1) end, "#2 to 'callLater'")
   end)
 end)
@@ -491,6 +499,12 @@ describe("what the reactor is given", function()
     ["reactor.listenUNIX(5, factory)"] = "#1 to 'listenUNIX' (path: string expected, got 5)",
     ["reactor.listenUNIX('x')"] = "#2 to 'listenUNIX' (factory expected, got nil)",
     ["reactor.listenUDP(-1, factory)"] = "#1 to 'listenUDP' (port: 0 to 65535 expected, got -1)",
+    ["reactor.listenTCP(0, factory, 'many')"] = "#3 to 'listenTCP' (backlog: integer >= 0 expected, got string)",
+    ["reactor.listenTCP(0, factory, 5, 1)"] = "#4 to 'listenTCP' (interface: string expected, got 1)",
+    ["reactor.listenUDP(0, receiver, 1)"] = "#3 to 'listenUDP' (interface: string expected, got 1)",
+    ["reactor.listenUDP(0, receiver, '', -1)"] = "#4 to 'listenUDP' (maxPacketSize: integer >= 1 expected, got -1)",
+    ["reactor.listenUDP(0, receiver, '', 0)"] = "#4 to 'listenUDP' (maxPacketSize: integer >= 1 expected, got 0)",
+    ["reactor.listenUDP(0, receiver, '', 1.0)"] = "#4 to 'listenUDP' (maxPacketSize: integer >= 1 expected, got 1.0)",
     ["reactor.listenUDP(0, factory)"] = "#2 to 'listenUDP' (protocol expected, got table)",
     ["reactor.connectTCP(nil, 1, client)"] = "#1 to 'connectTCP' (host: string expected, got nil)",
     ["reactor.connectTCP('127.0.0.1', 99999, client)"] = "#2 to 'connectTCP' (port: 0 to 65535 expected, got 99999)",
@@ -500,7 +514,10 @@ describe("what the reactor is given", function()
     ["reactor.connectUNIX('x', {})"] = "#2 to 'connectUNIX' (factory expected, got table)",
   } do
     it("is refused at once where it is wrong: " .. call, function()
-      local env = { reactor = reactor, factory = factory, client = client, Factory = protocol.Factory }
+      local env = {
+        reactor = reactor, factory = factory, client = client, Factory = protocol.Factory,
+        receiver = protocol.DatagramProtocol(),
+      }
       local ok, err = pcall(load(call, "=here", "t", env))
       assert.is_false(ok)
       assert.equal("here:1: bad argument " .. wrong, err)
@@ -598,6 +615,39 @@ describe("connectTCP", function()
       local _, reason = expect(events, "clientConnectionFailed")
       assert.is_truthy(reason:check(reason.ConnectBindError), tostring(reason))
     end)
+  end)
+
+  it("tells buildProtocol whom it has connected to, also when that is gone already", function()
+    local create_connection = csock.create_connection
+    local restored <close> = setmetatable({}, {
+      __close = function() csock.create_connection = create_connection end,
+    })
+    local listener <close> = assert(csock.create_server { "127.0.0.1", 0 })
+    local server, events = listener:getsockname(), loop.queue()
+    function csock.create_connection(...)
+      local s, address = create_connection(...)
+      local peer = listener:accept()
+      assert(peer:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("ii", 1, 0)))
+      peer:close()
+      while s:getpeername() do csock.sleep(0.001) end
+      return s, address
+    end
+    local factory = client_factory(events, reactors.recorder(events))
+    local built
+    function factory.buildProtocol(self, address)
+      built = address
+      return protocol.ClientFactory.buildProtocol(self, address)
+    end
+    run(function()
+      reactor.connectTCP("127.0.0.1", server.port, factory)
+      expect(events, "startFactory")
+      expect(events, "startedConnecting")
+      local made = expect(events, "made")
+      assert.equal(server, built)
+      assert.equal(server, made.transport.client)
+      expect(events, "lost")
+    end)
+    assert(restored)
   end)
 
   it("connects from the address that it is given", function()
@@ -881,6 +931,14 @@ describe("listenUDP", function()
       assert.equal(csock.errno.EMSGSIZE, errno)
       assert.equal(1, mine.transport:write("x", s:getsockname()))
     end)
+  end)
+
+  it("writes to no name, which would have to be looked up", function()
+    local port = assert(reactor.listenUDP(0, protocol.DatagramProtocol(), "127.0.0.1"))
+    assert.error_matches(function() port:write("x", { "localhost", 53 }) end,
+      "#2 to 'write' %(an address expected, got a name%)")
+    assert.error_matches(function() port:write("x", { "127.0.0.1" }) end, "#2 to 'write' %(port: integer expected")
+    port:stopListening()
   end)
 
   it("takes an address as a table", function()

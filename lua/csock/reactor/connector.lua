@@ -19,7 +19,7 @@ local Connector = class("Connector")
 M.Connector = Connector
 Connector.state = "disconnected"
 
--- `dial()` connects, in a task: a socket, or nil and the error.
+-- `dial()` connects, in a task: a socket and the address that it is connected to, or nil and the error.
 function Connector:__init(dial, factory, destination)
   self.dial, self.factory = dial, factory
   for name, value in pairs(destination) do self[name] = value end
@@ -29,7 +29,7 @@ end
 local function end_attempt(self)
   under_way[self] = nil
   local task, socket = self.task, self.socket
-  self.task, self.socket = nil, nil
+  self.task, self.socket, self.other = nil, nil, nil
   if task then task:cancel() end
   return socket
 end
@@ -37,11 +37,11 @@ end
 -- To be done in the reactor's task: callbacks never interrupt each other.
 local function finish(self, attempt)
   if self.attempt ~= attempt or self.state ~= "connecting" then return end
-  local err = self.err
+  local other = self.other
   local socket = end_attempt(self)
-  if not socket then return self:connectionFailed(reason.of_connect(err)) end
+  if not socket then return self:connectionFailed(reason.of_connect(other)) end
   self.state = "connected"
-  local client = socket:getpeername()
+  local client = socket:getpeername() or other -- it may have been reset
   local connection = transport.Connection(socket, client, self)
   self.transport = connection
   local function open()
@@ -56,8 +56,8 @@ local function finish(self, attempt)
 end
 
 local function attempt_to_connect(self, attempt)
-  local ok, socket, err = pcall(self.dial)
-  if ok then self.socket, self.err = socket, err else self.err = socket end -- a bindAddress that is none
+  local ok, socket, other = pcall(self.dial)
+  if ok then self.socket, self.other = socket, other else self.other = socket end -- a bindAddress that is none
   self.task = nil
   turns.callLater(0, finish, self, attempt)
 end

@@ -29,7 +29,27 @@ function Base:__tostring()
   return ("<%s %s>"):format(self.__class.__name, self.connected and tostring(self:getHost()) or "[closed]")
 end
 
-function Base:watch() return hub.add(self.socket, self, self.reading, false) end
+-- Tells the hub whether to ask for what comes: when the program wants it, and no rest is under way.
+function Base:watch() return hub.add(self.socket, self, self.reading and not self.resting, false) end
+
+-- Asks for nothing for so many seconds.
+function Base:rest(seconds)
+  self.resting = turns.callLater(seconds, function()
+    self.resting = nil
+    self:watch()
+  end)
+  self:watch()
+end
+
+-- Closes the port; whether it was open.
+local function close(self)
+  if not self.connected then return false end
+  self.connected = false
+  if self.resting then self.resting:cancel() end
+  hub.remove(self.socket)
+  self.socket:close()
+  return true
+end
 
 -- An error in what was called is no reason to stop listening.
 function Base:failed() end -- luacheck: ignore 212
@@ -38,6 +58,7 @@ function Base:failed() end -- luacheck: ignore 212
 -- @type port
 local Port = class("Port", Base)
 M.Port = Port
+Port.failures = 0 -- to accept, one after the other
 
 -- `path`: the Unix socket's, removed in the end.
 function Port:__init(socket, factory, path)
@@ -84,14 +105,19 @@ function Port:ready()
   for _ = 1, MOST do
     local socket, client, errno = listener:accept()
     if socket then
+      self.failures = 0
       local connection = transport.Connection(socket, client)
       turns.call_for(connection, open, connection, factory, client)
-    elseif errno == EAGAIN or listener:fileno() < 0 then
+    elseif errno == EAGAIN or not self.connected then
       return
-    else -- short of something: the waiting clients stay in the backlog meanwhile
-      self:stopReading()
-      turns.callLater(internal.PATIENCE, self.startReading, self)
-      return
+    else
+      self.failures = self.failures + 1
+      local verdict, pause = internal.accept_verdict(client, self.failures)
+      if verdict == "over" then
+        self:connectionLost()
+        error(client, 0)
+      end
+      if pause > 0 then return self:rest(pause) end
     end
   end
 end
@@ -105,10 +131,7 @@ function Port:stopListening() self:connectionLost() end
 Port.loseConnection = Port.stopListening
 
 function Port:connectionLost()
-  if not self.connected then return end
-  self.connected = false
-  hub.remove(self.socket)
-  self.socket:close()
+  if not close(self) then return end
   if self.path then unixpath.remove_dead(self.path, csock.SOCK_STREAM) end
   turns.call(self.factory.doStop, self.factory)
 end
@@ -141,11 +164,13 @@ end
 --- Sends a datagram, at once.
 -- @function datagramport:write
 -- @tparam string data
--- @param[opt] address where to: an address value, or a table `{host, port}`; not after `connect`
+-- @param[opt] address where to: an address value, or a table `{host, port}`, of which the host is no name; not after
+-- `connect`
 -- @treturn[1] int the number of bytes sent
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EAGAIN` when there is no room for it now, `EMSGSIZE` ...)
+-- @raise when the host is a name
 DatagramPort.write = hub.sendto
 
 --- Exchanges datagrams with one peer alone. The protocol's `connectionRefused` says that nobody is there.
@@ -179,10 +204,19 @@ function DatagramPort:setBroadcastAllowed(enabled)
   return self.socket:setsockopt(csock.SOL_SOCKET, csock.SO_BROADCAST, enabled and 1 or 0)
 end
 
-function DatagramPort:watch() return hub.connect(self.socket, self, self.reading) end
+function DatagramPort:watch() return hub.connect(self.socket, self, self.reading and not self.resting) end
 
-function DatagramPort:broken(_, errno)
-  if errno == ECONNREFUSED and self.client then self.protocol:connectionRefused() end
+-- Any error but this one may be there to stay; it is told once.
+function DatagramPort:broken(err, errno)
+  if errno == ECONNREFUSED then
+    if self.client then self.protocol:connectionRefused() end
+    return
+  end
+  self:rest(internal.PATIENCE)
+  if err ~= self.told then
+    self.told = err
+    error(err, 0)
+  end
 end
 
 --- Closes the port. The protocol's `stopProtocol` is called.
@@ -194,10 +228,7 @@ function DatagramPort:stopListening() self:connectionLost() end
 DatagramPort.loseConnection = DatagramPort.stopListening
 
 function DatagramPort:connectionLost()
-  if not self.connected then return end
-  self.connected = false
-  hub.remove(self.socket)
-  self.socket:close()
+  if not close(self) then return end
   turns.call(self.protocol.doStop, self.protocol)
 end
 

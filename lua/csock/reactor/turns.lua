@@ -6,6 +6,7 @@
 -- `broken(err, errno)`, `sent()`, `waits(bytes)`. They have as well `failed(err, traceback)`, for errors in
 -- their callbacks; `watch()`, which tells the hub what is waited for; and `connectionLost(reason)`.
 -- @module csock.reactor.turns
+local check = require "csock.check"
 local loop = require "csock.loop"
 local class = require "csock.class"
 local internal = require "csock.loop.internal"
@@ -62,11 +63,8 @@ local function take_out(call)
   call.place = nil
 end
 
-local function check_seconds(seconds, call, level)
-  if type(seconds) ~= "number" or seconds ~= seconds then
-    error(("bad argument #1 to '%s' (seconds expected)"):format(call), level + 1)
-  end
-end
+-- How much later than it was due: also earlier.
+local DELAY = check.kind("seconds", function(value) return math.type(value) and math.abs(value) < math.huge end)
 
 local function check_active(call)
   if call.called then error("it has been called already", 3) end
@@ -88,9 +86,8 @@ end
 -- @param ... its arguments
 -- @treturn delayedcall
 function M.callLater(seconds, f, ...)
-  check_seconds(seconds, "callLater", 2)
-  if seconds < 0 then error("bad argument #1 to 'callLater' (at least 0 expected)", 2) end
-  if f == nil then error("bad argument #2 to 'callLater' (function expected)", 2) end
+  check.seconds(seconds, 1, "callLater")
+  if f == nil then check.expected("callLater", 2, "function", f) end
   order = order + 1
   local call = DelayedCall()
   call.f, call.arguments, call.order = f, select("#", ...) > 0 and table.pack(...) or nil, order
@@ -124,7 +121,7 @@ end
 -- @tparam number seconds from now
 -- @raise when it was called or cancelled already
 function DelayedCall:reset(seconds)
-  check_seconds(seconds, "reset", 2)
+  check.seconds(seconds, 1, "reset")
   check_active(self)
   moved(self, now() + seconds)
 end
@@ -134,7 +131,7 @@ end
 -- @tparam number seconds from when it was due
 -- @raise when it was called or cancelled already
 function DelayedCall:delay(seconds)
-  check_seconds(seconds, "delay", 2)
+  check.argument(DELAY, seconds, 1, "delay")
   check_active(self)
   moved(self, self.time + seconds)
 end
@@ -171,10 +168,6 @@ end
 
 -- --- errors ---------------------------------------------------------------------------------------
 
-local function with_traceback(err)
-  return { err = err, traceback = debug.traceback(tostring(err), 2) }
-end
-
 local function report(failure)
   local ok, err = pcall(loop.onerror, failure.err, failure.traceback, loop.current())
   if not ok then io.stderr:write("csock: error in loop.onerror: ", tostring(err), "\n", failure.traceback, "\n") end
@@ -182,14 +175,14 @@ end
 
 -- Calls a function; an error in it goes to `loop.onerror` and ends nothing. Gives whether there was none.
 function M.call(f, ...)
-  local ok, failure = xpcall(f, with_traceback, ...)
+  local ok, failure = xpcall(f, internal.traced, ...)
   if not ok then report(failure) end
   return ok
 end
 
 -- The same, but after an error the object is told (`failed`).
 function M.call_for(object, f, ...)
-  local ok, failure = xpcall(f, with_traceback, ...)
+  local ok, failure = xpcall(f, internal.traced, ...)
   if not ok then
     report(failure)
     object:failed(failure.err, failure.traceback)
@@ -219,7 +212,7 @@ local function serve_until_stop(started)
   for _, object in ipairs(hub.objects()) do object:watch() end -- in a forked child, anew
   started()
   while true do
-    local ok, failure = xpcall(serve_turns, with_traceback)
+    local ok, failure = xpcall(serve_turns, internal.traced)
     if ok then return end
     local object = hub.served()
     report(failure)
