@@ -66,6 +66,7 @@ function M.kind(words, fits) return { words = words, fits = fits } end
 M.ANY = M.kind("value", function(value) return value ~= nil end)
 M.STRING = M.kind("string", function(value) return type(value) == "string" end)
 M.FUNCTION = M.kind("function", function(value) return type(value) == "function" end)
+M.TABLE = M.kind("table", function(value) return type(value) == "table" end)
 M.SECONDS = M.kind("seconds >= 0", function(value)
   return math.type(value) and value >= 0 and value < math.huge
 end)

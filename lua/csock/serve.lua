@@ -1,5 +1,6 @@
 --- Serving: a listening task, and a task for each connection.
 -- @module csock.serve
+local check = require "csock.check"
 local loop = require "csock.loop"
 local internal = require "csock.loop.internal"
 
@@ -51,14 +52,15 @@ function Server:getsockname() return self.listener:getsockname() end
 -- @treturn int
 function Server:fileno() return self.listener:fileno() end
 
+local CLOSING = { drain = { check.TIMEOUT, 0, math.huge } }
+
 --- Stops accepting, lets the handlers finish, then cancels those that are left. Closing again is
 -- harmless.
--- @tparam[opt] table options `drain`: how many seconds the handlers have (default 0)
+-- @tparam[opt] table options `drain`: how many seconds the handlers have (default 0; false, math.huge: as long as
+-- they take)
 -- @treturn int how many were cancelled
 function Server:close(options)
-  local drain = options and options.drain or 0
-  if not (math.type(drain) and drain >= 0) then error("close: drain: seconds >= 0 expected", 2) end
-  local deadline = loop.now() + drain
+  local deadline = loop.now() + check.options(options, CLOSING, 1, "close").drain
   self.acceptor:cancel()
   self.listener:close()
   local current = loop.current()
@@ -82,11 +84,14 @@ function Server:__tostring()
   return ("<csock.server %s>"):format(closed and "[closed]" or tostring(self:getsockname()))
 end
 
-local function check_options(options)
-  local max = options.max_connections
-  if max ~= nil and not (math.type(max) and max >= 1) then
-    error("serve: max_connections: number >= 1 expected", 4)
-  end
+local OWN = { max_connections = { check.integer(1), math.huge, math.huge } }
+
+-- The options apart: those of `serve` itself, read, and those of create_server.
+local function split_options(options)
+  check.argument(check.TABLE, options, 3, "serve")
+  local own, listening = {}, {}
+  for name, value in pairs(options) do (OWN[name] and own or listening)[name] = value end
+  return check.options(own, OWN, 3, "serve"), listening
 end
 
 --- Serves an address: `handler(conn, addr)` runs in a task for each connection, with plain calls;
@@ -97,34 +102,27 @@ end
 -- @tparam function handler
 -- @raise for a wrong argument or option
 -- @tparam[opt] table options those of `create_server`, and `max_connections`: how many are served
--- at once; others wait in the backlog
+-- at once; others wait in the backlog (default: no limit)
 -- @treturn[1] server
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
 return function(create_server, address, handler, options)
-  options = options or {}
-  if type(handler) ~= "function" then
-    error(("bad argument #2 to 'serve' (function expected, got %s)"):format(type(handler)), 3)
-  end
-  check_options(options)
-  local listening = {}
-  for name, value in pairs(options) do
-    if name ~= "max_connections" then listening[name] = value end
-  end
+  check.argument(check.FUNCTION, handler, 2, "serve")
+  local own, listening = split_options(options or {})
   local listener = address
   if type(address) ~= "userdata" or not address.accept then
     local made, err, errno = create_server(address, listening)
     if not made then return nil, err, errno end
     listener = made
   elseif next(listening) then
-    error(("bad argument #3 to 'serve' (option '%s' for a socket that listens already)"):format((next(listening))), 3)
+    check.bad("serve", 3, ("option '%s' for a socket that listens already"):format((next(listening))))
   end
   listener:settimeout(nil) -- the default timeout is for connections
   local server = setmetatable({
     listener = listener, handler = handler, count = 0, changed = internal.waiters(),
     connections = {}, -- task -> its socket
-    max_connections = options.max_connections or math.huge,
+    max_connections = own.max_connections,
   }, Server)
   server.end_connection = end_connection(server)
   server.acceptor = loop.spawn(accept_connections, server)

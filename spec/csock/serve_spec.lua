@@ -342,7 +342,7 @@ describe("csock.serve", function()
     assert.error_matches(function() csock.serve { "127.0.0.1", 0 } end, "function expected, got nil")
     for _, bad in ipairs { 0, -1, 0 / 0, "x" } do
       assert.error_matches(function() csock.serve({ "127.0.0.1", 0 }, print, { max_connections = bad }) end,
-        "max_connections: number >= 1 expected")
+        "max_connections: integer >= 1 expected")
     end
     local listener = keep(csock.create_server { "127.0.0.1", 0 })
     assert.error_matches(function() csock.serve(listener, print, { backlog = 5 }) end, "option 'backlog'")
@@ -350,5 +350,6 @@ describe("csock.serve", function()
     for _, bad in ipairs { -1, 0 / 0, "x" } do
       assert.error_matches(function() server:close { drain = bad } end, "drain: seconds >= 0 expected")
     end
+    assert.error_matches(function() server:close { drian = 1 } end, "to 'close' .unknown option 'drian'")
   end)
 end)

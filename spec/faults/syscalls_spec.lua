@@ -305,7 +305,8 @@ describe("with failing system calls", function()
     end)
   end)
 
-  for _, errno in ipairs { "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED", "EPROTO", "EINTR" } do
+  for _, errno in ipairs { "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED", "EPROTO", "EINTR", "EPERM",
+      "ETIMEDOUT" } do
     it("csock.serve goes on accepting after " .. errno .. ", without spinning", function()
       csock.run(function()
         local server <close> = assert(csock.serve({ "127.0.0.1", 0 }, function(conn) conn:sendall "served" end))
