@@ -6,6 +6,7 @@
 #include "../sys/pidfd.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* --- waiting --- */
@@ -154,11 +155,28 @@ static int process_cpu_count(lua_State *L) {
   return 1;
 }
 
+/***
+Sets which permissions the files and sockets that this process makes do not get: one setting for
+the whole process. Source: umask(2), Python's `os.umask`.
+@function umask
+@tparam int mask such as 18, that is 022: nobody but the owner may write
+@treturn int the mask before
+*/
+static int process_umask(lua_State *L) {
+  lua_pushinteger(L, umask((mode_t)cs_check_int(L, 1, 0, 0777)));
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"waitpid", process_waitpid},     {"waitstatus_to_exitcode", process_exitcode},
-    {"kill", process_kill},           {"getpid", process_getpid},
-    {"getppid", process_getppid},     {"_exit", process_exit},
-    {"cpu_count", process_cpu_count}, {NULL, NULL},
+    {"waitpid", process_waitpid},
+    {"waitstatus_to_exitcode", process_exitcode},
+    {"kill", process_kill},
+    {"getpid", process_getpid},
+    {"getppid", process_getppid},
+    {"_exit", process_exit},
+    {"cpu_count", process_cpu_count},
+    {"umask", process_umask},
+    {NULL, NULL},
 };
 
 static const luaL_Reg waiting_meta[] = {

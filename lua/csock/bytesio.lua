@@ -1,5 +1,6 @@
 --- Bytes in memory, with the methods of a stream.
 -- @module csock.bytesio
+local check = require "csock.check"
 local csock = require "csock"
 local class = require "csock.class"
 
@@ -64,7 +65,7 @@ local function read_one(self, format)
   format = type(format) == "string" and format:gsub("^%*", "")
   if format == "a" then return take(self, -1, true) end
   if format == "n" then return read_number(self) end
-  if format ~= "l" and format ~= "L" then error("bad argument to 'read' (invalid format)", 3) end
+  if format ~= "l" and format ~= "L" then check.fail "bad argument to 'read' (invalid format)" end
   local line = take(self, end_of_line(self))
   return line and format == "l" and line:gsub("\r?\n$", "") or line
 end
@@ -128,9 +129,7 @@ function BytesIO:write(...)
   if self.closed then return refuse "write" end
   for i = 1, select("#", ...) do
     local value = select(i, ...)
-    if type(value) ~= "string" and type(value) ~= "number" then
-      error(("bad argument #%d to 'write' (string expected, got %s)"):format(i, type(value)), 2)
-    end
+    if type(value) ~= "string" and type(value) ~= "number" then check.expected("write", i, "string", value) end
     self.pieces[#self.pieces + 1] = tostring(value)
   end
   return self

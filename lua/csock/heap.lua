@@ -12,7 +12,7 @@ local function put(self, entry, place)
   entry.place = place
 end
 
---- An entry's time has changed: moves it up or down to where it belongs.
+-- An entry's time has changed: moves it up or down to where it belongs.
 function Heap:sift(entry)
   local place = entry.place
   while place > 1 and earlier(entry, self[place // 2]) do

@@ -1,5 +1,6 @@
 --- The mix-ins that see to several requests at once: a task, or a process, for each.
 -- @module csock.socketserver
+local check = require "csock.check"
 local csock = require "csock"
 local class = require "csock.class"
 local loop = csock.loop
@@ -26,9 +27,10 @@ ThreadingMixIn.block_on_close = true
 -- own.)
 -- @field threadingmixin:max_connections
 
--- The tasks, and how many there are.
+ThreadingMixIn._task_count = 0
+
 local function tasks_of(self)
-  self._tasks = self._tasks or { count = 0 }
+  self._tasks = self._tasks or {}
   return self._tasks
 end
 
@@ -36,25 +38,23 @@ local function forget_task(self, task)
   local tasks = tasks_of(self)
   if not tasks[task] then return end
   tasks[task] = nil
-  tasks.count = tasks.count - 1
+  self._task_count = self._task_count - 1
   self._changed:wake(true)
 end
 
 local function list_tasks(self)
   local list = {}
-  for task in pairs(tasks_of(self)) do
-    if task ~= "count" then list[#list + 1] = task end
-  end
+  for task in pairs(tasks_of(self)) do list[#list + 1] = task end
   return list
 end
 
 function ThreadingMixIn:_is_full()
-  local tasks, most = tasks_of(self), self.max_connections
-  if not most or tasks.count < most then return false end
+  local most = self.max_connections
+  if not most or self._task_count < most then return false end
   for _, task in ipairs(list_tasks(self)) do
     if task:status() == "cancelled" then forget_task(self, task) end -- before it had begun
   end
-  return tasks.count >= most
+  return self._task_count >= most
 end
 
 local function run(self, request, client_address)
@@ -68,9 +68,8 @@ end
 function ThreadingMixIn:process_request(request, client_address)
   local task = loop.spawn(run, self, request, client_address)
   if self.daemon_threads then task:daemon() end
-  local tasks = tasks_of(self)
-  tasks[task] = true
-  tasks.count = tasks.count + 1
+  tasks_of(self)[task] = true
+  self._task_count = self._task_count + 1
 end
 
 --- What the task does: `finish_request`, then `shutdown_request`, also when it is cancelled.
@@ -158,10 +157,12 @@ function ForkingMixIn:process_request(request, client_address)
   self:close_request(request)
 end
 
+local COLLECTING = { blocking = { check.ANY } }
+
 --- Takes note of the processes that have ended.
 -- @tparam[opt] table options `blocking` = true: waits until all have
 function ForkingMixIn:collect_children(options)
-  local flags = options and options.blocking and 0 or csock.WNOHANG
+  local flags = check.options(options, COLLECTING, 1, "collect_children").blocking and 0 or csock.WNOHANG
   local pids = {}
   for pid in pairs(self.active_children or {}) do pids[#pids + 1] = pid end
   for _, pid in ipairs(pids) do

@@ -159,13 +159,13 @@ local function work(self, number, poll_interval)
     parent:recv(1) -- nothing ever comes but the end
     stop()
   end):daemon()
-  local ok, err = xpcall(function()
+  local ok, failure = xpcall(function()
     self:worker_setup(number)
     link.tell_ready(self)
     assert(self:serve_forever(poll_interval))
-  end, debug.traceback)
+  end, internal.traced)
   if not ok then
-    io.stderr:write(tostring(err), "\n")
+    io.stderr:write(failure.traceback, "\n")
     return
   end
   status = 0

@@ -1,5 +1,6 @@
 --- The servers: where requests come from, and the order in which each is seen to.
 -- @module csock.socketserver
+local check = require "csock.check"
 local csock = require "csock"
 local class = require "csock.class"
 local unixpath = require "csock.unixpath"
@@ -61,11 +62,8 @@ end
 
 -- Calls a method for a request, and handle_error when it raises. Whether it did not, and its result.
 function BaseServer:_protected(method, request, client_address)
-  local failure, trace
-  local ok, result = xpcall(self[method], function(err)
-    failure, trace = err, debug.traceback(tostring(err), 2)
-  end, self, request, client_address)
-  if not ok then self:handle_error(request, client_address, failure, trace) end
+  local ok, result = xpcall(self[method], internal.traced, self, request, client_address)
+  if not ok then self:handle_error(request, client_address, result.err, result.traceback) end
   return ok, result
 end
 
@@ -147,9 +145,7 @@ end
 -- @treturn[2] int errno (`EBADF` when the server was closed, `EINVAL` when it does not listen)
 -- @raise what a hook raises, other than those that are called for a request; when it runs already
 function BaseServer:serve_forever(poll_interval)
-  if poll_interval ~= nil and not (math.type(poll_interval) and poll_interval >= 0) then
-    error("bad argument #1 to 'serve_forever' (seconds >= 0 expected)", 2)
-  end
+  if poll_interval ~= nil then check.seconds(poll_interval, 1, "serve_forever") end
   return internal.in_task(serve, self, poll_interval)
 end
 
@@ -319,24 +315,30 @@ local function bind_and_activate(self)
   return true
 end
 
+-- `mode` is of use to the servers at paths alone; see there.
+local OPTIONS = { bind_and_activate = { check.ANY, true, false }, socket = { check.ANY }, mode = { unixpath.MODE } }
+
 --- Made by calling the class: `TCPServer({"", 21567}, Handler)`.
 -- @param server_address an address (`{host, port}`; a path for the Unix servers)
 -- @tparam class RequestHandlerClass
 -- @param[opt] options `bind_and_activate` = false: does not call `server_bind` and `server_activate` (false alone says
 -- the same); `socket`: a socket, or a descriptor such as `listen_fds` gives, that is bound and listens already: the
--- server takes it instead of making one, and its address is that socket's
+-- server takes it instead of making one, and its address is that socket's; `mode`: of the Unix servers, who may
+-- connect, as for chmod(1) (`"660"`, or a number); what the umask leaves otherwise
 -- @treturn[1] tcpserver
 -- @treturn[2] nil when one of them failed; everything is closed
 -- @treturn[2] error
 -- @treturn[2] int errno (`EADDRINUSE`, `EACCES` ...; `EPROTOTYPE` for a `socket` of another kind, which stays open)
 function TCPServer:__init(server_address, RequestHandlerClass, options)
-  if type(options) ~= "table" then options = { bind_and_activate = options } end
+  if type(options) == "boolean" then options = { bind_and_activate = options } end
+  options = check.options(options, OPTIONS, 3, self.__class.__name)
   TCPServer.super.__init(self, server_address, RequestHandlerClass)
+  if options.mode then self.mode = options.mode end
   if options.socket then return take_over(self, options.socket) end
   local ok, err, errno
   self.socket, err, errno = csock.socket(self.address_family, self.socket_type)
   if not self.socket then return nil, err, errno end
-  if options.bind_and_activate == false then return true end
+  if not options.bind_and_activate then return true end
   local _ <close> = internal.guard(function()
     if not ok then self:server_close() end
   end)
@@ -350,6 +352,8 @@ function TCPServer:_await()
   if waits_itself[self.get_request] and self.socket:gettimeout() ~= 0 then return true end
   return TCPServer.super._await(self)
 end
+
+local bind = check.public(function(socket, address) return socket:bind(address) end)
 
 --- Called by the constructor: binds the socket, and puts the address that it got into `server_address`. Who overrides
 -- it returns what this returns.
@@ -367,7 +371,7 @@ function TCPServer:server_bind()
     local ok, err, errno = socket:setsockopt(csock.SOL_SOCKET, csock.SO_REUSEPORT, 1)
     if not ok then return nil, err, errno end
   end
-  local ok, err, errno = socket:bind(self.server_address)
+  local ok, err, errno = bind(socket, self.server_address)
   if not ok then return nil, err, errno end
   self.server_address = socket:getsockname()
   return true
@@ -459,17 +463,14 @@ local UnixPath = class("UnixPath")
 UnixPath.address_family = csock.AF_UNIX
 
 function UnixPath:server_bind()
-  local ok, err, errno = UnixPath.super.server_bind(self)
-  if not ok and errno == csock.errno.EADDRINUSE and unixpath.remove_dead(self.server_address, self.socket_type) then
-    ok, err, errno = UnixPath.super.server_bind(self)
-  end
+  local ok, err, errno = unixpath.bind(self.server_address, self.mode, UnixPath.super.server_bind, self)
   self._path = ok and self.server_address
   return ok, err, errno
 end
 
 function UnixPath:server_close()
   UnixPath.super.server_close(self)
-  if self._path then unixpath.remove_dead(self._path, self.socket_type) end
+  if self._path then unixpath.remove_dead(self._path) end
   self._path = nil
 end
 

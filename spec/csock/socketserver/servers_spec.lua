@@ -198,7 +198,7 @@ describe("serve_forever", function()
     local server = keep(serving.make "TCPServer")
     for _, interval in ipairs { -1, 0 / 0, "x", {} } do
       assert.error_matches(function() server:serve_forever(interval) end,
-        "^bad argument #1 to 'serve_forever' %(seconds >= 0 expected%)$")
+        "^bad argument #1 to 'serve_forever' %(seconds >= 0 expected, got ")
     end
   end)
 
@@ -524,6 +524,22 @@ describe("a handler that fails", function()
 end)
 
 describe("making a server", function()
+  it("raises for options that are none, and for an address that is none, where it was called", function()
+    for words, wrong in pairs {
+      ["bad argument #3 to 'TCPServer' %(unknown option 'sockte'%)"] = function()
+        socketserver.TCPServer({ "127.0.0.1", 0 }, serving.Echo, { sockte = 7 })
+      end,
+      ["bad argument #3 to 'ForkingUDPServer' %(table expected, got 7%)"] = function()
+        socketserver.ForkingUDPServer({ "127.0.0.1", 0 }, serving.Echo, 7)
+      end,
+      ["bad argument #1 to 'bind'"] = function() socketserver.TCPServer({ "127.0.0.1", {} }, serving.Echo) end,
+    } do
+      local ok, err = pcall(wrong)
+      assert.is_false(ok)
+      assert.matches("^spec/csock/socketserver/servers_spec.lua:%d+: " .. words, err)
+    end
+  end)
+
   it("gives the address that it got", function()
     local server = keep(serving.make "TCPServer")
     assert.is_true(server.server_address.port > 0)
