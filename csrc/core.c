@@ -3,6 +3,7 @@
 
 #define ENTRY(part) cs_open_##part,
 static void (*const parts[])(lua_State *L) = {CS_PARTS(ENTRY)};
+#undef ENTRY
 
 #if defined(__GNUC__)
 #define CS_EXPORT __attribute__((visibility("default")))

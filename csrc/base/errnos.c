@@ -3,212 +3,249 @@
 #include "rows.h"
 #include "errnos.h"
 
-/* Of POSIX. */
-static const cs_constant posix[] = {
-    K(E2BIG),           K(EACCES),       K(EADDRINUSE),
-    K(EADDRNOTAVAIL),   K(EAFNOSUPPORT), K(EAGAIN),
-    K(EALREADY),        K(EBADF),        K(EBADMSG),
-    K(EBUSY),           K(ECANCELED),    K(ECHILD),
-    K(ECONNABORTED),    K(ECONNREFUSED), K(ECONNRESET),
-    K(EDEADLK),         K(EDESTADDRREQ), K(EDOM),
-    K(EDQUOT),          K(EEXIST),       K(EFAULT),
-    K(EFBIG),           K(EHOSTUNREACH), K(EIDRM),
-    K(EILSEQ),          K(EINPROGRESS),  K(EINTR),
-    K(EINVAL),          K(EIO),          K(EISCONN),
-    K(EISDIR),          K(ELOOP),        K(EMFILE),
-    K(EMLINK),          K(EMSGSIZE),     K(ENAMETOOLONG),
-    K(ENETDOWN),        K(ENETRESET),    K(ENETUNREACH),
-    K(ENFILE),          K(ENOBUFS),      K(ENODEV),
-    K(ENOENT),          K(ENOEXEC),      K(ENOLCK),
-    K(ENOMEM),          K(ENOMSG),       K(ENOPROTOOPT),
-    K(ENOSPC),          K(ENOSYS),       K(ENOTCONN),
-    K(ENOTDIR),         K(ENOTEMPTY),    K(ENOTRECOVERABLE),
-    K(ENOTSOCK),        K(ENOTTY),       K(ENXIO),
-    K(EOPNOTSUPP),      K(EOVERFLOW),    K(EOWNERDEAD),
-    K(EPERM),           K(EPIPE),        K(EPROTO),
-    K(EPROTONOSUPPORT), K(EPROTOTYPE),   K(ERANGE),
-    K(EROFS),           K(ESPIPE),       K(ESRCH),
-    K(ESTALE),          K(ETIMEDOUT),    K(ETXTBSY),
-    K(EXDEV),
-};
+const cs_constant cs_constants_errno[] = {
+    /* Of POSIX. */
+    CS_K(E2BIG),
+    CS_K(EACCES),
+    CS_K(EADDRINUSE),
+    CS_K(EADDRNOTAVAIL),
+    CS_K(EAFNOSUPPORT),
+    CS_K(EAGAIN),
+    CS_K(EALREADY),
+    CS_K(EBADF),
+    CS_K(EBADMSG),
+    CS_K(EBUSY),
+    CS_K(ECANCELED),
+    CS_K(ECHILD),
+    CS_K(ECONNABORTED),
+    CS_K(ECONNREFUSED),
+    CS_K(ECONNRESET),
+    CS_K(EDEADLK),
+    CS_K(EDESTADDRREQ),
+    CS_K(EDOM),
+    CS_K(EDQUOT),
+    CS_K(EEXIST),
+    CS_K(EFAULT),
+    CS_K(EFBIG),
+    CS_K(EHOSTUNREACH),
+    CS_K(EIDRM),
+    CS_K(EILSEQ),
+    CS_K(EINPROGRESS),
+    CS_K(EINTR),
+    CS_K(EINVAL),
+    CS_K(EIO),
+    CS_K(EISCONN),
+    CS_K(EISDIR),
+    CS_K(ELOOP),
+    CS_K(EMFILE),
+    CS_K(EMLINK),
+    CS_K(EMSGSIZE),
+    CS_K(ENAMETOOLONG),
+    CS_K(ENETDOWN),
+    CS_K(ENETRESET),
+    CS_K(ENETUNREACH),
+    CS_K(ENFILE),
+    CS_K(ENOBUFS),
+    CS_K(ENODEV),
+    CS_K(ENOENT),
+    CS_K(ENOEXEC),
+    CS_K(ENOLCK),
+    CS_K(ENOMEM),
+    CS_K(ENOMSG),
+    CS_K(ENOPROTOOPT),
+    CS_K(ENOSPC),
+    CS_K(ENOSYS),
+    CS_K(ENOTCONN),
+    CS_K(ENOTDIR),
+    CS_K(ENOTEMPTY),
+    CS_K(ENOTRECOVERABLE),
+    CS_K(ENOTSOCK),
+    CS_K(ENOTTY),
+    CS_K(ENXIO),
+    CS_K(EOPNOTSUPP),
+    CS_K(EOVERFLOW),
+    CS_K(EOWNERDEAD),
+    CS_K(EPERM),
+    CS_K(EPIPE),
+    CS_K(EPROTO),
+    CS_K(EPROTONOSUPPORT),
+    CS_K(EPROTOTYPE),
+    CS_K(ERANGE),
+    CS_K(EROFS),
+    CS_K(ESPIPE),
+    CS_K(ESRCH),
+    CS_K(ESTALE),
+    CS_K(ETIMEDOUT),
+    CS_K(ETXTBSY),
+    CS_K(EXDEV),
 
 /* Of some systems. */
-static const cs_constant others[] = {
 #ifdef EADV
-    K(EADV),
-    K(EBADE),
-    K(EBADFD),
-    K(EBADR),
-    K(EBADRQC),
-    K(EBADSLT),
-    K(EBFONT),
-    K(ECHRNG),
-    K(ECOMM),
-    K(EDOTDOT),
-    K(EHWPOISON),
-    K(EISNAM),
-    K(EKEYEXPIRED),
-    K(EKEYREJECTED),
-    K(EKEYREVOKED),
-    K(EL2HLT),
-    K(EL2NSYNC),
-    K(EL3HLT),
-    K(EL3RST),
-    K(ELIBACC),
-    K(ELIBBAD),
-    K(ELIBEXEC),
-    K(ELIBMAX),
-    K(ELIBSCN),
-    K(ELNRNG),
-    K(EMEDIUMTYPE),
-    K(ENAVAIL),
-    K(ENOANO),
-    K(ENOCSI),
-    K(ENOKEY),
-    K(ENOMEDIUM),
-    K(ENONET),
-    K(ENOPKG),
-    K(ENOTNAM),
-    K(ENOTUNIQ),
-    K(EREMCHG),
-    K(EREMOTEIO),
-    K(ERESTART),
-    K(ERFKILL),
-    K(ESRMNT),
-    K(ESTRPIPE),
-    K(EUCLEAN),
-    K(EUNATCH),
-    K(EXFULL),
+    CS_K(EADV),
+    CS_K(EBADE),
+    CS_K(EBADFD),
+    CS_K(EBADR),
+    CS_K(EBADRQC),
+    CS_K(EBADSLT),
+    CS_K(EBFONT),
+    CS_K(ECHRNG),
+    CS_K(ECOMM),
+    CS_K(EDOTDOT),
+    CS_K(EHWPOISON),
+    CS_K(EISNAM),
+    CS_K(EKEYEXPIRED),
+    CS_K(EKEYREJECTED),
+    CS_K(EKEYREVOKED),
+    CS_K(EL2HLT),
+    CS_K(EL2NSYNC),
+    CS_K(EL3HLT),
+    CS_K(EL3RST),
+    CS_K(ELIBACC),
+    CS_K(ELIBBAD),
+    CS_K(ELIBEXEC),
+    CS_K(ELIBMAX),
+    CS_K(ELIBSCN),
+    CS_K(ELNRNG),
+    CS_K(EMEDIUMTYPE),
+    CS_K(ENAVAIL),
+    CS_K(ENOANO),
+    CS_K(ENOCSI),
+    CS_K(ENOKEY),
+    CS_K(ENOMEDIUM),
+    CS_K(ENONET),
+    CS_K(ENOPKG),
+    CS_K(ENOTNAM),
+    CS_K(ENOTUNIQ),
+    CS_K(EREMCHG),
+    CS_K(EREMOTEIO),
+    CS_K(ERESTART),
+    CS_K(ERFKILL),
+    CS_K(ESRMNT),
+    CS_K(ESTRPIPE),
+    CS_K(EUCLEAN),
+    CS_K(EUNATCH),
+    CS_K(EXFULL),
 #endif
 #ifdef EMULTIHOP
-    K(EMULTIHOP),
+    CS_K(EMULTIHOP),
 #endif
 #ifdef ENOLINK
-    K(ENOLINK),
+    CS_K(ENOLINK),
 #endif
 #ifdef EHOSTDOWN
-    K(EHOSTDOWN),
+    CS_K(EHOSTDOWN),
 #endif
 #ifdef ENODATA
-    K(ENODATA),
+    CS_K(ENODATA),
 #endif
 #ifdef ENOSR
-    K(ENOSR),
+    CS_K(ENOSR),
 #endif
 #ifdef ENOSTR
-    K(ENOSTR),
+    CS_K(ENOSTR),
 #endif
 #ifdef ENOTBLK
-    K(ENOTBLK),
+    CS_K(ENOTBLK),
 #endif
 #ifdef EPFNOSUPPORT
-    K(EPFNOSUPPORT),
+    CS_K(EPFNOSUPPORT),
 #endif
 #ifdef EREMOTE
-    K(EREMOTE),
+    CS_K(EREMOTE),
 #endif
 #ifdef ESHUTDOWN
-    K(ESHUTDOWN),
+    CS_K(ESHUTDOWN),
 #endif
 #ifdef ESOCKTNOSUPPORT
-    K(ESOCKTNOSUPPORT),
+    CS_K(ESOCKTNOSUPPORT),
 #endif
 #ifdef ETIME
-    K(ETIME),
+    CS_K(ETIME),
 #endif
 #ifdef ETOOMANYREFS
-    K(ETOOMANYREFS),
+    CS_K(ETOOMANYREFS),
 #endif
 #ifdef EUSERS
-    K(EUSERS),
+    CS_K(EUSERS),
 #endif
 #ifdef EAUTH
-    K(EAUTH),
+    CS_K(EAUTH),
 #endif
 #ifdef EBADARCH
-    K(EBADARCH),
+    CS_K(EBADARCH),
 #endif
 #ifdef EBADEXEC
-    K(EBADEXEC),
+    CS_K(EBADEXEC),
 #endif
 #ifdef EBADMACHO
-    K(EBADMACHO),
+    CS_K(EBADMACHO),
 #endif
 #ifdef EBADRPC
-    K(EBADRPC),
+    CS_K(EBADRPC),
 #endif
 #ifdef ECAPMODE
-    K(ECAPMODE),
+    CS_K(ECAPMODE),
 #endif
 #ifdef EDEVERR
-    K(EDEVERR),
+    CS_K(EDEVERR),
 #endif
 #ifdef EDOOFUS
-    K(EDOOFUS),
+    CS_K(EDOOFUS),
 #endif
 #ifdef EFTYPE
-    K(EFTYPE),
+    CS_K(EFTYPE),
 #endif
 #ifdef EINTEGRITY
-    K(EINTEGRITY),
+    CS_K(EINTEGRITY),
 #endif
 #ifdef ENEEDAUTH
-    K(ENEEDAUTH),
+    CS_K(ENEEDAUTH),
 #endif
 #ifdef ENOATTR
-    K(ENOATTR),
+    CS_K(ENOATTR),
 #endif
 #ifdef ENOPOLICY
-    K(ENOPOLICY),
+    CS_K(ENOPOLICY),
 #endif
 #ifdef ENOTCAPABLE
-    K(ENOTCAPABLE),
+    CS_K(ENOTCAPABLE),
 #endif
 #ifdef EPROCLIM
-    K(EPROCLIM),
+    CS_K(EPROCLIM),
 #endif
 #ifdef EPROCUNAVAIL
-    K(EPROCUNAVAIL),
+    CS_K(EPROCUNAVAIL),
 #endif
 #ifdef EPROGMISMATCH
-    K(EPROGMISMATCH),
+    CS_K(EPROGMISMATCH),
 #endif
 #ifdef EPROGUNAVAIL
-    K(EPROGUNAVAIL),
+    CS_K(EPROGUNAVAIL),
 #endif
 #ifdef EPWROFF
-    K(EPWROFF),
+    CS_K(EPWROFF),
 #endif
 #ifdef EQFULL
-    K(EQFULL),
+    CS_K(EQFULL),
 #endif
 #ifdef ERPCMISMATCH
-    K(ERPCMISMATCH),
+    CS_K(ERPCMISMATCH),
 #endif
 #ifdef ESHLIBVERS
-    K(ESHLIBVERS),
+    CS_K(ESHLIBVERS),
 #endif
-};
 
-/* Other names of the same numbers. */
-static const cs_constant aliases[] = {
-    K(EWOULDBLOCK),
-    K(ENOTSUP),
+    /* Other names of the same numbers. */
+    CS_K(EWOULDBLOCK),
+    CS_K(ENOTSUP),
 #ifdef EDEADLOCK
-    K(EDEADLOCK),
+    CS_K(EDEADLOCK),
 #endif
-};
-
-const cs_family cs_constants_errno[] = {
-    FAMILY(posix),
-    FAMILY(others),
-    FAMILY(aliases),
-    {NULL, 0},
+    {"", 0},
 };
 
 const char *cs_errno_name(int err) {
-  for (const cs_family *f = cs_constants_errno; f->rows != NULL; f++)
-    for (size_t i = 0; i < f->n; i++)
-      if (f->rows[i].value == err) return f->rows[i].name;
+  for (const cs_constant *row = cs_constants_errno; row->name[0] != '\0'; row++)
+    if (row->value == err) return row->name;
   return NULL;
 }

@@ -1,37 +1,29 @@
-/* rows.h: rows of names and numbers, for constants.c, which puts them into tables. */
+/* rows.h: rows of names and numbers, for constants.c, which makes fields of tables of them. */
 #ifndef CS_ROWS_H
 #define CS_ROWS_H
 
 #include "../sys/port.h"
 
+/* The name itself, not a pointer, which the loader would have to set in each process. A name that
+   is too long does not compile. */
 typedef struct cs_constant {
-  const char *name;
+  char name[40];
   int64_t value;
 } cs_constant;
 
 /* A row for a name that the headers define, and one for a number that they may lack. */
-#define K(name) \
+#define CS_K(name) \
   { #name, name }
-#define N(name, value) \
+#define CS_N(name, value) \
   { #name, value }
 
-typedef struct cs_family {
-  const cs_constant *rows;
-  size_t n;
-} cs_family;
+/* Each file has an array of rows, cs_constants_<file>, which ends with an empty name. These are the
+   files with rows for csock's own table. */
+#define CS_CONSTANTS(ROWS) \
+  ROWS(socket) ROWS(option) ROWS(ip) ROWS(transport) ROWS(ioctl) ROWS(linux) ROWS(can) ROWS(kqueue)
 
-#define FAMILY(rows) \
-  { rows, CS_COUNT(rows) }
-
-/* Each list ends with a family whose rows are NULL. */
-extern const cs_family cs_constants_socket[];
-extern const cs_family cs_constants_option[];
-extern const cs_family cs_constants_ip[];
-extern const cs_family cs_constants_transport[];
-extern const cs_family cs_constants_ioctl[];
-extern const cs_family cs_constants_linux[];
-extern const cs_family cs_constants_can[];
-extern const cs_family cs_constants_kqueue[];
-extern const cs_family cs_constants_errno[];
+#define CS_CONSTANTS_OF(file) extern const cs_constant cs_constants_##file[];
+CS_CONSTANTS(CS_CONSTANTS_OF)
+CS_CONSTANTS_OF(errno) /* for csock.errno */
 
 #endif

@@ -7,251 +7,250 @@
 #include <linux/sockios.h>
 #endif
 
-/* Requests to ioctl, for any descriptor and for sockets. */
-static const cs_constant requests[] = {
-    K(FIONBIO),    K(FIONREAD),
+const cs_constant cs_constants_ioctl[] = {
+    /* Requests to ioctl, for any descriptor and for sockets. */
+    CS_K(FIONBIO),
+    CS_K(FIONREAD),
 #ifdef FIOASYNC
-    K(FIOASYNC),
+    CS_K(FIOASYNC),
 #endif
 #ifdef FIOCLEX
-    K(FIOCLEX),
+    CS_K(FIOCLEX),
 #endif
 #ifdef FIONCLEX
-    K(FIONCLEX),
+    CS_K(FIONCLEX),
 #endif
 #ifdef FIOGETOWN
-    K(FIOGETOWN),
+    CS_K(FIOGETOWN),
 #endif
 #ifdef FIOSETOWN
-    K(FIOSETOWN),
+    CS_K(FIOSETOWN),
 #endif
 #ifdef FIOQSIZE
-    K(FIOQSIZE),
+    CS_K(FIOQSIZE),
 #endif
 #ifdef FIONSPACE
-    K(FIONSPACE),
+    CS_K(FIONSPACE),
 #endif
 #ifdef FIONWRITE
-    K(FIONWRITE),
+    CS_K(FIONWRITE),
 #endif
-    K(SIOCATMARK),
+    CS_K(SIOCATMARK),
 #ifdef SIOCGPGRP
-    K(SIOCGPGRP),
+    CS_K(SIOCGPGRP),
 #endif
 #ifdef SIOCSPGRP
-    K(SIOCSPGRP),
+    CS_K(SIOCSPGRP),
 #endif
-};
 
 /* Requests about interfaces, routes and neighbours. */
-static const cs_constant interfaces[] = {
 #ifdef SIOCADDMULTI
-    K(SIOCADDMULTI),
+    CS_K(SIOCADDMULTI),
 #endif
 #ifdef SIOCDELMULTI
-    K(SIOCDELMULTI),
+    CS_K(SIOCDELMULTI),
 #endif
 #ifdef SIOCDIFADDR
-    K(SIOCDIFADDR),
+    CS_K(SIOCDIFADDR),
 #endif
 #ifdef SIOCGIFADDR
-    K(SIOCGIFADDR),
+    CS_K(SIOCGIFADDR),
 #endif
 #ifdef SIOCGIFBRDADDR
-    K(SIOCGIFBRDADDR),
+    CS_K(SIOCGIFBRDADDR),
 #endif
 #ifdef SIOCGIFCONF
-    K(SIOCGIFCONF),
+    CS_K(SIOCGIFCONF),
 #endif
 #ifdef SIOCGIFDSTADDR
-    K(SIOCGIFDSTADDR),
+    CS_K(SIOCGIFDSTADDR),
 #endif
 #ifdef SIOCGIFFLAGS
-    K(SIOCGIFFLAGS),
+    CS_K(SIOCGIFFLAGS),
 #endif
 #ifdef SIOCGIFMETRIC
-    K(SIOCGIFMETRIC),
+    CS_K(SIOCGIFMETRIC),
 #endif
 #ifdef SIOCGIFMTU
-    K(SIOCGIFMTU),
+    CS_K(SIOCGIFMTU),
 #endif
 #ifdef SIOCGIFNETMASK
-    K(SIOCGIFNETMASK),
+    CS_K(SIOCGIFNETMASK),
 #endif
 #ifdef SIOCSIFADDR
-    K(SIOCSIFADDR),
+    CS_K(SIOCSIFADDR),
 #endif
 #ifdef SIOCSIFBRDADDR
-    K(SIOCSIFBRDADDR),
+    CS_K(SIOCSIFBRDADDR),
 #endif
 #ifdef SIOCSIFDSTADDR
-    K(SIOCSIFDSTADDR),
+    CS_K(SIOCSIFDSTADDR),
 #endif
 #ifdef SIOCSIFFLAGS
-    K(SIOCSIFFLAGS),
+    CS_K(SIOCSIFFLAGS),
 #endif
 #ifdef SIOCSIFMETRIC
-    K(SIOCSIFMETRIC),
+    CS_K(SIOCSIFMETRIC),
 #endif
 #ifdef SIOCSIFMTU
-    K(SIOCSIFMTU),
+    CS_K(SIOCSIFMTU),
 #endif
 #ifdef SIOCSIFNETMASK
-    K(SIOCSIFNETMASK),
+    CS_K(SIOCSIFNETMASK),
 #endif
 #ifdef SIOCSIFNAME
-    K(SIOCSIFNAME),
+    CS_K(SIOCSIFNAME),
 #endif
 #ifdef SIOCGIFINDEX
-    K(SIOCGIFINDEX),
+    CS_K(SIOCGIFINDEX),
 #endif
 #ifdef SIOCGIFHWADDR
-    K(SIOCADDRT),
-    K(SIOCDARP),
-    K(SIOCDELRT),
-    K(SIOCDRARP),
-    K(SIOCGARP),
-    K(SIOCGIFBR),
-    K(SIOCGIFCOUNT),
-    K(SIOCGIFENCAP),
-    K(SIOCGIFHWADDR),
-    K(SIOCGIFMAP),
-    K(SIOCGIFMEM),
-    K(SIOCGIFNAME),
-    K(SIOCGIFPFLAGS),
-    K(SIOCGIFSLAVE),
-    K(SIOCGIFTXQLEN),
-    K(SIOCGRARP),
-    K(SIOCRTMSG),
-    K(SIOCSARP),
-    K(SIOCSIFBR),
-    K(SIOCSIFENCAP),
-    K(SIOCSIFHWADDR),
-    K(SIOCSIFHWBROADCAST),
-    K(SIOCSIFLINK),
-    K(SIOCSIFMAP),
-    K(SIOCSIFMEM),
-    K(SIOCSIFPFLAGS),
-    K(SIOCSIFSLAVE),
-    K(SIOCSIFTXQLEN),
-    K(SIOCSRARP),
-    K(SIOCADDDLCI),
-    K(SIOCDELDLCI),
-    K(SIOCDEVPRIVATE),
-    K(SIOCPROTOPRIVATE),
-    K(SIOCGSTAMP),
-    K(SIOCGSTAMPNS),
+    CS_K(SIOCADDRT),
+    CS_K(SIOCDARP),
+    CS_K(SIOCDELRT),
+    CS_K(SIOCDRARP),
+    CS_K(SIOCGARP),
+    CS_K(SIOCGIFBR),
+    CS_K(SIOCGIFCOUNT),
+    CS_K(SIOCGIFENCAP),
+    CS_K(SIOCGIFHWADDR),
+    CS_K(SIOCGIFMAP),
+    CS_K(SIOCGIFMEM),
+    CS_K(SIOCGIFNAME),
+    CS_K(SIOCGIFPFLAGS),
+    CS_K(SIOCGIFSLAVE),
+    CS_K(SIOCGIFTXQLEN),
+    CS_K(SIOCGRARP),
+    CS_K(SIOCRTMSG),
+    CS_K(SIOCSARP),
+    CS_K(SIOCSIFBR),
+    CS_K(SIOCSIFENCAP),
+    CS_K(SIOCSIFHWADDR),
+    CS_K(SIOCSIFHWBROADCAST),
+    CS_K(SIOCSIFLINK),
+    CS_K(SIOCSIFMAP),
+    CS_K(SIOCSIFMEM),
+    CS_K(SIOCSIFPFLAGS),
+    CS_K(SIOCSIFSLAVE),
+    CS_K(SIOCSIFTXQLEN),
+    CS_K(SIOCSRARP),
+    CS_K(SIOCADDDLCI),
+    CS_K(SIOCDELDLCI),
+    CS_K(SIOCDEVPRIVATE),
+    CS_K(SIOCPROTOPRIVATE),
+    CS_K(SIOCGSTAMP),
+    CS_K(SIOCGSTAMPNS),
 #endif
 #ifdef SIOCBONDCHANGEACTIVE
-    K(SIOCBONDCHANGEACTIVE),
+    CS_K(SIOCBONDCHANGEACTIVE),
 #endif
 #ifdef SIOCBONDENSLAVE
-    K(SIOCBONDENSLAVE),
+    CS_K(SIOCBONDENSLAVE),
 #endif
 #ifdef SIOCBONDINFOQUERY
-    K(SIOCBONDINFOQUERY),
+    CS_K(SIOCBONDINFOQUERY),
 #endif
 #ifdef SIOCBONDRELEASE
-    K(SIOCBONDRELEASE),
+    CS_K(SIOCBONDRELEASE),
 #endif
 #ifdef SIOCBONDSETHWADDR
-    K(SIOCBONDSETHWADDR),
+    CS_K(SIOCBONDSETHWADDR),
 #endif
 #ifdef SIOCBONDSLAVEINFOQUERY
-    K(SIOCBONDSLAVEINFOQUERY),
+    CS_K(SIOCBONDSLAVEINFOQUERY),
 #endif
 #ifdef SIOCBRADDBR
-    K(SIOCBRADDBR),
+    CS_K(SIOCBRADDBR),
 #endif
 #ifdef SIOCBRADDIF
-    K(SIOCBRADDIF),
+    CS_K(SIOCBRADDIF),
 #endif
 #ifdef SIOCBRDELBR
-    K(SIOCBRDELBR),
+    CS_K(SIOCBRDELBR),
 #endif
 #ifdef SIOCBRDELIF
-    K(SIOCBRDELIF),
+    CS_K(SIOCBRDELIF),
 #endif
 #ifdef SIOCETHTOOL
-    K(SIOCETHTOOL),
+    CS_K(SIOCETHTOOL),
 #endif
 #ifdef SIOCGHWTSTAMP
-    K(SIOCGHWTSTAMP),
+    CS_K(SIOCGHWTSTAMP),
 #endif
 #ifdef SIOCGIFVLAN
-    K(SIOCGIFVLAN),
+    CS_K(SIOCGIFVLAN),
 #endif
 #ifdef SIOCGMIIPHY
-    K(SIOCGMIIPHY),
+    CS_K(SIOCGMIIPHY),
 #endif
 #ifdef SIOCGMIIREG
-    K(SIOCGMIIREG),
+    CS_K(SIOCGMIIREG),
 #endif
 #ifdef SIOCGSKNS
-    K(SIOCGSKNS),
+    CS_K(SIOCGSKNS),
 #endif
 #ifdef SIOCGSTAMPNS_NEW
-    K(SIOCGSTAMPNS_NEW),
+    CS_K(SIOCGSTAMPNS_NEW),
 #endif
 #ifdef SIOCGSTAMPNS_OLD
-    K(SIOCGSTAMPNS_OLD),
+    CS_K(SIOCGSTAMPNS_OLD),
 #endif
 #ifdef SIOCGSTAMP_NEW
-    K(SIOCGSTAMP_NEW),
+    CS_K(SIOCGSTAMP_NEW),
 #endif
 #ifdef SIOCGSTAMP_OLD
-    K(SIOCGSTAMP_OLD),
+    CS_K(SIOCGSTAMP_OLD),
 #endif
 #ifdef SIOCINQ
-    K(SIOCINQ),
+    CS_K(SIOCINQ),
 #endif
 #ifdef SIOCOUTQ
-    K(SIOCOUTQ),
+    CS_K(SIOCOUTQ),
 #endif
 #ifdef SIOCOUTQNSD
-    K(SIOCOUTQNSD),
+    CS_K(SIOCOUTQNSD),
 #endif
 #ifdef SIOCSHWTSTAMP
-    K(SIOCSHWTSTAMP),
+    CS_K(SIOCSHWTSTAMP),
 #endif
 #ifdef SIOCSIFVLAN
-    K(SIOCSIFVLAN),
+    CS_K(SIOCSIFVLAN),
 #endif
 #ifdef SIOCSMIIREG
-    K(SIOCSMIIREG),
+    CS_K(SIOCSMIIREG),
 #endif
 #ifdef SIOCWANDEV
-    K(SIOCWANDEV),
+    CS_K(SIOCWANDEV),
 #endif
-};
 
-/* Flags of interfaces. */
-static const cs_constant flags[] = {
-    K(IFF_ALLMULTI),   K(IFF_BROADCAST),   K(IFF_DEBUG),   K(IFF_LOOPBACK), K(IFF_MULTICAST),
-    K(IFF_NOARP),      K(IFF_POINTOPOINT), K(IFF_PROMISC), K(IFF_RUNNING),  K(IFF_UP),
+    /* Flags of interfaces. */
+    CS_K(IFF_ALLMULTI),
+    CS_K(IFF_BROADCAST),
+    CS_K(IFF_DEBUG),
+    CS_K(IFF_LOOPBACK),
+    CS_K(IFF_MULTICAST),
+    CS_K(IFF_NOARP),
+    CS_K(IFF_POINTOPOINT),
+    CS_K(IFF_PROMISC),
+    CS_K(IFF_RUNNING),
+    CS_K(IFF_UP),
 #ifdef IFF_AUTOMEDIA
-    K(IFF_AUTOMEDIA),
+    CS_K(IFF_AUTOMEDIA),
 #endif
 #ifdef IFF_DYNAMIC
-    K(IFF_DYNAMIC),
+    CS_K(IFF_DYNAMIC),
 #endif
 #ifdef IFF_MASTER
-    K(IFF_MASTER),
+    CS_K(IFF_MASTER),
 #endif
 #ifdef IFF_NOTRAILERS
-    K(IFF_NOTRAILERS),
+    CS_K(IFF_NOTRAILERS),
 #endif
 #ifdef IFF_PORTSEL
-    K(IFF_PORTSEL),
+    CS_K(IFF_PORTSEL),
 #endif
 #ifdef IFF_SLAVE
-    K(IFF_SLAVE),
+    CS_K(IFF_SLAVE),
 #endif
-};
-
-const cs_family cs_constants_ioctl[] = {
-    FAMILY(requests),
-    FAMILY(interfaces),
-    FAMILY(flags),
-    {NULL, 0},
+    {"", 0},
 };

@@ -12,8 +12,12 @@
 #define NOTE(name) \
   { "KQ_NOTE_" #name, NOTE_##name }
 
-static const cs_constant filters[] = {
-    FILTER(READ),     FILTER(WRITE), FILTER(VNODE), FILTER(PROC), FILTER(SIGNAL), FILTER(TIMER),
+#endif
+
+const cs_constant cs_constants_kqueue[] = {
+#if CS_HAVE_KQUEUE
+    FILTER(READ),     FILTER(WRITE), FILTER(VNODE),    FILTER(PROC),     FILTER(SIGNAL),
+    FILTER(TIMER),
 #ifdef EVFILT_AIO
     FILTER(AIO),
 #endif
@@ -35,11 +39,9 @@ static const cs_constant filters[] = {
 #ifdef EVFILT_USER
     FILTER(USER),
 #endif
-};
 
-static const cs_constant flags[] = {
-    FLAG(ADD),      FLAG(CLEAR), FLAG(DELETE), FLAG(DISABLE), FLAG(ENABLE),
-    FLAG(EOF),      FLAG(ERROR), FLAG(FLAG1),  FLAG(ONESHOT),
+    FLAG(ADD),        FLAG(CLEAR),   FLAG(DELETE),     FLAG(DISABLE),    FLAG(ENABLE),
+    FLAG(EOF),        FLAG(ERROR),   FLAG(FLAG1),      FLAG(ONESHOT),
 #ifdef EV_SYSFLAGS
     FLAG(SYSFLAGS),
 #endif
@@ -49,11 +51,9 @@ static const cs_constant flags[] = {
 #ifdef EV_RECEIPT
     FLAG(RECEIPT),
 #endif
-};
 
-static const cs_constant notes[] = {
-    NOTE(ATTRIB),    NOTE(DELETE),  NOTE(EXEC),       NOTE(EXIT),       NOTE(EXTEND), NOTE(FORK),
-    NOTE(LINK),
+    NOTE(ATTRIB),     NOTE(DELETE),  NOTE(EXEC),       NOTE(EXIT),       NOTE(EXTEND),
+    NOTE(FORK),       NOTE(LINK),
 #ifdef NOTE_ABSOLUTE
     NOTE(ABSOLUTE),
 #endif
@@ -61,10 +61,11 @@ static const cs_constant notes[] = {
     NOTE(CHILD),
 #endif
 #ifdef NOTE_FFAND
-    NOTE(FFAND),     NOTE(FFCOPY),  NOTE(FFCTRLMASK), NOTE(FFLAGSMASK), NOTE(FFNOP),  NOTE(FFOR),
+    NOTE(FFAND),      NOTE(FFCOPY),  NOTE(FFCTRLMASK), NOTE(FFLAGSMASK), NOTE(FFNOP),
+    NOTE(FFOR),
 #endif
 #ifdef NOTE_LINKDOWN
-    NOTE(LINKDOWN),  NOTE(LINKINV), NOTE(LINKUP),
+    NOTE(LINKDOWN),   NOTE(LINKINV), NOTE(LINKUP),
 #endif
 #ifdef NOTE_LOWAT
     NOTE(LOWAT),
@@ -111,12 +112,10 @@ static const cs_constant notes[] = {
 #ifdef NOTE_WRITE
     NOTE(WRITE),
 #endif
+#endif
+    {"", 0},
 };
 
-const cs_family cs_constants_kqueue[] = {FAMILY(filters), FAMILY(flags), FAMILY(notes), {NULL, 0}};
-
-#else
-
-const cs_family cs_constants_kqueue[] = {{NULL, 0}};
-
-#endif
+#undef FILTER
+#undef FLAG
+#undef NOTE
