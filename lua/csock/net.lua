@@ -1,5 +1,5 @@
 --- What Python's `socket` module does in Python: connecting to a name, starting a server, a host's
--- full name. `csock` hands itself in, and gets these functions.
+-- full name. `csock` hands itself in, and makes these functions its own.
 -- @module csock
 local check = require "csock.check"
 local happy = require "csock.happy"
@@ -41,6 +41,8 @@ local function is_ipv6(host)
 end
 
 return function(csock)
+  local M = {}
+
   -- The addresses to try, each as getaddrinfo gives it; nil, err, errno.
   local function addresses_of(args, timeout)
     local first = args[1]
@@ -110,7 +112,7 @@ return function(csock)
   -- are the attempts' errors in order, its `errno` is the last one's
   -- @treturn[2] int errno
   -- @usage local s <close> = assert(csock.create_connection{"localhost", 21567})
-  csock.create_connection = check.public(function(...)
+  M.create_connection = check.public(function(...)
     local args, options = split_arguments("create_connection", connection_options, ...)
     local timeout = options.timeout
     if timeout == nil then timeout = csock.getdefaulttimeout() end
@@ -185,7 +187,7 @@ return function(csock)
   -- @treturn[2] error with the `address`
   -- @treturn[2] int errno
   -- @usage local listener <close> = assert(csock.create_server{"", 21567})
-  csock.create_server = check.public(function(...)
+  M.create_server = check.public(function(...)
     local args, options = split_arguments("create_server", known_server_options, ...)
     local family = options.family or family_of(args, options)
     if options.dualstack_ipv6 and family ~= csock.AF_INET6 then
@@ -215,7 +217,7 @@ return function(csock)
   -- Source: Python's `socket.has_dualstack_ipv6`.
   -- @function has_dualstack_ipv6
   -- @treturn boolean
-  function csock.has_dualstack_ipv6()
+  function M.has_dualstack_ipv6()
     if not (csock.AF_INET6 and csock.IPPROTO_IPV6 and csock.IPV6_V6ONLY) then return false end
     local s <close> = csock.socket(csock.AF_INET6, csock.SOCK_STREAM)
     return s ~= nil and s:setsockopt(csock.IPPROTO_IPV6, csock.IPV6_V6ONLY, 0) == true
@@ -226,7 +228,7 @@ return function(csock)
   -- @function getfqdn
   -- @tparam[opt=""] string name a name or an address; `""` is this machine
   -- @treturn string the full name; the name itself if there is no better one
-  function csock.getfqdn(name)
+  function M.getfqdn(name)
     if name == nil then name = "" end
     check.argument(check.STRING, name, 1, "getfqdn")
     name = name:match("^%s*(.-)%s*$")
@@ -240,4 +242,5 @@ return function(csock)
     return host
   end
 
+  return M
 end

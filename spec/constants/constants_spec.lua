@@ -139,8 +139,32 @@ describe("errno", function()
   end)
 
   it("has no name for a number that is none", function()
-    assert.is_nil(csock.errno[0])
-    assert.is_nil(csock.errno[99999])
+    for _, number in ipairs { 0, -1, 99999, 2 ^ 40, 1 << 40, 2.5, 0 / 0, math.huge } do
+      assert.is_nil(csock.errno[number])
+    end
+  end)
+
+  it("has no number for what names no error", function()
+    for _, name in ipairs { "ENONE", "", "EAGAIN\0", "AF_INET", true, print } do
+      assert.is_nil(csock.errno[name])
+    end
+  end)
+
+  it("takes a float for a number, as a table does, asked for before or not", function()
+    assert.equal("EPERM", csock.errno[1.0])
+    assert.equal("EPERM", csock.errno[1])
+    assert.equal("EPERM", csock.errno[1.0])
+  end)
+
+  it("shows by pairs each name and each number", function()
+    local shown = {}
+    for key, value in pairs(csock.errno) do shown[key] = value end
+    for name, number in pairs(shown) do
+      if type(name) == "string" then assert.equal(csock.errno[number], shown[number]) end
+    end
+    assert.equal(csock.errno.EAGAIN, shown.EAGAIN)
+    assert.equal(csock.errno.EWOULDBLOCK, shown.EWOULDBLOCK)
+    assert.equal("EAGAIN", shown[csock.errno.EAGAIN])
   end)
 end)
 
