@@ -436,6 +436,15 @@ static int l_thread_clock(lua_State *L) {
   return 1;
 }
 
+/* children_clock() -> seconds of CPU that the children used which have been waited for */
+static int l_children_clock(lua_State *L) {
+  struct rusage used;
+  getrusage(RUSAGE_CHILDREN, &used);
+  lua_pushnumber(L, (lua_Number)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+                        (lua_Number)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
+  return 1;
+}
+
 /* sleep(seconds): for loops of the form "until it is so, or 5 s have passed" */
 static int l_sleep(lua_State *L) {
   struct timespec t = to_timespec(luaL_checknumber(L, 1));
@@ -546,6 +555,7 @@ static const luaL_Reg functions[] = {
     {"mkdtemp", l_mkdtemp},
     {"monotonic", l_monotonic},
     {"thread_clock", l_thread_clock},
+    {"children_clock", l_children_clock},
     {"sleep", l_sleep},
     {"signal", l_signal},
     {"signals_seen", l_signals_seen},
