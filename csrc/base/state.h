@@ -7,6 +7,7 @@
 
 struct cs_resolver;
 struct cs_loop;
+struct cs_loop_calls;
 
 /* One for each Lua state; it lives until the state closes. */
 typedef struct cs_state {
@@ -15,6 +16,7 @@ typedef struct cs_state {
   int64_t default_timeout;      /* ns; Python's setdefaulttimeout; CS_FOREVER = blocking */
   struct cs_resolver *resolver; /* lookup.c's; NULL once the state closes */
   struct cs_loop *loop;         /* made on first use by loop.c */
+  const struct cs_loop_calls *loop_calls; /* how waiting reaches it: loop.c's */
 } cs_state;
 
 #define CS_SCRATCH 65536

@@ -1,5 +1,6 @@
 /* functions.c: the functions of csock.loop that run the loop. */
 #include "loop.h"
+#include "../wait/joined.h"
 #include "../base/parts.h"
 
 /***
@@ -82,7 +83,7 @@ how long another loop that drives this one may sleep.
 static int loop_due(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
   const cs_timer *timer = cs_timers_first(&loop->timers);
-  if (loop->ready.last != NULL || loop->next < loop->count)
+  if (!cs_waitq_empty(&loop->ready) || loop->next < loop->count)
     lua_pushnumber(L, 0);
   else
     cs_push_timeout(L, timer != NULL ? cs_clock_left(timer->when) : CS_FOREVER);

@@ -1,6 +1,10 @@
 /* loop.c: the event loop: its life, and its turns: events, timers, tasks that are ready. */
 #include "loop.h"
+#include "turn_end.h"
 #include "../wait/interrupt.h"
+#include "../wait/joined.h"
+#include "../wait/park.h"
+#include "../wait/unpark.h"
 #include "../sys/forkmark.h"
 
 #include <stdlib.h>
@@ -14,6 +18,11 @@ static const cs_class loop_class = {"csock.loop"};
 
 static const int closing = 1; /* instead of the fork mark, while the state is being closed */
 
+/* What is watched is so no more. */
+static void next_generation(cs_loop *loop) {
+  loop->generation += CS_W_LOOP & -CS_W_LOOP;
+}
+
 /* The state is being closed: what finalizers still ask for ends with ECANCELED. */
 static int loop_gc(lua_State *L) {
   cs_loop *loop = cs_object_check(L, 1, &loop_class);
@@ -24,11 +33,10 @@ static int loop_gc(lua_State *L) {
   loop->next = loop->count = 0;
   loop->current = NULL; /* the state may be closed from within a task */
   loop->running = false;
-  loop->generation += CS_W_LOOP & -CS_W_LOOP; /* what is watched is so no more */
-  loop->hub.last = loop->hub.served = NULL;
-  loop->hub.count = loop->hub.turn = 0;
+  next_generation(loop);
+  if (loop->listener != NULL) loop->listener->closed(loop);
   cs_timers_free(&loop->timers);
-  cs_out_free_spares(&loop->hub);
+  cs_park_free(loop);
   if (loop->here != &closing) cs_forkmark_free(loop->here);
   loop->here = &closing;
   return 0;
@@ -51,9 +59,7 @@ cs_loop *cs_loop_get(lua_State *L) {
   const char *name = getenv("CSOCK_BACKEND");
   const cs_poller_ops *ops = cs_poller_find(name != NULL && *name != '\0' ? name : NULL);
   if (ops == NULL) luaL_error(L, "CSOCK_BACKEND: this system has no '%s'", name);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_class.name);
-  cs_loop *loop = lua_touserdata(L, -1);
-  lua_pop(L, 1); /* the registry keeps it */
+  cs_loop *loop = cs_loop_record(L);
   loop->ops = ops;
   int err = loop->here == &closing ? 0 : make(loop);
   if (err != 0) {
@@ -65,16 +71,23 @@ cs_loop *cs_loop_get(lua_State *L) {
   return loop;
 }
 
+cs_loop *cs_loop_record(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_class.name);
+  cs_loop *loop = lua_touserdata(L, -1);
+  lua_pop(L, 1); /* the registry keeps it */
+  return loop;
+}
+
 int cs_loop_forked(lua_State *L, cs_loop *loop) {
   if (loop->here == &closing) return 0;
   if (loop->poller != NULL) loop->ops->free(loop->poller, true);
   loop->poller = NULL;
   cs_task_drop_all(L, loop);
   cs_turn_end_forget(loop);
+  cs_joined_forget(loop);
   loop->next = loop->count = 0;
-  while (loop->hub.last != NULL) cs_hub_take(&loop->hub);
-  loop->hub = (cs_hub){.spares = loop->hub.spares, .nspares = loop->hub.nspares};
-  loop->generation += CS_W_LOOP & -CS_W_LOOP; /* what is watched is so no more */
+  if (loop->listener != NULL) loop->listener->forked(loop);
+  next_generation(loop);
   int err = loop->ops->make(&loop->poller);
   cs_forkmark_set(loop->here, err == 0);
   return err;
@@ -100,55 +113,57 @@ static void fire(lua_State *L, cs_task *task) {
     cs_timers_set(&loop->timers, &task->timer, task->until); /* in the heap: cannot fail */
   } else {
     cs_timers_remove(&loop->timers, &task->timer);
-    cs_task_withdraw(task);
-    task->timed_out = task->until == task->op.deadline;
+    cs_unpark(task, task->pausing ? CS_WHY_PAUSE : CS_WHY_DEADLINE);
     cs_task_resume(L, task);
   }
 }
 
-static cs_task *task_of_timer(cs_timer *timer) {
-  return (cs_task *)((char *)timer - offsetof(cs_task, timer));
-}
-
-/* Resumes the first waiter, which finds out by trying. If that leaves the handle ready, the next
-   one has its turn too (see the driver's pass_turn). */
-static void serve_queue(lua_State *L, cs_loop *loop, cs_waitq *q) {
-  cs_event *e = &loop->events[loop->next];
+/* Resumes the first waiter, which finds out by trying. If that leaves the descriptor ready (`bit`),
+   the next one has its turn too (see the driver's pass_turn). */
+static void serve_queue(lua_State *L, cs_loop *loop, const cs_event *e, cs_waitq *q, unsigned bit) {
   cs_watched *w = e->data;
-  if (w->flags & CS_W_ALL) {
-    cs_waitq_wake(q, true);
-    return;
-  }
-  if (q->woken > 0) return; /* it will find the handle ready */
-  cs_task *task = cs_waitq_take(q);
-  cs_task_withdraw(task);
-  task->timed_out = false;
+  unsigned generation = loop->generation;
+  if (q->woken > 0) return; /* it will find the descriptor ready */
+  cs_task *task = CS_MEMBER_OF(cs_list_first(&q->tasks), cs_task, link);
+  cs_unpark(task, CS_WHY_EVENT);
   cs_task_resume(L, task);
-  /* The handle may be gone now; then its event is too. */
-  if (e->data != w) return;
-  if (q == &w->readers ? cs_watched_readers_due(w) : cs_watched_writers_due(w))
-    cs_waitq_wake_next(q);
+  if (loop->generation != generation) return;
+  /* The descriptor may be closed now; then its event is gone too. */
+  if (e->data == w && (w->flags & bit)) cs_unpark_next(q);
 }
 
+/* Somebody waits in one line for what is reported to the other: everybody tries. */
+static void serve_all(cs_watched *w) {
+  w->flags &= ~CS_W_CROSSED;
+  cs_unpark_all(&w->readers);
+  cs_unpark_all(&w->writers);
+}
+
+/* Deals with the events of this turn. What it calls may run any Lua, in tasks alone: it may close
+   the descriptor (its event's data is NULL then), and fork (another generation, and no events). */
 static void dispatch(lua_State *L, cs_loop *loop) {
-  while (loop->next < loop->count) {
-    cs_event *e = &loop->events[loop->next];
+  unsigned generation = loop->generation;
+  for (; loop->next < loop->count; loop->next++) {
+    const cs_event *e = &loop->events[loop->next];
     cs_watched *w = e->data;
     unsigned ready = e->ready;
-    if (w == NULL) {
-      loop->next++;
-      continue;
-    }
+    if (w == NULL) continue;
     if (ready & CS_READ) w->flags |= CS_W_READ;
     if (ready & CS_WRITE) w->flags |= CS_W_WRITE;
     if (ready & CS_HANGUP) w->flags |= CS_W_HANGUP;
-    if ((ready & cs_watched_readers_want(w)) && w->readers.last != NULL)
-      serve_queue(L, loop, &w->readers);
-    if (e->data == w && (ready & cs_watched_writers_want(w)) && w->writers.last != NULL)
-      serve_queue(L, loop, &w->writers);
-    if (e->data == w && w->object != 0) cs_hub_ready(loop, w);
-    if (e->data == w) cs_watched_tell(loop, w);
-    loop->next++;
+    if (w->flags & (CS_W_ALL | CS_W_CROSSED)) {
+      serve_all(w);
+    } else {
+      if ((ready & CS_READ) && !cs_waitq_empty(&w->readers))
+        serve_queue(L, loop, e, &w->readers, CS_W_READ);
+      if (loop->generation != generation) return;
+      if (e->data == w && (ready & CS_WRITE) && !cs_waitq_empty(&w->writers))
+        serve_queue(L, loop, e, &w->writers, CS_W_WRITE);
+      if (loop->generation != generation) return;
+    }
+    if (e->data != w) continue;
+    if (w->object != 0) loop->listener->event(loop, w);
+    cs_watched_tell(loop, w);
   }
   loop->next = loop->count = 0;
 }
@@ -175,9 +190,14 @@ static int sleep_for_events(lua_State *L, cs_loop *loop, int64_t left) {
 /* Resumes those that are ready. Those that become ready meanwhile have their turn in the next
  * round. */
 static void run_ready(lua_State *L, cs_loop *loop) {
+  const cs_link *first;
   loop->round++;
-  while (loop->ready.last != NULL && loop->ready.last->next->round != loop->round)
-    cs_task_resume(L, cs_waitq_take(&loop->ready));
+  while ((first = cs_list_first(&loop->ready.tasks)) != NULL) {
+    cs_task *task = CS_MEMBER_OF(first, cs_task, link);
+    if (task->round == loop->round) break;
+    cs_unpark(task, (cs_why)task->why);
+    cs_task_resume(L, task);
+  }
 }
 
 static void run_timers(lua_State *L, cs_loop *loop) {
@@ -185,29 +205,40 @@ static void run_timers(lua_State *L, cs_loop *loop) {
   if (loop->timers.count == 0) return;
   int64_t now = cs_clock_now();
   while ((timer = cs_timers_first(&loop->timers)) != NULL && timer->when <= now)
-    fire(L, task_of_timer(timer));
+    fire(L, CS_MEMBER_OF(timer, cs_task, timer));
+}
+
+/* Gives the interpreter's hook its chance: what it raises (Ctrl-C) is the foreground task's, or
+   ends the run. */
+static void answer_interrupt(lua_State *L, cs_loop *loop) {
+  if (loop->foreground == NULL)
+    cs_check_interrupt(L);
+  else if (cs_interrupt_catch(L))
+    cs_task_interrupt(L, loop->foreground);
 }
 
 /* One turn; `once`: no more are to follow before the caller has looked. 0, ETIMEDOUT when the
    deadline has passed, EDEADLK when nothing is left that could happen, or the poller's errno. May
-   raise: called by cs_loop_run alone, protected. */
+   raise: called by cs_loop_run alone, protected.
+   The poller is asked in every turn in which anybody wants to hear from it, however busy the others
+   are: so nobody waits for longer than a turn. */
 static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
-  bool ran = loop->ready.last != NULL;
+  bool ran = !cs_waitq_empty(&loop->ready);
   run_ready(L, loop);
   int err = 0;
   int64_t until = cs_turn_end_put_off(L, loop) ? 0 : deadline;
   if (!once && until != 0 && loop->live == 0) return EDEADLK; /* daemons keep nothing running */
   const cs_timer *timer = cs_timers_first(&loop->timers);
   if (timer != NULL && timer->when < until) until = timer->when;
-  if (loop->ready.last != NULL || (ran && (once || loop->stopped)))
+  if (!cs_waitq_empty(&loop->ready) || (ran && (once || loop->stopped)))
     until = 0; /* what ran may be what the caller waits for */
-  else if (until == CS_FOREVER && loop->events_waited == 0)
+  else if (until == CS_FOREVER && loop->keeping == 0)
     return ran ? 0 : EDEADLK;
   bool left_over = loop->next < loop->count; /* by a run that an error has ended */
-  if (!left_over && (until != 0 || loop->events_waited > 0))
+  if (!left_over && (until != 0 || loop->asking > 0))
     err = sleep_for_events(L, loop, until == 0 ? 0 : cs_clock_left(until));
   if (err != 0) return err;
-  cs_check_interrupt(L);
+  answer_interrupt(L, loop);
   dispatch(L, loop);
   run_timers(L, loop);
   return deadline != CS_FOREVER && cs_clock_left(deadline) == 0 ? ETIMEDOUT : 0;
@@ -247,6 +278,9 @@ int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   return call.err;
 }
 
+static const cs_loop_calls loop_calls = {
+    .get = cs_loop_get, .run = cs_loop_run, .renew = cs_loop_renew};
+
 void cs_loop_open(lua_State *L) {
   static const luaL_Reg meta[] = {{"__gc", loop_gc}, {NULL, NULL}};
   cs_class_make(L, &loop_class, NULL, meta);
@@ -254,7 +288,7 @@ void cs_loop_open(lua_State *L) {
      is being closed would never be collected. */
   cs_loop *loop = cs_object_new(L, &loop_class, sizeof *loop, 0);
   loop->state = cs_state_get(L);
+  loop->state->loop_calls = &loop_calls;
   loop->generation = CS_W_WATCHED;
-  cs_turn_end_init(&loop->ends);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_class.name);
 }

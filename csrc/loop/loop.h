@@ -7,6 +7,9 @@
 /* The state's loop, made on first use. Raises when the poller cannot be made. */
 cs_loop *cs_loop_get(lua_State *L);
 
+/* The same record, however far it is made: for who is told of its events (its listener). */
+cs_loop *cs_loop_record(lua_State *L);
+
 /* In the child of a fork: a poller of its own, and none of the parent's tasks (but the current
  * one). cs_loop_forked returns 0 or errno, and the next wait tries again; cs_loop_renew raises.
  * Neither allocates from Lua. */

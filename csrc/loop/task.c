@@ -2,6 +2,9 @@
    coroutines that it may have of its own: inner.c. */
 #include "task.h"
 #include "../wait/interrupt.h"
+#include "../wait/joined.h"
+#include "../wait/park.h"
+#include "../wait/unpark.h"
 
 const cs_class cs_task_class = {"csock.task"};
 
@@ -61,7 +64,8 @@ cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs) {
   lua_pop(L, 1);
   lua_xmove(L, task->co, nargs + 1);
   loop->live++;
-  cs_task_ready(task);
+  cs_interrupt_listen(task->co, false); /* as its parent may do */
+  cs_unpark_enter(task, CS_WHY_NONE);
   return task;
 }
 
@@ -89,7 +93,7 @@ static void push_error(lua_State *L, lua_State *co) {
 /* A task that did not end by itself: closes its coroutine, and reports what nobody will ask for.
    The task object is on the top of the stack. */
 static void close_early(lua_State *L, cs_task *task, int status) {
-  bool report = status == CS_TASK_FAILED && task->joiners.last == NULL && !task->observed;
+  bool report = status == CS_TASK_FAILED && cs_waitq_empty(&task->joiners) && !task->observed;
   if (report) push_error(L, task->co);
   int closed = close_coroutine(L, task);
   if (report) tell_of_error(L, -3);
@@ -119,6 +123,13 @@ static void call_back(lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* What it waited in is given up. */
+static void let_go(cs_task *task) {
+  cs_park_drop(task);
+  if (task->joined != NULL) cs_joined_end(task->loop, task->joined);
+  task->joined = NULL;
+}
+
 /* The task is over: nothing keeps it any more, and whoever waits for it is told. */
 static void finish(lua_State *L, cs_task *task, int status) {
   luaL_checkstack(L, 8, NULL);
@@ -126,19 +137,14 @@ static void finish(lua_State *L, cs_task *task, int status) {
   lua_rawgeti(L, -1, task->anchor); /* on the stack until we are done with it */
   task->loop->live -= !task->daemon;
   task->status = (uint8_t)status;
+  if (task->loop->foreground == task) task->loop->foreground = NULL;
   cs_timers_remove(&task->loop->timers, &task->timer);
-  cs_joined_end(task);
+  let_go(task);
   if (status != CS_TASK_DONE) close_early(L, task, status);
   call_back(L);
-  cs_waitq_wake(&task->joiners, true);
+  cs_unpark_all(&task->joiners);
   luaL_unref(L, -2, task->anchor);
   lua_pop(L, 2);
-}
-
-static void end_turn(cs_task *task) {
-  /* (The stack of a coroutine that somebody has closed no longer keeps the queue's owner.) */
-  if (task->turn != NULL && lua_status(task->co) == LUA_YIELD) task->turn->woken--;
-  task->turn = NULL;
 }
 
 void cs_task_resume(lua_State *L, cs_task *task) {
@@ -150,8 +156,9 @@ void cs_task_resume(lua_State *L, cs_task *task) {
   loop->budget = CS_BUDGET;
   loop->passing = false;
   loop->stuck = false;
+  loop->restarted = CS_WHY_NONE;
   task->status = CS_TASK_RUNNING;
-  end_turn(task);
+  cs_unpark_settle(task);
   int status = lua_resume(task->co, L, nargs, &nresults);
   loop->current = NULL;
   if (status == LUA_OK) {
@@ -162,18 +169,31 @@ void cs_task_resume(lua_State *L, cs_task *task) {
     cs_task_cancel(L, task);
   } else if (task->status == CS_TASK_RUNNING) { /* coroutine.yield: a pause, nothing to wait for */
     lua_pop(task->co, nresults);
-    cs_task_ready(task);
+    cs_unpark_enter(task, CS_WHY_NONE);
   }
 }
 
 void cs_task_cancel(lua_State *L, cs_task *task) {
-  cs_waitq *q = task->turn != NULL ? task->turn : task->outside ? task->queue : NULL;
-  if (lua_status(task->co) != LUA_YIELD) q = NULL;
-  end_turn(task);
-  cs_task_withdraw(task);
+  cs_waitq *q = task->woken_from != NULL ? task->woken_from : task->asks ? task->queue : NULL;
+  cs_unpark_settle(task);
+  cs_unpark(task, CS_WHY_NONE);
   /* Before its stack, which keeps the queue's owner, is gone. Who is woken in vain waits again. */
-  if (q != NULL) cs_waitq_wake_next(q);
+  if (q != NULL) cs_unpark_next(q);
   finish(L, task, CS_TASK_CANCELLED);
+}
+
+void cs_task_interrupt(lua_State *L, cs_task *task) {
+  bool parked = task->status == CS_TASK_WAITING ||
+                (task->status == CS_TASK_READY && task->why != CS_WHY_NONE);
+  if (!parked) {
+    cs_task_cancel(L,
+                   task); /* it has not begun, or has yielded: there is no call that could fail */
+    return;
+  }
+  cs_waitq *q = task->woken_from;
+  cs_unpark_settle(task);
+  cs_unpark_ready(task, CS_WHY_INTERRUPT);
+  if (q != NULL) cs_unpark_next(q);
 }
 
 void cs_task_cancel_all(lua_State *L, cs_loop *loop) {
@@ -196,14 +216,21 @@ void cs_task_drop_all(lua_State *L, cs_loop *loop) {
     cs_task *task = cs_object_test(L, -1, &cs_task_class);
     lua_pop(L, 1);
     if (task == NULL || task == loop->current || task->status >= CS_TASK_DONE) continue;
-    end_turn(task);
-    cs_task_withdraw(task);
+    cs_unpark_settle(task);
+    cs_unpark(task, CS_WHY_NONE);
+    cs_park_drop(task);
+    task->joined = NULL;
     cs_timers_remove(&loop->timers, &task->timer);
     task->status = CS_TASK_CANCELLED;
     loop->live -= !task->daemon;
     /* Still anchored: a collected stream would send what is the parent's to send. */
   }
   lua_pop(L, 1);
+  if (loop->foreground != loop->current) loop->foreground = NULL;
+  if (loop->current != NULL && loop->current->daemon) { /* all that the child consists of */
+    loop->current->daemon = false;
+    loop->live++;
+  }
 }
 
 int cs_task_results(lua_State *L, cs_task *task) {

@@ -3,6 +3,8 @@
 #include "loop.h"
 #include "../wait/driver.h"
 #include "../wait/interrupt.h"
+#include "../wait/park.h"
+#include "../wait/unpark.h"
 #include "../base/parts.h"
 
 static cs_task *check_task(lua_State *L, int arg) {
@@ -118,7 +120,7 @@ itself does not return from this call.
 static int task_cancel(lua_State *L) {
   cs_task *task = check_task(L, 1);
   if (task->status == CS_TASK_RUNNING) {
-    if (cs_park_task(L, task->loop, "cancel") == NULL) return 0;
+    if (!cs_park_possible(L, task->loop, "cancel")) return 0;
     task->doomed = true;
     task->loop->passing = L != task->co;
     return lua_yieldk(L, 0, 0, never);
@@ -178,8 +180,7 @@ static int task_daemon(lua_State *L) {
   if (!task->daemon && task->status < CS_TASK_DONE) {
     task->daemon = true;
     task->loop->live--;
-    if (task->outside) task->loop->events_waited--;
-    task->outside = false;
+    if (task->asks) task->loop->keeping--;
   }
   lua_settop(L, 1);
   return 1;
@@ -240,7 +241,7 @@ static const cs_class waiters_class = {"csock.waiters"};
 
 static int waiters_gc(lua_State *L) {
   waiters *q = cs_object_check(L, 1, &waiters_class);
-  cs_waitq_wake(&q->queue, true); /* (somebody has closed the coroutines of those who wait) */
+  cs_unpark_end(cs_state_get(L)->loop, &q->queue); /* (who waits has been closed by somebody) */
   return 0;
 }
 
@@ -273,7 +274,7 @@ static int waiters_wait(lua_State *L) {
 /* waiters:wake([all]): the first one, or all. */
 static int waiters_wake(lua_State *L) {
   waiters *q = cs_object_check(L, 1, &waiters_class);
-  cs_waitq_wake(&q->queue, lua_toboolean(L, 2));
+  (lua_toboolean(L, 2) ? cs_unpark_all : cs_unpark_first)(&q->queue);
   return 0;
 }
 

@@ -1,27 +1,22 @@
-/* turn_end.h: the end of the loop's turn, for those who have something to do then: turn_end.c. */
+/* turn_end.h: the end of the loop's turn, for those who have something to do then. */
 #ifndef CS_TURN_END_H
 #define CS_TURN_END_H
 
-#include "../base/args.h"
+#include "../base/state.h"
+#include "../sys/list.h"
 
 /* Something to be done once before the loop sleeps; part of an object that leaves when it ends.
    `run` raises nothing. */
 typedef struct cs_turn_end {
-  struct cs_turn_end *next, *before; /* NULL: not entered */
+  cs_link link; /* next NULL: not entered */
   void (*run)(lua_State *L, struct cs_turn_end *end);
 } cs_turn_end;
 
 /* False: the loop does not run, there is no turn that could end. Entering twice is once. */
 bool cs_turn_end_enter(const cs_state *state, cs_turn_end *end);
+void cs_turn_end_leave(const cs_state *state, cs_turn_end *end);
 
-static inline void cs_turn_end_leave(cs_turn_end *end) {
-  if (end->next == NULL) return;
-  end->next->before = end->before;
-  end->before->next = end->next;
-  end->next = end->before = NULL;
-}
-
-/* Does it now. */
+/* Does now what was to be done. */
 void cs_turn_end_all(lua_State *L, const cs_state *state);
 
 /* Pushes a task that runs the function and `nargs` arguments on the top of the stack (which it
@@ -31,7 +26,6 @@ bool cs_turn_end_spawned(lua_State *L, int idx);
 
 /* --- for the loop --- */
 
-void cs_turn_end_init(cs_turn_end *ends);
 void cs_turn_end_forget(struct cs_loop *loop); /* nothing is done */
 
 /* Whether the turn's end is to wait until the poller was asked, without sleeping; else it is done

@@ -305,7 +305,7 @@ static int poller_poll(lua_State *L) {
   cs_op_init(&op, "poll", poll_attempt, NULL, timeout);
   op.fail = poll_fail;
   op.fds = take_array(L, p);
-  op.slot = lua_gettop(L);
+  op.slot = op.owner = lua_gettop(L);
   op.nfds = p->n;
   if (p->n > 0) memcpy(op.fds, p->fds, p->n * sizeof *op.fds); /* all revents are 0 there */
   if (p->holders && add_input(L, op.fds, op.nfds)) {

@@ -227,6 +227,7 @@ static int socket_select(lua_State *L) {
   op.ptr = s;
   op.fds = s->fds;
   op.nfds = s->nfds;
+  op.owner = s->base - 1;
   return cs_drive(L, &op);
 }
 

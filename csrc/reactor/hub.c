@@ -1,25 +1,27 @@
 /* hub.c: one task that serves many sockets, for csock.reactor.
  *
- * A task for each connection costs its coroutine. The hub costs 16 bytes in the handle and a place
- * in a table: the loop puts the handles that the poller reported in a list and wakes the one task
- * that waits for the hub, which serves them in order. It works like an epoll object in the loop's
- * own: what is still ready after that is listed again, and so has its turn when the others have had
- * theirs.
+ * A task for each connection costs its coroutine. The hub costs 32 bytes in the watched
+ * descriptor and a place in a table: those that the poller reported are put in a list, and the one
+ * task that waits for the hub is woken, which serves them in order. It works like an epoll object
+ * in the loop's own: what is still ready after that is listed again, and so has its turn when the
+ * others have had theirs.
  *
  * Most messages are served here and in out.c alone: what has come is given to the
  * object's protocol, and what that has written is sent. All else the task is told of (`serve`).
  *
- * A closed handle leaves the list by itself; its object stays until `remove`.
+ * A closed descriptor leaves the list by itself; its object stays until `remove`.
  */
 #include "out.h"
+#include "../loop/loop.h"
 #include "../name/address.h"
 #include "../wait/driver.h"
 #include "../base/parts.h"
 #include "../socket/socket.h"
+#include "../wait/unpark.h"
 
 #include <sys/socket.h>
 
-/* The functions' upvalues: the table of objects, by the handles' `object`; names; the state's
+/* The functions' upvalues: the table of objects, by the descriptors' `object`; names; the state's
  * record. */
 #define OBJECTS           lua_upvalueindex(1)
 #define PROTOCOL          lua_upvalueindex(2)
@@ -35,6 +37,43 @@ static cs_loop *loop_of(lua_State *L) {
   return loop != NULL && *loop->here != 0 ? loop : cs_loop_get(L);
 }
 
+/* --- for the loop --- */
+
+static void event(cs_loop *loop, cs_watched *w) {
+  cs_due_notice(loop, w);
+}
+
+static void renewed(cs_loop *loop, cs_watched *w) {
+  cs_due_leave(loop->hub, w);
+}
+
+/* Out of the list; nothing is sent any more. */
+static void forget(cs_loop *loop, cs_watched *w) {
+  if (loop->hub->served == w) loop->hub->served = NULL;
+  cs_due_leave(loop->hub, w);
+  cs_out_drop(loop->hub, w);
+}
+
+static void forked(cs_loop *loop) {
+  cs_hub *hub = loop->hub;
+  while (hub->due.last != NULL) cs_due_take(hub);
+  *hub = (cs_hub){.spares = hub->spares, .nspares = hub->nspares};
+}
+
+static void closed(cs_loop *loop) {
+  while (loop->hub->due.last != NULL) cs_due_take(loop->hub);
+  loop->hub->turn = 0;
+  loop->hub->served = NULL;
+  cs_out_free_spares(loop->hub);
+}
+
+static const cs_listener listener = {.event = event,
+                                     .wants = cs_due_wants,
+                                     .renewed = renewed,
+                                     .forget = forget,
+                                     .forked = forked,
+                                     .closed = closed};
+
 /* --- what is served --- */
 
 /* The flags in `which` become those in `wanted`. A new connection's first bytes have often come
@@ -49,13 +88,14 @@ static int watch(lua_State *L, unsigned which, unsigned wanted) {
   bool first = w->object == 0, tried = false;
   if (!cs_is_watched(loop, w)) {
     tried = first && (wanted & CS_W_HUB_READ) && (which & CS_W_HUB_BYTES);
-    bool under_way = w->next != NULL || w == loop->hub.served;
+    bool under_way = w->due.next != NULL || w == loop->hub->served;
     int err = tried || under_way ? 0 : cs_watched_add(loop, w);
     if (err != 0) return cs_fail(L, "watch", err);
   }
   lua_pushvalue(L, 2);
   if (first) {
     w->object = luaL_ref(L, OBJECTS);
+    loop->asking++;
     if (which & CS_W_HUB_BYTES) w->flags |= CS_W_HUB_SEND;
   } else {
     lua_rawseti(L, OBJECTS, w->object);
@@ -63,8 +103,8 @@ static int watch(lua_State *L, unsigned which, unsigned wanted) {
   w->flags = (w->flags & ~which) | wanted;
   if (tried) w->flags |= CS_W_READ;
   if (cs_is_watched(loop, w)) cs_watched_tell(loop, w);
-  cs_hub_ready(loop, w);
-  if (tried && loop->hub.served != NULL) loop->hub.turn++; /* the same turn */
+  cs_due_notice(loop, w);
+  if (tried && loop->hub->served != NULL) loop->hub->turn++; /* the same turn */
   return cs_result(L, "watch", 0);
 }
 
@@ -90,10 +130,13 @@ static int hub_connect(lua_State *L) {
 static int hub_remove(lua_State *L) {
   cs_loop *loop = loop_of(L);
   cs_watched *w = &cs_sock_check(L, 1)->w;
-  cs_hub_forget(&loop->hub, w);
+  forget(loop, w);
   w->flags &= ~(CS_W_HUB_READ | CS_W_HUB_WRITE | CS_W_HUB_BYTES | CS_W_HUB_SEND | CS_W_HUB_TELL |
                 CS_W_HUB_SENT);
-  if (w->object != 0) luaL_unref(L, OBJECTS, w->object);
+  if (w->object != 0) {
+    luaL_unref(L, OBJECTS, w->object);
+    loop->asking--;
+  }
   w->object = 0;
   if (cs_is_watched(loop, w)) cs_watched_tell(loop, w);
   return 0;
@@ -101,7 +144,7 @@ static int hub_remove(lua_State *L) {
 
 /* --- serving --- */
 
-/* The object of the handle is at 1; these push what `serve` gives besides. */
+/* The object is at 1; these push what `serve` gives besides. */
 
 static int tell_broken(lua_State *L, const char *call, int err) {
   lua_settop(L, 1);
@@ -117,7 +160,7 @@ static bool has_failed(const cs_watched *w) {
 
 static int tell_failed(lua_State *L, cs_loop *loop, cs_watched *w) {
   int err = w->out->failed;
-  cs_out_drop(&loop->hub, w);
+  cs_out_drop(loop->hub, w);
   return tell_broken(L, "send", err);
 }
 
@@ -127,10 +170,10 @@ static int tell(lua_State *L, const char *what) {
   return 2;
 }
 
-/* Does what is to be done for a handle besides receiving. The number of results that it pushed,
+/* Does what is to be done for a descriptor besides receiving. The number of results that it pushed,
    when the object is to be told. */
 static int serve_events(lua_State *L, cs_loop *loop, cs_watched *w) {
-  unsigned due = cs_hub_due(w);
+  unsigned due = cs_due(w);
   if (due == 0) return 0; /* somebody has read it meanwhile */
   if (!(w->flags & CS_W_HUB_BYTES)) {
     tell(L, "ready");
@@ -199,7 +242,7 @@ static int receive(lua_State *L, cs_loop *loop, cs_watched *w, int *nargs) {
 /* What a served one has written goes now, unless it is to go at the turn's end with what others
    have written. */
 static void send_written(cs_loop *loop, cs_watched *w) {
-  if (w->out != NULL && w->out->end.next == NULL && w->out->failed == 0 &&
+  if (w->out != NULL && w->out->end.link.next == NULL && w->out->failed == 0 &&
       !(w->flags & CS_W_HUB_WRITE))
     cs_out_send(loop, w);
 }
@@ -209,18 +252,18 @@ static void keep_watched(cs_loop *loop, cs_watched *w) {
   if (cs_is_watched(loop, w)) return;
   int err = cs_watched_add(loop, w);
   if (err == 0) return;
-  if (w->out == NULL) cs_out_make(&loop->hub, w);
+  if (w->out == NULL) cs_out_make(loop->hub, w);
   if (w->out != NULL) w->out->failed = err;
 }
 
 static void end_service(cs_loop *loop) {
-  cs_watched *w = loop->hub.served;
+  cs_watched *w = loop->hub->served;
   if (w == NULL) return;
   send_written(loop, w);
   keep_watched(loop, w);
-  loop->hub.served = NULL;
-  if (cs_hub_due(w) != 0)
-    cs_hub_append(&loop->hub, w);
+  loop->hub->served = NULL;
+  if (cs_due(w) != 0)
+    cs_due_enter(loop->hub, w);
   else
     cs_watched_tell(loop, w);
 }
@@ -228,25 +271,25 @@ static void end_service(cs_loop *loop) {
 /* Whether the one whose protocol was told something is to be served on: it has something to see to
    at once, or another datagram. */
 static bool goes_on(cs_loop *loop) {
-  cs_watched *w = loop->hub.served;
+  cs_watched *w = loop->hub->served;
   if (w == NULL) return false;
   send_written(loop, w);
-  unsigned due = cs_hub_due(w);
+  unsigned due = cs_due(w);
   if ((due & CS_READ) && has_failed(w)) return false; /* there may be much to receive */
   return (due & CS_HANGUP) ||
-         ((due & CS_READ) && cs_sock_of(w)->type != SOCK_STREAM && --loop->hub.left > 0);
+         ((due & CS_READ) && cs_sock_of(w)->type != SOCK_STREAM && --loop->hub->left > 0);
 }
 
 static int serve_on(lua_State *L, int status, lua_KContext context);
 
 static int serve(lua_State *L, cs_loop *loop, bool told) {
-  cs_hub *hub = &loop->hub;
+  cs_hub *hub = loop->hub;
   for (;;) {
     if (!told || !goes_on(loop)) {
       end_service(loop);
       if (hub->turn == 0) return 0;
       hub->turn--;
-      hub->served = cs_hub_take(hub);
+      hub->served = cs_due_take(hub);
       hub->left = MOST;
     }
     cs_watched *w = hub->served;
@@ -256,7 +299,7 @@ static int serve(lua_State *L, cs_loop *loop, bool told) {
     lua_settop(L, 0);
     lua_rawgeti(L, OBJECTS, w->object);
     n = serve_events(L, loop, w);
-    if (n == 0 && (w->flags & CS_W_HUB_BYTES) && (cs_hub_due(w) & CS_READ))
+    if (n == 0 && (w->flags & CS_W_HUB_BYTES) && (cs_due(w) & CS_READ))
       n = receive(L, loop, w, &nargs);
     if (n > 0) return n;
     if (nargs == 0) continue;
@@ -280,7 +323,7 @@ static int hub_serve(lua_State *L) {
 
 /* served(): the object that is being served: whose protocol, or method, has raised an error. */
 static int hub_served(lua_State *L) {
-  const cs_watched *w = loop_of(L)->hub.served;
+  const cs_watched *w = loop_of(L)->hub->served;
   if (w == NULL) return 0;
   lua_rawgeti(L, OBJECTS, w->object);
   return 1;
@@ -310,14 +353,14 @@ static int hub_wait(lua_State *L) {
   if (loop->current == NULL) return luaL_error(L, "the hub is waited for outside a task");
   cs_op_init(&op, "wait", wait_attempt, NULL, timeout == 0 ? CS_FOREVER : timeout);
   op.mark = timeout != 0;
-  op.ptr = &loop->hub.waiters;
+  op.ptr = &loop->hub->waiters;
   op.fail = wait_over;
   return cs_drive(L, &op);
 }
 
 /* wake(): whoever waits goes on. */
 static int hub_wake(lua_State *L) {
-  cs_waitq_wake(&loop_of(L)->hub.waiters, true);
+  cs_unpark_all(&loop_of(L)->hub->waiters);
   return 0;
 }
 
@@ -342,8 +385,15 @@ static const luaL_Reg functions[] = {
     {"wake", hub_wake},   {"objects", hub_objects}, {NULL, NULL},
 };
 
+static const char hub_key = 'h'; /* registry: the hub's record */
+
 void cs_open_hub(lua_State *L) {
   cs_state *state = cs_state_get(L);
+  cs_loop *loop = cs_loop_record(L);
+  loop->hub = lua_newuserdatauv(L, sizeof *loop->hub, 0);
+  *loop->hub = (cs_hub){0};
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &hub_key);
+  loop->listener = &listener;
   lua_getfield(L, -1, "loop");
   lua_newtable(L);
   lua_newtable(L); /* the objects */
@@ -353,7 +403,7 @@ void cs_open_hub(lua_State *L) {
   lua_pushlightuserdata(L, state);
   luaL_setfuncs(L, functions, 5);
   lua_pushliteral(L, "socket");
-  luaL_setfuncs(L, cs_hub_send_functions, 1);
+  luaL_setfuncs(L, cs_out_functions, 1);
   lua_setfield(L, -2, "hub");
   lua_pop(L, 1);
 }

@@ -7,17 +7,66 @@
 #include "../socket/socket.h"
 #include "../sys/rw.h"
 
+#include <stdlib.h>
 #include <sys/socket.h>
 
 /* So many bytes are sent at once: they gain nothing by waiting for more. */
 #define MUCH 16384
+
+#define SPARES 256 /* at the most: 1 MiB */
+
+/* --- what is to be sent --- */
+
+/* An idle connection has none, and a busy one no new one for each message. */
+cs_out *cs_out_make(cs_hub *hub, cs_watched *w) {
+  cs_out *out = hub->spares;
+  if (out != NULL) {
+    hub->spares = out->spare;
+    hub->nspares--;
+  } else {
+    out = calloc(1, sizeof *out);
+  }
+  if (out != NULL) out->w = w;
+  w->out = out;
+  return out;
+}
+
+void cs_out_drop(cs_hub *hub, cs_watched *w) {
+  cs_out *out = w->out;
+  if (out == NULL) return;
+  w->out = NULL;
+  cs_turn_end_leave(w->state, &out->end);
+  out->failed = 0;
+  out->sent = 0;
+  out->held = false;
+  out->bytes.len = out->bytes.head = 0;
+  if (out->bytes.capacity > CS_BYTES_IDLE) cs_bytes_free(&out->bytes);
+  if (hub->nspares < SPARES) {
+    out->spare = hub->spares;
+    hub->spares = out;
+    hub->nspares++;
+  } else {
+    cs_bytes_free(&out->bytes);
+    free(out);
+  }
+}
+
+void cs_out_free_spares(cs_hub *hub) {
+  while (hub->spares != NULL) {
+    cs_out *out = hub->spares;
+    hub->spares = out->spare;
+    cs_bytes_free(&out->bytes);
+    free(out);
+  }
+  hub->nspares = SPARES; /* the sockets that are closed after this keep none */
+}
 
 /* --- sending --- */
 
 /* Something to tell, in the hub's next turn or when what it serves is done. */
 static void notice(cs_loop *loop, cs_watched *w, unsigned flag) {
   w->flags |= flag;
-  cs_hub_ready(loop, w);
+  cs_due_notice(loop, w);
 }
 
 /* The socket takes no more for now. */
@@ -31,7 +80,7 @@ static void block(cs_loop *loop, cs_watched *w) {
 static void hold(cs_loop *loop, cs_watched *w, bool held) {
   if (w->out == NULL || w->out->failed != 0 || w->out->held == held) return;
   w->out->held = held;
-  cs_hub_ready(loop, w);
+  cs_due_notice(loop, w);
   if (cs_is_watched(loop, w)) cs_watched_tell(loop, w);
 }
 
@@ -44,7 +93,7 @@ static int put(const cs_watched *w, const char *data, size_t len, size_t *sent) 
 void cs_out_send(cs_loop *loop, cs_watched *w) {
   cs_out *out = w->out;
   size_t sent = 0;
-  cs_turn_end_leave(&out->end);
+  cs_turn_end_leave(w->state, &out->end);
   out->failed = put(w, cs_bytes_at(&out->bytes, 0), out->bytes.len, &sent);
   cs_bytes_consume(&out->bytes, sent);
   out->sent += sent;
@@ -57,7 +106,7 @@ void cs_out_send(cs_loop *loop, cs_watched *w) {
   } else {
     w->flags &= ~CS_W_HUB_WRITE;
     hold(loop, w, false);
-    cs_out_drop(&loop->hub, w);
+    cs_out_drop(loop->hub, w);
     if (w->flags & CS_W_HUB_TELL) notice(loop, w, CS_W_HUB_SENT);
   }
 }
@@ -72,7 +121,7 @@ static void turn_over(lua_State *L, cs_turn_end *end) {
 
 /* Keeps what is to be sent. False: no memory. */
 static bool keep(cs_loop *loop, cs_watched *w, const char *data, size_t len) {
-  if (w->out == NULL && cs_out_make(&loop->hub, w) == NULL) return false;
+  if (w->out == NULL && cs_out_make(loop->hub, w) == NULL) return false;
   w->out->end.run = turn_over;
   return cs_bytes_append(&w->out->bytes, data, len) == 0;
 }
@@ -82,7 +131,7 @@ static bool write_first(cs_loop *loop, cs_watched *w, const char *data, size_t l
   size_t sent = 0;
   if (len < MUCH) {
     if (!keep(loop, w, data, len)) return false;
-    if (w != loop->hub.served && !cs_turn_end_enter(w->state, &w->out->end)) cs_out_send(loop, w);
+    if (w != loop->hub->served && !cs_turn_end_enter(w->state, &w->out->end)) cs_out_send(loop, w);
     return true;
   }
   int err = put(w, data, len, &sent);
@@ -199,7 +248,7 @@ static int hub_hold(lua_State *L) {
 static int hub_shut(lua_State *L) {
   cs_watched *w = &cs_sock_check(L, 1)->w;
   w->flags &= ~(CS_W_HUB_SEND | CS_W_HUB_WRITE);
-  if (w->out != NULL) cs_out_drop(&w->state->loop->hub, w);
+  if (w->out != NULL) cs_out_drop(w->state->loop->hub, w);
   return 0;
 }
 
@@ -217,7 +266,7 @@ static int hub_flush(lua_State *L) {
   return 0;
 }
 
-const luaL_Reg cs_hub_send_functions[] = {
+const luaL_Reg cs_out_functions[] = {
     {"write", hub_write}, {"sendto", hub_sendto}, {"tell", hub_tell},   {"shut", hub_shut},
     {"hold", hub_hold},   {"unsent", hub_unsent}, {"flush", hub_flush}, {NULL, NULL},
 };

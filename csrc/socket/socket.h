@@ -40,7 +40,7 @@ static inline cs_sock *cs_sock_check(lua_State *L, int arg) {
 }
 
 /* The socket whose handle this is. */
-#define cs_sock_of(handle) ((cs_sock *)((char *)(handle)-offsetof(cs_sock, w)))
+#define cs_sock_of(watched) ((cs_sock *)((char *)(watched)-offsetof(cs_sock, w)))
 
 /* The descriptor as the program may see it: -1 once close() was called. */
 int cs_sock_fd(const cs_sock *s);

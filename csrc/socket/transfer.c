@@ -58,10 +58,11 @@ ssize_t cs_transfer_room(const cs_op *op) {
    is cut. On a stream the flag means that the bytes are dropped, and the buffer keeps what was in
    it: not for a program to see. */
 static void recv_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, size_t size,
-                    int flags) {
+                    int flags, lua_CFunction restart) {
   flags = s->type == SOCK_STREAM ? flags & ~MSG_TRUNC : flags | MSG_TRUNC;
   cs_transfer_op(op, s, call, attempt, flags);
   op->size = size;
+  op->restart = restart;
   op->line = size == 0 || (flags & MSG_OOB) ? 0 : CS_READABLE;
 }
 
@@ -152,6 +153,7 @@ static int recv_all_attempt(lua_State *L, cs_op *op) {
 
 static int start_recv_all(lua_State *L, cs_op *op, size_t size) {
   op->attempt = recv_all_attempt;
+  op->restart = NULL; /* it keeps what it has gathered */
   op->fail = gathered;
   op->size = size;
   op->ptr = lua_newuserdatauv(L, size < 4096 ? size : 4096, 0);
@@ -188,7 +190,7 @@ static int sock_recv(lua_State *L) {
     }
     if (got < 0 && !would_block(errno)) return cs_fail(L, "recv", errno);
   }
-  recv_op(&op, s, "recv", recv_attempt, size, flags);
+  recv_op(&op, s, "recv", recv_attempt, size, flags, sock_recv);
   /* Peeking sees the same bytes again, so it cannot gather them. */
   bool gather = (flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && s->type == SOCK_STREAM;
   if (gather && op.timeout != 0 && size > 0) return start_recv_all(L, &op, size);
@@ -213,7 +215,7 @@ static int sock_recvfrom(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   size_t size = cs_check_size(L, 2);
   int flags = cs_opt_cint(L, 3, 0);
-  recv_op(&op, s, "recvfrom", recv_attempt, size, flags);
+  recv_op(&op, s, "recvfrom", recv_attempt, size, flags, sock_recvfrom);
   op.slot = 1;
   return cs_drive(L, &op);
 }
@@ -228,7 +230,7 @@ static int recv_into_attempt(lua_State *L, cs_op *op) {
   return push_rest(L, op, (size_t)got, op->size, &addr, len);
 }
 
-static int receive_into(lua_State *L, const char *call, int slot) {
+static int receive_into(lua_State *L, const char *call, int slot, lua_CFunction restart) {
   cs_op op;
   size_t room;
   cs_sock *s = cs_sock_check(L, 1);
@@ -237,7 +239,7 @@ static int receive_into(lua_State *L, const char *call, int slot) {
   size_t size = cs_opt_size(L, 3, 0);
   int flags = cs_opt_cint(L, 4, 0);
   if (size > room) return luaL_argerror(L, 3, "more than the buffer holds");
-  recv_op(&op, s, call, recv_into_attempt, size == 0 ? room : size, flags);
+  recv_op(&op, s, call, recv_into_attempt, size == 0 ? room : size, flags, restart);
   op.ptr = into;
   op.slot = slot;
   return cs_drive(L, &op);
@@ -257,7 +259,7 @@ Source: recv(2), Python's `socket.recv_into`.
 @treturn[2] int errno
 */
 static int sock_recv_into(lua_State *L) {
-  return receive_into(L, "recv_into", 0);
+  return receive_into(L, "recv_into", 0, sock_recv_into);
 }
 
 /***
@@ -275,7 +277,7 @@ Source: recvfrom(2), Python's `socket.recvfrom_into`.
 @treturn[2] int errno
 */
 static int sock_recvfrom_into(lua_State *L) {
-  return receive_into(L, "recvfrom_into", 1);
+  return receive_into(L, "recvfrom_into", 1, sock_recvfrom_into);
 }
 
 /* --- sending --- */
@@ -323,6 +325,7 @@ static int sock_send(lua_State *L) {
   cs_transfer_op(&op, s, "send", send_attempt, flags);
   op.data = data + from;
   op.line = CS_WRITABLE;
+  op.restart = sock_send;
   op.size = len;
   return cs_drive(L, &op);
 }

@@ -92,7 +92,8 @@ static int open_descriptor(lua_State *L, cs_stream *st, bool closefd) {
   lua_setiuservalue(L, -2, 1);
   st->own.fd = fd;
   /* Said to be non-blocking, as cs_io makes it: so the loop has no reason to change the flag. */
-  st->own.flags = CS_W_NONBLOCK | (st->kind == CS_RW_FILE ? CS_W_FILE : 0);
+  st->own.flags = CS_W_NONBLOCK | (number && closefd ? 0 : CS_W_FOREIGN) |
+                  (st->kind == CS_RW_FILE ? CS_W_FILE : 0);
   st->owns = number && closefd;
   st->foreign = !number;
   st->closed = false;
@@ -189,7 +190,7 @@ static int close_now(cs_stream *st) {
   if (st->closed) return 0;
   st->closed = true; /* first: nothing may close the number twice */
   st->taken++;       /* for a read that waits */
-  cs_turn_end_leave(&st->end);
+  cs_turn_end_leave(st->w->state, &st->end);
   cs_bytes_free(&st->in);
   cs_bytes_free(&st->out);
   if (st->sock != NULL) {

@@ -180,6 +180,7 @@ static int sock_sendfile(lua_State *L) {
   op.line = CS_WRITABLE; /* in line with whoever else sends */
   op.fds = &t->input;
   op.nfds = 1;
+  op.owner = lua_gettop(L);
   int err = look_at_source(L, t);
   if (err != 0) return sendfile_fail(L, &op, err);
   lua_pushnil(L); /* the chunk's place */

@@ -27,8 +27,10 @@ typedef struct cs_poller_ops {
   void (*free)(cs_poller *p, bool forked); /* forked: this is a child of who made it */
   int (*fileno)(const cs_poller *p);       /* readable when an event is there; -1: none */
   /* `*slot` is the backend's note about the descriptor; it must stay where it is until `remove`.
-     EPERM: such a descriptor cannot be watched (a regular file; to kqueue, some devices). */
-  int (*add)(cs_poller *p, int fd, void *data, unsigned *slot);
+     `foreign`: somebody else may close it, and its number be another one's then, so a copy of the
+     backend's own is watched. EPERM: such a descriptor cannot be watched (a regular file; to
+     kqueue, some devices). */
+  int (*add)(cs_poller *p, int fd, bool foreign, void *data, unsigned *slot);
   void (*want)(cs_poller *p, unsigned slot, unsigned directions); /* NULL when edge-triggered */
   /* `p` NULL: that poller is gone, or is another process's; just what the slot stands for. */
   void (*remove)(cs_poller *p, int fd, unsigned slot);

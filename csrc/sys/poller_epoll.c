@@ -40,12 +40,14 @@ static int ep_fileno(const cs_poller *p) {
 }
 
 /* A descriptor can be watched once. If it is already (by another object over the same number), a
-   copy is watched, and `*slot` is the copy + 1. */
-static int ep_add(cs_poller *p, int fd, void *data, unsigned *slot) {
+   copy is watched, as of a foreign one; `*slot` is the copy + 1 then. */
+static int ep_add(cs_poller *p, int fd, bool foreign, void *data, unsigned *slot) {
   struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = data};
   *slot = 0;
-  if (epoll_ctl(p->fd, EPOLL_CTL_ADD, fd, &e) == 0) return 0;
-  if (errno != EEXIST) return errno;
+  if (!foreign) {
+    if (epoll_ctl(p->fd, EPOLL_CTL_ADD, fd, &e) == 0) return 0;
+    if (errno != EEXIST) return errno;
+  }
   int copy;
   int err = cs_fd_dup(fd, &copy);
   if (err != 0) return err;

@@ -71,11 +71,12 @@ static int watch(cs_poller *p, int fd, void *data) {
 }
 
 /* To kqueue a descriptor is its number: a second registration would take the events away from the
-   first. So, as in poller_epoll.c, a copy is watched, and `*slot` is the copy + 1. */
-static int kq_add(cs_poller *p, int fd, void *data, unsigned *slot) {
+   first. So, as in poller_epoll.c, a copy is watched, and `*slot` is the copy + 1; of a foreign
+   one, too. */
+static int kq_add(cs_poller *p, int fd, bool foreign, void *data, unsigned *slot) {
   int copy;
   *slot = 0;
-  if ((size_t)fd >= p->room || !p->watched[fd]) return watch(p, fd, data);
+  if (!foreign && ((size_t)fd >= p->room || !p->watched[fd])) return watch(p, fd, data);
   int err = cs_fd_dup(fd, &copy);
   if (err != 0) return err;
   err = watch(p, copy, data);

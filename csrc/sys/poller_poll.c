@@ -1,6 +1,7 @@
 /* poller_poll.c: poll(2), for every system. Level-triggered: watches what `want` says. */
 #include "poller.h"
 #include "clock.h"
+#include "fd.h"
 
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@ struct cs_poller {
   struct entry {
     void *data;
     unsigned *slot; /* the owner's note of the index, which moves */
+    int copy;       /* of a foreign descriptor, or -1 */
   } * entries;
   unsigned count, room;
 };
@@ -19,7 +21,9 @@ static int po_make(cs_poller **p) {
 }
 
 static void po_free(cs_poller *p, bool forked) {
-  (void)forked;
+  (void)forked; /* the child has copies of the descriptors */
+  for (unsigned i = 0; i < p->count; i++)
+    if (p->entries[i].copy >= 0) cs_fd_close(p->entries[i].copy);
   free(p->fds);
   free(p->entries);
   free(p);
@@ -42,13 +46,13 @@ static int grow(cs_poller *p) {
   return 0;
 }
 
-static int po_add(cs_poller *p, int fd, void *data, unsigned *slot) {
-  if (p->count == p->room) {
-    int err = grow(p);
-    if (err != 0) return err;
-  }
-  p->fds[p->count] = (struct pollfd){.fd = ~fd};
-  p->entries[p->count] = (struct entry){.data = data, .slot = slot};
+static int po_add(cs_poller *p, int fd, bool foreign, void *data, unsigned *slot) {
+  int copy = -1;
+  int err = p->count == p->room ? grow(p) : 0;
+  if (err == 0 && foreign) err = cs_fd_dup(fd, &copy);
+  if (err != 0) return err;
+  p->fds[p->count] = (struct pollfd){.fd = ~(foreign ? copy : fd)};
+  p->entries[p->count] = (struct entry){.data = data, .slot = slot, .copy = copy};
   *slot = p->count++;
   return 0;
 }
@@ -64,6 +68,7 @@ static void po_want(cs_poller *p, unsigned slot, unsigned directions) {
 static void po_remove(cs_poller *p, int fd, unsigned slot) {
   (void)fd;
   if (p == NULL) return;
+  if (p->entries[slot].copy >= 0) cs_fd_close(p->entries[slot].copy);
   unsigned last = --p->count;
   if (slot == last) return;
   p->fds[slot] = p->fds[last];

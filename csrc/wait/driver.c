@@ -1,14 +1,21 @@
-/* driver.c: the one place that waits. */
+/* driver.c: runs operations to their end: tries, and waits in between: by poll(2), or by parking
+   the task. */
 #include "driver.h"
-#include "../loop/loop.h"
 #include "interrupt.h"
+#include "park.h"
+#include "unpark.h"
 
 /* --- waiting --- */
+
+static const cs_loop_calls *loop_calls(lua_State *L) {
+  return cs_state_get(L)->loop_calls;
+}
 
 /* Waits, outside any task, for what the attempt asked. 0, ETIMEDOUT, or an errno value. */
 static int wait_blocking(lua_State *L, cs_op *op, int want) {
   if (want == CS_ANY) return cs_sleep_poll(L, op->fds, op->nfds, op->deadline);
-  if (want == CS_PARK && op->ptr != NULL) return cs_loop_run(L, cs_loop_get(L), op->deadline, true);
+  if (want == CS_PARK && op->ptr != NULL)
+    return loop_calls(L)->run(L, loop_calls(L)->get(L), op->deadline, true);
   if (want == CS_YIELD) return 0;
   if (want == CS_PARK) return cs_sleep_poll(L, NULL, 0, op->deadline);
   if (want == CS_PAUSE) {
@@ -37,22 +44,12 @@ static int resumed(lua_State *L, int status, lua_KContext context);
 
 /* Suspends the task until what the attempt asked for has come. */
 static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again) {
-  if (*loop->here == 0) cs_loop_renew(L, loop);
+  if (*loop->here == 0) loop_calls(L)->renew(L, loop);
   if (L != loop->innermost && cs_main_thread(L) == L) { /* a finalizer: the task closes the state */
     loop->current = NULL;
     return cs_drive(L, op);
   }
-  cs_task *task = cs_park_task(L, loop, op->call);
-  if (task == NULL) return end_with(L, op, ECANCELED);
-  if (op != &task->op) task->op = *op;
-  int err = cs_park(L, task, want, again);
-  if (err != 0) return end_with(L, &task->op, err);
-  loop->passing = L != task->co;
-  return lua_yieldk(L, 0, (lua_KContext)task, resumed);
-}
-
-static bool in_line(const cs_waitq *q) {
-  return q->last != NULL || q->woken > 0;
+  return end_with(L, op, cs_park(L, loop, op, want, again, resumed));
 }
 
 /* Whether a first try would be in vain: the poller has reported nothing since the last one, or
@@ -61,8 +58,8 @@ static bool in_vain(const cs_loop *loop, const cs_op *op) {
   const cs_watched *w = op->w;
   if (op->line == CS_READABLE)
     return (w->flags & (CS_W_LOOP | CS_W_WATCHED | CS_W_INPUT)) == loop->generation ||
-           in_line(&w->readers);
-  if (op->line == CS_WRITABLE) return in_line(&w->writers);
+           cs_waitq_in_use(&w->readers);
+  if (op->line == CS_WRITABLE) return cs_waitq_in_use(&w->writers);
   return false;
 }
 
@@ -70,8 +67,8 @@ static bool in_vain(const cs_loop *loop, const cs_op *op) {
    poller says nothing of it, since nothing has changed. */
 static void pass_turn(const cs_op *op) {
   cs_watched *w = op->w;
-  if (op->line == CS_READABLE && cs_watched_readers_due(w)) cs_waitq_wake_next(&w->readers);
-  if (op->line == CS_WRITABLE && cs_watched_writers_due(w)) cs_waitq_wake_next(&w->writers);
+  if (op->line == CS_READABLE && cs_watched_readers_due(w)) cs_unpark_next(&w->readers);
+  if (op->line == CS_WRITABLE && cs_watched_writers_due(w)) cs_unpark_next(&w->writers);
 }
 
 /* Whether the current task has had its share of this turn, and can be suspended here. */
@@ -80,9 +77,11 @@ static bool spent(lua_State *L, cs_loop *loop) {
          loop->current->status == CS_TASK_RUNNING;
 }
 
-/* The driver in a task. `again`: it has been resumed, so its turn has come. */
-static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
+/* The driver in a task. `why`: it has waited, so its turn has come. */
+static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, cs_why why) {
   int n;
+  bool again = why != CS_WHY_NONE;
+  if (why == CS_WHY_DEADLINE) return end_with(L, op, ETIMEDOUT);
   if (!again && spent(L, loop)) return suspend(L, loop, op, CS_YIELD, false);
   for (;;) {
     if (gone(op)) {
@@ -114,19 +113,35 @@ static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, bool again) {
   }
 }
 
+/* The continuation of every operation that has waited. */
 static int resumed(lua_State *L, int status, lua_KContext context) {
+  cs_op op;
   cs_task *task = (cs_task *)context;
+  cs_loop *loop = task->loop;
   (void)status;
-  if (task->loop->current != task) return luaL_error(L, "only the loop may resume a waiting task");
-  cs_park_over(L, task);
-  if (task->timed_out) return end_with(L, &task->op, ETIMEDOUT);
-  return drive_task(L, task->loop, &task->op, true);
+  if (loop->current != task) return luaL_error(L, "only the loop may resume a waiting task");
+  cs_park_over(L, task, &op);
+  if (task->why == CS_WHY_INTERRUPT) return cs_interrupt_raise(L);
+  if (task->restart == NULL) return drive_task(L, loop, &op, task->why);
+  loop->restarted = task->why; /* for cs_drive, which it comes to at once */
+  return task->restart(L);
+}
+
+/* Why the operation that begins has been started anew; CS_WHY_NONE: it has not. */
+static cs_why take_restarted(cs_loop *loop, cs_op *op) {
+  cs_why why = loop->restarted;
+  if (why == CS_WHY_NONE) return why;
+  loop->restarted = CS_WHY_NONE;
+  op->deadline = loop->current->deadline;
+  return why;
 }
 
 int cs_drive(lua_State *L, cs_op *op) {
-  if (op->closed) return end_with(L, op, EBADF);
   cs_loop *loop = op->w != NULL ? op->w->state->loop : cs_state_get(L)->loop;
-  if (loop != NULL && loop->current != NULL) return drive_task(L, loop, op, false);
+  bool in_task = loop != NULL && loop->current != NULL;
+  cs_why why = in_task ? take_restarted(loop, op) : CS_WHY_NONE;
+  if (op->closed) return end_with(L, op, EBADF);
+  if (in_task) return drive_task(L, loop, op, why);
   for (;;) {
     if (gone(op)) return end_with(L, op, EBADF);
     int n = op->attempt(L, op);

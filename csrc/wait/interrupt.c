@@ -4,6 +4,9 @@
 #include <signal.h>
 
 static const char apart_key = 'a'; /* registry: the thread in which callbacks run */
+static const char error_key = 'e'; /* registry: what the hook raised, for a task */
+
+#define LISTEN_EVERY 1000 /* instructions */
 
 /* --- the interpreter's hook --- */
 
@@ -54,6 +57,61 @@ bool cs_interrupt_pending(lua_State *L) {
   return lua_gethook(L) != NULL || lua_gethook(cs_main_thread(L)) != NULL;
 }
 
+static int check_interrupt(lua_State *L) {
+  cs_check_interrupt(L);
+  return 0;
+}
+
+bool cs_interrupt_catch(lua_State *L) {
+  if (!cs_interrupt_pending(L)) return false;
+  luaL_checkstack(L, 4, NULL);
+  lua_pushcfunction(L, check_interrupt);
+  int status = lua_pcall(L, 0, 0, 0);
+  if (status == LUA_OK) return false;
+  if (status == LUA_ERRMEM) lua_error(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &error_key);
+  return true;
+}
+
+int cs_interrupt_raise(lua_State *L) {
+  luaL_checkstack(L, 2, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &error_key);
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &error_key);
+  return lua_error(L);
+}
+
+/* Calls the hook that is the light userdata at 1 in its place. Lua calls no hook in a hook. */
+typedef struct hook_call {
+  lua_Hook hook;
+  lua_Debug *activation;
+} hook_call;
+
+static int call_hook(lua_State *L) {
+  const hook_call *call = lua_touserdata(L, 1);
+  call->hook(L, call->activation);
+  return 0;
+}
+
+static void listen_hook(lua_State *L, lua_Debug *activation) {
+  lua_State *main = cs_main_thread(L);
+  hook_call call = {.hook = lua_gethook(main), .activation = activation};
+  if (call.hook == NULL || !(lua_gethookmask(main) & LUA_MASKCOUNT)) return;
+  lua_pushcfunction(L, call_hook);
+  lua_pushlightuserdata(L, &call);
+  int status = lua_pcall(L, 1, 0, 0);
+  lua_sethook(L, listen_hook, LUA_MASKCOUNT, LISTEN_EVERY); /* it may have taken itself away */
+  if (status == LUA_OK) return;
+  if (lua_gethook(main) == call.hook) lua_sethook(main, NULL, 0, 0); /* it has been answered */
+  lua_error(L);
+}
+
+void cs_interrupt_listen(lua_State *co, bool on) {
+  lua_Hook hook = lua_gethook(co);
+  if (on && hook == NULL) lua_sethook(co, listen_hook, LUA_MASKCOUNT, LISTEN_EVERY);
+  if (!on && hook == listen_hook) lua_sethook(co, NULL, 0, 0);
+}
+
 int cs_call_apart(lua_State *L, int nargs, int nresults) {
   bool main = lua_pushthread(L);
   lua_pop(L, 1);
@@ -92,8 +150,8 @@ static int sleep_once(struct pollfd *fds, unsigned nfds, int64_t left, const sig
 #endif
 }
 
-/* Which of the hooks is to be run before the next sleep, or -1. A debugger's hook stays set: it
-   runs once a wait, not for ever. */
+/* Which of the hooks is to be run before the next sleep, or -1. One that stays set (a debugger's, a
+   time limit's) runs once after each signal, not for ever. */
 static int unanswered(lua_State *const owners[2], lua_Hook answered[2]) {
   int n = owners[0] == owners[1] ? 1 : 2;
   for (int i = 0; i < n; i++) {
@@ -128,5 +186,6 @@ int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadl
     if (n > 0) return 0;
     if (n == 0) return ETIMEDOUT;
     if (err != EINTR) return err;
+    answered[0] = answered[1] = NULL;
   }
 }

@@ -13,6 +13,14 @@ lua_State *cs_main_thread(lua_State *L);
 void cs_check_interrupt(lua_State *L);
 bool cs_interrupt_pending(lua_State *L);
 
+/* The same for a task: whether the hook raised an error, which is kept for cs_interrupt_raise. */
+bool cs_interrupt_catch(lua_State *L);
+int cs_interrupt_raise(lua_State *L);
+
+/* Has the coroutine answer the main thread's hook also while it computes, until `on` is false. It
+   looks now and then, so only the one that Ctrl-C is meant for should. */
+void cs_interrupt_listen(lua_State *co, bool on);
+
 /* Calls a function, protected, but not in the main thread: there the interpreter raises what
    answers Ctrl-C, which is for whoever runs the loop, and no error of a callback. Pushes the
    results, or the error value. */

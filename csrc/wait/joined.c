@@ -1,49 +1,51 @@
 /* joined.c: a task's wait for one of several descriptors, by a poller of its own that joins them.
  */
-#include "records.h"
+#include "joined.h"
+#include "unpark.h"
+#include "../sys/fd.h"
 
 static const cs_class joined_class = {"csock.joined"};
 
+/* Its poller is nobody else's: nobody has to be told that it goes. */
+static void close_poller(cs_joined *j) {
+  int fd = j->w.fd;
+  if (fd < 0) return;
+  cs_watched_release(&j->w);
+  cs_fd_close(fd);
+}
+
+void cs_joined_end(cs_loop *loop, cs_joined *j) {
+  if (j->link.next != NULL) cs_list_remove(&loop->joined, &j->link);
+  close_poller(j);
+}
+
 static int joined_close(lua_State *L) {
   cs_joined *j = cs_object_check(L, 1, &joined_class);
-  if (j->link != NULL) cs_joined_end(j->task);
-  cs_watched_close(&j->w);
+  if (j->w.state->loop != NULL) cs_joined_end(j->w.state->loop, j);
   return 0;
 }
 
-int cs_joined_begin(lua_State *L, cs_task *task) {
-  cs_loop *loop = task->loop;
-  luaL_checkstack(L, 2, NULL);
-  cs_joined *j = cs_object_new(L, &joined_class, sizeof *j, 0);
+cs_joined *cs_joined_begin(lua_State *L, cs_loop *loop, const cs_op *op, int *err) {
+  luaL_checkstack(L, 3, NULL);
+  cs_joined *j = cs_object_new(L, &joined_class, sizeof *j, 1);
   j->w.state = loop->state;
   j->w.fd = -1;
-  int err = cs_poller_join(task->op.fds, task->op.nfds, &j->w.fd);
-  if (err == 0) {
-    j->w.flags = CS_W_NONBLOCK;
-    err = cs_park_on(task, &j->w, CS_READABLE, false);
-  }
-  if (err != 0) {
-    cs_watched_close(&j->w);
+  *err = cs_poller_join(op->fds, op->nfds, &j->w.fd);
+  if (*err != 0) {
     lua_pop(L, 1);
-    return err;
+    return NULL;
   }
-  task->joined = j;
-  j->task = task;
-  j->link = &loop->joined;
-  j->next = loop->joined;
-  if (j->next != NULL) j->next->link = &j->next;
-  loop->joined = j;
-  return 0;
+  j->w.flags = CS_W_NONBLOCK;
+  lua_pushvalue(L, op->owner); /* the task's stack may be gone before this object is */
+  lua_setiuservalue(L, -2, 1);
+  j->fds = op->fds;
+  j->nfds = op->nfds;
+  cs_list_append(&loop->joined, &j->link);
+  return j;
 }
 
-void cs_joined_end(cs_task *task) {
-  cs_joined *j = task->joined;
-  if (j == NULL) return;
-  task->joined = NULL;
-  *j->link = j->next;
-  if (j->next != NULL) j->next->link = j->link;
-  j->link = NULL;
-  cs_watched_close(&j->w);
+void cs_joined_forget(cs_loop *loop) {
+  while (cs_list_take(&loop->joined) != NULL) continue;
 }
 
 static const luaL_Reg joined_meta[] = {{"__gc", joined_close}, {NULL, NULL}};

@@ -13,6 +13,8 @@
 #include "../base/error.h"
 #include "watched.h"
 
+#include <poll.h>
+
 #define CS_PAUSE_NS 10000000 /* 10 ms */
 
 typedef struct cs_op cs_op;
@@ -23,7 +25,7 @@ typedef int (*cs_attempt)(lua_State *L, cs_op *op);
 #define CS_WRITABLE (-2)
 #define CS_ANY      (-3) /* again when one of op->fds has an event */
 #define CS_AGAIN    (-4) /* made progress, is not done: call again after a look at the deadline */
-#define CS_PARK     (-6) /* again when woken (cs_waitq_wake) from the queue op->ptr; NULL: sleep */
+#define CS_PARK     (-6) /* again when woken (unpark.h) from the queue op->ptr; NULL: sleep */
 #define CS_AWAIT    (-8) /* the same, and what wakes it comes from outside */
 #define CS_YIELD    (-7) /* again when the other tasks have had their turn */
 #define CS_PAUSE    (-5) /* nothing to wait on (a full backlog): call again in a little while */
@@ -35,7 +37,7 @@ struct cs_op {
   /* NULL, or what to push when the driver ends the wait with an error: EAGAIN (timeout 0),
      ETIMEDOUT, EBADF (closed meanwhile) ... Default: cs_fail(L, call, err). */
   int (*fail)(lua_State *L, cs_op *op, int err);
-  cs_watched *w;    /* the handle waited on; the object that holds it is on the stack */
+  cs_watched *w;    /* the descriptor waited on; the object that holds it is on the stack */
   int64_t timeout;  /* ns; 0 = never wait; CS_FOREVER */
   int64_t deadline; /* the driver's: set when the first wait begins */
   /* CS_READABLE: it stands in line with those who read, CS_WRITABLE: with those who write, and a
@@ -43,8 +45,11 @@ struct cs_op {
      attempt returns: a socket's transport may have to read in order to write. */
   int8_t line;
   bool closed;   /* the object was closed before the call: EBADF */
-  bool outlives; /* it goes on when the handle is CS_W_CLOSED */
+  bool outlives; /* it goes on when the socket is CS_W_CLOSED */
   unsigned nfds;
+  /* NULL, or the Lua function itself, when it can simply be run anew after a wait: it has done
+     nothing yet, and its arguments alone are on the stack. Then the op need not be kept. */
+  lua_CFunction restart;
   /* The operation's own. */
   const char *data; /* bytes of a value on the stack */
   size_t size;
@@ -54,7 +59,8 @@ struct cs_op {
   int last; /* another one */
   unsigned mark;
   void *ptr;
-  struct pollfd *fds; /* for CS_ANY: op->nfds of them */
+  struct pollfd *fds; /* for CS_ANY: op->nfds of them, */
+  int owner;          /* ... in the userdata at this stack index */
 };
 
 /* Starts an op; every other field is zero. Field by field, since compilers make `rep stos` of a
@@ -73,9 +79,11 @@ static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, c
   op->data = NULL;
   op->size = op->done = 0;
   op->flags = op->slot = op->last = 0;
+  op->restart = NULL;
   op->mark = op->nfds = 0;
   op->ptr = NULL;
   op->fds = NULL;
+  op->owner = 0;
 }
 
 #endif

@@ -1,9 +1,183 @@
-/* park.c: how a task comes to wait for what its operation wants. */
-#include "records.h"
+/* park.c: a task begins to wait: all that lies between "the attempt would block" and lua_yieldk.
+   How it goes on: unpark.c. */
+#include "park.h"
+#include "joined.h"
+#include "unpark.h"
 
-cs_task *cs_park_task(lua_State *L, cs_loop *loop, const char *call) {
-  cs_task *task = loop->current;
-  if (task->status != CS_TASK_RUNNING) return NULL;
+#include <stdlib.h>
+
+/* --- where it stands --- */
+
+/* Among the descriptor's readers or writers. Whose line it stands in is the operation's
+   (op->line), what the poller is to report is the attempt's: the two differ when, to write,
+   something has to be read first. 0 or errno. */
+static int stand_in_line(cs_task *task, cs_watched *w, int line, int want, bool again) {
+  cs_loop *loop = task->loop;
+  if (!cs_is_watched(loop, w)) {
+    int err = cs_watched_add(loop, w);
+    if (err != 0) return err;
+  }
+  cs_waitq *q = line == CS_READABLE ? &w->readers : &w->writers;
+  (again ? cs_list_prepend : cs_list_append)(&q->tasks, &task->link);
+  task->queue = q;
+  if (want != line) w->flags |= CS_W_CROSSED;
+  cs_watched_tell(loop, w);
+  return 0;
+}
+
+static void ask(cs_task *task) {
+  task->asks = true;
+  task->loop->asking++;
+  if (!task->daemon) task->loop->keeping++;
+}
+
+static int stand_among(lua_State *L, cs_task *task, const cs_op *op) {
+  int err;
+  cs_joined *j = cs_joined_begin(L, task->loop, op, &err);
+  if (j == NULL) return err;
+  err = stand_in_line(task, &j->w, CS_READABLE, CS_READABLE, false);
+  if (err != 0) {
+    cs_joined_end(task->loop, j);
+    lua_pop(L, 1);
+    return err;
+  }
+  task->joined = j;
+  return 0;
+}
+
+/* In the middle of an operation the task keeps its place, so that nobody's bytes come between its
+   own: it counts as woken from there. */
+static void give_way(cs_task *task, cs_op *op, bool again) {
+  if (again && op->line != 0) {
+    task->woken_from = op->line == CS_READABLE ? &op->w->readers : &op->w->writers;
+    task->woken_from->woken++;
+  }
+  cs_unpark_enter(task, CS_WHY_TURN);
+}
+
+/* Sets the timer for `until`. One that stands earlier is left there: it finds out when it fires. */
+static int set_timer(cs_task *task, int64_t until) {
+  task->until = until;
+  if (until == CS_FOREVER || (task->timer.place != 0 && task->timer.when <= until)) return 0;
+  return cs_timers_set(&task->loop->timers, &task->timer, until);
+}
+
+/* Enters the queue for what is wanted, and sets the timer. 0, or errno: it stands nowhere. */
+static int enter(lua_State *L, cs_task *task, cs_op *op, int want, bool again) {
+  int err = 0;
+  bool pause = false;
+  int64_t until = op->deadline == 0 ? CS_FOREVER : op->deadline;
+  switch (want) {
+  case CS_YIELD:
+    give_way(task, op, again);
+    return 0;
+  case CS_READABLE:
+  case CS_WRITABLE:
+    err = stand_in_line(task, op->w, op->line != 0 ? op->line : want, want, again);
+    pause = err == EPERM; /* no poller can watch that: look now and then */
+    break;
+  case CS_ANY:
+    err = stand_among(L, task, op);
+    /* ... or none of its own can be made */
+    pause = err == EPERM || err == ENOSYS || err == EMFILE || err == ENFILE;
+    break;
+  case CS_PARK:
+  case CS_AWAIT:
+    if (op->ptr == NULL) break;
+    task->queue = op->ptr;
+    (op->flags ? cs_list_prepend : cs_list_append)(&task->queue->tasks, &task->link);
+    break;
+  case CS_PAUSE:
+    pause = true;
+    break;
+  }
+  if (err != 0 && !pause) return err;
+  if (!pause && want != CS_PARK) ask(task);
+  int64_t moment = pause ? cs_clock_deadline(CS_PAUSE_NS) : until;
+  task->pausing = moment < until;
+  if (task->pausing) until = moment;
+  err = set_timer(task, until);
+  if (err == 0) {
+    task->status = CS_TASK_WAITING;
+    return 0;
+  }
+  cs_unpark(task, CS_WHY_NONE);
+  if (task->joined != NULL) {
+    cs_joined_end(task->loop, task->joined);
+    task->joined = NULL;
+    lua_pop(L, 1);
+  }
+  return err;
+}
+
+/* --- the operation --- */
+
+/* A task that waits in an operation which cannot be run anew keeps it in one of the loop's places:
+   so the many that wait to receive have none. */
+
+#define BLOCK 64
+
+typedef struct op_block {
+  struct op_block *next;
+  cs_op ops[BLOCK];
+} op_block;
+
+static bool make_block(cs_loop *loop) {
+  op_block *block = malloc(sizeof *block);
+  if (block == NULL) return false;
+  block->next = loop->op_blocks;
+  loop->op_blocks = block;
+  for (int i = 0; i < BLOCK; i++) {
+    block->ops[i].ptr = loop->spare_ops;
+    loop->spare_ops = &block->ops[i];
+  }
+  return true;
+}
+
+void cs_park_free(cs_loop *loop) {
+  op_block *block = loop->op_blocks;
+  loop->op_blocks = loop->spare_ops = NULL;
+  while (block != NULL) {
+    op_block *next = block->next;
+    free(block);
+    block = next;
+  }
+}
+
+static bool keep(cs_task *task, const cs_op *op) {
+  cs_loop *loop = task->loop;
+  task->call = op->call;
+  task->stream = op->outlives ? op->ptr : NULL;
+  task->deadline = op->deadline;
+  task->restart = op->restart;
+  if (op->restart != NULL) return true;
+  if (loop->spare_ops == NULL && !make_block(loop)) return false;
+  task->op = loop->spare_ops;
+  loop->spare_ops = task->op->ptr;
+  *task->op = *op;
+  return true;
+}
+
+void cs_park_drop(cs_task *task) {
+  if (task->op == NULL) return;
+  task->op->ptr = task->loop->spare_ops;
+  task->loop->spare_ops = task->op;
+  task->op = NULL;
+}
+
+void cs_park_over(lua_State *L, cs_task *task, cs_op *op) {
+  if (task->op != NULL) *op = *task->op;
+  cs_park_drop(task);
+  if (task->joined == NULL) return;
+  cs_joined_end(task->loop, task->joined);
+  task->joined = NULL;
+  lua_pop(L, 1);
+}
+
+/* --- suspending --- */
+
+bool cs_park_possible(lua_State *L, cs_loop *loop, const char *call) {
+  if (loop->current->status != CS_TASK_RUNNING) return false;
   if (!lua_isyieldable(L) || loop->stuck)
     luaL_error(L,
                "%s would wait where Lua cannot yield "
@@ -14,65 +188,19 @@ cs_task *cs_park_task(lua_State *L, cs_loop *loop, const char *call) {
                "%s would wait in a coroutine that coroutine.resume entered; "
                "in a task, enter it with csock.resume or csock.wrap",
                call);
-  return task;
+  return true;
 }
 
-int cs_park(lua_State *L, cs_task *task, int want, bool again) {
-  cs_loop *loop = task->loop;
-  cs_op *op = &task->op;
-  int err = 0;
-  task->until = op->deadline == 0 ? CS_FOREVER : op->deadline;
-  switch (want) {
-  case CS_READABLE:
-  case CS_WRITABLE:
-  case CS_ANY:
-    if (want == CS_ANY)
-      err = cs_joined_begin(L, task);
-    else
-      err = cs_park_on(task, op->w, want, again);
-    if (err != EPERM && (want != CS_ANY || (err != ENOSYS && err != EMFILE && err != ENFILE)))
-      break;
-    err = 0; /* no poller can watch that, or none of its own can be made: look now and then */
-    /* FALLTHROUGH */
-  case CS_PAUSE: {
-    int64_t next = cs_clock_deadline(CS_PAUSE_NS);
-    if (next < task->until) task->until = next;
-    break;
+int cs_park(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again, lua_KFunction resumed) {
+  cs_task *task = loop->current;
+  if (!cs_park_possible(L, loop, op->call)) return ECANCELED;
+  if (!keep(task, op)) return ENOMEM;
+  int err = enter(L, task, op, want, again);
+  if (err != 0) {
+    cs_park_drop(task);
+    return err;
   }
-  case CS_AWAIT:
-    task->outside = !task->daemon;
-    loop->events_waited += task->outside;
-    /* FALLTHROUGH */
-  case CS_PARK:
-    if (op->ptr != NULL) (op->flags ? cs_waitq_prepend : cs_waitq_append)(op->ptr, task);
-    break;
-  case CS_YIELD:
-    /* In the middle of an operation the task keeps its place, so that nobody's bytes come between
-       its own; its timer ends the wait. */
-    if (again && op->line != 0 && cs_park_on(task, op->w, op->line, true) == 0) {
-      task->until = cs_clock_now() + 1;
-      break;
-    }
-    task->until = CS_FOREVER;
-    cs_task_enter(task);
-    return 0;
-  }
-  if (err != 0) return err;
-  /* A timer that stands earlier is left there: it finds out when it fires. */
-  if (task->until != CS_FOREVER && (task->timer.place == 0 || task->timer.when > task->until)) {
-    err = cs_timers_set(&loop->timers, &task->timer, task->until);
-    if (err != 0) {
-      cs_task_withdraw(task);
-      cs_park_over(L, task);
-      return err;
-    }
-  }
-  task->status = CS_TASK_WAITING;
-  return 0;
-}
-
-void cs_park_over(lua_State *L, cs_task *task) {
-  if (task->joined == NULL) return;
-  cs_joined_end(task);
-  lua_pop(L, 1);
+  if (loop->recording) task->since = cs_clock_now();
+  loop->passing = L != task->co;
+  return lua_yieldk(L, 0, (lua_KContext)task, resumed);
 }

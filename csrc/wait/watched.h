@@ -2,16 +2,10 @@
 #ifndef CS_WATCHED_H
 #define CS_WATCHED_H
 
-#include "../base/args.h"
+#include "waitq.h"
+#include "../base/state.h"
 
-struct cs_task;
-
-/* Tasks that wait for the same thing, first come first served: a circular list, known by its last
-   member. */
-typedef struct cs_waitq {
-  struct cs_task *last; /* NULL: empty */
-  unsigned woken;       /* how many have left it and are ready: they come before who stands in it */
-} cs_waitq;
+struct cs_loop;
 
 /* A descriptor that can be waited on; part of sockets, streams, epoll objects, the resolver. */
 typedef struct cs_watched {
@@ -22,9 +16,9 @@ typedef struct cs_watched {
   cs_waitq readers, writers;
   unsigned slot; /* the poller's note */
   /* The hub's: */
-  int object;              /* its object's place, or 0 */
-  struct cs_watched *next; /* in the list of those that are ready, or NULL */
-  struct cs_out *out;      /* what is to be sent, or NULL */
+  int object;         /* its object's place, or 0 */
+  cs_link due;        /* in the list of those that are to be served */
+  struct cs_out *out; /* what is to be sent, or NULL */
 } cs_watched;
 
 #define CS_W_NONBLOCK  1u  /* O_NONBLOCK is on */
@@ -47,7 +41,8 @@ typedef struct cs_watched {
 #define CS_W_PENDING   131072u     /* its transport holds input that the poller knows nothing of */
 #define CS_W_READ_OUT  262144u     /* its transport must write before it can read on */
 #define CS_W_WRITE_IN  524288u     /* ... and read before it can write on */
-#define CS_W_LOOP      0xfff00000u /* which generation of the loop CS_W_WATCHED is about */
+#define CS_W_FOREIGN   1048576u    /* somebody else may close it: the poller has a copy */
+#define CS_W_LOOP      0xffe00000u /* which generation of the loop CS_W_WATCHED is about */
 
 /* A try to read is worth it: something was reported, is held, or waits for something else. */
 #define CS_W_INPUT (CS_W_READ | CS_W_PENDING | CS_W_READ_OUT)
@@ -69,8 +64,12 @@ typedef struct cs_watched {
 void cs_watched_nonblock_begin(cs_watched *w);
 void cs_watched_nonblock_end(cs_watched *w);
 
-/* Closes the descriptor (once; later calls return 0) and wakes whoever waits on it. */
+/* Closes the descriptor (once; later calls return 0) and wakes whoever waits on it, among others
+   too. */
 int cs_watched_close(cs_watched *w);
+
+/* Gives the descriptor away, which stays open: who waits on the object itself is woken. */
+int cs_watched_release(cs_watched *w);
 
 /* Makes the tasks try again that wait in the stream over it, or (NULL) in calls that are no
    stream's; the others keep their places. */
@@ -80,7 +79,12 @@ void cs_watched_wake(cs_watched *w, const void *stream);
    that the kernel will not tell of. */
 void cs_watched_pass(cs_watched *w, int line);
 
-/* Gives the descriptor away: like closing, but it stays open. */
-int cs_watched_release(cs_watched *w);
+/* --- for the loop --- */
+
+/* In the poller from now on: 0 or errno. A failure leaves it as it was. */
+int cs_watched_add(struct cs_loop *loop, cs_watched *w);
+void cs_watched_forget(struct cs_loop *loop, cs_watched *w); /* before its descriptor is closed */
+void cs_watched_tell(struct cs_loop *loop,
+                     cs_watched *w); /* a level-triggered backend: who waits */
 
 #endif
