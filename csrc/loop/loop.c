@@ -36,7 +36,6 @@ static int loop_gc(lua_State *L) {
   next_generation(loop);
   if (loop->listener != NULL) loop->listener->closed(loop);
   cs_timers_free(&loop->timers);
-  cs_park_free(loop);
   if (loop->here != &closing) cs_forkmark_free(loop->here);
   loop->here = &closing;
   return 0;

@@ -140,7 +140,10 @@ int cs_drive(lua_State *L, cs_op *op) {
   cs_loop *loop = op->w != NULL ? op->w->state->loop : cs_state_get(L)->loop;
   bool in_task = loop != NULL && loop->current != NULL;
   cs_why why = in_task ? take_restarted(loop, op) : CS_WHY_NONE;
-  if (op->closed) return end_with(L, op, EBADF);
+  if (op->closed) {
+    if (why != CS_WHY_NONE) pass_turn(op);
+    return end_with(L, op, EBADF);
+  }
   if (in_task) return drive_task(L, loop, op, why);
   for (;;) {
     if (gone(op)) return end_with(L, op, EBADF);

@@ -4,8 +4,6 @@
 #include "joined.h"
 #include "unpark.h"
 
-#include <stdlib.h>
-
 /* --- where it stands --- */
 
 /* Among the descriptor's readers or writers. Whose line it stands in is the operation's
@@ -117,45 +115,31 @@ static int enter(lua_State *L, cs_task *task, cs_op *op, int want, bool again) {
 
 #define BLOCK 64
 
-typedef struct op_block {
-  struct op_block *next;
-  cs_op ops[BLOCK];
-} op_block;
+static const char blocks_key = 'b'; /* registry: the newest block, which keeps the one before it */
 
-static bool make_block(cs_loop *loop) {
-  op_block *block = malloc(sizeof *block);
-  if (block == NULL) return false;
-  block->next = loop->op_blocks;
-  loop->op_blocks = block;
+static void make_block(lua_State *L, cs_loop *loop) {
+  luaL_checkstack(L, 3, NULL);
+  cs_op *ops = lua_newuserdatauv(L, BLOCK * sizeof *ops, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &blocks_key);
+  lua_setiuservalue(L, -2, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &blocks_key);
   for (int i = 0; i < BLOCK; i++) {
-    block->ops[i].ptr = loop->spare_ops;
-    loop->spare_ops = &block->ops[i];
-  }
-  return true;
-}
-
-void cs_park_free(cs_loop *loop) {
-  op_block *block = loop->op_blocks;
-  loop->op_blocks = loop->spare_ops = NULL;
-  while (block != NULL) {
-    op_block *next = block->next;
-    free(block);
-    block = next;
+    ops[i].ptr = loop->spare_ops;
+    loop->spare_ops = &ops[i];
   }
 }
 
-static bool keep(cs_task *task, const cs_op *op) {
+static void keep(lua_State *L, cs_task *task, const cs_op *op) {
   cs_loop *loop = task->loop;
   task->call = op->call;
   task->stream = op->outlives ? op->ptr : NULL;
   task->deadline = op->deadline;
   task->restart = op->restart;
-  if (op->restart != NULL) return true;
-  if (loop->spare_ops == NULL && !make_block(loop)) return false;
+  if (op->restart != NULL) return;
+  if (loop->spare_ops == NULL) make_block(L, loop);
   task->op = loop->spare_ops;
   loop->spare_ops = task->op->ptr;
   *task->op = *op;
-  return true;
 }
 
 void cs_park_drop(cs_task *task) {
@@ -194,7 +178,7 @@ bool cs_park_possible(lua_State *L, cs_loop *loop, const char *call) {
 int cs_park(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again, lua_KFunction resumed) {
   cs_task *task = loop->current;
   if (!cs_park_possible(L, loop, op->call)) return ECANCELED;
-  if (!keep(task, op)) return ENOMEM;
+  keep(L, task, op);
   int err = enter(L, task, op, want, again);
   if (err != 0) {
     cs_park_drop(task);

@@ -22,6 +22,4 @@ void cs_park_drop(cs_task *task);
    the task is being closed. */
 bool cs_park_possible(lua_State *L, cs_loop *loop, const char *call);
 
-void cs_park_free(cs_loop *loop); /* the state is being closed */
-
 #endif

@@ -115,7 +115,6 @@ typedef struct cs_loop {
   bool put_off;        /* ... of which it was decided to look for events first */
   cs_list joined;      /* the waits for several descriptors: joined.c */
   cs_op *spare_ops;    /* places for operations that wait: park.c */
-  void *op_blocks;     /* ... and the blocks that they are in */
   cs_task *foreground; /* Ctrl-C is this task's; NULL: whoever runs the loop */
   unsigned generation; /* CS_W_WATCHED, and a number: another one after each fork */
   const int *here;     /* 0 in a child of the process that made the poller */
