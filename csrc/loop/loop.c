@@ -117,25 +117,22 @@ static void fire(lua_State *L, cs_task *task) {
   }
 }
 
-/* Resumes the first waiter, which finds out by trying. If that leaves the descriptor ready (`bit`),
-   the next one has its turn too (see the driver's pass_turn). */
-static void serve_queue(lua_State *L, cs_loop *loop, const cs_event *e, cs_waitq *q, unsigned bit) {
+/* Resumes the first waiter, which finds out by trying. If that leaves something for the next one,
+   it has its turn too (see the driver's pass_turn). */
+static void serve_queue(lua_State *L, cs_loop *loop, const cs_event *e, cs_waitq *q) {
   cs_watched *w = e->data;
   unsigned generation = loop->generation;
+  if (w->flags & CS_W_ALL) {
+    cs_unpark_all(q);
+    return;
+  }
   if (q->woken > 0) return; /* it will find the descriptor ready */
   cs_task *task = CS_MEMBER_OF(cs_list_first(&q->tasks), cs_task, link);
   cs_unpark(task, CS_WHY_EVENT);
   cs_task_resume(L, task);
-  if (loop->generation != generation) return;
   /* The descriptor may be closed now; then its event is gone too. */
-  if (e->data == w && (w->flags & bit)) cs_unpark_next(q);
-}
-
-/* Somebody waits in one line for what is reported to the other: everybody tries. */
-static void serve_all(cs_watched *w) {
-  w->flags &= ~CS_W_CROSSED;
-  cs_unpark_all(&w->readers);
-  cs_unpark_all(&w->writers);
+  if (loop->generation != generation || e->data != w) return;
+  if (q == &w->readers ? cs_watched_readers_due(w) : cs_watched_writers_due(w)) cs_unpark_next(q);
 }
 
 /* Deals with the events of this turn. What it calls may run any Lua, in tasks alone: it may close
@@ -150,16 +147,12 @@ static void dispatch(lua_State *L, cs_loop *loop) {
     if (ready & CS_READ) w->flags |= CS_W_READ;
     if (ready & CS_WRITE) w->flags |= CS_W_WRITE;
     if (ready & CS_HANGUP) w->flags |= CS_W_HANGUP;
-    if (w->flags & (CS_W_ALL | CS_W_CROSSED)) {
-      serve_all(w);
-    } else {
-      if ((ready & CS_READ) && !cs_waitq_empty(&w->readers))
-        serve_queue(L, loop, e, &w->readers, CS_W_READ);
-      if (loop->generation != generation) return;
-      if (e->data == w && (ready & CS_WRITE) && !cs_waitq_empty(&w->writers))
-        serve_queue(L, loop, e, &w->writers, CS_W_WRITE);
-      if (loop->generation != generation) return;
-    }
+    if ((ready & cs_watched_readers_want(w)) && !cs_waitq_empty(&w->readers))
+      serve_queue(L, loop, e, &w->readers);
+    if (loop->generation != generation) return;
+    if (e->data == w && (ready & cs_watched_writers_want(w)) && !cs_waitq_empty(&w->writers))
+      serve_queue(L, loop, e, &w->writers);
+    if (loop->generation != generation) return;
     if (e->data != w) continue;
     if (w->object != 0) loop->listener->event(loop, w);
     cs_watched_tell(loop, w);

@@ -11,7 +11,7 @@ static void take(cs_stream *st, size_t n) {
   st->scanned = 0;
   st->taken++;
   /* What is left may be what the next task waits for. */
-  if (!cs_waitq_empty(&st->w->readers) && st->in.len > 0) cs_watched_pass(st->w);
+  if (!cs_waitq_empty(&st->w->readers) && st->in.len > 0) cs_watched_pass(st->w, CS_READABLE);
 }
 
 size_t cs_stream_take(lua_State *L, int idx, char *bytes, size_t n) {
@@ -100,7 +100,7 @@ static int find(lua_State *L, cs_op *op, cs_piece *p) {
       st->scanned_for = key;
     }
     if (filled) return CS_AGAIN;
-    if (op->line == 0 && may_wait && (st->w->flags & (CS_W_WATCHED | CS_W_READ)) == CS_W_WATCHED) {
+    if (op->line == 0 && may_wait && (st->w->flags & (CS_W_WATCHED | CS_W_INPUT)) == CS_W_WATCHED) {
       op->line = CS_READABLE; /* nothing has come: in a task the driver need not ask the kernel */
       idle(st);
       return CS_AGAIN;

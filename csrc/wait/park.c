@@ -6,10 +6,9 @@
 
 /* --- where it stands --- */
 
-/* Among the descriptor's readers or writers. Whose line it stands in is the operation's
-   (op->line), what the poller is to report is the attempt's: the two differ when, to write,
-   something has to be read first. 0 or errno. */
-static int stand_in_line(cs_task *task, cs_watched *w, int line, int want, bool again) {
+/* Among the descriptor's readers or writers: whose line it stands in is the operation's (op->line),
+   what the poller is to report is what its attempt wants (see CS_W_READ_OUT). 0 or errno. */
+static int stand_in_line(cs_task *task, cs_watched *w, int line, bool again) {
   cs_loop *loop = task->loop;
   if (!cs_is_watched(loop, w)) {
     int err = cs_watched_add(loop, w);
@@ -18,7 +17,6 @@ static int stand_in_line(cs_task *task, cs_watched *w, int line, int want, bool 
   cs_waitq *q = line == CS_READABLE ? &w->readers : &w->writers;
   (again ? cs_list_prepend : cs_list_append)(&q->tasks, &task->link);
   task->queue = q;
-  if (want != line) w->flags |= CS_W_CROSSED;
   cs_watched_tell(loop, w);
   return 0;
 }
@@ -33,7 +31,7 @@ static int stand_among(lua_State *L, cs_task *task, const cs_op *op) {
   int err;
   cs_joined *j = cs_joined_begin(L, task->loop, op, &err);
   if (j == NULL) return err;
-  err = stand_in_line(task, &j->w, CS_READABLE, CS_READABLE, false);
+  err = stand_in_line(task, &j->w, CS_READABLE, false);
   if (err != 0) {
     cs_joined_end(task->loop, j);
     lua_pop(L, 1);
@@ -71,7 +69,7 @@ static int enter(lua_State *L, cs_task *task, cs_op *op, int want, bool again) {
     return 0;
   case CS_READABLE:
   case CS_WRITABLE:
-    err = stand_in_line(task, op->w, op->line != 0 ? op->line : want, want, again);
+    err = stand_in_line(task, op->w, op->line != 0 ? op->line : want, again);
     pause = err == EPERM; /* no poller can watch that: look now and then */
     break;
   case CS_ANY:
