@@ -71,9 +71,9 @@ M.SECONDS = M.kind("seconds >= 0", function(value)
   return math.type(value) and value >= 0 and value < math.huge
 end)
 
--- A limit of time; nil and math.huge are none.
+-- A limit of time; math.huge is none.
 M.TIMEOUT = M.kind(M.SECONDS.words, function(value)
-  return value == nil or value == math.huge or M.SECONDS.fits(value)
+  return value == math.huge or M.SECONDS.fits(value)
 end)
 
 M.INTEGER = M.kind("integer", function(value) return math.type(value) == "integer" end)
@@ -103,16 +103,16 @@ end
 -- A time that comes: in so many seconds, from now or from something else.
 function M.seconds(value, number, call) return M.argument(M.SECONDS, value, number, call) end
 
--- A limit of time: seconds, or nil for none.
+-- A limit of time, which may be left out: seconds; nil or math.huge for none.
 function M.timeout(value, number, call)
-  M.argument(M.TIMEOUT, value, number, call)
-  return value ~= math.huge and value or nil
+  if value ~= nil then M.argument(M.TIMEOUT, value, number, call) end
+  return value
 end
 
 -- --- options --------------------------------------------------------------------------------------
 
 -- Reads a table of options. `rows` says which there are: name -> { kind, default, off }, where `off` is what the option
--- is when it is turned off, by `false` (or a limit of time by math.huge): nil unless said otherwise. Raises for others.
+-- is when it is turned off, by `false`: nil unless said otherwise. Raises for others.
 function M.options(given, rows, number, call)
   if given == nil then given = {} end
   if type(given) ~= "table" then M.expected(call, number, "table", given) end
@@ -121,13 +121,13 @@ function M.options(given, rows, number, call)
   end
   local options = {}
   for name, row in pairs(rows) do
-    local what, value = row[1], given[name]
+    local value = given[name]
     if value == nil then
       value = row[2]
-    elseif value == false or what == M.TIMEOUT and value == math.huge then
+    elseif value == false then
       value = row[3]
-    elseif not what.fits(value) then
-      M.expected(call, number, name .. ": " .. what.words, value)
+    elseif not row[1].fits(value) then
+      M.expected(call, number, name .. ": " .. row[1].words, value)
     end
     options[name] = value
   end

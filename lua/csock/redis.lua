@@ -13,6 +13,7 @@
 -- (`"WRONGTYPE"`), its `strerror` says why. Other errors are of the connection, and have a number; a
 -- command that fails in this way may or may not have been carried out.
 -- @module csock.redis
+local check = require "csock.check"
 local csock = require "csock"
 local loop = require "csock.loop"
 local resp = require "csock.redis.resp"
@@ -56,30 +57,18 @@ function M.parse_url(url)
   }
 end
 
-local defaults = { timeout = 10, retry = 0, protocol = 2, delay = 0.1, max_delay = 5, heartbeat = 30 }
+local SETTINGS = {
+  timeout = { check.TIMEOUT, 10 }, retry = { check.TIMEOUT, 0, 0 }, protocol = { check.one_of("2 or 3", 2, 3), 2, 2 },
+  delay = { check.SECONDS, 0.1, 0 }, max_delay = { check.TIMEOUT, 5, math.huge }, heartbeat = { check.TIMEOUT, 30 },
+  limit = { check.integer(1), resp.LIMIT, math.huge },
+}
 
 local function settings_of(call, url, options)
-  if type(url) ~= "string" then
-    error(("bad argument #1 to '%s' (string expected, got %s)"):format(call, type(url)), 3)
-  end
-  local settings, what = M.parse_url(url)
-  if not settings then error(("bad argument #1 to '%s' (%s)"):format(call, what), 3) end
-  for name, value in pairs(options or {}) do
-    local wanted = defaults[name]
-    if not wanted then error(("bad argument #2 to '%s' (unknown option '%s')"):format(call, name), 3) end
-    local none = value == false and (name == "timeout" or name == "heartbeat")
-    if not none and not (math.type(value) and value >= 0) then
-      error(("bad argument #2 to '%s' (%s: number >= 0 expected)"):format(call, name), 3)
-    end
-  end
-  for name, default in pairs(defaults) do
-    local value = options and options[name]
-    if value == nil then value = default end
-    settings[name] = value or nil
-  end
-  if settings.protocol ~= 2 and settings.protocol ~= 3 then
-    error(("bad argument #2 to '%s' (protocol: 2 or 3 expected)"):format(call), 3)
-  end
+  check.argument(check.STRING, url, 1, call)
+  local place, what = M.parse_url(url)
+  if not place then check.bad(call, 1, what) end
+  local settings = check.options(options, SETTINGS, 2, call)
+  for name, value in pairs(place) do settings[name] = value end
   return settings
 end
 
@@ -97,7 +86,8 @@ Client.__index = Client
 -- false: no limit); `retry`: how long a call goes on trying to connect (0: one try); `delay` and
 -- `max_delay`: the first and the longest pause between tries (0.1 and 5; each is up to a half shorter,
 -- by chance); `heartbeat`: how long a subscription is silent before the server is asked for a sign of
--- life (30; false: never). And `protocol`: 2, or 3 (`HELLO 3`)
+-- life (30; false: never). And `protocol`: 2, or 3 (`HELLO 3`); `limit`: how many bytes a reply may have in all
+-- (512 MiB; each value in a list counts as 16 more), so that a server cannot fill the memory
 -- @treturn client
 -- @raise for an URL that is none
 function M.client(url, options)
@@ -185,9 +175,9 @@ local elsewhere = {
 
 local function encode(command)
   local ok, text = pcall(resp.encode, command)
-  if not ok then error(text, 3) end
+  if not ok then check.fail(text) end
   local name = tostring(command[1]):upper()
-  if elsewhere[name] then error(("%s is not for call and pipeline: see '%s'"):format(name, elsewhere[name]), 3) end
+  if elsewhere[name] then check.fail(("%s is not for call and pipeline: see '%s'"):format(name, elsewhere[name])) end
   return text, name
 end
 
@@ -264,22 +254,17 @@ function Client:auth(password, username)
   return settle(self, command, { password = password, username = username })
 end
 
-local subscription_options = { handler = 1, ready = 1, lost = 1, wait = 1, maxsize = 1 }
+local SUBSCRIBING = {
+  handler = { check.FUNCTION }, ready = { check.FUNCTION }, lost = { check.FUNCTION },
+  wait = { check.ANY, true, false }, maxsize = { check.integer(0), 1000, 0 },
+}
 
 local function subscribe(self, call, command, ...)
   local names = table.pack(...)
-  local options = type(names[names.n]) == "table" and table.remove(names) or {}
-  for name in pairs(options) do
-    if not subscription_options[name] then
-      error(("bad argument #%d to '%s' (unknown option '%s')"):format(names.n, call, name), 3)
-    end
-  end
-  for i, name in ipairs(names) do
-    if type(name) ~= "string" then
-      error(("bad argument #%d to '%s' (string expected, got %s)"):format(i, call, type(name)), 3)
-    end
-  end
-  if #names == 0 then error(("bad argument #1 to '%s' (string expected, got no value)"):format(call), 3) end
+  local options = type(names[names.n]) == "table" and table.remove(names) or nil
+  options = check.options(options, SUBSCRIBING, names.n, call)
+  for i, name in ipairs(names) do check.argument(check.STRING, name, i, call) end
+  if #names == 0 then check.expected(call, 1, "string", nil) end
   if self.closed then return closed_error() end
   local subscription, err, errno = subscriptions.new(self.settings, command, names, options)
   if not subscription then return nil, err, errno end
@@ -294,7 +279,8 @@ end
 -- pattern, instead of `get`; `ready`: one that is called whenever the server has confirmed, at first and
 -- after a loss; `lost`: one that is called with the error when the connection is lost, or cannot be
 -- made at first (once, until it is ready again); `wait`: false: does not wait for the server, but goes on
--- trying; `maxsize`: how many messages are kept for `get` (1000) before the rest stays with the server
+-- trying; `maxsize`: how many messages are kept for `get` (1000; false: no limit) before the rest stays with the
+-- server
 -- @treturn[1] subscription
 -- @treturn[2] nil
 -- @treturn[2] error

@@ -47,9 +47,28 @@ describe("redis.connect", function()
   it("raises for wrong arguments", function()
     assert.error_matches(function() redis.connect() end, "bad argument #1 to 'connect'")
     assert.error_matches(function() redis.connect("redis://h", { color = 1 }) end, "unknown option 'color'")
-    assert.error_matches(function() redis.connect("redis://h", { timeout = "1" }) end, "timeout: number >= 0")
-    assert.error_matches(function() redis.connect("redis://h", { retry = false }) end, "retry: number >= 0")
+    assert.error_matches(function() redis.connect("redis://h", { timeout = "1" }) end, "timeout: seconds >= 0")
+    assert.error_matches(function() redis.connect("redis://h", { retry = -1 }) end, "retry: seconds >= 0")
     assert.error_matches(function() redis.connect("redis://h", { protocol = 4 }) end, "protocol: 2 or 3")
+    for _, wrong in ipairs {
+      function() redis.connect "http://h" end, function() redis.client("redis://h", { timeout = {} }) end,
+      function() redis.client("redis://h"):call() end, function() redis.client("redis://h"):call("SUBSCRIBE", "a") end,
+      function() redis.client("redis://h"):subscribe(7) end,
+      function() redis.client("redis://h"):subscribe("a", { maxsize = -1 }) end,
+    } do
+      local ok, err = pcall(wrong)
+      assert.is_false(ok)
+      assert.matches("^spec/csock/redis_spec.lua:%d+: ", err)
+    end
+  end)
+
+  it("has no time limit where that is turned off, whatever the default timeout", function()
+    csock.setdefaulttimeout(3)
+    finally(function() csock.setdefaulttimeout(nil) end)
+    local listener = keep(assert(csock.create_server { "127.0.0.1", 0 }))
+    local url = "redis://127.0.0.1:" .. listener:getsockname().port
+    local r = keep(assert(redis.connect(url, { timeout = false })))
+    assert.is_nil(r.connection.socket:gettimeout())
   end)
 
   it("gives the connection's error", function()

@@ -33,28 +33,23 @@ local function greet(connection, settings)
   return true
 end
 
--- Closes what is in it, unless that was taken out.
-local Holder = { __close = function(self) if self.connection then self.connection:close() end end }
-
 -- Connects and logs in: a connection; nil, err, errno (none with an error that the server answered).
 function M.open(settings)
   local socket, err, errno =
-    csock.create_connection({ settings.host, settings.port }, { timeout = settings.timeout })
+    csock.create_connection({ settings.host, settings.port }, { timeout = settings.timeout or false })
   if not socket then return nil, err, errno end
   local connection = setmetatable({
-    socket = socket, timeout = settings.timeout, protocol = settings.protocol,
+    socket = socket, timeout = settings.timeout, protocol = settings.protocol, limit = settings.limit,
     requests = {}, first = 1, last = 0, -- those whose replies have not all come
   }, Connection)
-  local holder <close> = setmetatable({ connection = connection }, Holder)
-  socket:settimeout(settings.timeout)
+  local holder <close> = internal.holder(connection)
   local ok
   ok, err, errno = socket:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, 1)
   if ok then connection.stream, err, errno = socket:makefile "rw" end
   if not connection.stream then return nil, err, errno end
   ok, err, errno = greet(connection, settings)
   if not ok then return nil, err, errno end
-  holder.connection = nil
-  return connection
+  return holder:take()
 end
 
 -- --- the end --------------------------------------------------------------------------------------
@@ -122,7 +117,8 @@ end
 function Connection:receive(command)
   if self.err then return nil, self.err, self.errno end
   self.midway = true -- until all of it has been read
-  local reply, push, errno = resp.read(self.stream, command, self.timeout and loop.now() + self.timeout)
+  local deadline = self.timeout and loop.now() + self.timeout
+  local reply, push, errno = resp.read(self.stream, command, deadline, self.limit)
   self.midway = false
   if reply == nil then return self:fail(push, errno) end
   return reply, push

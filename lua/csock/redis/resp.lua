@@ -15,8 +15,13 @@ local csock = require "csock"
 local LINE = 65536 -- bytes: a longer line is no reply
 local BULK = 512 * 1024 * 1024 -- bytes: what Redis allows a string to have
 local DEPTH = 64 -- of replies in replies
+local SLOT = 16 -- bytes that a value takes in a list, whatever it is
 
 local M = {}
+
+--- How many bytes a whole reply may have by default: 512 MiB, as much as Redis allows one string.
+-- @field LIMIT
+M.LIMIT = BULK
 
 --- Stands for null in a reply, since a list cannot hold nil.
 -- @field null
@@ -100,14 +105,26 @@ end
 
 local read
 
--- Each piece of a reply may take the stream's timeout; this is for all of them. True; nil, err, errno.
-local function in_time(deadline)
-  if not deadline or csock.now() <= deadline then return true end
+-- While a reply is read, `reply` has the `command` that it answers, its `deadline` on the clock of `csock.now`, and how
+-- many bytes it may have yet: `left`.
+
+-- Each piece may take the stream's timeout; this is for all of them. True; nil, err, errno.
+local function in_time(reply)
+  if not reply.deadline or csock.now() <= reply.deadline then return true end
   return csock.make_error { call = "redis", errno = csock.errno.ETIMEDOUT }
 end
 
+-- That many bytes more have come, or are to come. True; nil, err, errno.
+local function grow(reply, n)
+  reply.left = reply.left - n
+  if reply.left >= 0 then return true end
+  return csock.make_error {
+    call = "redis", errno = csock.errno.EMSGSIZE, strerror = ("a reply of more than %.0f bytes"):format(reply.limit),
+  }
+end
+
 -- A string of chunks, up to an empty one.
-local function read_chunks(stream, deadline)
+local function read_chunks(stream, reply)
   local parts, size = {}, 0
   while true do
     local line, err, errno = read_line(stream)
@@ -116,33 +133,37 @@ local function read_chunks(stream, deadline)
     if not math.type(n) or n < 0 then return broken "no chunk of a string" end
     if n == 0 then return table.concat(parts) end
     size = size + n
+    local ok
+    ok, err, errno = grow(reply, SLOT + n)
+    if not ok then return nil, err, errno end
     parts[#parts + 1], err, errno = read_bytes(stream, n)
     if err then return nil, err, errno end
-    local ok
-    ok, err, errno = in_time(deadline)
+    ok, err, errno = in_time(reply)
     if not ok then return nil, err, errno end
   end
 end
 
-local function read_string(stream, length, deadline)
+local function read_string(stream, length, reply)
   local n = length_of(length, BULK)
   if not n then return broken "no length of a string" end
-  if n == "?" then return read_chunks(stream, deadline) end
+  if n == "?" then return read_chunks(stream, reply) end
   if n == -1 then return M.null end
+  local ok, err, errno = grow(reply, n)
+  if not ok then return nil, err, errno end
   return read_bytes(stream, n)
 end
 
-local function read_list(stream, length, command, depth, deadline)
+local function read_list(stream, length, reply, depth)
   local n = length_of(length, math.maxinteger)
   if not n then return broken "no length of a list" end
   if n == -1 then return M.null end
   local list = {}
   if n == "?" then n = math.maxinteger end
   for i = 1, n do
-    local value, err, errno = read(stream, command, depth + 1, deadline)
+    local value, err, errno = read(stream, reply, depth + 1)
     if value == nil then return nil, err, errno end
     local ok
-    ok, err, errno = in_time(deadline)
+    ok, err, errno = in_time(reply)
     if not ok then return nil, err, errno end
     if value == END then
       if length ~= "?" then return broken "an end where none was expected" end
@@ -153,11 +174,11 @@ local function read_list(stream, length, command, depth, deadline)
   return list
 end
 
-local function read_map(stream, length, command, depth, deadline)
+local function read_map(stream, length, reply, depth)
   local map = {}
   local n = length_of(length, math.maxinteger // 2)
   local list, err, errno = read_list(stream, n and math.type(n) and n >= 0 and ("%d"):format(2 * n) or length,
-    command, depth, deadline)
+    reply, depth)
   if not list then return nil, err, errno end
   if list == M.null then return list end
   if #list % 2 ~= 0 then return broken "a key without a value" end
@@ -180,7 +201,7 @@ end
 -- By the first byte of a reply: reads what follows the line, of which it gets the rest.
 local readers = {
   ["+"] = function(_, text) return text end,
-  ["-"] = function(_, text, command) return error_of(text, command) end,
+  ["-"] = function(_, text, reply) return error_of(text, reply.command) end,
   [":"] = function(_, text)
     local number = integer_of(text)
     if number then return number end
@@ -202,16 +223,16 @@ local readers = {
   end,
   ["_"] = function() return M.null end,
   ["."] = function() return END end,
-  ["$"] = function(stream, text, _, _, deadline) return read_string(stream, text, deadline) end,
-  ["="] = function(stream, text, _, _, deadline) -- with three letters that say what it is
-    local value, err, errno = read_string(stream, text, deadline)
+  ["$"] = read_string,
+  ["="] = function(stream, text, reply) -- with three letters that say what it is
+    local value, err, errno = read_string(stream, text, reply)
     if type(value) ~= "string" then return value, err, errno end
     return (value:gsub("^%w%w%w:", "", 1))
   end,
-  ["!"] = function(stream, text, command, _, deadline)
-    local value, err, errno = read_string(stream, text, deadline)
+  ["!"] = function(stream, text, reply)
+    local value, err, errno = read_string(stream, text, reply)
     if type(value) ~= "string" then return value, err, errno end
-    return error_of(value, command)
+    return error_of(value, reply.command)
   end,
   ["*"] = read_list,
   ["~"] = read_list,
@@ -219,22 +240,25 @@ local readers = {
   ["%"] = read_map,
 }
 
--- Any reply, or END.
-function read(stream, command, depth, deadline)
+-- Any value of a reply, or END.
+function read(stream, reply, depth)
   if depth > DEPTH then return broken "replies in replies without end" end
   local line, err, errno = read_line(stream)
   if not line then return nil, err, errno end
+  local ok
+  ok, err, errno = grow(reply, SLOT + #line)
+  if not ok then return nil, err, errno end
   local kind = line:sub(1, 1)
   if kind == "|" then -- attributes: about the reply that follows
     local attributes
-    attributes, err, errno = read_map(stream, line:sub(2), command, depth, deadline)
+    attributes, err, errno = read_map(stream, line:sub(2), reply, depth)
     if not attributes then return nil, err, errno end
-    return read(stream, command, depth + 1, deadline)
+    return read(stream, reply, depth + 1)
   end
   local reader = readers[kind]
   if not reader then return broken "a reply of no known kind" end
   local value
-  value, err, errno = reader(stream, line:sub(2), command, depth, deadline)
+  value, err, errno = reader(stream, line:sub(2), reply, depth)
   if value == nil then return nil, err, errno end
   return value, kind == ">"
 end
@@ -243,14 +267,16 @@ end
 -- @tparam stream stream from `makefile`
 -- @tparam[opt] string command what it answers, for the text of an error
 -- @tparam[opt] number deadline on the clock of `csock.now`: when all of it must have come
+-- @tparam[opt=LIMIT] number limit how many bytes it may have in all; each value in it counts as 16 more
 -- @return[1] the value, never nil
 -- @treturn[1] boolean whether it answers nothing (RESP3's push)
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`ECONNRESET` at the end of the stream, `EPROTO` for what is no reply,
--- `ETIMEDOUT`)
-function M.read(stream, command, deadline)
-  local value, push, errno = read(stream, command, 1, deadline)
+-- `EMSGSIZE` for one over the limit, `ETIMEDOUT`)
+function M.read(stream, command, deadline, limit)
+  limit = limit or M.LIMIT
+  local value, push, errno = read(stream, { command = command, deadline = deadline, limit = limit, left = limit }, 1)
   if value == END then return broken "an end where none was expected" end
   return value, push, errno
 end

@@ -17,8 +17,8 @@ Subscription.__index = Subscription
 -- Runs a callback: its errors are reported, and end nothing.
 local function call_back(self, f, ...)
   if not f then return end
-  local ok, err = xpcall(f, function(err) return { err, debug.traceback(tostring(err), 2) } end, ...)
-  if not ok then loop.onerror(err[1], err[2], self.task) end
+  local ok, failure = xpcall(f, internal.traced, ...)
+  if not ok then loop.onerror(failure.err, failure.traceback, self.task) end
 end
 
 local function deliver(self, data, channel, pattern)
@@ -224,20 +224,17 @@ function Subscription:__tostring()
     self.closed and " [closed]" or self.up and "" or " [not connected]")
 end
 
--- Closes what is in it, unless that was taken out.
-local Holder = { __close = function(self) if self.subscription then self.subscription:close() end end }
-
 -- Makes a subscription to `names` by `command`; options: see Client:subscribe.
 function M.new(settings, command, names, options)
   local self = setmetatable({
     settings = settings, wanted = { SUBSCRIBE = {}, PSUBSCRIBE = {} }, up = false,
-    queue = loop.queue(options.maxsize or 1000), changed = internal.waiters(),
+    queue = loop.queue(options.maxsize), changed = internal.waiters(),
     handler = options.handler, ready = options.ready,
   }, Subscription)
   for _, name in ipairs(names) do self.wanted[command][name] = "asked" end
-  local holder <close> = setmetatable({ subscription = self }, Holder)
+  local holder <close> = internal.holder(self)
   self.task = loop.spawn(keep_connected, self)
-  if options.wait ~= false then
+  if options.wait then
     while not self.up and not self.err do
       local ok, err, errno = self.changed:wait()
       if not ok then return nil, err, errno end
@@ -245,8 +242,7 @@ function M.new(settings, command, names, options)
     if not self.up then return nil, self.err, self.errno end
   end
   self.lost = options.lost
-  holder.subscription = nil
-  return self
+  return holder:take()
 end
 
 return M

@@ -151,3 +151,27 @@ describe("a command", function()
     assert.error_matches(function() resp.encode {} end, "a command has a name")
   end)
 end)
+
+describe("a reply, however it is made up,", function()
+  after_each(streams.close_all)
+
+  it("has a limit on its bytes in all: strings, lists, and what lists hold", function()
+    for _, input in ipairs {
+      "$1000\r\n" .. ("x"):rep(1000) .. "\r\n",
+      "*100\r\n" .. (":1\r\n"):rep(100),
+      "*?\r\n" .. ("*0\r\n"):rep(100) .. ".\r\n",
+      "*2\r\n$500\r\n" .. ("x"):rep(500) .. "\r\n$500\r\n" .. ("x"):rep(500) .. "\r\n",
+      "$?\r\n" .. (";1\r\nx\r\n"):rep(100) .. ";0\r\n",
+      "%1000000000000\r\n" .. ("+a\r\n"):rep(100),
+      "|1000000000000\r\n" .. ("+a\r\n"):rep(100),
+    } do
+      local value, err, errno = resp.read(streams.in_pieces(input, 50), "GET", nil, 1000)
+      assert.is_nil(value)
+      assert.same({ "EMSGSIZE", csock.errno.EMSGSIZE, "a reply of more than 1000 bytes" },
+        { err.name, errno, err.strerror })
+      streams.close_all()
+    end
+    local fits = streams.in_pieces("$900\r\n" .. ("x"):rep(900) .. "\r\n", 50)
+    assert.equal(("x"):rep(900), (resp.read(fits, nil, nil, 1000)))
+  end)
+end)
