@@ -72,11 +72,22 @@ describe("asyncore.loop", function()
   end)
 
   it("refuses arguments of another kind, naming them", function()
-    assert.error_matches(function() asyncore.loop "x" end, "bad argument #1 to 'loop' %(seconds expected%)")
-    assert.error_matches(function() asyncore.loop { map = 1 } end, "bad argument 'map' to 'loop'")
-    assert.error_matches(function() asyncore.loop(1, 1) end, "bad argument 'use_poll' to 'loop'")
-    assert.error_matches(function() asyncore.loop { count = "x" } end, "bad argument 'count' to 'loop'")
-    assert.error_matches(function() asyncore.poll {} end, "bad argument #1 to 'poll'")
+    for call, words in pairs {
+      ["asyncore.loop 'x'"] = "#1 to 'loop' (seconds >= 0 expected, got string)",
+      ["asyncore.loop(-1)"] = "#1 to 'loop' (seconds >= 0 expected, got -1)",
+      ["asyncore.loop(1, 1)"] = "#2 to 'loop' (boolean expected, got 1)",
+      ["asyncore.loop(1, true, 1)"] = "#3 to 'loop' (table expected, got 1)",
+      ["asyncore.loop(1, true, {}, 'x')"] = "#4 to 'loop' (number expected, got string)",
+      ["asyncore.loop { map = 1 }"] = "#1 to 'loop' (map: table expected, got 1)",
+      ["asyncore.loop { count = 'x' }"] = "#1 to 'loop' (count: number expected, got string)",
+      ["asyncore.loop { time_out = 1 }"] = "#1 to 'loop' (unknown option 'time_out')",
+      ["asyncore.poll {}"] = "#1 to 'poll' (seconds >= 0 expected, got table)",
+      ["asyncore.poll(0, 1)"] = "#2 to 'poll' (table expected, got 1)",
+    } do
+      local ok, err = pcall(load(call, "=here", "t", { asyncore = asyncore }))
+      assert.is_false(ok)
+      assert.equal("here:1: bad argument " .. words, err)
+    end
   end)
 
   it("asks readable and writable before every wait, and waits for what they say", function()

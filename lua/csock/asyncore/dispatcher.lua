@@ -33,6 +33,7 @@ Dispatcher.accepting = false
 Dispatcher.connecting = false
 Dispatcher.closing = false
 Dispatcher._passing_on = false -- a connection that was accepted
+Dispatcher._failures = 0 -- to accept, one after the other
 
 --- The types of messages that `log_info` does not print: a set.
 -- @field dispatcher:ignore_log_types
@@ -208,12 +209,21 @@ end
 -- @treturn[1] address the peer's
 -- @treturn[2] nil
 -- @treturn[2] error
--- @treturn[2] int errno (`EAGAIN`: there is none; `EMFILE` ...: no descriptor is left; the channel asks for none
--- for a while then)
+-- @treturn[2] int errno (`EAGAIN`: there is none; `EMFILE` ...: no descriptor is left, and the channel asks for none
+-- for a while; `EINVAL` ...: there never will be one again, and `accepting` is false)
 function Dispatcher:accept()
   local conn, addr, errno = self.socket:accept()
-  if conn then return conn, addr end
-  if internal.exhausted(addr) then self.resting = loop.now() + internal.PATIENCE end
+  if conn or errno == errno_of.EAGAIN then
+    self._failures = 0
+    return conn, addr, errno
+  end
+  self._failures = self._failures + 1
+  local verdict, pause = internal.accept_verdict(addr, self._failures)
+  if verdict == "over" then
+    self.accepting = false
+  elseif pause > 0 then
+    self.resting = loop.now() + pause
+  end
   return nil, addr, errno
 end
 
@@ -373,13 +383,14 @@ end
 function Dispatcher:handle_accept()
   for _ = 1, MOST do
     local conn, addr, errno = self:accept()
-    if not conn then
-      if errno == errno_of.EAGAIN or self.resting then return end
-      self.accepting = false -- it never will again
+    if conn then
+      pass_on(self, conn, addr)
+      if not self.accepting then return end
+    elseif not self.accepting then
       error(addr, 0)
+    elseif errno == errno_of.EAGAIN or self.resting then
+      return
     end
-    pass_on(self, conn, addr)
-    if not self.accepting then return end
   end
 end
 

@@ -1,5 +1,6 @@
 --- Whom the channels of a map wait for, and who is told of it.
 -- @module csock.asyncore
+local check = require "csock.check"
 local csock = require "csock"
 local errors = require "csock.asyncore.errors"
 local watches = require "csock.asyncore.watch"
@@ -146,13 +147,11 @@ local function turn(timeout, map)
   return true
 end
 
-local function check_seconds(seconds, call, default)
-  if seconds == nil then return default end
-  if type(seconds) ~= "number" or seconds ~= seconds then
-    error(("bad argument #1 to '%s' (seconds expected)"):format(call), 3)
-  end
-  if seconds < math.huge then return math.max(seconds, 0) end
+local function of_type(name)
+  return check.kind(name, function(value) return type(value) == name end)
 end
+
+local TABLE = of_type "table"
 
 --- One turn: asks each channel of the map whether it is `readable` or `writable`, waits until one of them is, and
 -- calls the handlers of all that are.
@@ -165,7 +164,8 @@ end
 -- @treturn[2] int errno
 -- @raise `ExitNow`, and what `handle_error` raises
 function M.poll(timeout, map)
-  return internal.in_task(turn, check_seconds(timeout, "poll", 0), map or M.socket_map)
+  local seconds = check.timeout(timeout or 0, 1, "poll")
+  return internal.in_task(turn, seconds, check.argument(TABLE, map or M.socket_map, 2, "poll"))
 end
 
 --- The same as `poll`.
@@ -186,10 +186,19 @@ local function run(timeout, map, count)
   return true
 end
 
-local function check(value, kind, name)
-  if value ~= nil and type(value) ~= kind then
-    error(("bad argument '%s' to 'loop' (%s expected, got %s)"):format(name, kind, type(value)), 3)
+local loop_options = {
+  timeout = { check.TIMEOUT, TIMEOUT }, use_poll = { of_type "boolean" }, map = { TABLE },
+  count = { of_type "number", math.huge, math.huge },
+}
+
+-- The arguments of `loop`, as options.
+local function named(...)
+  local options = {}
+  for i, name in ipairs { "timeout", "use_poll", "map", "count" } do
+    options[name] = select(i, ...)
+    if options[name] ~= nil then check.argument(loop_options[name][1], options[name], i, "loop") end
   end
+  return options
 end
 
 --- Serves the channels of a map until none is left. Its arguments may also be the fields of a table:
@@ -209,13 +218,9 @@ end
 -- @treturn[2] int errno
 -- @raise `ExitNow`, and what `handle_error` raises
 function M.loop(timeout, use_poll, map, count)
-  if type(timeout) == "table" then
-    timeout, use_poll, map, count = timeout.timeout, timeout.use_poll, timeout.map, timeout.count
-  end
-  check(use_poll, "boolean", "use_poll")
-  check(map, "table", "map")
-  check(count, "number", "count")
-  return internal.in_task(run, check_seconds(timeout, "loop", TIMEOUT), map or M.socket_map, count or math.huge)
+  local given = type(timeout) == "table" and timeout or named(timeout, use_poll, map, count)
+  local options = check.options(given, loop_options, 1, "loop")
+  return internal.in_task(run, options.timeout, options.map or M.socket_map, options.count)
 end
 
 --- Closes all channels of a map.

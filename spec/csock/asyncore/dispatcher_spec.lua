@@ -312,6 +312,54 @@ describe("accepting", function()
     server:close()
   end)
 
+  -- Has `accept` of the channel's socket fail so many times.
+  local function failing(channel_, name, times)
+    local real, calls = channel_.socket, 0
+    local Failing = {}
+    function Failing.__index(_, method)
+      return real[method] and function(_, ...) return real[method](real, ...) end
+    end
+    channel_.socket = setmetatable({
+      accept = function()
+        calls = calls + 1
+        if calls <= times then return csock.make_error { call = "accept", errno = csock.errno[name] } end
+        return real:accept()
+      end,
+    }, Failing)
+    return function() return calls end
+  end
+
+  it("passes over a client that the system refuses", function()
+    local map, accepted = {}, 0
+    local server = channels.server(nil, map, { handle_accepted = function(_, sock)
+      accepted = accepted + 1
+      sock:close()
+    end })
+    local calls = failing(server, "EPERM", 1)
+    local socket <close> = assert(csock.create_connection(server.addr, { timeout = LIMIT }))
+    asyncore.poll(LIMIT, map)
+    assert.equal(1, accepted)
+    assert.equal(3, calls())
+    assert.equal("", socket:recv(1))
+    server:close()
+  end)
+
+  it("rests longer and longer when the system refuses all", function()
+    local map = {}
+    local server = channels.server(nil, map)
+    local calls = failing(server, "EPERM", 1000)
+    local _ <close> = assert(csock.create_connection(server.addr, { timeout = LIMIT }))
+    local pauses = {}
+    while #pauses < 5 do
+      asyncore.poll(LIMIT, map)
+      if server.resting then pauses[#pauses + 1] = server.resting - csock.now() end
+    end
+    assert.is_true(server.accepting)
+    assert.is_true(calls() <= 7)
+    assert.is_true(pauses[5] <= 0.1)
+    server:close()
+  end)
+
   it("gives up a channel that cannot accept", function()
     local map = {}
     local one = client({ handle_close = dispatcher.handle_close }, map)

@@ -97,7 +97,8 @@ describe("an error in a handler", function()
   end)
 
   it("may be anything", function()
-    for _, what in ipairs { {}, 42, false, function() end } do
+    local without_fields = debug.upvalueid(fail, 1) -- a userdata that cannot be indexed
+    for _, what in ipairs { {}, 42, false, function() end, without_fields } do
       local told
       local one, peer, map = channel(nil, {
         handle_read = function() error(what) end,
