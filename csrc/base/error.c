@@ -6,6 +6,7 @@
 #include "error.h"
 #include "errnos.h"
 #include "parts.h"
+#include "rows.h"
 #include "../sys/errtext.h"
 
 #include <netdb.h>
@@ -77,30 +78,30 @@ int cs_fail_at(lua_State *L, const char *call, int err, int address) {
   return 3;
 }
 
-static const struct {
-  int code;
-  const char *name;
-} gai_names[] =
-    {
-#define K(name) \
-  { name, #name }
-        K(EAI_AGAIN),      K(EAI_BADFLAGS), K(EAI_FAIL),     K(EAI_FAMILY), K(EAI_MEMORY),
-        K(EAI_NONAME),     K(EAI_SERVICE),  K(EAI_SOCKTYPE), K(EAI_SYSTEM), K(EAI_OVERFLOW),
+static const cs_constant gai_names[] = {
+    CS_K(EAI_AGAIN),      CS_K(EAI_BADFLAGS), CS_K(EAI_FAIL),    CS_K(EAI_FAMILY),
+    CS_K(EAI_MEMORY),     CS_K(EAI_NONAME),   CS_K(EAI_SERVICE), CS_K(EAI_SOCKTYPE),
+    CS_K(EAI_SYSTEM),     CS_K(EAI_OVERFLOW),
 #ifdef EAI_ADDRFAMILY
-        K(EAI_ADDRFAMILY),
+    CS_K(EAI_ADDRFAMILY),
 #endif
 #ifdef EAI_NODATA
-        K(EAI_NODATA),
+    CS_K(EAI_NODATA),
 #endif
-},
-  host_names[] = {K(HOST_NOT_FOUND), K(TRY_AGAIN), K(NO_RECOVERY), K(NO_DATA)};
-#undef K
+};
+
+static const cs_constant host_names[] = {
+    CS_K(HOST_NOT_FOUND),
+    CS_K(TRY_AGAIN),
+    CS_K(NO_RECOVERY),
+    CS_K(NO_DATA),
+};
 
 int cs_fail_gai(lua_State *L, const char *call, int code, int saved_errno, int address) {
   if (address != 0) address = lua_absindex(L, address);
   const char *name = "EAI";
   for (size_t i = 0; i < CS_COUNT(gai_names); i++)
-    if (gai_names[i].code == code) name = gai_names[i].name;
+    if (gai_names[i].value == code) name = gai_names[i].name;
   luaL_checkstack(L, 6, NULL);
   lua_pushnil(L);
   if (code == EAI_SYSTEM) {
@@ -117,7 +118,7 @@ int cs_fail_host(lua_State *L, const char *call, int code, int address) {
   if (address != 0) address = lua_absindex(L, address);
   const char *name = "HOST";
   for (size_t i = 0; i < CS_COUNT(host_names); i++)
-    if (host_names[i].code == code) name = host_names[i].name;
+    if (host_names[i].value == code) name = host_names[i].name;
   luaL_checkstack(L, 6, NULL);
   lua_pushnil(L);
   push_new(L, call, "herror", code, name, hstrerror(code), address);

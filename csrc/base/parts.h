@@ -34,8 +34,8 @@
   PART(task) \
   PART(inner) \
   PART(hub) \
-  PART(lines) \
-  PART(signal) \
+  PART(text) \
+  PART(signals) \
   PART(fork) \
   PART(process)
 /* clang-format on */

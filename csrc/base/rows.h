@@ -1,4 +1,4 @@
-/* rows.h: rows of names and numbers, for constants.c, which makes fields of tables of them. */
+/* rows.h: rows of names and numbers; constants.c makes fields of tables of most. */
 #ifndef CS_ROWS_H
 #define CS_ROWS_H
 

@@ -26,7 +26,7 @@ static int split(lua_State *L) {
   return 1;
 }
 
-void cs_open_lines(lua_State *L) {
+void cs_open_text(lua_State *L) {
   lua_getfield(L, -1, "loop");
   lua_getfield(L, -1, "hub");
   lua_pushcfunction(L, split);

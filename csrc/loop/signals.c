@@ -1,6 +1,7 @@
 /* signals.c: signals as bytes in a pipe, for csock.loop to read. */
 #include "signals.h"
 #include "../base/parts.h"
+#include "../base/rows.h"
 #include "../sys/fd.h"
 
 #include <pthread.h>
@@ -172,20 +173,16 @@ static int signal_fileno(lua_State *L) {
   return 1;
 }
 
-static const struct {
-  const char *name;
-  int number;
-} signals[] = {
-#define K(name) \
-  { #name, name }
-    K(SIGABRT),  K(SIGALRM), K(SIGBUS),  K(SIGCHLD), K(SIGCONT), K(SIGFPE),  K(SIGHUP),
-    K(SIGILL),   K(SIGINT),  K(SIGKILL), K(SIGPIPE), K(SIGQUIT), K(SIGSEGV), K(SIGSTOP),
-    K(SIGTERM),  K(SIGTSTP), K(SIGTTIN), K(SIGTTOU), K(SIGURG),  K(SIGUSR1), K(SIGUSR2),
+static const cs_constant signals[] = {
+    CS_K(SIGABRT),  CS_K(SIGALRM), CS_K(SIGBUS),  CS_K(SIGCHLD), CS_K(SIGCONT), CS_K(SIGFPE),
+    CS_K(SIGHUP),   CS_K(SIGILL),  CS_K(SIGINT),  CS_K(SIGKILL), CS_K(SIGPIPE), CS_K(SIGQUIT),
+    CS_K(SIGSEGV),  CS_K(SIGSTOP), CS_K(SIGTERM), CS_K(SIGTSTP), CS_K(SIGTTIN), CS_K(SIGTTOU),
+    CS_K(SIGURG),   CS_K(SIGUSR1), CS_K(SIGUSR2),
 #ifdef SIGWINCH
-    K(SIGWINCH),
+    CS_K(SIGWINCH),
 #endif
 #ifdef SIGIO
-    K(SIGIO),
+    CS_K(SIGIO),
 #endif
 };
 
@@ -193,7 +190,7 @@ int cs_check_signal(lua_State *L, int arg) {
   if (lua_type(L, arg) != LUA_TSTRING) return (int)cs_check_int(L, arg, 0, NSIG - 1);
   const char *name = lua_tostring(L, arg);
   for (size_t i = 0; i < CS_COUNT(signals); i++)
-    if (strcmp(signals[i].name, name) == 0) return signals[i].number;
+    if (strcmp(signals[i].name, name) == 0) return (int)signals[i].value;
   return luaL_argerror(L, arg, "no such signal");
 }
 
@@ -206,7 +203,7 @@ static const luaL_Reg functions[] = {
 
 static const luaL_Reg meta[] = {{"__gc", catcher_gc}, {NULL, NULL}};
 
-void cs_open_signal(lua_State *L) {
+void cs_open_signals(lua_State *L) {
   cs_class_make(L, &catcher_class, NULL, meta);
   catcher *c = cs_object_new(L, &catcher_class, sizeof *c, 0);
   c->fds[0] = c->fds[1] = -1;
@@ -214,7 +211,7 @@ void cs_open_signal(lua_State *L) {
   lua_getfield(L, -1, "loop");
   cs_setfuncs(L, functions);
   lua_newtable(L);
-  for (size_t i = 0; i < CS_COUNT(signals); i++) cs_set_int(L, signals[i].name, signals[i].number);
+  for (size_t i = 0; i < CS_COUNT(signals); i++) cs_set_int(L, signals[i].name, signals[i].value);
   lua_setfield(L, -2, "signals");
   lua_pop(L, 1);
 }

@@ -4,6 +4,7 @@
 #include "socket.h"
 #include "../loop/turn_end.h"
 #include "../base/parts.h"
+#include "../base/rows.h"
 #include "../name/address.h"
 #include "../name/lookup.h"
 #include "../sys/fd.h"
@@ -301,23 +302,19 @@ int cs_sock_abandon(lua_State *L, cs_sock *s, const char *call, int err) {
 
 /* --- text --- */
 
-static const struct {
-  int value;
-  const char *name;
-} family_names[] =
-    {
-#define K(name) \
-  { name, #name }
-        K(AF_INET),    K(AF_INET6),  K(AF_UNIX),
+static const cs_constant family_names[] = {
+    CS_K(AF_INET),    CS_K(AF_INET6),  CS_K(AF_UNIX),
 #ifdef AF_NETLINK
-        K(AF_NETLINK), K(AF_PACKET),
+    CS_K(AF_NETLINK), CS_K(AF_PACKET),
 #endif
 #ifdef AF_ALG
-        K(AF_ALG),     K(AF_CAN),    K(AF_TIPC), K(AF_VSOCK),
+    CS_K(AF_ALG),     CS_K(AF_CAN),    CS_K(AF_TIPC), CS_K(AF_VSOCK),
 #endif
-},
-  type_names[] = {K(SOCK_STREAM), K(SOCK_DGRAM), K(SOCK_RAW), K(SOCK_SEQPACKET), K(SOCK_RDM)};
-#undef K
+};
+
+static const cs_constant type_names[] = {
+    CS_K(SOCK_STREAM), CS_K(SOCK_DGRAM), CS_K(SOCK_RAW), CS_K(SOCK_SEQPACKET), CS_K(SOCK_RDM),
+};
 
 /* Pushes " label=(address)" for the address that `get` gives, if it gives one. */
 static int push_labelled(lua_State *L, const cs_sock *s, const char *label,
