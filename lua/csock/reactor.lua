@@ -93,7 +93,9 @@ local function is_string(value) return type(value) == "string" end
 
 local HOST, PATH = check.kind("host: string", is_string), check.kind("path: string", is_string)
 local INTERFACE = check.kind("interface: string", function(value) return value == nil or is_string(value) end)
-local TIMEOUT = check.kind("timeout: seconds >= 0", check.TIMEOUT.fits)
+local TIMEOUT = check.kind("timeout: seconds >= 0", function(value)
+  return value == nil or check.TIMEOUT.fits(value)
+end)
 
 local function integer(words, least, most)
   return check.kind(words, check.integer(least, most).fits)
