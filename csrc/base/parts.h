@@ -32,6 +32,7 @@
   PART(kevent) \
   PART(loop) \
   PART(task) \
+  PART(listing) \
   PART(inner) \
   PART(hub) \
   PART(text) \

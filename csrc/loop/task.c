@@ -248,6 +248,10 @@ void cs_task_push(lua_State *L, const cs_task *task) {
   lua_remove(L, -2);
 }
 
+void cs_task_push_all(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
+}
+
 void cs_task_set_report(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &report_key);
 }

@@ -37,8 +37,10 @@ void cs_task_drop_all(lua_State *L, cs_loop *loop);
 /* Pushes what the finished task returned, or what it raised; returns their number. */
 int cs_task_results(lua_State *L, cs_task *task);
 
-/* Pushes the task object of a live task. */
+/* Pushes the task object of a live task; the table with all of them, in which luaL_unref leaves
+   numbers. */
 void cs_task_push(lua_State *L, const cs_task *task);
+void cs_task_push_all(lua_State *L);
 
 /* Takes the function on the top: it is told of errors that no one joins. */
 void cs_task_set_report(lua_State *L);

@@ -43,20 +43,24 @@ static int loop_current(lua_State *L) {
 }
 
 /***
-How the task stands.
-@function task:status
-@treturn string "ready", "running", "waiting", "done", "failed" or "cancelled"
+Makes a task the one that Ctrl-C is for, until it is over or another one is. Then what the
+interpreter's hook raises ("interrupted!") is raised by the call in which this task waits, or in the
+midst of what it computes, and the loop goes on with all others. Without such a task it ends the run
+of the loop, and all tasks. A task that has not begun, or has just yielded, is cancelled instead.
+@function foreground
+@tparam ?task task nil: none; without an argument nothing changes
+@treturn ?task the one that was it before
 */
-static int task_status(lua_State *L) {
-  static const char *const names[] = {"ready", "running", "waiting", "done", "failed", "cancelled"};
-  lua_pushstring(L, names[check_task(L, 1)->status]);
-  return 1;
-}
-
-static int task_tostring(lua_State *L) {
-  const cs_task *task = check_task(L, 1);
-  task_status(L);
-  lua_pushfstring(L, "<csock.task %p %s>", (const void *)task, lua_tostring(L, -1));
+static int loop_foreground(lua_State *L) {
+  cs_loop *loop = cs_loop_get(L);
+  cs_task *task = lua_isnoneornil(L, 1) ? NULL : check_task(L, 1), *before = loop->foreground;
+  if (lua_gettop(L) > 0) {
+    if (before != NULL) cs_interrupt_listen(before->co, false);
+    loop->foreground = task != NULL && task->status < CS_TASK_DONE ? task : NULL;
+    if (loop->foreground != NULL) cs_interrupt_listen(task->co, true);
+  }
+  if (before == NULL) return 0;
+  cs_task_push(L, before);
   return 1;
 }
 
@@ -283,7 +287,6 @@ static int waiters_wake(lua_State *L) {
 static const luaL_Reg task_methods[] = {
     {"add_done_callback", task_add_done_callback},
     {"daemon", task_daemon},
-    {"status", task_status},
     {"join", task_join},
     {"cancel", task_cancel},
     {"watch", task_watch},
@@ -291,7 +294,6 @@ static const luaL_Reg task_methods[] = {
 };
 
 static const luaL_Reg task_meta[] = {
-    {"__tostring", task_tostring},
     {"__close", task_cancel},
     {NULL, NULL},
 };
@@ -305,8 +307,9 @@ static const luaL_Reg waiters_methods[] = {
 static const luaL_Reg waiters_meta[] = {{"__gc", waiters_gc}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"spawn", loop_spawn}, {"current", loop_current}, {"sleep", loop_sleep},
-    {"yield", loop_yield}, {"waiters", loop_waiters}, {NULL, NULL},
+    {"spawn", loop_spawn}, {"current", loop_current}, {"foreground", loop_foreground},
+    {"sleep", loop_sleep}, {"yield", loop_yield},     {"waiters", loop_waiters},
+    {NULL, NULL},
 };
 
 void cs_open_task(lua_State *L) {

@@ -390,6 +390,48 @@ describe("a daemon", function()
   end)
 end)
 
+describe("a child that a daemon has forked", function()
+  local function in_daemon(program)
+    return output([[
+      local function child()
+        local pid = csock.fork()
+        if pid > 0 then return csock.waitpid(pid) end
+        local a, b = csock.socketpair()
+        csock.spawn(function() csock.sleep(0.01) b:send "x" end)
+        io.stdout:write("child got ", a:recv(1), "\n")
+        io.stdout:flush()
+        csock._exit(0)
+      end
+    ]] .. program)
+  end
+
+  it("goes on with that task, and not with the parent's program", function()
+    assert.equal("child got x\nparent goes on\n", (in_daemon [[
+      local task = csock.spawn(child):daemon()
+      csock.run(function() task:join() end)
+      io.stdout:write "parent goes on\n"
+    ]]))
+  end)
+
+  it("does so too behind an event, in a server's handler", function()
+    assert.equal("child got x\nparent goes on\n", (in_daemon [[
+      local server = assert(csock.create_server {"127.0.0.1", 0})
+      local task = csock.spawn(function()
+        local conn = assert(server:accept())
+        conn:recv(1)
+        child()
+      end):daemon()
+      csock.run(function()
+        local s = assert(csock.create_connection(server:getsockname()))
+        csock.sleep(0.01)
+        s:send "x"
+        task:join()
+      end)
+      io.stdout:write "parent goes on\n"
+    ]]))
+  end)
+end)
+
 describe("add_done_callback", function()
   it("has a function called with the task as it ends, however it ends", function()
     local log = {}

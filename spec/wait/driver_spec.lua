@@ -171,6 +171,44 @@ describe("a hook", function()
     end
   end)
 
+  -- What a process does that gets a signal every 20 ms, and whose hook (a time limit's) raises after
+  -- some; `wait` waits outside of tasks.
+  local function interrupted(wait)
+    local p <close> = process.lua { "-e", [[
+      local csock, posix = require "csock", require "spec.support.posix"
+      local a, b = csock.socketpair()
+      local full = a:makefile("w", 0)
+      local limit = 3
+      local function hook()
+        if posix.signals_seen() >= limit then error("time is up", 0) end
+      end
+      posix.signal(posix.SIGUSR1, "count")
+      posix.timer(posix.SIGUSR1, 0.02, 0.02)
+      debug.sethook(hook, "c")
+      local ok, err = pcall(function() ]] .. wait .. [[ end)
+      limit = math.huge
+      debug.sethook()
+      print(ok, err)
+    ]] }
+    local printed = p:read_all()
+    assert.equal(0, p:wait(), printed .. p.err)
+    return printed
+  end
+
+  for call, wait in pairs {
+    recv = "a:recv(1)",
+    sendall = "a:sendall(('x'):rep(1 << 24))",
+    select = "csock.select({ a }, {}, {})",
+    poll = "local p = csock.poll() p:register(a, csock.POLLIN) p:poll()",
+    sleep = "csock.sleep(60)",
+    ["a stream's write"] = "full:write(('x'):rep(1 << 24)) full:flush()",
+    ["a stream's read"] = "a:makefile():read()",
+  } do
+    it("that stays set has its chance after every signal, in " .. call, function()
+      assert.equal("false\ttime is up\n", interrupted(wait))
+    end)
+  end
+
   it("that raises ends the wait", function()
     local _, b = keep(csock.socketpair())
     local pcall, recv, sethook, getinfo = pcall, b.recv, debug.sethook, debug.getinfo

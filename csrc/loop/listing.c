@@ -1,0 +1,194 @@
+/* listing.c: what a program can learn of its tasks: who there is, under which name, and what each
+   waits for. */
+#include "loop.h"
+#include "../base/parts.h"
+
+static const char names_key = 'n'; /* registry: task -> name, weak */
+
+static const char *const statuses[] = {"ready", "running", "waiting",
+                                       "done",  "failed",  "cancelled"};
+
+/***
+How the task stands.
+@function task:status
+@treturn string "ready", "running", "waiting", "done", "failed" or "cancelled"
+*/
+static int task_status(lua_State *L) {
+  const cs_task *task = cs_object_check(L, 1, &cs_task_class);
+  lua_pushstring(L, statuses[task->status]);
+  return 1;
+}
+
+/* --- names --- */
+
+/***
+Names the task, for `tasks` and for its text.
+Source: asyncio's `Task.set_name`.
+@function task:set_name
+@tparam ?string name nil: takes the name away
+@treturn task itself
+*/
+static int task_set_name(lua_State *L) {
+  cs_object_check(L, 1, &cs_task_class);
+  if (!lua_isnoneornil(L, 2)) luaL_checkstring(L, 2);
+  lua_settop(L, 2);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  lua_rawset(L, 3);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static void push_name(lua_State *L, int task) {
+  task = lua_absindex(L, task);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+  lua_pushvalue(L, task);
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+}
+
+/***
+The task's name.
+Source: asyncio's `Task.get_name`.
+@function task:get_name
+@treturn ?string nil: it was given none
+*/
+static int task_get_name(lua_State *L) {
+  cs_object_check(L, 1, &cs_task_class);
+  push_name(L, 1);
+  return 1;
+}
+
+static int task_tostring(lua_State *L) {
+  const cs_task *task = cs_object_check(L, 1, &cs_task_class);
+  push_name(L, 1);
+  const char *name = lua_tostring(L, -1);
+  lua_pushfstring(L, "<csock.task %s%s%p %s>", name != NULL ? name : "", name != NULL ? " " : "",
+                  (const void *)task, statuses[task->status]);
+  return 1;
+}
+
+/* --- what it is at --- */
+
+/* Pushes "file:line" of the innermost Lua function in the coroutine; of the function itself, before
+   it has begun. */
+static void push_where(lua_State *L, lua_State *co) {
+  lua_Debug at;
+  for (int level = 0; lua_getstack(co, level, &at); level++) {
+    lua_getinfo(co, "Sl", &at);
+    if (at.currentline <= 0) continue;
+    lua_pushfstring(L, "%s:%d", at.short_src, at.currentline);
+    return;
+  }
+  if (lua_status(co) != LUA_OK || !lua_isfunction(co, 1) || !lua_checkstack(co, 1)) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_pushvalue(co, 1);
+  lua_getinfo(co, ">S", &at);
+  if (at.linedefined > 0)
+    lua_pushfstring(L, "%s:%d", at.short_src, at.linedefined);
+  else
+    lua_pushstring(L, at.short_src);
+}
+
+/* Pushes the object whose method the coroutine waits in, or nil. */
+static void push_object(lua_State *L, lua_State *co) {
+  lua_Debug at;
+  if (!lua_checkstack(co, 1) || !lua_getstack(co, 0, &at) || lua_getlocal(co, &at, 1) == NULL) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_xmove(co, L, 1);
+  if (lua_type(L, -1) == LUA_TUSERDATA || lua_type(L, -1) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_pushnil(L);
+}
+
+/* In the place of the task on the top: the row that tells of it. */
+static void describe(lua_State *L) {
+  const cs_task *task = lua_touserdata(L, -1);
+  lua_createtable(L, 0, 8);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "task");
+  push_name(L, -2);
+  lua_setfield(L, -2, "name");
+  lua_pushstring(L, statuses[task->status]);
+  lua_setfield(L, -2, "status");
+  lua_pushboolean(L, task->daemon);
+  lua_setfield(L, -2, "daemon");
+  push_where(L, task->co);
+  lua_setfield(L, -2, "where");
+  if (task->status == CS_TASK_WAITING) {
+    lua_pushstring(L, task->call);
+    lua_setfield(L, -2, "waits");
+    push_object(L, task->co);
+    lua_setfield(L, -2, "object");
+    if (task->since != 0) {
+      lua_pushnumber(L, cs_clock_to_seconds(task->since));
+      lua_setfield(L, -2, "since");
+    }
+  }
+  lua_remove(L, -2);
+}
+
+/***
+The tasks that are not over, in no particular order. Since when a task waits is noted from the first
+call of this function on: who waited before has no `since` until it waits again.
+Source: asyncio's `all_tasks`.
+@function tasks
+@treturn {table,...} of each: `task`; `name` (nil: none); `status`; `daemon` (boolean); `where`, the
+line that it has come to (`"server.lua:12"`); and of one that waits: `waits`, the call ("recv"),
+`object`, whose method that is (a socket, a stream, a task; or nil), and `since` (a time as `now`
+gives it)
+@usage
+for _, row in ipairs(loop.tasks()) do print(row.name or row.where, row.status, row.waits,
+row.object) end
+*/
+static int loop_tasks(lua_State *L) {
+  cs_loop *loop = cs_loop_get(L);
+  lua_Integer n = 0;
+  loop->recording = true;
+  lua_settop(L, 0);
+  luaL_checkstack(L, 12, NULL);
+  lua_newtable(L);
+  cs_task_push_all(L);
+  for (lua_Integer i = 1, last = (lua_Integer)lua_rawlen(L, 2); i <= last; i++) {
+    lua_rawgeti(L, 2, i);
+    const cs_task *task = cs_object_test(L, -1, &cs_task_class);
+    if (task == NULL || task->status >= CS_TASK_DONE) { /* luaL_ref's own, or in a forked child */
+      lua_pop(L, 1);
+      continue;
+    }
+    describe(L);
+    lua_rawseti(L, 1, ++n);
+  }
+  lua_settop(L, 1);
+  return 1;
+}
+
+static const luaL_Reg task_methods[] = {
+    {"get_name", task_get_name},
+    {"set_name", task_set_name},
+    {"status", task_status},
+    {NULL, NULL},
+};
+
+void cs_open_listing(lua_State *L) {
+  cs_class_methods(L, &cs_task_class, task_methods);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_task_class);
+  lua_pushcfunction(L, task_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_newtable(L);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
+  lua_getfield(L, -1, "loop");
+  lua_pushcfunction(L, loop_tasks);
+  lua_setfield(L, -2, "tasks");
+  lua_pop(L, 1);
+}
