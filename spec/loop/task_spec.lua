@@ -395,7 +395,7 @@ describe("a child that a daemon has forked", function()
     return output([[
       local function child()
         local pid = csock.fork()
-        if pid > 0 then return csock.waitpid(pid) end
+        if pid > 0 then return pid end
         local a, b = csock.socketpair()
         csock.spawn(function() csock.sleep(0.01) b:send "x" end)
         io.stdout:write("child got ", a:recv(1), "\n")
@@ -408,7 +408,7 @@ describe("a child that a daemon has forked", function()
   it("goes on with that task, and not with the parent's program", function()
     assert.equal("child got x\nparent goes on\n", (in_daemon [[
       local task = csock.spawn(child):daemon()
-      csock.run(function() task:join() end)
+      csock.run(function() csock.waitpid(task:join()) end)
       io.stdout:write "parent goes on\n"
     ]]))
   end)
@@ -419,13 +419,14 @@ describe("a child that a daemon has forked", function()
       local task = csock.spawn(function()
         local conn = assert(server:accept())
         conn:recv(1)
-        child()
+        return child()
       end):daemon()
       csock.run(function()
         local s = assert(csock.create_connection(server:getsockname()))
         csock.sleep(0.01)
         s:send "x"
-        task:join()
+        csock.sleep(0.01)
+        csock.waitpid(task:join())
       end)
       io.stdout:write "parent goes on\n"
     ]]))
