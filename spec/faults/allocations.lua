@@ -54,6 +54,19 @@ return {
   ["require"] = {
     run = function() assert(require("csock").AF_INET) end,
   },
+  ["what is written in Lua, asked for the first time"] = {
+    prepare = just_csock,
+    run = function(csock) assert(csock.serve and csock.loop) end,
+  },
+  ["names and numbers of errors, asked for the first time"] = {
+    prepare = just_csock,
+    run = function(csock)
+      assert(csock.errno[csock.errno.EAGAIN] == "EAGAIN")
+      local count = 0
+      for _ in pairs(csock.errno) do count = count + 1 end
+      assert(count > 140)
+    end,
+  },
 
   -- making ---------------------------------------------------------------------------------------
 
