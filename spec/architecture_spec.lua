@@ -71,7 +71,7 @@ describe("the tree", function()
 
   it("includes port.h before any header of the system", function()
     for _, name in ipairs(C) do
-      if name ~= "csrc/sys/port.h" then
+      if name ~= "csrc/sys/port.h" and name ~= "csrc/api.h" then -- the latter stands alone
         local first = code_of(name):match '#include%s+([<"][^>"]+)'
         assert.matches('^"', first or '"', nil, name)
       end

@@ -78,6 +78,20 @@ int cs_fail_at(lua_State *L, const char *call, int err, int address) {
   return 3;
 }
 
+int cs_fail_text(lua_State *L, const char *call, const char *kind, int err, const char *name,
+                 const char *text) {
+  luaL_checkstack(L, 6, NULL);
+  lua_pushnil(L);
+  push_errno(L, call, err, 0);
+  lua_getiuservalue(L, -1, 1);
+  set_string(L, "kind", kind);
+  set_string(L, "strerror", text);
+  if (name != NULL) set_string(L, "name", name);
+  lua_pop(L, 1);
+  lua_pushinteger(L, err);
+  return 3;
+}
+
 static const cs_constant gai_names[] = {
     CS_K(EAI_AGAIN),      CS_K(EAI_BADFLAGS), CS_K(EAI_FAIL),    CS_K(EAI_FAMILY),
     CS_K(EAI_MEMORY),     CS_K(EAI_NONAME),   CS_K(EAI_SERVICE), CS_K(EAI_SOCKTYPE),

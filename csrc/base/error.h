@@ -19,6 +19,11 @@ int cs_fail_gai(lua_State *L, const char *call, int code, int saved_errno, int a
 /* gethostbyname's h_errno code, kind "herror". */
 int cs_fail_host(lua_State *L, const char *call, int code, int address);
 
+/* The same with words and a `kind` of the caller's own (a new error value each time). `name` NULL:
+   that of the errno value. */
+int cs_fail_text(lua_State *L, const char *call, const char *kind, int err, const char *name,
+                 const char *text);
+
 /* true when `err` is 0, else cs_fail. */
 int cs_result(lua_State *L, const char *call, int err);
 

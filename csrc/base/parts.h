@@ -38,7 +38,8 @@
   PART(text) \
   PART(signals) \
   PART(fork) \
-  PART(process)
+  PART(process) \
+  PART(api)
 /* clang-format on */
 
 #define CS_PART_OPEN(part) void cs_open_##part(lua_State *L);

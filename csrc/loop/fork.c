@@ -20,7 +20,8 @@ objects still hold. Source: fork(2), Python's `os.fork`.
 @treturn[2] int errno (`EAGAIN`, `ENOMEM`)
 */
 static int process_fork(lua_State *L) {
-  cs_loop *loop = cs_state_get(L)->loop;
+  cs_state *state = cs_state_get(L);
+  cs_loop *loop = state->loop;
   sigset_t all, mask;
   luaL_checkstack(L, 8, NULL); /* so that nothing raises in the child */
   fflush(NULL);
@@ -29,6 +30,7 @@ static int process_fork(lua_State *L) {
   /* A signal must not be written to the parent's pipe by the child. */
   pthread_sigmask(SIG_SETMASK, &all, &mask);
   cs_signals_hold();
+  state->forks++;
   pid_t pid = fork();
   int err = errno;
   if (pid == 0) {

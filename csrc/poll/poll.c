@@ -9,6 +9,7 @@
 
 typedef struct poller {
   const cs_class *cls;
+  const cs_state *state;
   bool closed;
   bool holders;       /* there may be objects that hold input themselves */
   unsigned n;         /* registrations */
@@ -30,6 +31,7 @@ Source: poll(2), Python's `select.poll`.
 */
 static int new_poller(lua_State *L) {
   poller *p = cs_object_new(L, &poller_class, sizeof *p, SPARE);
+  p->state = cs_state_get(L);
   lua_newtable(L);
   lua_setiuservalue(L, -2, PLACES);
   lua_newtable(L);
@@ -308,7 +310,7 @@ static int poller_poll(lua_State *L) {
   op.slot = op.owner = lua_gettop(L);
   op.nfds = p->n;
   if (p->n > 0) memcpy(op.fds, p->fds, p->n * sizeof *op.fds); /* all revents are 0 there */
-  if (p->holders && add_input(L, op.fds, op.nfds)) {
+  if ((p->holders || p->state->transports > 0) && add_input(L, op.fds, op.nfds)) {
     op.timeout = 0;
     op.flags = 1; /* to be added again, after poll(2) has said what else there is */
     for (unsigned i = 0; i < op.nfds; i++) op.fds[i].revents = 0;

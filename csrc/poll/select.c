@@ -16,9 +16,10 @@ bool cs_may_hold_input(lua_State *L, int idx) {
   switch (lua_type(L, idx)) {
   case LUA_TTABLE:
     return true;
-  case LUA_TUSERDATA:
-    return cs_object_test(L, idx, &cs_sock_class) == NULL &&
-           luaL_testudata(L, idx, LUA_FILEHANDLE) == NULL;
+  case LUA_TUSERDATA: {
+    const cs_sock *s = cs_object_test(L, idx, &cs_sock_class);
+    return s != NULL ? s->transport != NULL : luaL_testudata(L, idx, LUA_FILEHANDLE) == NULL;
+  }
   default:
     return false;
   }
@@ -27,6 +28,8 @@ bool cs_may_hold_input(lua_State *L, int idx) {
 bool cs_has_input(lua_State *L, int idx) {
   if (!cs_may_hold_input(L, idx)) return false;
   bool has = false;
+  const cs_sock *s = cs_object_test(L, idx, &cs_sock_class);
+  if (s != NULL) return (s->w.flags & CS_W_PENDING) != 0;
   if (cs_stream_fd(L, idx, &has) != -2) return has;
   int top = lua_gettop(L);
   idx = lua_absindex(L, idx);

@@ -26,15 +26,16 @@ static bool reads(const cs_watched *w) {
 
 unsigned cs_due_wants(const cs_watched *w) {
   unsigned wants = 0;
-  if (reads(w) && !(w->flags & CS_W_READ)) wants |= CS_READ;
-  if ((w->flags & (CS_W_HUB_WRITE | CS_W_WRITE)) == CS_W_HUB_WRITE) wants |= CS_WRITE;
+  if (reads(w) && !cs_watched_readers_due(w)) wants |= cs_watched_readers_want(w);
+  if ((w->flags & CS_W_HUB_WRITE) && !cs_watched_writers_due(w))
+    wants |= cs_watched_writers_want(w);
   return wants;
 }
 
 unsigned cs_due(const cs_watched *w) {
   unsigned due = 0;
-  if (reads(w) && (w->flags & CS_W_READ)) due |= CS_READ;
-  if ((w->flags & CS_W_HUB_WRITE) && (w->flags & CS_W_WRITE)) due |= CS_WRITE;
+  if (reads(w) && cs_watched_readers_due(w)) due |= CS_READ;
+  if ((w->flags & CS_W_HUB_WRITE) && cs_watched_writers_due(w)) due |= CS_WRITE;
   if (w->out != NULL ? w->out->failed != 0 : (w->flags & CS_W_HUB_SENT) != 0) due |= CS_HANGUP;
   return due;
 }

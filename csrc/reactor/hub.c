@@ -16,10 +16,8 @@
 #include "../name/address.h"
 #include "../wait/driver.h"
 #include "../base/parts.h"
-#include "../socket/socket.h"
+#include "../socket/transport.h"
 #include "../wait/unpark.h"
-
-#include <sys/socket.h>
 
 /* The functions' upvalues: the table of objects, by the descriptors' `object`; names; the state's
  * record. */
@@ -146,10 +144,10 @@ static int hub_remove(lua_State *L) {
 
 /* The object is at 1; these push what `serve` gives besides. */
 
-static int tell_broken(lua_State *L, const char *call, int err) {
+static int tell_broken(lua_State *L, const cs_watched *w, const char *call, int err) {
   lua_settop(L, 1);
   lua_pushliteral(L, "broken");
-  cs_fail(L, call, err);
+  cs_transport_fail(L, cs_sock_of(w), call, err);
   lua_remove(L, -3); /* its nil */
   return 4;
 }
@@ -161,7 +159,7 @@ static bool has_failed(const cs_watched *w) {
 static int tell_failed(lua_State *L, cs_loop *loop, cs_watched *w) {
   int err = w->out->failed;
   cs_out_drop(loop->hub, w);
-  return tell_broken(L, "send", err);
+  return tell_broken(L, w, "send", err);
 }
 
 static int tell(lua_State *L, const char *what) {
@@ -185,7 +183,8 @@ static int serve_events(lua_State *L, cs_loop *loop, cs_watched *w) {
   if (has_failed(w)) {
     if (!(w->flags & CS_W_HUB_READ) || cs_sock_of(w)->type != SOCK_STREAM)
       return tell_failed(L, loop, w);
-    w->flags |= CS_W_READ; /* what the peer sent before it broke is still to be had */
+    /* What the peer sent before it broke is still to be had. */
+    w->flags = (w->flags | CS_W_READ) & ~CS_W_READ_OUT;
   }
   if (w->out == NULL && (w->flags & CS_W_HUB_SENT)) {
     w->flags &= ~CS_W_HUB_SENT;
@@ -197,27 +196,16 @@ static int serve_events(lua_State *L, cs_loop *loop, cs_watched *w) {
 /* Pushes the protocol's method for what has come, and its arguments: *nargs of them. Or returns the
    number of results when the object is to be told; when nothing has come, *nargs is 0. */
 static int receive(lua_State *L, cs_loop *loop, cs_watched *w, int *nargs) {
-  cs_sockaddr from;
-  socklen_t len = sizeof from;
-  const cs_sock *s = cs_sock_of(w);
+  cs_sender from;
+  cs_sock *s = cs_sock_of(w);
   char *scratch = w->state->scratch;
   bool stream = s->type == SOCK_STREAM;
-  ssize_t got;
+  size_t got = 0;
   *nargs = 0;
-  do {
-    if (stream)
-      got = recv(w->fd, scratch, CS_SCRATCH, MSG_DONTWAIT);
-    else
-      got = recvfrom(w->fd, scratch, CS_SCRATCH, MSG_DONTWAIT, &from.any, &len);
-  } while (got < 0 && errno == EINTR);
-  if (got <= 0 && stream && has_failed(w)) return tell_failed(L, loop, w);
-  if (got < 0) {
-    int err = errno;
-    if (err != EAGAIN && err != EWOULDBLOCK)
-      return tell_broken(L, stream ? "recv" : "recvfrom", err);
-    w->flags &= ~CS_W_READ;
-    return 0;
-  }
+  int err = cs_sock_read(s, scratch, CS_SCRATCH, 0, stream ? NULL : &from, &got);
+  if (stream && got == 0 && has_failed(w)) return tell_failed(L, loop, w);
+  if (err > 0) return tell_broken(L, w, stream ? "recv" : "recvfrom", err);
+  if (err < 0) return 0;
   if (stream && got == 0) return tell(L, "finished");
   lua_pushvalue(L, PROTOCOL);
   lua_rawget(L, 1);
@@ -225,15 +213,14 @@ static int receive(lua_State *L, cs_loop *loop, cs_watched *w, int *nargs) {
   lua_gettable(L, 2);
   lua_insert(L, 2);
   if (stream) {
-    lua_pushlstring(L, scratch, (size_t)got);
-    if (got < CS_SCRATCH) cs_watched_drained(w);
+    lua_pushlstring(L, scratch, got);
     *nargs = 2;
   } else {
     lua_getfield(L, 1, "size");
     lua_Integer size = lua_tointeger(L, -1);
     lua_pop(L, 1);
-    lua_pushlstring(L, scratch, got < size ? (size_t)got : (size_t)size);
-    cs_address_push(L, &from.any, len, s->proto);
+    lua_pushlstring(L, scratch, got < (size_t)size ? got : (size_t)size);
+    cs_address_push(L, &from.addr.any, from.len, s->proto);
     *nargs = 3;
   }
   return 0;

@@ -4,11 +4,9 @@
  */
 #include "out.h"
 #include "../name/address.h"
-#include "../socket/socket.h"
-#include "../sys/rw.h"
+#include "../socket/transport.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
 
 /* So many bytes are sent at once: they gain nothing by waiting for more. */
 #define MUCH 16384
@@ -69,10 +67,11 @@ static void notice(cs_loop *loop, cs_watched *w, unsigned flag) {
   cs_due_notice(loop, w);
 }
 
-/* The socket takes no more for now. */
+/* The socket takes no more for now; what lies over it may, at the next try. */
 static void block(cs_loop *loop, cs_watched *w) {
   w->flags |= CS_W_HUB_WRITE;
-  cs_watched_filled(w);
+  if (cs_sock_of(w)->transport == NULL) w->flags &= ~CS_W_WRITE;
+  cs_due_notice(loop, w);
   if (cs_is_watched(loop, w)) cs_watched_tell(loop, w);
 }
 
@@ -85,9 +84,9 @@ static void hold(cs_loop *loop, cs_watched *w, bool held) {
 }
 
 /* One try: *sent bytes went; 0 when there is no room. 0 or errno. */
-static int put(const cs_watched *w, const char *data, size_t len, size_t *sent) {
-  int err = cs_rw_write(w->fd, CS_RW_SOCKET, data, len, sent);
-  return err == EAGAIN ? 0 : err;
+static int put(cs_watched *w, const char *data, size_t len, size_t *sent) {
+  int err = cs_sock_write(cs_sock_of(w), data, len, 0, NULL, sent);
+  return err < 0 ? 0 : err;
 }
 
 void cs_out_send(cs_loop *loop, cs_watched *w) {
@@ -202,7 +201,7 @@ static void check_literal(lua_State *L, int arg, const cs_sock *s) {
    by socket:sendto, which does the rest. */
 static int hub_sendto(lua_State *L) {
   lua_settop(L, 3);
-  const cs_sock *s = socket_of(L);
+  cs_sock *s = socket_of(L);
   const cs_address *to = cs_address_test(L, 3);
   if (to == NULL || to->sa.sa_family != s->family || s->w.fd < 0 || lua_type(L, 2) != LUA_TSTRING) {
     if (!lua_isnil(L, 3)) check_literal(L, 3, s);
@@ -215,10 +214,9 @@ static int hub_sendto(lua_State *L) {
   }
   size_t len;
   const char *data = lua_tolstring(L, 2, &len);
-  ssize_t sent;
-  do sent = sendto(s->w.fd, data, len, MSG_DONTWAIT | CS_MSG_NOSIGNAL, &to->sa, to->len);
-  while (sent < 0 && errno == EINTR);
-  if (sent < 0) return cs_fail_address(L, "sendto", errno, to);
+  size_t sent = 0;
+  int err = cs_sock_write(s, data, len, 0, to, &sent);
+  if (err != 0) return cs_fail_address(L, "sendto", err < 0 ? EAGAIN : err, to);
   lua_pushinteger(L, (lua_Integer)sent);
   return 1;
 }

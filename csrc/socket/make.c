@@ -207,16 +207,18 @@ static int socket_fromfd(lua_State *L) {
 }
 
 /***
-A second socket over a copy of the descriptor, with the same timeout.
+A second socket over a copy of the descriptor, with the same timeout. A connection over a transport
+(TLS) has one end here, and cannot be copied.
 Source: dup(2), Python's `socket.dup`.
 @function socket:dup
 @treturn[1] socket
 @treturn[2] nil
 @treturn[2] error
-@treturn[2] int errno
+@treturn[2] int errno (`EOPNOTSUPP`: over a transport)
 */
 static int sock_dup(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
+  if (s->transport != NULL) return cs_fail(L, "dup", EOPNOTSUPP);
   return push_copy(L, "dup", cs_sock_fd(s), s->family, s->type, s->proto, &s->timeout);
 }
 

@@ -174,13 +174,10 @@ int cs_sendmsg_attempt(lua_State *L, cs_op *op) {
     w.msg_name = (void *)(uintptr_t)&to->sa;
     w.msg_namelen = to->len;
   }
-  ssize_t sent = sendmsg(op->w->fd, &w, op->flags);
-  if (sent < 0) {
-    int err = errno;
-    if (to == NULL || err == EAGAIN || err == EWOULDBLOCK || err == EINTR)
-      return cs_transfer_failed(L, op, err, CS_WRITABLE);
-    return cs_fail_address(L, op->call, err, to);
-  }
+  size_t sent;
+  int err = cs_sock_sendmsg(cs_sock_of(op->w), &w, op->flags, &sent);
+  if (err > 0 && to != NULL) return cs_fail_address(L, op->call, err, to);
+  if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
   lua_pushinteger(L, (lua_Integer)sent);
   return 1;
 }
@@ -332,23 +329,19 @@ static bool receive(lua_State *L, cs_op *op, struct msghdr *w, cs_sockaddr *addr
   bool into = op->slot != 0;
   /* Only AF_UNIX passes descriptors, and not every other family takes the flag. */
   int cloexec = cs_sock_of(op->w)->family == AF_UNIX ? MSG_CMSG_CLOEXEC : 0;
-  int top = lua_gettop(L);
-  ssize_t got = 0;
+  int top = lua_gettop(L), err = 0;
+  size_t got = 0;
   if (!into && op->size > CS_SCRATCH) {
-    got = cs_transfer_room(op);
-    if (got >= 0) {
-      one.iov_len = (size_t)got;
-      one.iov_base = lua_newuserdatauv(L, one.iov_len, 0);
-    }
+    err = cs_transfer_room(op, &one.iov_len);
+    if (err == 0) one.iov_base = lua_newuserdatauv(L, one.iov_len, 0);
   }
-  if (got >= 0) {
+  if (err == 0) {
     set_header(w, m, into ? m->iov : &one, into ? m->count : 1);
     w->msg_name = addr;
     w->msg_namelen = sizeof *addr;
-    got = recvmsg(op->w->fd, w, cs_transfer_recv_flags(op) | cloexec);
+    err = cs_sock_recvmsg(cs_sock_of(op->w), w, op->flags | cloexec, &got);
   }
-  if (got < 0) {
-    int err = errno;
+  if (err != 0) {
     lua_settop(L, top);
     *result = cs_transfer_failed(L, op, err, CS_READABLE);
     return false;
@@ -360,7 +353,7 @@ static bool receive(lua_State *L, cs_op *op, struct msghdr *w, cs_sockaddr *addr
   if (into)
     lua_pushinteger(L, (lua_Integer)got);
   else
-    lua_pushlstring(L, one.iov_base, (size_t)got < one.iov_len ? (size_t)got : one.iov_len);
+    lua_pushlstring(L, one.iov_base, got < one.iov_len ? got : one.iov_len);
   return true;
 }
 

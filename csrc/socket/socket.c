@@ -1,7 +1,7 @@
 /* socket.c: the socket object: its class, how long it waits, its end, its text. Making sockets:
    make.c; bind to connect: connect.c; bytes: transfer.c, message.c, stream.c. sock_* = methods.
  */
-#include "socket.h"
+#include "transport.h"
 #include "../loop/turn_end.h"
 #include "../base/parts.h"
 #include "../base/rows.h"
@@ -226,8 +226,21 @@ static int sock_get_inheritable(lua_State *L) {
 
 /* --- the end --- */
 
+/* Over a transport: the goodbye. With SHUT_WR that is all, since reading may have to write. */
+static int shutdown_attempt(lua_State *L, cs_op *op) {
+  cs_sock *s = cs_sock_of(op->w);
+  int how = op->flags, err = 0;
+  if (s->transport != NULL && how != SHUT_RD)
+    err = cs_transport_tried(s, CS_WRITABLE, s->transport->ops->shutdown(s->transport));
+  if (err == 0 && (s->transport == NULL || how != SHUT_WR))
+    err = shutdown(s->w.fd, how) != 0 ? errno : 0;
+  if (err != 0) return cs_transport_failed(L, s, op, err, CS_WRITABLE);
+  return cs_result(L, op->call, 0);
+}
+
 /***
-Ends one or both directions of a connection.
+Ends one or both directions of a connection. With a transport (TLS) the peer is first told that
+nothing more will be sent, for which the call waits as `send` does.
 Source: shutdown(2), Python's `socket.shutdown`.
 @function socket:shutdown
 @tparam int how `SHUT_RD` (0), `SHUT_WR` (1) or `SHUT_RDWR` (2)
@@ -237,11 +250,37 @@ Source: shutdown(2), Python's `socket.shutdown`.
 @treturn[2] int errno (`ENOTCONN` ...)
 */
 static int sock_shutdown(lua_State *L) {
+  cs_op op;
   cs_sock *s = cs_sock_check(L, 1);
   int how = cs_check_cint(L, 2);
   if (s->streams > 0)
     cs_turn_end_all(L, s->w.state); /* what they were to send comes before the end */
-  return cs_result(L, "shutdown", shutdown(cs_sock_fd(s), how) != 0 ? errno : 0);
+  if (s->transport == NULL)
+    return cs_result(L, "shutdown", shutdown(cs_sock_fd(s), how) != 0 ? errno : 0);
+  luaL_argcheck(L, how == SHUT_RD || how == SHUT_WR || how == SHUT_RDWR, 2, "not one of SHUT_*");
+  cs_sock_op(&op, s, "shutdown", shutdown_attempt);
+  op.line = CS_WRITABLE;
+  op.flags = how;
+  return cs_drive(L, &op);
+}
+
+/* --- accounting --- */
+
+/***
+How many bytes the program has received and sent, since the socket was made: its own, not those that
+the protocols below add.
+Source: LuaSocket's `getstats`, without the socket's age.
+@function socket:getstats
+@treturn int bytes received
+@treturn int bytes sent
+@usage
+local received, sent = s:getstats()
+*/
+static int sock_getstats(lua_State *L) {
+  const cs_sock *s = cs_sock_check(L, 1);
+  lua_pushinteger(L, (lua_Integer)s->received);
+  lua_pushinteger(L, (lua_Integer)s->sent);
+  return 2;
 }
 
 /***
@@ -255,21 +294,28 @@ static int sock_fileno(lua_State *L) {
   return 1;
 }
 
+/* Nobody has it any more. */
+static int end_sock(cs_sock *s) {
+  cs_transport_end(s, true);
+  return cs_watched_close(&s->w);
+}
+
 static int close_sock(cs_sock *s) {
   s->w.flags |= CS_W_CLOSED;
-  if (s->streams == 0) return cs_watched_close(&s->w);
+  if (s->streams == 0) return end_sock(s);
   cs_watched_wake(&s->w, NULL); /* the streams go on */
   return 0;
 }
 
 int cs_sock_release_stream(cs_sock *s) {
   s->streams--;
-  return cs_sock_closed(s) && s->streams == 0 ? cs_watched_close(&s->w) : 0;
+  return cs_sock_closed(s) && s->streams == 0 ? end_sock(s) : 0;
 }
 
 /***
 Closes the socket: tasks that wait in its calls get `EBADF` at once. Streams from `makefile` go on,
-and keep the descriptor until they are closed too. Closing again is harmless.
+and keep the descriptor until they are closed too. Closing again is harmless. It never waits: a
+transport (TLS) has one try to tell the peer of the end, see `shutdown`.
 Source: close(2), Python's `socket.close`.
 @function socket:close
 @treturn[1] boolean true
@@ -282,7 +328,8 @@ static int sock_close(lua_State *L) {
 }
 
 /***
-Gives the descriptor away: the socket is closed without closing it.
+Gives the descriptor away: the socket is closed without closing it. A transport (TLS) is let go,
+with what it holds, and the peer is told nothing: the descriptor is that of a plain connection.
 Source: Python's `socket.detach`.
 @function socket:detach
 @treturn int the descriptor, -1 when the socket was closed
@@ -290,6 +337,7 @@ Source: Python's `socket.detach`.
 static int sock_detach(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   lua_pushinteger(L, cs_sock_fd(s));
+  cs_transport_end(s, false);
   cs_watched_release(&s->w);
   s->w.flags |= CS_W_CLOSED;
   return 1;
@@ -358,6 +406,10 @@ static int sock_tostring(lua_State *L) {
     }
   lua_pushfstring(L, ", proto=%d", s->proto);
   parts++;
+  if (fd >= 0 && s->transport != NULL) {
+    lua_pushfstring(L, ", transport=%s", s->transport->ops->name);
+    parts++;
+  }
   if (fd >= 0) {
     parts += push_labelled(L, s, "laddr", getsockname);
     parts += push_labelled(L, s, "raddr", getpeername);
@@ -389,6 +441,7 @@ static const luaL_Reg methods[] = {
     {"fileno", sock_fileno},
     {"get_inheritable", sock_get_inheritable},
     {"getblocking", sock_getblocking},
+    {"getstats", sock_getstats},
     {"gettimeout", sock_gettimeout},
     {"set_inheritable", sock_set_inheritable},
     {"setblocking", sock_setblocking},

@@ -4,15 +4,18 @@
 #define CS_SOCKET_H
 
 #include "../wait/driver.h"
+#include "../api.h"
 
-typedef struct cs_sock {
+struct cs_sock {
   const cs_class *cls;
   cs_watched w;
   int64_t timeout; /* ns; CS_FOREVER = blocking, 0 = non-blocking */
   int family, type, proto;
   unsigned
       streams; /* open makefile() streams, which keep the descriptor alive (Python's _io_refs) */
-} cs_sock;
+  cs_transport *transport; /* NULL: the kernel alone; its own: transport.h */
+  uint64_t received, sent; /* bytes, as the program sees them */
+};
 
 /* Whether close() was called; the descriptor may live on for the streams. */
 #define cs_sock_closed(s) (((s)->w.flags & CS_W_CLOSED) != 0)

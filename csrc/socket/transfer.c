@@ -14,24 +14,19 @@
 void cs_transfer_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags) {
   cs_sock_op(op, s, call, attempt);
   if (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) op->timeout = 0;
-  op->flags = flags | MSG_DONTWAIT | CS_MSG_NOSIGNAL;
+  op->flags = flags;
 }
 
-static bool would_block(int err) {
-  return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
-}
-
-int cs_transfer_failed(lua_State *L, cs_op *op, int err, int want) {
-  if (err == EAGAIN || err == EWOULDBLOCK) return want;
-  if (err == EINTR) return CS_AGAIN;
-  return op->fail != NULL ? op->fail(L, op, err) : cs_fail(L, op->call, err);
+static int fail(lua_State *L, const cs_op *op, int err) {
+  return cs_transport_fail(L, cs_sock_of(op->w), op->call, err);
 }
 
 /* Whether the usual kind of call may go to the system before all preparation, which is wasted when
    it succeeds at once: it may wait, so it can be tried again, and nobody can be waiting in line.
    This saves a small message over a Unix socket a twentieth of its time. */
 static inline bool may_try_first(const cs_sock *s) {
-  return !cs_sock_closed(s) && s->w.fd >= 0 && s->timeout != 0 && s->w.state->loop == NULL;
+  return !cs_sock_closed(s) && s->w.fd >= 0 && s->timeout != 0 && s->transport == NULL &&
+         s->w.state->loop == NULL;
 }
 
 /* --- receiving --- */
@@ -40,18 +35,19 @@ static bool is_stream(const cs_op *op) {
   return cs_sock_of(op->w)->type == SOCK_STREAM;
 }
 
-int cs_transfer_recv_flags(const cs_op *op) {
-  return op->flags & ~CS_MSG_NOSIGNAL;
-}
-
-ssize_t cs_transfer_room(const cs_op *op) {
-  int waiting = 0;
+int cs_transfer_room(const cs_op *op, size_t *room) {
+  cs_sock *s = cs_sock_of(op->w);
+  int waiting = 0, err = 0;
   char byte;
-  bool peek = !is_stream(op) && !(op->flags & MSG_ERRQUEUE); /* which knows no peeking */
-  if (peek && recv(op->w->fd, &byte, 1, cs_transfer_recv_flags(op) | MSG_PEEK) < 0) return -1;
-  if (ioctl(op->w->fd, FIONREAD, &waiting) != 0 || waiting < 0) waiting = 1 << 20;
-  size_t room = (size_t)waiting > CS_SCRATCH ? (size_t)waiting : CS_SCRATCH;
-  return (ssize_t)(room < op->size ? room : op->size);
+  size_t got;
+  if (!is_stream(op) && !(op->flags & MSG_ERRQUEUE)) /* which knows no peeking */
+    err = cs_sock_read(s, &byte, 1, op->flags | MSG_PEEK, NULL, &got);
+  if (err != 0) return err;
+  if (s->transport == NULL && (ioctl(s->w.fd, FIONREAD, &waiting) != 0 || waiting < 0))
+    waiting = 1 << 20;
+  *room = (size_t)waiting > CS_SCRATCH ? (size_t)waiting : CS_SCRATCH;
+  if (*room > op->size) *room = op->size;
+  return 0;
 }
 
 /* Starts an op that receives. Linux: with MSG_TRUNC a datagram's whole length is told even when it
@@ -66,24 +62,21 @@ static void recv_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt,
   op->line = size == 0 || (flags & MSG_OOB) ? 0 : CS_READABLE;
 }
 
-/* recvfrom(2) into `buf`; where the op has no room for an address (op->slot 0), recv(2). No bytes
-   of a stream are there at once; TCP would wait for the next one. */
-static ssize_t receive(cs_op *op, char *buf, size_t size, cs_sockaddr *addr, socklen_t *len) {
+/* Into `buf`, with the sender where the op has room for an address (op->slot). No bytes of a stream
+   are there at once; TCP would wait for the next one. */
+static int receive(cs_op *op, char *buf, size_t size, cs_sender *from, size_t *got) {
+  *got = 0;
+  from->len = 0;
   if (size == 0 && is_stream(op)) return 0;
-  if (op->slot == 0) return recv(op->w->fd, buf, size, cs_transfer_recv_flags(op));
-  *len = sizeof *addr;
-  return recvfrom(op->w->fd, buf, size, cs_transfer_recv_flags(op), &addr->any, len);
+  return cs_sock_read(cs_sock_of(op->w), buf, size, op->flags, op->slot != 0 ? from : NULL, got);
 }
 
 /* What follows the data (which has been pushed): the address where it was asked for, and the length
    of a datagram that was cut. Gives the number of results. */
-static int push_rest(lua_State *L, cs_op *op, size_t got, size_t size, const cs_sockaddr *addr,
-                     socklen_t len) {
+static int push_rest(lua_State *L, cs_op *op, size_t got, size_t size, const cs_sender *from) {
   int n = 1;
-  bool all = got < size && is_stream(op) && !(op->flags & (MSG_PEEK | MSG_OOB));
-  if (all && got > 0) cs_watched_drained(op->w);
   if (op->slot != 0) {
-    cs_address_push(L, &addr->any, len, cs_sock_of(op->w)->proto);
+    cs_address_push(L, &from->addr.any, from->len, cs_sock_of(op->w)->proto);
     n++;
   }
   if (got > size) {
@@ -95,39 +88,37 @@ static int push_rest(lua_State *L, cs_op *op, size_t got, size_t size, const cs_
 
 /* For more than the scratch buffer holds. */
 static int recv_large(lua_State *L, cs_op *op) {
-  cs_sockaddr addr;
-  socklen_t len = 0;
+  cs_sender from;
   luaL_Buffer b;
   int top = lua_gettop(L);
-  ssize_t got = cs_transfer_room(op);
-  if (got < 0) return cs_transfer_failed(L, op, errno, CS_READABLE);
-  size_t size = (size_t)got;
-  got = receive(op, luaL_buffinitsize(L, &b, size), size, &addr, &len);
-  if (got < 0) {
-    int err = errno;
+  size_t size, got;
+  int err = cs_transfer_room(op, &size);
+  if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
+  err = receive(op, luaL_buffinitsize(L, &b, size), size, &from, &got);
+  if (err != 0) {
     lua_settop(L, top);
     return cs_transfer_failed(L, op, err, CS_READABLE);
   }
-  luaL_pushresultsize(&b, (size_t)got < size ? (size_t)got : size);
-  return push_rest(L, op, (size_t)got, size, &addr, len);
+  luaL_pushresultsize(&b, got < size ? got : size);
+  return push_rest(L, op, got, size, &from);
 }
 
 static int recv_attempt(lua_State *L, cs_op *op) {
-  cs_sockaddr addr;
-  socklen_t len = 0;
+  cs_sender from;
+  size_t got;
   char *scratch = op->w->state->scratch;
   if (op->size > CS_SCRATCH) return recv_large(L, op);
-  ssize_t got = receive(op, scratch, op->size, &addr, &len);
-  if (got < 0) return cs_transfer_failed(L, op, errno, CS_READABLE);
-  lua_pushlstring(L, scratch, (size_t)got < op->size ? (size_t)got : op->size);
-  return push_rest(L, op, (size_t)got, op->size, &addr, len);
+  int err = receive(op, scratch, op->size, &from, &got);
+  if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
+  lua_pushlstring(L, scratch, got < op->size ? got : op->size);
+  return push_rest(L, op, got, op->size, &from);
 }
 
 /* MSG_WAITALL: gathers in the userdata at op->slot, which grows as the bytes come. What has been
    received is never lost: a time-out after the first byte ends the call with what there is, as the
    system's own does; any other failure has it as a fourth result. */
 static int gathered(lua_State *L, cs_op *op, int err) {
-  int n = err == 0 || (err == ETIMEDOUT && op->done > 0) ? 0 : cs_fail(L, op->call, err);
+  int n = err == 0 || (err == ETIMEDOUT && op->done > 0) ? 0 : fail(L, op, err);
   lua_pushlstring(L, op->ptr, op->done);
   return n + 1;
 }
@@ -143,10 +134,12 @@ static int recv_all_attempt(lua_State *L, cs_op *op) {
       lua_replace(L, op->slot);
       room = more;
     }
-    ssize_t got = recv(op->w->fd, (char *)op->ptr + op->done, room - op->done, op->flags);
-    if (got < 0) return cs_transfer_failed(L, op, errno, CS_READABLE);
+    size_t got;
+    int err = cs_sock_read(cs_sock_of(op->w), (char *)op->ptr + op->done, room - op->done,
+                           op->flags, NULL, &got);
+    if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
     if (got == 0) break;
-    op->done += (size_t)got;
+    op->done += got;
   }
   return gathered(L, op, 0);
 }
@@ -183,12 +176,13 @@ static int sock_recv(lua_State *L) {
   size_t size = cs_check_size(L, 2);
   int flags = cs_opt_cint(L, 3, 0);
   if (flags == 0 && s->type == SOCK_STREAM && size <= CS_SCRATCH && may_try_first(s)) {
-    ssize_t got = recv(s->w.fd, s->w.state->scratch, size, MSG_DONTWAIT);
+    size_t got = 0;
+    int err = cs_sock_read(s, s->w.state->scratch, size, 0, NULL, &got);
     if (got > 0) {
-      lua_pushlstring(L, s->w.state->scratch, (size_t)got);
+      lua_pushlstring(L, s->w.state->scratch, got);
       return 1;
     }
-    if (got < 0 && !would_block(errno)) return cs_fail(L, "recv", errno);
+    if (err > 0) return cs_fail(L, "recv", err);
   }
   recv_op(&op, s, "recv", recv_attempt, size, flags, sock_recv);
   /* Peeking sees the same bytes again, so it cannot gather them. */
@@ -221,13 +215,12 @@ static int sock_recvfrom(lua_State *L) {
 }
 
 static int recv_into_attempt(lua_State *L, cs_op *op) {
-  cs_sockaddr addr;
-  socklen_t len = 0;
-  ssize_t got = receive(op, op->ptr, op->size, &addr, &len);
-  if (got < 0) return cs_transfer_failed(L, op, errno, CS_READABLE);
-  size_t kept = (size_t)got < op->size ? (size_t)got : op->size;
-  lua_pushinteger(L, (lua_Integer)kept);
-  return push_rest(L, op, (size_t)got, op->size, &addr, len);
+  cs_sender from;
+  size_t got;
+  int err = receive(op, op->ptr, op->size, &from, &got);
+  if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
+  lua_pushinteger(L, (lua_Integer)(got < op->size ? got : op->size));
+  return push_rest(L, op, got, op->size, &from);
 }
 
 static int receive_into(lua_State *L, const char *call, int slot, lua_CFunction restart) {
@@ -283,8 +276,9 @@ static int sock_recvfrom_into(lua_State *L) {
 /* --- sending --- */
 
 static int send_attempt(lua_State *L, cs_op *op) {
-  ssize_t sent = send(op->w->fd, op->data, op->size, op->flags);
-  if (sent < 0) return cs_transfer_failed(L, op, errno, CS_WRITABLE);
+  size_t sent = 0;
+  int err = cs_sock_write(cs_sock_of(op->w), op->data, op->size, op->flags, NULL, &sent);
+  if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
   lua_pushinteger(L, (lua_Integer)sent);
   return 1;
 }
@@ -315,12 +309,13 @@ static int sock_send(lua_State *L) {
     len = to - from;
   }
   if (may_try_first(s)) {
-    ssize_t sent = send(s->w.fd, data + from, len, flags | MSG_DONTWAIT | CS_MSG_NOSIGNAL);
-    if (sent >= 0) {
+    size_t sent = 0;
+    int err = cs_sock_write(s, data + from, len, flags, NULL, &sent);
+    if (err == 0) {
       lua_pushinteger(L, (lua_Integer)sent);
       return 1;
     }
-    if (!would_block(errno)) return cs_fail(L, "send", errno);
+    if (err > 0) return cs_fail(L, "send", err);
   }
   cs_transfer_op(&op, s, "send", send_attempt, flags);
   op.data = data + from;
@@ -332,15 +327,17 @@ static int sock_send(lua_State *L) {
 
 /* Fails with the count of what was sent as a fourth result. */
 static int sendall_fail(lua_State *L, cs_op *op, int err) {
-  int n = cs_fail(L, op->call, err);
+  int n = fail(L, op, err);
   lua_pushinteger(L, (lua_Integer)op->done);
   return n + 1;
 }
 
 static int sendall_attempt(lua_State *L, cs_op *op) {
-  ssize_t sent = send(op->w->fd, op->data + op->done, op->size - op->done, op->flags);
-  if (sent < 0) return cs_transfer_failed(L, op, errno, CS_WRITABLE);
-  op->done += (size_t)sent;
+  size_t sent = 0;
+  int err = cs_sock_write(cs_sock_of(op->w), op->data + op->done, op->size - op->done, op->flags,
+                          NULL, &sent);
+  if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
+  op->done += sent;
   if (op->done < op->size) return CS_AGAIN;
   lua_pushinteger(L, (lua_Integer)op->done);
   return 1;
@@ -374,12 +371,10 @@ static int sock_sendall(lua_State *L) {
 
 static int sendto_attempt(lua_State *L, cs_op *op) {
   const cs_address *to = op->ptr;
-  ssize_t sent = sendto(op->w->fd, op->data, op->size, op->flags, &to->sa, to->len);
-  if (sent < 0) {
-    int err = errno;
-    if (would_block(err)) return cs_transfer_failed(L, op, err, CS_WRITABLE);
-    return cs_fail_address(L, op->call, err, to);
-  }
+  size_t sent = 0;
+  int err = cs_sock_write(cs_sock_of(op->w), op->data, op->size, op->flags, to, &sent);
+  if (err < 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
+  if (err > 0) return cs_fail_address(L, op->call, err, to);
   lua_pushinteger(L, (lua_Integer)sent);
   return 1;
 }

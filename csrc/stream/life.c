@@ -203,8 +203,9 @@ static int close_now(cs_stream *st) {
 }
 
 static int close_fail(lua_State *L, cs_op *op, int err) {
+  int n = cs_stream_fail(L, op, err);
   close_now(op->ptr);
-  return cs_fail(L, op->call, err);
+  return n;
 }
 
 static int close_attempt(lua_State *L, cs_op *op) {
@@ -247,8 +248,7 @@ static int stream_tostring(lua_State *L) {
 static int send_rest(lua_State *L) {
   cs_stream *st = cs_stream_check(L, 1);
   size_t sent;
-  while (st->out.len > 0 && cs_stream_usable(L, st) == 0 &&
-         cs_rw_write(st->w->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent) == 0)
+  while (st->out.len > 0 && cs_stream_usable(L, st) == 0 && cs_stream_transmit(st, &sent) == 0)
     cs_bytes_consume(&st->out, sent);
   return 0;
 }

@@ -4,7 +4,6 @@
 #include "stream.h"
 #include "../base/parts.h"
 #include "piece.h"
-#include "../socket/transfer.h"
 
 static void take(cs_stream *st, size_t n) {
   cs_bytes_consume(&st->in, n < st->in.len ? n : st->in.len);
@@ -63,13 +62,11 @@ static int fill(lua_State *L, cs_op *op) {
   size_t room, got = 0;
   int err = cs_stream_usable(L, st);
   if (err == 0) err = cs_bytes_reserve(&st->in, st->want, &space, &room);
-  if (err == 0) err = cs_rw_read(st->w->fd, st->kind, space, room, &got);
-  if (err == EAGAIN) idle(st);
-  if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
+  if (err == 0) err = cs_stream_receive(st, space, room, &got);
+  if (err < 0) idle(st);
+  if (err != 0) return cs_stream_failed(L, op, err, CS_READABLE);
   if (got == 0) op->flags |= AT_END;
   if (got == room) st->want = CS_STREAM_MORE;
-  if (got < room && got > 0 && st->sock != NULL && st->sock->type == SOCK_STREAM)
-    cs_watched_drained(st->w);
   cs_bytes_commit(&st->in, got);
   return 0;
 }
@@ -106,7 +103,7 @@ static int find(lua_State *L, cs_op *op, cs_piece *p) {
       return CS_AGAIN;
     }
     int n = fill(L, op);
-    if (n == CS_READABLE && !may_wait) return 0;
+    if ((n == CS_READABLE || n == CS_WRITABLE) && !may_wait) return 0;
     if (n != 0) return n;
     if (op->mark != st->taken) return CS_AGAIN; /* a fileno method has read from this very stream */
   }
@@ -236,7 +233,7 @@ static int stream_read(lua_State *L) {
 /* --- lines --- */
 
 static int raise_failure(lua_State *L, cs_op *op, int err) {
-  cs_fail(L, op->call, err);
+  cs_stream_fail(L, op, err);
   lua_pop(L, 1);
   return lua_error(L);
 }

@@ -46,7 +46,7 @@ static void move_position(lua_State *L, const transfer *t) {
 static int sendfile_fail(lua_State *L, cs_op *op, int err) {
   const transfer *t = op->ptr;
   move_position(L, t);
-  int n = cs_fail(L, op->call, err);
+  int n = cs_transport_fail(L, cs_sock_of(op->w), op->call, err);
   lua_pushinteger(L, t->sent);
   if (t->way != BY_READING || t->from == t->to) return n + 1;
   lua_pushlstring(L, t->chunk + t->from, t->to - t->from);
@@ -66,6 +66,7 @@ static int send_by_kernel(lua_State *L, cs_op *op, transfer *t, int fd) {
   cs_watched_nonblock_end(op->w);
   switch (err) {
   case 0:
+    cs_sock_of(op->w)->sent += sent;
     return sent == 0 ? finish(L, t) : go_on(op, t, sent);
   case EINVAL:
   case ENOSYS:
@@ -74,8 +75,10 @@ static int send_by_kernel(lua_State *L, cs_op *op, transfer *t, int fd) {
   case EOVERFLOW: /* the kernel cannot do it for this file: copying can, or says what is wrong */
     t->way = BY_OFFSET;
     return CS_AGAIN;
+  case EAGAIN:
+    return CS_WRITABLE;
   default:
-    return cs_transfer_failed(L, op, err, CS_WRITABLE);
+    return sendfile_fail(L, op, err);
   }
 }
 
@@ -104,14 +107,16 @@ static int send_copy(lua_State *L, cs_op *op, transfer *t, int fd) {
   if (t->from == t->to) {
     int err = read_chunk(L, t, fd);
     t->input.fd = fd;
-    if (err != 0) return cs_transfer_failed(L, op, err, CS_ANY);
+    if (err == EAGAIN) return CS_ANY;
+    if (err != 0) return sendfile_fail(L, op, err);
     if (t->to == 0) return finish(L, t);
   }
-  ssize_t sent = send(op->w->fd, t->chunk + t->from, t->to - t->from, op->flags);
-  if (sent < 0) return cs_transfer_failed(L, op, errno, CS_WRITABLE);
-  t->from += (size_t)sent;
+  size_t sent = 0;
+  int err = cs_sock_write(cs_sock_of(op->w), t->chunk + t->from, t->to - t->from, 0, NULL, &sent);
+  if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
+  t->from += sent;
   t->offset += (off_t)sent;
-  return go_on(op, t, (size_t)sent);
+  return go_on(op, t, sent);
 }
 
 static int sendfile_attempt(lua_State *L, cs_op *op) {
@@ -119,6 +124,7 @@ static int sendfile_attempt(lua_State *L, cs_op *op) {
   if (t->left == 0) return finish(L, t);
   int fd = cs_check_fd(L, FILE_ARG); /* each time: another task may close the file */
   if (fd < 0) return sendfile_fail(L, op, EBADF);
+  if (t->way == BY_KERNEL && cs_sock_of(op->w)->transport != NULL) t->way = BY_OFFSET;
   return t->way == BY_KERNEL ? send_by_kernel(L, op, t, fd) : send_copy(L, op, t, fd);
 }
 

@@ -1,6 +1,5 @@
 /* stream.c: what the streams' files share: the object, its ops, and sending what is in it. */
 #include "stream.h"
-#include "../socket/transfer.h"
 
 const cs_class cs_stream_class = {"csock.stream"};
 
@@ -15,7 +14,7 @@ int cs_stream_visible_fd(const cs_stream *st) {
 int cs_stream_fd(lua_State *L, int idx, bool *buffered) {
   const cs_stream *st = cs_object_test(L, idx, &cs_stream_class);
   if (st == NULL) return -2;
-  *buffered = st->in.len > 0;
+  *buffered = st->in.len > 0 || (st->w->flags & CS_W_PENDING) != 0;
   return cs_stream_visible_fd(st);
 }
 
@@ -44,9 +43,8 @@ int cs_stream_send(lua_State *L, cs_op *op) {
     err = st->failed;
     st->failed = 0;
   }
-  if (err == 0)
-    err = cs_rw_write(st->w->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent);
-  if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
+  if (err == 0) err = cs_stream_transmit(st, &sent);
+  if (err != 0) return cs_stream_failed(L, op, err, CS_WRITABLE);
   cs_bytes_consume(&st->out, sent);
   return st->out.len == 0 ? 0 : CS_AGAIN;
 }

@@ -3,7 +3,7 @@
 #ifndef CS_STREAM_H
 #define CS_STREAM_H
 
-#include "../socket/socket.h"
+#include "../socket/transport.h"
 #include "../loop/turn_end.h"
 #include "../sys/bytes.h"
 #include "../sys/rw.h"
@@ -57,6 +57,33 @@ void cs_stream_op(cs_op *op, cs_stream *st, bool able, const char *call, cs_atte
 /* To be asked by an attempt before it uses the descriptor: 0 or EBADF. Raises what a `fileno`
    method raises. */
 int cs_stream_usable(lua_State *L, cs_stream *st);
+
+/* One try to move bytes through the stream's descriptor: 0, an errno value, or the direction that
+   it needs. The socket's transport is in it. */
+static inline int cs_stream_receive(cs_stream *st, char *bytes, size_t n, size_t *got) {
+  if (st->sock != NULL) return cs_sock_read(st->sock, bytes, n, 0, NULL, got);
+  int err = cs_rw_read(st->w->fd, st->kind, bytes, n, got);
+  return err == EAGAIN ? CS_READABLE : err;
+}
+
+static inline int cs_stream_transmit(cs_stream *st, size_t *sent) {
+  const char *bytes = cs_bytes_at(&st->out, 0);
+  if (st->sock != NULL) return cs_sock_write(st->sock, bytes, st->out.len, 0, NULL, sent);
+  int err = cs_rw_write(st->w->fd, st->kind, bytes, st->out.len, sent);
+  return err == EAGAIN ? CS_WRITABLE : err;
+}
+
+/* Fails a call of the stream, in the words of its socket's transport where it has some. */
+static inline int cs_stream_fail(lua_State *L, const cs_op *op, int err) {
+  const cs_stream *st = op->ptr;
+  return cs_transport_fail(L, st->sock, op->call, err);
+}
+
+/* What an attempt returns when such a try did not give 0. */
+static inline int cs_stream_failed(lua_State *L, cs_op *op, int err, int line) {
+  const cs_stream *st = op->ptr;
+  return cs_transport_failed(L, st->sock, op, err, line);
+}
 
 /* Sends what it can without waiting, for an attempt: 0 when `out` is empty, else what the attempt
    has to return. */

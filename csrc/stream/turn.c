@@ -54,14 +54,14 @@ static int send_in_task(lua_State *L) {
 /* Raises nothing: the other tasks have nothing to do with it. */
 static void turn_over(lua_State *L, cs_turn_end *end) {
   cs_stream *st = stream_of(end);
-  int err = st->foreign || st->waiting ? EAGAIN : 0; /* whose descriptor has to be asked for */
+  int err = st->foreign || st->waiting ? CS_WRITABLE : 0; /* whose descriptor has to be asked for */
   while (err == 0 && st->out.len > 0 && st->w->fd >= 0) {
     size_t sent = 0;
-    err = cs_rw_write(st->w->fd, st->kind, cs_bytes_at(&st->out, 0), st->out.len, &sent);
+    err = cs_stream_transmit(st, &sent);
     if (err == 0) cs_bytes_consume(&st->out, sent);
   }
-  st->waiting = err == EAGAIN;
-  if (err == EAGAIN && lua_checkstack(L, 3)) {
+  st->waiting = err < 0;
+  if (err < 0 && lua_checkstack(L, 3)) {
     lua_pushcfunction(L, send_in_task);
     lua_pushlightuserdata(L, st);
     err = cs_call_apart(L, 1, 0) == LUA_OK ? 0 : ENOMEM;
@@ -69,7 +69,7 @@ static void turn_over(lua_State *L, cs_turn_end *end) {
   }
   if (err != 0) {
     st->waiting = false;
-    st->failed = err == EAGAIN ? ENOMEM : err;
+    st->failed = err < 0 ? ENOMEM : err;
   }
 }
 

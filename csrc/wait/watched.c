@@ -76,6 +76,7 @@ void cs_watched_wake(cs_watched *w, const void *stream) {
 
 void cs_watched_pass(cs_watched *w, int line) {
   cs_unpark_first(line == CS_READABLE ? &w->readers : &w->writers);
+  if (w->object != 0) w->state->loop->listener->event(w->state->loop, w);
 }
 
 /* --- the end --- */

@@ -54,9 +54,8 @@ typedef struct cs_watched {
   ((w)->flags & ((w)->flags & CS_W_WRITE_IN ? CS_W_READ : CS_W_WRITE))
 
 /* A stream that gave less than there was room for is drained: the loop need not ask again before
-   the next event. Called by attempts that read from or write to a stream. */
+   the next event. */
 #define cs_watched_drained(w) ((w)->flags & CS_W_HANGUP ? 0u : ((w)->flags &= ~CS_W_READ))
-#define cs_watched_filled(w)  ((w)->flags &= ~CS_W_WRITE)
 
 /* Calls without a per-call flag (accept, connect, sendfile) stand between these two, which make a
    blocking descriptor non-blocking for just that system call. They ask the kernel how it is: a

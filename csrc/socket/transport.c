@@ -1,0 +1,187 @@
+/* transport.c: sockets whose bytes go through a transport (see api.h): each use of it, what that
+ * changes for others, its end.
+ *
+ * A connection that two processes share after a fork must not be ended by either of them alone: the
+ * goodbye is said only by a process that has used the transport since it last forked. So the parent
+ * that closes its copy of a connection leaves it to the child that serves it. */
+#include "transport.h"
+
+#include <sys/uio.h>
+
+#ifndef MSG_CMSG_CLOEXEC
+#define MSG_CMSG_CLOEXEC 0
+#endif
+#ifndef MSG_MORE
+#define MSG_MORE 0
+#endif
+
+/* Flags that make sense for bytes that are not the kernel's yet, or do no harm. */
+#define READ_FLAGS \
+  (MSG_DONTWAIT | MSG_PEEK | MSG_WAITALL | MSG_TRUNC | CS_MSG_NOSIGNAL | MSG_CMSG_CLOEXEC)
+#define WRITE_FLAGS (MSG_DONTWAIT | MSG_MORE | MSG_EOR | CS_MSG_NOSIGNAL)
+
+#define TRANSPORT_FLAGS (CS_W_PENDING | CS_W_READ_OUT | CS_W_WRITE_IN)
+
+/* --- what others may do now --- */
+
+int cs_transport_tried(cs_sock *s, int line, int result) {
+  cs_transport *t = s->transport;
+  cs_watched *w = &s->w;
+  if (t == NULL) return result; /* the step has taken it off */
+  bool moved = t->moved, reading = line == CS_READABLE;
+  t->moved = false;
+  t->forks = w->state->forks;
+  w->flags &= ~(CS_W_PENDING | (reading ? CS_W_READ_OUT : CS_W_WRITE_IN));
+  if (t->ops->pending(t)) w->flags |= CS_W_PENDING;
+  if (reading && result == CS_WRITABLE) w->flags |= CS_W_READ_OUT;
+  if (!reading && result == CS_READABLE) w->flags |= CS_W_WRITE_IN;
+  if (!moved) return result;
+  /* What came may be what the other line waits for, and the poller will not tell of it again. */
+  if (reading && (w->flags & CS_W_WRITE_IN)) {
+    w->flags &= ~CS_W_WRITE_IN;
+    cs_watched_pass(w, CS_WRITABLE);
+  }
+  if (!reading && (w->flags & CS_W_PENDING)) cs_watched_pass(w, CS_READABLE);
+  return result;
+}
+
+/* --- bytes --- */
+
+int cs_transport_read(cs_sock *s, char *bytes, size_t n, int flags, size_t *got) {
+  cs_transport *t = s->transport;
+  *got = 0;
+  if (flags & ~READ_FLAGS) return EOPNOTSUPP;
+  if (n == 0) return 0;
+  return cs_transport_tried(s, CS_READABLE, t->ops->recv(t, bytes, n, flags & MSG_PEEK, got));
+}
+
+int cs_transport_write(cs_sock *s, const char *bytes, size_t n, int flags, size_t *sent) {
+  cs_transport *t = s->transport;
+  *sent = 0;
+  if (flags & ~WRITE_FLAGS) return EOPNOTSUPP;
+  if (n == 0) return 0;
+  return cs_transport_tried(s, CS_WRITABLE, t->ops->send(t, bytes, n, sent));
+}
+
+/* --- messages --- */
+
+static int plain_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
+  ssize_t r;
+  do r = recvmsg(s->w.fd, m, (flags & ~CS_MSG_NOSIGNAL) | MSG_DONTWAIT);
+  while (r < 0 && errno == EINTR);
+  if (r < 0) return cs_transport_refused(s, errno, CS_READABLE);
+  *got = (size_t)r;
+  return 0;
+}
+
+static int plain_sendmsg(cs_sock *s, const struct msghdr *m, int flags, size_t *sent) {
+  ssize_t r;
+  do r = sendmsg(s->w.fd, m, flags | MSG_DONTWAIT | CS_MSG_NOSIGNAL);
+  while (r < 0 && errno == EINTR);
+  if (r < 0) return cs_transport_refused(s, errno, CS_WRITABLE);
+  *sent = (size_t)r;
+  return 0;
+}
+
+/* Fills the pieces as far as it can at once. */
+static int read_pieces(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
+  if (m->msg_controllen > 0) return EOPNOTSUPP;
+  m->msg_namelen = 0;
+  m->msg_flags = 0;
+  for (size_t i = 0; i < (size_t)m->msg_iovlen; i++) {
+    size_t n = 0, len = m->msg_iov[i].iov_len;
+    int err = cs_transport_read(s, m->msg_iov[i].iov_base, len, flags, &n);
+    if (err != 0) return *got > 0 ? 0 : err; /* what is wrong will be so at the next try */
+    *got += n;
+    if (n < len || !(s->w.flags & CS_W_PENDING) || (flags & MSG_PEEK)) break;
+  }
+  return 0;
+}
+
+static int write_pieces(cs_sock *s, const struct msghdr *m, int flags, size_t *sent) {
+  if (m->msg_controllen > 0) return EOPNOTSUPP;
+  if (m->msg_name != NULL) return EISCONN;
+  for (size_t i = 0; i < (size_t)m->msg_iovlen; i++) {
+    size_t n = 0, len = m->msg_iov[i].iov_len;
+    int err = cs_transport_write(s, m->msg_iov[i].iov_base, len, flags, &n);
+    if (err != 0) return *sent > 0 ? 0 : err;
+    *sent += n;
+    if (n < len) break;
+  }
+  return 0;
+}
+
+int cs_sock_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
+  *got = 0;
+  int err = (s->transport == NULL ? plain_recvmsg : read_pieces)(s, m, flags, got);
+  if (!(flags & MSG_PEEK)) s->received += *got;
+  return err;
+}
+
+int cs_sock_sendmsg(cs_sock *s, const struct msghdr *m, int flags, size_t *sent) {
+  *sent = 0;
+  int err = (s->transport == NULL ? plain_sendmsg : write_pieces)(s, m, flags, sent);
+  s->sent += *sent;
+  return err;
+}
+
+/* --- for the transport itself --- */
+
+int cs_transport_receive(cs_transport *t, char *bytes, size_t n, size_t *got) {
+  *got = 0;
+  int err = cs_plain_read(t->sock, bytes, n, 0, NULL, got);
+  if (err == 0) t->moved = true;
+  return err;
+}
+
+int cs_transport_transmit(cs_transport *t, const char *bytes, size_t n, size_t *sent) {
+  *sent = 0;
+  return cs_plain_write(t->sock, bytes, n, 0, NULL, sent);
+}
+
+/* --- its life --- */
+
+int cs_transport_attach(cs_sock *s, cs_transport *t) {
+  if (cs_sock_closed(s) || s->w.fd < 0) return EBADF;
+  if (s->transport != NULL) return EISCONN;
+  if (s->type != SOCK_STREAM) return EOPNOTSUPP;
+  if (s->streams > 0) return EBUSY;
+  t->sock = s;
+  s->transport = t;
+  s->w.state->transports++;
+  cs_transport_tried(s, CS_READABLE, 0);
+  return 0;
+}
+
+cs_transport *cs_transport_detach(cs_sock *s) {
+  cs_transport *t = s->transport;
+  if (t == NULL) return NULL;
+  s->transport = NULL;
+  s->w.flags &= ~TRANSPORT_FLAGS;
+  s->w.state->transports--;
+  t->sock = NULL;
+  return t;
+}
+
+void cs_transport_end(cs_sock *s, bool goodbye) {
+  cs_transport *t = s->transport;
+  if (t == NULL) return;
+  if (goodbye && t->forks == s->w.state->forks) t->ops->shutdown(t);
+  cs_transport_detach(s);
+  t->ops->free(t);
+}
+
+int cs_transport_fail(lua_State *L, const cs_sock *s, const char *call, int err) {
+  const cs_transport *t = s != NULL ? s->transport : NULL;
+  const char *name = NULL, *text = NULL;
+  if (t != NULL && t->ops->explain != NULL) text = t->ops->explain(t, err, &name);
+  return text != NULL ? cs_fail_text(L, call, t->ops->name, err, name, text)
+                      : cs_fail(L, call, err);
+}
+
+int cs_transport_failed(lua_State *L, const cs_sock *s, cs_op *op, int err, int line) {
+  if (err > 0)
+    return op->fail != NULL ? op->fail(L, op, err) : cs_transport_fail(L, s, op->call, err);
+  if (err != line && op->line == 0) op->line = (int8_t)line; /* or it would stand in the other */
+  return err;
+}
