@@ -118,12 +118,16 @@ describe("a signal that raises nothing", function()
     assert(l:listen())
     local peer = keep(process.lua{ "-e", ([[
       local csock, posix = require "csock", require "spec.support.posix"
+      io.read(1) -- from then on signals come
       posix.sleep(0.02)
       local s <close> = assert(csock.socket())
       assert(s:connect("127.0.0.1", %d))
       s:recv(1)
     ]]):format(l:getsockname().port) })
-    assert.is_not_nil(keep(under_signals(function() return l:accept() end)))
+    assert.is_not_nil(keep(under_signals(function()
+      peer:write "x"
+      return l:accept()
+    end)))
     peer:kill()
   end)
 
@@ -183,11 +187,13 @@ describe("a hook", function()
         if posix.signals_seen() >= limit then error("time is up", 0) end
       end
       posix.signal(posix.SIGUSR1, "count")
-      posix.timer(posix.SIGUSR1, 0.02, 0.02)
+      local timer = posix.timer(posix.SIGUSR1, 0.02, 0.02)
       debug.sethook(hook, "c")
       local ok, err = pcall(function() ]] .. wait .. [[ end)
       limit = math.huge
       debug.sethook()
+      posix.stop_timer(timer)
+      posix.signal(posix.SIGUSR1, "ignore")
       print(ok, err)
     ]] }
     local printed = p:read_all()
