@@ -176,24 +176,30 @@ void cs_task_resume(lua_State *L, cs_task *task) {
 void cs_task_cancel(lua_State *L, cs_task *task) {
   cs_waitq *q = task->woken_from != NULL ? task->woken_from : task->asks ? task->queue : NULL;
   cs_unpark_settle(task);
+  if (task->why == CS_WHY_INTERRUPT) cs_interrupt_drop(L, task);
   cs_unpark(task, CS_WHY_NONE);
   /* Before its stack, which keeps the queue's owner, is gone. Who is woken in vain waits again. */
   if (q != NULL) cs_unpark_next(q);
   finish(L, task, CS_TASK_CANCELLED);
 }
 
-void cs_task_interrupt(lua_State *L, cs_task *task) {
+bool cs_task_throw(lua_State *L, cs_task *task) {
   bool parked = task->status == CS_TASK_WAITING ||
                 (task->status == CS_TASK_READY && task->why != CS_WHY_NONE);
-  if (!parked) {
-    cs_task_cancel(L,
-                   task); /* it has not begun, or has yielded: there is no call that could fail */
-    return;
+  if (!parked) { /* it runs, has not begun, or has yielded: there is no call that could fail */
+    lua_pop(L, 1);
+    return false;
   }
+  cs_interrupt_keep(L, task);
   cs_waitq *q = task->woken_from;
   cs_unpark_settle(task);
   cs_unpark_ready(task, CS_WHY_INTERRUPT);
   if (q != NULL) cs_unpark_next(q);
+  return true;
+}
+
+void cs_task_interrupt(lua_State *L, cs_task *task) {
+  if (!cs_task_throw(L, task)) cs_task_cancel(L, task);
 }
 
 void cs_task_cancel_all(lua_State *L, cs_loop *loop) {

@@ -24,8 +24,11 @@ void cs_task_resume(lua_State *L, cs_task *task);
 /* Ends a task before its time: closes its coroutine. */
 void cs_task_cancel(lua_State *L, cs_task *task);
 
-/* Ctrl-C: what the interpreter's hook raised (cs_interrupt_catch) is raised by the call in which
-   the task waits; where it waits in none, it is cancelled. */
+/* Takes an error from the top of the stack: the call in which the task waits raises it. False:
+   it waits in none. */
+bool cs_task_throw(lua_State *L, cs_task *task);
+
+/* The same; where it waits in none, it is cancelled. */
 void cs_task_interrupt(lua_State *L, cs_task *task);
 
 void cs_task_cancel_all(lua_State *L, cs_loop *loop);

@@ -178,6 +178,15 @@ static int task_watch(lua_State *L) {
   return 1;
 }
 
+/* throw(task, err): the call in which it waits raises this. Whether it waits in one. */
+static int task_throw(lua_State *L) {
+  cs_task *task = check_task(L, 1);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  lua_pushboolean(L, cs_task_throw(L, task));
+  return 1;
+}
+
 /* daemon(task): the loop does not wait for it. */
 static int task_daemon(lua_State *L) {
   cs_task *task = check_task(L, 1);
@@ -289,6 +298,7 @@ static const luaL_Reg task_methods[] = {
     {"daemon", task_daemon},
     {"join", task_join},
     {"cancel", task_cancel},
+    {"throw", task_throw},
     {"watch", task_watch},
     {NULL, NULL},
 };

@@ -121,7 +121,7 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   (void)status;
   if (loop->current != task) return luaL_error(L, "only the loop may resume a waiting task");
   cs_park_over(L, task, &op);
-  if (task->why == CS_WHY_INTERRUPT) return cs_interrupt_raise(L);
+  if (task->why == CS_WHY_INTERRUPT) return cs_interrupt_raise(L, task);
   if (task->restart == NULL) return drive_task(L, loop, &op, task->why);
   loop->restarted = task->why; /* for cs_drive, which it comes to at once */
   return task->restart(L);

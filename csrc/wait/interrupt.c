@@ -3,8 +3,8 @@
 
 #include <signal.h>
 
-static const char apart_key = 'a'; /* registry: the thread in which callbacks run */
-static const char error_key = 'e'; /* registry: what the hook raised, for a task */
+static const char apart_key = 'a';  /* registry: the thread in which callbacks run */
+static const char errors_key = 'e'; /* registry: key -> an error that a task is to raise */
 
 #define LISTEN_EVERY 1000 /* instructions */
 
@@ -69,15 +69,32 @@ bool cs_interrupt_catch(lua_State *L) {
   int status = lua_pcall(L, 0, 0, 0);
   if (status == LUA_OK) return false;
   if (status == LUA_ERRMEM) lua_error(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &error_key);
   return true;
 }
 
-int cs_interrupt_raise(lua_State *L) {
+void cs_interrupt_keep(lua_State *L, const void *key) {
   luaL_checkstack(L, 2, NULL);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &error_key);
-  lua_pushnil(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &error_key);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &errors_key);
+  lua_insert(L, -2);
+  lua_rawsetp(L, -2, key);
+  lua_pop(L, 1);
+}
+
+void cs_interrupt_drop(lua_State *L, const void *key) {
+  luaL_checkstack(L, 3, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &errors_key);
+  if (lua_rawgetp(L, -1, key) != LUA_TNIL) { /* (setting nil anew might allocate) */
+    lua_pushnil(L);
+    lua_rawsetp(L, -3, key);
+  }
+  lua_pop(L, 2);
+}
+
+int cs_interrupt_raise(lua_State *L, const void *key) {
+  luaL_checkstack(L, 4, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &errors_key);
+  lua_rawgetp(L, -1, key);
+  cs_interrupt_drop(L, key);
   return lua_error(L);
 }
 
@@ -127,6 +144,8 @@ int cs_call_apart(lua_State *L, int nargs, int nresults) {
 }
 
 void cs_interrupt_open(lua_State *L) {
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &errors_key);
   lua_newthread(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &apart_key);
 }

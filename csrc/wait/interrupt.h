@@ -13,9 +13,14 @@ lua_State *cs_main_thread(lua_State *L);
 void cs_check_interrupt(lua_State *L);
 bool cs_interrupt_pending(lua_State *L);
 
-/* The same for a task: whether the hook raised an error, which is kept for cs_interrupt_raise. */
+/* The same for a task: whether the hook raised an error, which is then on the top of the stack. */
 bool cs_interrupt_catch(lua_State *L);
-int cs_interrupt_raise(lua_State *L);
+
+/* Takes an error from the top of the stack, and keeps it for cs_interrupt_raise, which the task
+   will call with the same key: what it waits in fails with it. */
+void cs_interrupt_keep(lua_State *L, const void *key);
+void cs_interrupt_drop(lua_State *L, const void *key); /* it will not */
+int cs_interrupt_raise(lua_State *L, const void *key);
 
 /* Has the coroutine answer the main thread's hook also while it computes, until `on` is false. It
    looks now and then, so only the one that Ctrl-C is meant for should. */

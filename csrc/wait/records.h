@@ -42,7 +42,8 @@ typedef enum cs_why {
   CS_WHY_DEADLINE, /* its operation's time is over */
   CS_WHY_PAUSE,    /* a little while is over, and it looks again */
   CS_WHY_TURN,     /* the others have had their turn */
-  CS_WHY_INTERRUPT /* Ctrl-C: the error that the interpreter's hook raised is the task's */
+  CS_WHY_INTERRUPT /* an error that is to be raised there was kept for it: of Ctrl-C, or another's
+                    */
 } cs_why;
 
 typedef struct cs_task {

@@ -723,3 +723,69 @@ describe("the coroutine of a task", function()
     assert.matches("error in a task: cannot resume dead coroutine", err)
   end)
 end)
+
+describe("an error that is thrown into a task", function()
+  local waits = {
+    ["receives"] = function(a) a:recv(1) end,
+    ["sleeps"] = function() sleep(30) end,
+    ["selects"] = function(a) csock.select({ a }) end,
+    ["waits for another"] = function() local other <close> = spawn(sleep, 30) other:join() end,
+    ["waits in a coroutine of its own"] = function(a) csock.wrap(function() a:recv(1) end)() end,
+  }
+  for what, wait in pairs(waits) do
+    it("is raised by the call in which it " .. what .. ", which leaves nothing behind", function()
+      local a, b = streams.pair()
+      local value, caught, after = {}, nil, nil
+      local task
+      csock.run(function()
+        task = spawn(function()
+          caught = select(2, pcall(wait, a))
+          after = a:recv(1)
+        end)
+        settle()
+        assert.is_true(task:throw(value))
+        settle()
+        assert(b:send "x")
+        task:join()
+      end)
+      assert.equal(value, caught)
+      assert.equal("x", after)
+    end)
+  end
+
+  it("comes also when what it waits for has come already, and is the next one's then", function()
+    local queue, caught, got = loop.queue(), nil, nil
+    run(function()
+      local first = spawn(function() caught = select(2, pcall(queue.get, queue)) end)
+      spawn(function() got = queue:get() end)
+      settle()
+      queue:put "x"
+      assert.is_true(first:throw "oh no")
+    end)
+    assert.same({ "oh no", "x" }, { caught, got })
+  end)
+
+  it("is refused where the task waits in no call", function()
+    run(function()
+      local task = spawn(sleep, 0)
+      assert.is_false(task:throw "not begun")
+      assert.is_false(loop.current():throw "running")
+      assert.is_true(task:join())
+      assert.is_false(task:throw "over")
+    end)
+  end)
+
+  it("is forgotten when the task is cancelled before it runs", function()
+    local value = setmetatable({}, { __name = "value" })
+    local seen = setmetatable({ value }, { __mode = "v" })
+    run(function()
+      local task = spawn(sleep, 30)
+      settle()
+      task:throw(value)
+      task:cancel()
+      value = nil
+    end)
+    collectgarbage()
+    assert.is_nil(seen[1])
+  end)
+end)
