@@ -1,5 +1,6 @@
 -- Protocols, receivers and factories, without a socket.
 local class = require "csock.class"
+local memory = require "spec.support.memory"
 local protocol = require "csock.protocol"
 local transports = require "spec.support.transports"
 
@@ -206,6 +207,51 @@ for _, name in ipairs { "LineReceiver", "LineOnlyReceiver" } do
       receiver:dataReceived(input:rep(50000)) -- with a copy of the rest for each: 50 GB
       assert.equal(50000, count)
     end)
+
+    it("takes a long line in many pieces in time that is proportional to it", function()
+      local long = ("x"):rep(10000000)
+      local receiver = lines { MAX_LENGTH = #long }
+      feed(receiver, long .. "\r\nshort\r\n", 1000) -- copied, or searched, for each piece: 50 GB
+      assert.is_true(receiver.got[1] == long)
+      assert.equal("short", receiver.got[2])
+    end)
+
+    it("keeps little more of a line than its bytes, however it comes", function()
+      local receiver = lines { MAX_LENGTH = 1000000 }
+      local piece = ("x"):rep(100)
+      assert.is_true(memory.kept(function() feed(receiver, piece:rep(1000), 1) end) < 150000)
+    end)
+
+    it("keeps no lines when it is gone, also behind one that was its last", function()
+      local input = {}
+      for i = 1, 200 do input[i] = ("%09d"):format(i):rep(1000) end
+      input = table.concat(input, "\r\n") .. "\r\n"
+      for _, last in ipairs { 40, 130, 1000 } do
+        local count = 0
+        local kept = memory.kept(function()
+          local receiver = lines()
+          function receiver.lineReceived(self)
+            count = count + 1
+            if count == last then self.transport:loseConnection() end
+          end
+          receiver:dataReceived(input)
+        end)
+        assert.equal(math.min(last, 200), count)
+        assert.is_true(kept < 50000, ("%d bytes after %d lines"):format(kept, last))
+      end
+    end)
+
+    it("finds a delimiter wherever it is cut, also one that begins like what is before it", function()
+      for _, delimiter in ipairs { ";", "aab", "abab", "aaaa" } do
+        local expected, input = { "", "a", "ab", "xyz", "b", "", "aba" }, ""
+        if delimiter == "aaaa" then expected[2], expected[7] = "y", "z" end
+        if delimiter == "abab" then expected[3], expected[7] = "y", "z" end
+        for _, line in ipairs(expected) do input = input .. line .. delimiter end
+        every_size(input, function() return lines { delimiter = delimiter } end, function(receiver, size)
+          assert.same(expected, receiver.got, ("%s by %d"):format(delimiter, size))
+        end)
+      end
+    end)
   end)
 end
 
@@ -271,6 +317,26 @@ describe("LineReceiver", function()
     receiver:dataReceived("one\r\nupgrade\r\n\1\2\3")
     receiver:dataReceived("two\r\n")
     assert.same({ "one", "upgrade", { "\1\2\3" }, "two" }, receiver.got)
+  end)
+
+  it("goes on otherwise with a line that has begun, when it is told to between chunks", function()
+    local receiver = recorder(protocol.LineReceiver, "lineReceived")
+    local raw = {}
+    function receiver.rawDataReceived(_, data) raw[#raw + 1] = data end
+    feed(receiver, "one\r\ntwo", 1)
+    receiver:setRawMode()
+    receiver:dataReceived "!"
+    assert.same({ "two!" }, raw)
+    receiver:setLineMode "thr"
+    feed(receiver, "ee;e\r", 1)
+    receiver.delimiter = ";"
+    receiver:dataReceived ""
+    assert.same({ "one", "three" }, receiver.got)
+    assert.equal("e\r", receiver:clearLineBuffer())
+    receiver.delimiter = "\r\n"
+    receiver:dataReceived "\n"
+    assert.equal("\n", receiver:clearLineBuffer())
+    assert.equal("", receiver:clearLineBuffer())
   end)
 
   it("may be fed by its own callbacks", function()
@@ -361,6 +427,15 @@ describe("a receiver of strings", function()
         end
         receiver:dataReceived(encoded "one" .. encoded "two")
         assert.same({ "one", "two", "three" }, receiver.got)
+      end)
+
+      it("keeps little more of a string than its bytes, however it comes", function()
+        if name == "Int8StringReceiver" then return end
+        local receiver = make()
+        local whole = encoded(("x"):rep(60000))
+        assert.is_true(memory.kept(function() feed(receiver, whole:sub(1, -10), 1) end) < 100000)
+        receiver:dataReceived(whole:sub(-9))
+        assert.equal(60000, #receiver.got[1])
       end)
 
       it("takes a long string in many pieces in time that is proportional to it", function()

@@ -6,9 +6,26 @@
 local class = require "csock.class"
 local internal = require "csock.loop.internal"
 
-local sub, split = string.sub, internal.hub.split
+local find, sub, split = string.find, string.sub, internal.hub.split
 
 local BATCH = 64 -- lines that are cut at a time
+local SHORT = 4096 -- bytes: shorter pieces are joined
+
+-- What has come of a message that is not whole yet: pieces in order, `size` bytes in all. Short ones are joined to
+-- those of their size, so that a message in many pieces costs neither a string for each nor a copy of all for each.
+local function new_pieces(data) return { data, size = #data } end
+
+local function add(pieces, data)
+  if data == "" then return end
+  pieces.size = pieces.size + #data
+  local last = #pieces
+  while last > 0 and #pieces[last] < SHORT and #pieces[last] <= #data do
+    data = pieces[last] .. data
+    pieces[last] = nil
+    last = last - 1
+  end
+  pieces[last + 1] = data
+end
 
 return function(M)
   -- Whether the program has had enough of this connection.
@@ -54,14 +71,21 @@ return function(M)
 
   LineOnlyReceiver.line_mode = true
 
-  -- What has come and is not used yet begins at `_at` in `_buffer`. Callbacks may change both, or how it
-  -- is to be used: `_changed` says so, if it is not for another field to say.
+  -- What has come and is not used yet begins at `_at` in `_buffer`. Callbacks may change both, or how it is to be used:
+  -- `_changed` says so, if it is not for another field to say. Of a long line that has begun, it is in `_pieces` until
+  -- the next one comes. Those hold no `delimiter`, if they have this field; their `tail` may be the beginning of one.
   LineOnlyReceiver._buffer = ""
   LineOnlyReceiver._at = 1
+  LineOnlyReceiver._pieces = false
   LineOnlyReceiver._busy = false
   LineOnlyReceiver._changed = false
 
   local function take_rest(self)
+    local pieces = self._pieces
+    if pieces then
+      self._pieces = false
+      return table.concat(pieces)
+    end
     local rest = sub(self._buffer, self._at)
     self._buffer, self._at, self._changed = "", 1, true
     return rest
@@ -88,11 +112,13 @@ return function(M)
       count = split(lines, buffer, at, delimiter, limit, most)
       for i = 1, count do
         local line = lines[i]
+        lines[i] = nil
         at = at + #line + width
         self._at = at
         self:lineReceived(line)
         if self._changed or transport and transport.disconnecting or self.delimiter ~= delimiter
           or self.MAX_LENGTH ~= limit then
+          for rest = i + 1, count do lines[rest] = nil end
           spare = lines
           return true
         end
@@ -109,19 +135,61 @@ return function(M)
     return false
   end
 
+  -- The last bytes, of which the next ones may make a delimiter.
+  local function tail_of(data, delimiter) return sub(data, math.max(#data - #delimiter + 2, 1)) end
+
+  -- Whether a line that has begun does not end in these bytes either.
+  local function goes_on(self, pieces, data)
+    local delimiter = self.delimiter
+    return self.line_mode and pieces.delimiter == delimiter and pieces.size + #data < self.MAX_LENGTH + #delimiter
+      and not find(data, delimiter, 1, true)
+      and not find(pieces.tail .. sub(data, 1, #delimiter - 1), delimiter, 1, true)
+  end
+
+  -- The pieces and these bytes; nil when they are not to be looked at yet.
+  local function gather_line(self, pieces, data)
+    if self.paused then
+      pieces.delimiter = nil
+    elseif goes_on(self, pieces, data) then
+      local delimiter = pieces.delimiter
+      pieces.tail = tail_of(#data < #delimiter and pieces.tail .. data or data, delimiter)
+    else
+      add(pieces, data)
+      return take_rest(self)
+    end
+    add(pieces, data)
+  end
+
   function LineOnlyReceiver:dataReceived(data)
-    self._buffer, self._changed = self._buffer .. data, true
-    if self._busy then return end -- a callback has fed it
-    self._busy = true
+    if self._busy then -- a callback feeds it
+      self._buffer, self._changed = self._buffer .. data, true
+      return
+    end
+    local pieces, searched = self._pieces, nil
+    if pieces then
+      data = gather_line(self, pieces, data)
+      if not data then return end
+    else
+      data = self._buffer .. data
+    end
+    self._buffer, self._changed, self._busy = data, true, true
     local delimiter, limit = rawget(self, "delimiter"), rawget(self, "MAX_LENGTH")
     while self._at <= #self._buffer and not self.paused and not over(self) do
       if not self.line_mode then
         self:rawDataReceived(take_rest(self))
       elseif not take_lines(self) then
+        searched = self.delimiter
         break
       end
     end
-    self._buffer = take_rest(self)
+    local rest = take_rest(self)
+    if searched and #rest >= SHORT then
+      pieces = new_pieces(rest)
+      pieces.delimiter, pieces.tail = searched, tail_of(rest, searched)
+      self._pieces = pieces
+    else
+      self._buffer = rest
+    end
     self._busy = false
     if not delimiter then let_go(self, "delimiter") end
     if not limit then let_go(self, "MAX_LENGTH") end
@@ -189,20 +257,19 @@ return function(M)
 
   StringReceiver._busy = false
 
-  -- What has come of a string, in `_pieces`: joined when `need` bytes are there, so that a long one is not
-  -- copied for each piece that comes.
+  -- What has come of a string, in `_pieces`: it is looked at again when `need` bytes are there.
   local function gather(self, data)
     local pieces = self._pieces
     if not pieces then return data end
-    pieces[#pieces + 1] = data
-    pieces.size = pieces.size + #data
+    add(pieces, data)
     if pieces.size < pieces.need or self._busy then return end
     self._pieces = nil
     return table.concat(pieces)
   end
 
   local function keep(self, data, need)
-    self._pieces = { data, size = #data, need = need }
+    self._pieces = new_pieces(data)
+    self._pieces.need = need
   end
 
   function StringReceiver:dataReceived(data)
