@@ -49,7 +49,7 @@ example.run(function()
 
   local _ <close> = example.closing(asyncore.socket_map)
   local server = Server(host, port)
-  example.announce(server.socket, port)
+  example.announce(server.socket)
   example.at_end_of_input(asyncore.close_all)
   assert(asyncore.loop())
 end)

@@ -13,7 +13,7 @@ local LINE = 65536 -- bytes: a longer line is not shown
 local function listen()
   local host, port = example.arguments("host", "", "port", PORT)
   local server <close> = assert(csock.create_server { host, port })
-  example.announce(server, port)
+  example.announce(server)
   print("waiting for connection...")
   example.wait(server)
   local socket, address = assert(server:accept())
@@ -37,7 +37,9 @@ example.run(function()
 
   while true do
     if my_turn then
-      local line = example.prompt("> ")
+      io.write("> "):flush()
+      local line, left = example.typed_line(socket)
+      if not line then print(left and "\nthe other side has left" or "") end
       if not line then break end
       assert(assert(stream:write(line, "\n")):flush())
     elseif not example.attend(stream) then

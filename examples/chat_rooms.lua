@@ -9,8 +9,11 @@
 --   lua5.4 examples/chat_rooms.lua --bus redis://localhost:6379 2627
 --   lua5.4 examples/chat_rooms.lua --bus redis://localhost:6379 2628
 --
--- Other options: --clients N (1000): how many people this server takes; --rate N (10): how many
--- lines a second of one person.
+-- Other options:
+--
+--   --clients N      how many people this server takes (1000)
+--   --rate N         how many lines a second of one person are read (10)
+--   --idle SECONDS   how long somebody may say nothing (3600)
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 local loop = require "csock.loop"
@@ -20,6 +23,8 @@ local LINE = 1024 -- bytes: a longer line is not passed on
 local QUEUE = 100 -- lines that may wait for a slow reader
 local NAME = 20 -- characters of a name
 local BURST = 20 -- lines that one may send at once
+local PEOPLE = 10000 -- at this server, and at all others together
+local NAMES = 50 -- that one line tells
 local GOODBYE = 2 -- seconds for the last lines to whoever leaves
 local LOBBY = "lobby" -- the room where everybody begins
 
@@ -34,24 +39,28 @@ local Chat = {}
 Chat.__index = Chat
 
 function Chat.new(limits)
-  return setmetatable({ people = {}, here = 0, limits = limits }, Chat) -- people: by name in small letters
+  -- people: by name in small letters; here: how many have a connection to us; elsewhere: to other servers
+  return setmetatable({ people = {}, here = 0, elsewhere = 0, limits = limits }, Chat)
 end
 
-function Chat:find(name)
-  return self.people[name:lower()]
-end
+function Chat:find(name) return self.people[name:lower()] end
 
+-- The name must be free.
 function Chat:add(person)
   self.people[person.name:lower()] = person
+  if person.server then self.elsewhere = self.elsewhere + 1 end
 end
 
 function Chat:remove(person)
-  if self:find(person.name) == person then self.people[person.name:lower()] = nil end
+  if self:find(person.name) ~= person then return end
+  self.people[person.name:lower()] = nil
+  if person.server then self.elsewhere = self.elsewhere - 1 end
 end
 
+-- Of so many names that all people there can be have only a few of them: a free one is soon found.
 function Chat:guest_name()
   local name
-  repeat name = "guest" .. math.random(1, 99999) until not self:find(name)
+  repeat name = "guest" .. math.random(1, 100 * PEOPLE) until not self:find(name)
   return name
 end
 
@@ -174,10 +183,20 @@ local function sorted(set)
   return list
 end
 
+-- Names in a line, of which there may be very many.
+local function listed(set)
+  local list = sorted(set)
+  local text = table.concat(list, ", ", 1, math.min(#list, NAMES))
+  return #list > NAMES and ("%s and %d more"):format(text, #list - NAMES) or text
+end
+
 function commands.rooms(chat, person)
   local count = {}
   for _, each in pairs(chat.people) do count[each.room] = (count[each.room] or 0) + 1 end
-  for _, room in ipairs(sorted(count)) do notice(person, "%s (%d)", room, count[room]) end
+  for i, room in ipairs(sorted(count)) do
+    if i > NAMES then return notice(person, "... and more") end
+    notice(person, "%s (%d)", room, count[room])
+  end
 end
 
 function commands.who(chat, person)
@@ -185,7 +204,7 @@ function commands.who(chat, person)
   for _, each in pairs(chat.people) do
     if each.room == person.room then names[each.name] = true end
   end
-  notice(person, "In %s: %s", person.room, table.concat(sorted(names), ", "))
+  notice(person, "In %s: %s", person.room, listed(names))
 end
 
 function commands.msg(chat, person, argument)
@@ -281,14 +300,17 @@ function Chat:serve(conn, address)
     return
   end
   conn:setsockopt(csock.SOL_SOCKET, csock.SO_SNDBUF, 32768) -- what is late is in our queue, not there
+  conn:settimeout(self.limits.idle)
   local stream <close> = assert(conn:makefile())
   local person <close> = self:welcome(conn, address)
   local writer <close> = csock.spawn(write_queue, person)
-  local function complain()
-    notice(person, "That line is too long: over %d bytes. It is not passed on", LINE)
-  end
+  local function complain() notice(person, "That line is too long: over %d bytes. It is not passed on", LINE) end
   while not person.gone do
-    local line = example.read_line(stream, LINE, complain)
+    local line, err = example.read_line(stream, LINE, complain)
+    if err and err:is(csock.timeout) then
+      notice(person, "You have said nothing for %g seconds", self.limits.idle)
+      person.gone = "idle"
+    end
     if not line then break end
     pace(person, self.limits.rate)
     line = example.clean(line)
@@ -302,10 +324,16 @@ end
 
 -- Every server publishes what its people do, and listens to what the others publish. A message is
 -- the server's number, a verb and its arguments, with tabs between. Now and then each says who is
--- there, so that nothing that was lost stays wrong for long.
+-- there, so that nothing that was lost stays wrong for long. Each also listens to a channel of its
+-- own: who does not any more has lost its connection, or is dead.
 local CHANNEL = "csock chat"
+local OWN = CHANNEL .. ":" -- before the server's number
 local BEAT = 5 -- seconds
-local SILENCE = 3 * BEAT -- after which a server is thought dead
+local SILENCE = 3 * BEAT -- after which a server is thought dead, whose machine perhaps has lost its power
+local LOOK = 0.5 -- seconds, after which we look again who listens
+local SERVERS = 100 -- that we hear of
+local FIELDS = 2 * PEOPLE + 2 -- of a message, and their bytes
+local MESSAGE = 64 + 2 * PEOPLE * (NAME + 1)
 
 local Bus = {}
 Bus.__index = Bus
@@ -317,26 +345,28 @@ end
 -- What no other server calls itself. Not from math.random: servers that start in the same second may
 -- be given the same numbers.
 local function server_number()
-  local source = io.open("/dev/urandom", "rb")
+  local source <close> = io.open("/dev/urandom", "rb")
   local bytes = source and source:read(8)
-  if source then source:close() end
   return ("%016x"):format(bytes and string.unpack("i8", bytes) or csock.getpid() << 32 ~ os.time())
 end
 
 -- Joins the bus, or goes on trying to.
 function Bus.new(url, chat)
   local bus = setmetatable({
-    chat = chat, number = server_number(), up = false, out = loop.queue(1000), heard = {},
+    chat = chat, number = server_number(), up = false, out = loop.queue(1000), heard = {}, known = 0,
   }, Bus)
   bus.client = redis.client(url, { timeout = 5, heartbeat = BEAT, max_delay = 2 })
-  assert(bus.client:subscribe(CHANNEL, {
+  assert(bus.client:subscribe(CHANNEL, OWN .. bus.number, {
     wait = false,
-    handler = function(text) bus:hear(text) end,
+    handler = function(text, channel)
+      if channel == CHANNEL then bus:hear(text) end
+    end,
     ready = function() bus:join() end,
     lost = function(err) bus:lose(err) end,
   }))
   csock.spawn(bus.send, bus)
   csock.spawn(bus.beat, bus)
+  csock.spawn(bus.look, bus)
   return bus
 end
 
@@ -388,22 +418,36 @@ end
 
 -- A server's people are gone with it.
 function Bus:forget(number)
+  if self.heard[number] then self.known = self.known - 1 end
   self.heard[number] = nil
   local names = {}
   for _, person in pairs(self.chat.people) do
-    if person.server == number then names[person.name] = person end
+    if person.server == number then
+      names[person.name] = true
+      self.chat:remove(person)
+    end
   end
-  for _, person in pairs(names) do self.chat:remove(person) end
-  local list = sorted(names)
-  if #list > 0 then self.chat:announce(nil, nil, "Out of reach: %s", table.concat(list, ", ")) end
+  if next(names) then self.chat:announce(nil, nil, "Out of reach: %s", listed(names)) end
 end
 
 function Bus:beat()
   while true do
     csock.sleep(BEAT)
     self:publish_people()
+  end
+end
+
+-- Forgets the servers that nobody listens for any more, and those that say nothing.
+function Bus:look()
+  while true do
+    csock.sleep(LOOK)
+    local channels = {}
     for number, when in pairs(self.heard) do
-      if loop.now() - when > SILENCE then self:forget(number) end
+      if loop.now() - when > SILENCE then self:forget(number) else channels[#channels + 1] = OWN .. number end
+    end
+    local counts = self.up and #channels > 0 and self.client:call("PUBSUB", "NUMSUB", table.unpack(channels)) or {}
+    for i = 1, #counts, 2 do
+      if counts[i + 1] == 0 then self:forget(counts[i]:sub(#OWN + 1)) end
     end
   end
 end
@@ -418,10 +462,18 @@ end
 local arrivals = {}
 
 function Bus:hear(text)
+  if #text > MESSAGE then return end
   local fields = {}
-  for field in (text .. "\t"):gmatch "([^\t]*)\t" do fields[#fields + 1] = field end
+  for field in (text .. "\t"):gmatch "([^\t]*)\t" do
+    if #fields == FIELDS then return end
+    fields[#fields + 1] = field
+  end
   local number, verb = fields[1], fields[2]
-  if number == self.number or not number:find "^%x+$" or not arrivals[verb] then return end
+  if number == self.number or #number > 16 or not number:find "^%x+$" or not arrivals[verb] then return end
+  if not self.heard[number] then
+    if self.known == SERVERS then return end
+    self.known = self.known + 1
+  end
   self.heard[number] = loop.now()
   arrivals[verb](self, number, table.unpack(fields, 3))
 end
@@ -432,8 +484,8 @@ function Bus:theirs(number, name)
   return person and person.server == number and person or nil
 end
 
--- While servers could not hear each other, two may have taken one name. The server with the smaller
--- number keeps it; whether this one is free for `number` now.
+-- While servers could not hear each other, two may have taken one name. The server with the smaller number
+-- keeps it; whether this one is free for `number` now.
 function Bus:settle(number, name)
   local chat = self.chat
   local other = chat:find(name)
@@ -453,36 +505,41 @@ function Bus:settle(number, name)
   return true
 end
 
-function arrivals.hello(bus)
-  bus:publish_people()
+function arrivals.hello(bus) bus:publish_people() end
+
+-- One more of theirs, if the name can be theirs and there are not too many already.
+function Bus:admit(number, name, room)
+  if self.chat.elsewhere >= PEOPLE or not self:settle(number, name) then return nil end
+  return { name = name, room = room, server = number }
 end
 
 function arrivals.people(bus, number, ...)
-  local list, present, fresh = { ... }, {}, {}
+  local list, rooms, fresh = { ... }, {}, {}
   for i = 1, #list - 1, 2 do
-    local name, room = list[i], list[i + 1]
-    if is_name(name) and is_name(room) and bus:settle(number, name) then
-      local person = bus:theirs(number, name)
-      if not person then
-        person = { name = name, server = number }
-        bus.chat:add(person)
-        fresh[name] = true
-      end
-      person.room = room
-      present[person] = true
-    end
+    if is_name(list[i]) and is_name(list[i + 1]) then rooms[list[i]] = list[i + 1] end
   end
   for _, person in pairs(bus.chat.people) do
-    if person.server == number and not present[person] then bus.chat:remove(person) end
+    if person.server == number then
+      person.room = rooms[person.name]
+      if not person.room then bus.chat:remove(person) end
+    end
+  end
+  for name, room in pairs(rooms) do
+    local person = not bus:theirs(number, name) and bus:admit(number, name, room)
+    if person then
+      bus.chat:add(person)
+      fresh[name] = true
+    end
   end
   if next(fresh) then
-    bus.chat:announce(nil, nil, "At another server: %s", table.concat(sorted(fresh), ", "))
+    bus.chat:announce(nil, nil, "At another server: %s", listed(fresh))
   end
 end
 
 function arrivals.enter(bus, number, name, room)
-  if not name or not room or not is_name(name) or not is_name(room) or not bus:settle(number, name) then return end
-  bus.chat:enter { name = name, room = room, server = number }
+  if not name or not room or not is_name(name) or not is_name(room) or bus:theirs(number, name) then return end
+  local person = bus:admit(number, name, room)
+  if person then bus.chat:enter(person) end
 end
 
 function arrivals.leave(bus, number, name, why)
@@ -497,7 +554,10 @@ end
 
 function arrivals.rename(bus, number, name, new)
   local person = bus:theirs(number, name)
-  if person and new and is_name(new) and bus:settle(number, new) then bus.chat:rename(person, new) end
+  if not person or not new or not is_name(new) then return end
+  local other = bus:theirs(number, new)
+  if other and other ~= person then return end -- they are in a muddle; their list of people will tell
+  if bus:settle(number, new) then bus.chat:rename(person, new) end
 end
 
 function arrivals.say(bus, number, name, text)
@@ -511,15 +571,15 @@ function arrivals.msg(bus, number, name, to, text)
   send(other, ("[%s -> %s] %s"):format(person.name, other.name, example.clean(text:sub(1, LINE))))
 end
 
-function arrivals.bye(bus, number)
-  bus:forget(number)
-end
+function arrivals.bye(bus, number) bus:forget(number) end
 
 example.run(function()
-  local url = example.value "--bus"
-  local limits = { clients = example.number("--clients", 1000), rate = example.number("--rate", 10) }
+  local url = example.value("--bus", "URL")
+  local limits = {
+    clients = example.number("--clients", 1000, 1, PEOPLE), rate = example.number("--rate", 10, 1, 1000000),
+    idle = example.seconds("--idle", 3600),
+  }
   local host, port = example.arguments("host", "", "port", 2627)
-  if limits.rate == 0 then example.fail "--rate must be at least 1" end
   if url then
     local parts, why = redis.parse_url(url)
     if not parts then example.fail("--bus: %s", why) end
@@ -527,8 +587,8 @@ example.run(function()
 
   local chat = Chat.new(limits)
   local server <close> = assert(csock.serve({ host, port }, function(conn, address) chat:serve(conn, address) end))
-  example.announce(server, port)
-  print("the chat is open at port " .. server:getsockname()[2])
+  example.announce(server)
+  print "the chat is open"
   local bus <close> = url and Bus.new(url, chat) or nil
   chat.bus = bus
   example.run_loop()

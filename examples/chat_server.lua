@@ -22,7 +22,7 @@ setmetatable(ChatServer, {
   __call = function(class, port, host)
     local server = assert(csock.create_server { host or "", port })
     server:setblocking(false)
-    example.announce(server, port)
+    example.announce(server)
     print("ChatServer started on port " .. server:getsockname()[2])
     return setmetatable({ server = server, clients = {} }, class)
   end,

@@ -12,15 +12,14 @@ example.run(function()
   local stream <close> = assert(client:makefile("rw"))
 
   while true do
-    local command = example.prompt("> ")
+    local command = example.prompt("> ", client)
     if not command or command == "" then break end
     assert(stream:write(command, "\n"))
     assert(stream:flush())
     while true do
-      local line, err = stream:read("l")
-      if not line then example.fail("%s", err or "the server has closed the connection") end
+      local line = example.reply(stream)
       if line == "" then break end
-      print(line)
+      print(example.clean(line))
     end
   end
 end)

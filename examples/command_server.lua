@@ -12,7 +12,8 @@ local MOST = 2000 -- lines of an answer
 -- The output of a program of the system, or nil and its complaint. It may be long: of a huge directory
 -- the first names will do.
 local function output(program)
-  local pipe = assert(io.popen(program .. " 2>&1"))
+  local pipe, err = io.popen(program .. " 2>&1")
+  if not pipe then return nil, err end
   local lines, more = {}, 0
   for line in pipe:lines() do
     if #lines < MOST then lines[#lines + 1] = example.clean(line) else more = more + 1 end
@@ -53,29 +54,22 @@ local function answer(line)
   return text or "error: " .. complaint
 end
 
--- Answers until the client has finished; what came may be a part of a line, or many lines.
+-- Answers until the client has finished. Returns how it ended.
 local function serve(client)
   client:settimeout(60) -- nobody keeps the others waiting by saying nothing
-  local pending, too_long = "", false
+  local stream <close> = assert(client:makefile("r"))
+  local function complain()
+    client:sendall(("error: a line of over %d bytes\n\n"):format(LINE))
+  end
   while true do
-    local line, rest = pending:match("^(.-)\r?\n(.*)$")
-    if line and too_long then -- its end
-      pending, too_long = rest, false
-    elseif line then
-      pending = rest
-      local text = answer(line)
-      local sent, err = client:sendall((text == "" and "" or text .. "\n") .. "\n")
-      if not sent then return "lost: " .. err end
-    elseif #pending > LINE then -- is passed over, piece by piece
-      if not too_long then client:sendall(("error: a line of over %d bytes\n\n"):format(LINE)) end
-      pending, too_long = "", true
-    else
-      if not example.wait(client) then return "silent for too long" end
-      local data, err = client:recv(1024)
-      if not data then return "lost: " .. err end
-      if data == "" then return "finished" end
-      pending = pending .. data
-    end
+    if not example.wait(stream) then return "silent for too long" end
+    local line, err = example.read_line(stream, LINE, complain)
+    if err then return "lost: " .. err end
+    if not line then return "finished" end
+    local text = answer(line)
+    local sent
+    sent, err = client:sendall((text == "" and "" or text .. "\n") .. "\n")
+    if not sent then return "lost: " .. err end
   end
 end
 
@@ -83,7 +77,7 @@ example.run(function()
   local host, port = example.arguments("host", "localhost", "port", 21568)
 
   local server <close> = assert(csock.create_server { host, port })
-  example.announce(server, port)
+  example.announce(server)
 
   while true do
     print("waiting for connection...")

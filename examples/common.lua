@@ -1,5 +1,6 @@
 -- common.lua: what every example needs and none should have to explain: finding csock, reading the
--- command line, and ending well. An example begins with
+-- command line, and ending well. An example begins with a comment that says what it is and lists its
+-- options, which is what --help prints, and then
 --
 --   local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 --   local csock = require "csock"
@@ -21,13 +22,29 @@ io.stdout:setvbuf "line"
 
 local name = arg[0]:match "[^/]*$"
 
+for _, text in ipairs(arg) do
+  if text == "--help" or text == "-h" then
+    for line in io.lines(arg[0]) do
+      if not line:find "^%-%-" then break end
+      print((line:gsub("^%-%- ?", "")))
+    end
+    os.exit(0, true)
+  end
+end
+
 -- Failures ----------------------------------------------------------------------------------------
 
 local Failure = { __tostring = function(self) return self.text end }
 
 --- Ends the program: the text goes to standard error as one line, and the exit status is 1.
 function example.fail(text, ...)
-  error(setmetatable({ text = text:format(...) }, Failure))
+  error(setmetatable({ text = example.clean(text:format(...)) }, Failure))
+end
+
+--- What assert is for csock's calls, this is for those of Lua's io, whose complaints are strings: a file that
+-- cannot be written is no mistake in the program.
+function example.check(value, complaint)
+  return value or example.fail("%s", complaint)
 end
 
 local function interrupted(err)
@@ -54,8 +71,10 @@ end
 
 -- The command line --------------------------------------------------------------------------------
 
+local options = "" -- those that the program has asked for
+
 local function usage(parameters, text, ...)
-  local line = ("usage: lua5.4 %s"):format(arg[0])
+  local line = ("usage: lua5.4 %s%s"):format(arg[0], options)
   for i = 1, #parameters, 2 do line = line .. (" [%s]"):format(parameters[i]) end
   example.fail(text .. "; " .. line, ...)
 end
@@ -87,14 +106,17 @@ end
 
 --- Whether the command line has this option, such as "--listen"; it is taken off.
 function example.option(option)
+  options = options .. (" [%s]"):format(option)
   for i, text in ipairs(arg) do
     if text == option then return table.remove(arg, i) ~= nil end
   end
   return false
 end
 
---- The value of an option of the command line, such as the URL of "--bus URL"; both are taken off.
-function example.value(option)
+--- The value of an option of the command line, such as "--bus URL"; both are taken off. `what` is what the
+-- usage calls it.
+function example.value(option, what)
+  options = options .. (" [%s %s]"):format(option, what)
   for i, text in ipairs(arg) do
     if text == option then
       if not arg[i + 1] then example.fail("%s needs a value", option) end
@@ -104,29 +126,25 @@ function example.value(option)
   end
 end
 
---- The same for a whole number, with a default.
-function example.number(option, default)
-  local text = example.value(option) or tostring(default)
+--- The same for a whole number from `least` to `most`, with a default.
+function example.number(option, default, least, most)
+  local text = example.value(option, "N") or tostring(default)
   local number = text:find "^%d+$" and math.tointeger(text)
-  if not number then example.fail("%s must be a whole number, not '%s'", option, text) end
+  if not number or number < least or number > most then
+    example.fail("%s must be a whole number from %d to %d, not '%s'", option, least, most, text)
+  end
   return number
 end
 
 --- The same for seconds, more than none.
 function example.seconds(option, default)
-  local text = example.value(option) or tostring(default)
+  local text = example.value(option, "SECONDS") or tostring(default)
   local number = text:find "^%d*%.?%d*$" and tonumber(text)
   if not number or number == 0 then example.fail("%s must be a number of seconds, not '%s'", option, text) end
   return number
 end
 
--- Servers -----------------------------------------------------------------------------------------
-
---- Says which port a server got that was started on port 0 (any free one): a socket, or a port of the reactor.
-function example.announce(server, port)
-  local address_of = server.getHost or server.getsockname
-  if port == 0 then print("listening on port " .. address_of(server)[2]) end
-end
+-- What others have sent ----------------------------------------------------------------------------
 
 --- A text from somebody else without what would do something to a terminal: control characters (also
 -- those that UTF-8 has above 127) and marks that change the direction of writing.
@@ -136,11 +154,14 @@ function example.clean(text)
   return (text:gsub("\226\128[\142\143\168-\174]", "?"):gsub("\226\129[\160-\175]", "?"))
 end
 
+--- The same for a text of several lines, or a piece of one: the line ends stay.
+function example.clean_lines(text)
+  return (text:gsub("\r\n", "\n"):gsub("\r$", ""):gsub("[^\n]+", example.clean))
+end
+
 --- Prints what somebody has sent, cleaned, each line of it after this text.
 function example.show(before, data)
-  for line in data:gsub("\r?\n$", ""):gmatch "[^\n]*" do
-    print(before .. example.clean((line:gsub("\r$", ""))))
-  end
+  for line in example.clean_lines(data):gsub("\n$", ""):gmatch "[^\n]*" do print(before .. line) end
 end
 
 --- The next line of a stream, without its end; nil at the end of the stream (what has no line end there
@@ -164,6 +185,26 @@ function example.read_line(stream, limit, complain)
       too_long = false
     end
   end
+end
+
+local ENDED = "the server has closed the connection"
+local LINE = 65536 -- bytes of a reply; no server of ours says more in a line
+
+--- A line of what the server answers, for clients: without a line there is nothing to go on with.
+function example.reply(stream)
+  local line, err = example.read_line(stream, LINE, function()
+    example.fail("the server says a line of over %d bytes", LINE)
+  end)
+  return line or example.fail("%s", err or ENDED)
+end
+
+-- Servers -----------------------------------------------------------------------------------------
+
+--- Says where a server listens, which on port 0 (any free one) nobody else knows: a socket, or a port of the
+-- reactor.
+function example.announce(server)
+  local address_of = server.getHost or server.getsockname
+  print("listening on port " .. address_of(server)[2])
 end
 
 --- A table of sockets for a `<close>` variable: all that are in it at the end are closed.
@@ -193,7 +234,7 @@ function example.keyboard()
   return at_terminal and in_foreground() and io.stdin or nil
 end
 
---- Waits until the socket has something to read or to accept, as long as its timeout allows:
+--- Waits until the socket, or a stream, has something to read or to accept, as long as its timeout allows:
 -- whether it has. Ctrl-D ends the program here.
 function example.wait(socket)
   while true do
@@ -236,19 +277,48 @@ function example.run_reactor(reactor)
   reactor.run()
 end
 
+-- What is typed, for clients. It never waits, so that a program can wait for something else, too.
 local stdin
 
 local function typed()
-  stdin = stdin or assert(csock.stream(io.stdin, "r"))
+  if not stdin then
+    stdin = assert(csock.stream(io.stdin, "r"))
+    stdin:settimeout(0)
+  end
   return stdin
 end
 
---- Asks for a line: nil at the end of the input (Ctrl-D). Other tasks go on meanwhile; and Ctrl-C is heard at
--- every moment, which io.read does not promise.
-function example.prompt(text)
+-- Why nothing more is to be expected of this connection; nil while it lives.
+local function ended(socket)
+  local data, err = socket:recv(1, csock.MSG_PEEK)
+  if data == "" then return ENDED end
+  return not data and err.errno ~= csock.errno.EAGAIN and err or nil
+end
+
+--- The next line that is typed: nil at the end of the input (Ctrl-D). Other tasks go on meanwhile, and Ctrl-C
+-- is heard at every moment, which io.read does not promise. When the other side of `socket` (it may be nil)
+-- ends the connection before the line is there: nil and why.
+function example.typed_line(socket)
+  local watched = { io.stdin, socket }
+  while true do
+    local line, err, errno = typed():read()
+    if line or not err then return line end
+    if errno ~= csock.errno.EAGAIN then error(err) end
+    for _, ready in ipairs(assert(csock.select(watched, {}, {}))) do
+      local why = ready == socket and ended(socket)
+      if why then return nil, why end
+      if ready == socket then watched = { io.stdin } end -- it says something, which whoever reads next will see
+    end
+  end
+end
+
+--- Asks for a line: nil at the end of the input (Ctrl-D). It is an error when the server ends the connection
+-- meanwhile.
+function example.prompt(text, socket)
   io.write(text):flush()
-  local line = typed():read()
+  local line, why = example.typed_line(socket)
   if not line then print() end
+  if why then example.fail("%s", why) end
   return line
 end
 
@@ -262,6 +332,104 @@ function example.attend(stream)
     if typed():peek() == "" then return false end
     streams = { stream }
   end
+end
+
+-- A line that is typed while others come in -----------------------------------------------------------
+
+-- The terminal would mix them. So it leaves the keys to us (stty), and what comes is shown above what is
+-- being typed. Where standard input is no terminal, lines come and go as they are.
+local Typing = {}
+Typing.__index = Typing
+
+--- Begins: something that select can wait for, to be kept in a `<close>` variable. `mark` is put before the line.
+function example.typing(mark)
+  local self = setmetatable({ mark = mark, text = "" }, Typing)
+  if not example.keyboard() then return self end
+  local settings <close> = example.check(io.popen "stty -g; stty size")
+  self.settings = settings:read() -- of the terminal, to be put back
+  self.columns = tonumber((settings:read() or ""):match "([1-9]%d*)$") or 80
+  os.execute "stty -icanon -echo"
+  self:draw()
+  return self
+end
+
+function Typing:__close()
+  if not self.settings then return end
+  self:erase()
+  os.execute("stty " .. self.settings)
+end
+
+function Typing.fileno() return 0 end -- standard input
+
+function Typing:draw()
+  if self.settings then io.write(self.mark, example.clean(self.text)):flush() end
+end
+
+-- Takes the line off the screen, where it may have several rows.
+function Typing:erase()
+  if not self.settings then return end
+  local text = example.clean(self.text)
+  local rows = (#self.mark + utf8.len(text) - 1) // self.columns
+  io.write(rows > 0 and ("\27[%dA"):format(rows) or "", "\r\27[J")
+end
+
+--- Prints a line above the one that is being typed.
+function Typing:show(text)
+  self:erase()
+  print(text)
+  self:draw()
+end
+
+local keys = {
+  ["\127"] = function(text) return (text:gsub("[^\128-\191][\128-\191]*$", "")) end, -- a character of UTF-8
+  ["\23"] = function(text) return (text:gsub("%S*%s*$", "")) end, -- Ctrl-W
+  ["\21"] = function() return "" end, -- Ctrl-U
+}
+keys["\8"] = keys["\127"]
+
+-- What is typed now: a line for each Enter that is among it.
+function Typing:edit(data)
+  local lines = {}
+  self:erase()
+  for key in data:gsub("\27[%[O][%d;]*%a?", ""):gmatch "." do
+    if key == "\n" then
+      self:draw()
+      print()
+      lines[#lines + 1], self.text = self.text, ""
+    elseif key == "\4" and self.text == "" then
+      self.finished = true
+    elseif keys[key] then
+      self.text = keys[key](self.text)
+    elseif not key:find "%c" then
+      self.text = self.text .. key
+    end
+  end
+  self:draw()
+  return lines
+end
+
+--- The lines that have been finished, perhaps none; nil at the end of the input (Ctrl-D).
+function Typing:lines()
+  local lines, data = {}, typed():peek()
+  if not data and not self.finished then return lines end
+  if self.finished or data == "" then
+    if self.text == "" or self.settings then return nil end
+    lines[1], self.text = self.text, ""
+    return lines
+  end
+  typed():read(#data)
+  if self.settings then
+    lines = self:edit(data)
+    return (#lines > 0 or not self.finished) and lines or nil
+  end
+  data = self.text .. data
+  local first = 1
+  for last in data:gmatch "()\n" do
+    lines[#lines + 1] = data:sub(first, last - 1)
+    first = last + 1
+  end
+  self.text = data:sub(first)
+  return lines
 end
 
 return example

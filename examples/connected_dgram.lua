@@ -15,5 +15,5 @@ example.run(function()
   print(("from %s to %s"):format(client:getsockname(), client:getpeername()))
 
   print(("sent %d bytes"):format(assert(client:send(message))))
-  print(("received %s"):format(assert(client:recv(65535))))
+  example.show("received ", (assert(client:recv(65535))))
 end)

@@ -12,7 +12,7 @@ example.run(function()
   -- No SO_REUSEADDR: with UDP it would let two servers take the same port.
   local server <close> = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
   assert(server:bind(host, port))
-  example.announce(server, port)
+  example.announce(server)
 
   while true do
     print("waiting for message...")

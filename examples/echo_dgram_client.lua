@@ -18,7 +18,7 @@ example.run(function()
     local sent, err = client:sendto(line, { server, port })
     if sent then
       local echo, address = assert(client:recvfrom(65535))
-      print(("%s from %s"):format(echo, address))
+      print(("%s from %s"):format(example.clean(echo), address))
     else
       print(err) -- a line too long for a datagram, for instance
     end

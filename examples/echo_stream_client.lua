@@ -10,15 +10,13 @@ example.run(function()
 
   local client <close> = assert(csock.create_connection { host, port })
   -- A stream has no lines, only bytes. makefile puts the methods of Lua's files over the socket:
-  -- reading "l" takes as many pieces as it needs to come to the end of a line.
+  -- reading a line takes as many pieces as it needs to come to its end.
   local stream <close> = assert(client:makefile("rw"))
 
   while true do
-    local line = example.prompt("> ")
+    local line = example.prompt("> ", client)
     if not line or line == "" then break end
     assert(assert(stream:write(line, "\n")):flush())
-    local echo, err = stream:read("l")
-    if not echo then example.fail("%s", err or "the server has closed the connection") end
-    print(echo)
+    print(example.clean(example.reply(stream)))
   end
 end)

@@ -23,7 +23,7 @@ example.run(function()
   local host, port = example.arguments("host", "", "port", 45000)
 
   local server <close> = assert(csock.create_server { host, port })
-  example.announce(server, port)
+  example.announce(server)
 
   while true do
     example.wait(server)

@@ -27,6 +27,6 @@ example.run(function()
   Server.request_queue_size = 100
   Server.block_on_close = false -- nobody who stays connected keeps the server from ending
   local server <close> = assert(Server({ host, port }, Echo))
-  example.announce(server.socket, port)
+  example.announce(server.socket)
   example.serve(server)
 end)

@@ -18,6 +18,6 @@ example.run(function()
   Server.allow_reuse_address = true
   Server.request_queue_size = 100 -- so many may wait to be accepted
   local server <close> = assert(Server({ host, port }, Hello))
-  example.announce(server.socket, port)
+  example.announce(server.socket)
   example.serve(server)
 end)

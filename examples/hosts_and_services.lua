@@ -13,8 +13,8 @@ local function row(call, ...)
   end
   for i = 1, results.n do
     local value = results[i]
-    results[i] = type(value) == "table" and "{" .. table.concat(value, ", ") .. "}"
-      or tostring(value)
+    results[i] = example.clean(type(value) == "table" and "{" .. table.concat(value, ", ") .. "}"
+      or tostring(value))
   end
   print(("%-36s %s"):format(call, table.concat(results, "  ")))
 end

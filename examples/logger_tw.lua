@@ -25,6 +25,6 @@ example.run(function()
 
   local factory = protocol.Factory:forProtocol(Logger)
   local listening = assert(reactor.listenTCP(port, factory, 50, host))
-  example.announce(listening, port)
+  example.announce(listening)
   example.run_reactor(reactor)
 end)

@@ -12,15 +12,14 @@ local csock = require "csock"
 
 local AGAIN = 30 -- seconds after which a service registers again, should the name server have forgotten it
 
--- The lines of an answer.
+-- The lines of an answer, as they may be printed.
 local function ask(stream, request)
   assert(assert(stream:write(request, "\n")):flush())
   local lines = {}
   while true do
-    local line, err = stream:read("l")
-    if not line then example.fail("%s", err or "the server has closed the connection") end
+    local line = example.reply(stream)
     if line == "" then return lines end
-    lines[#lines + 1] = line
+    lines[#lines + 1] = example.clean(line)
   end
 end
 
@@ -35,7 +34,7 @@ local function talk(host, port)
   local server <close> = assert(csock.create_connection { host, port })
   local stream <close> = assert(server:makefile("rw"))
   while true do
-    local request = example.prompt("> ")
+    local request = example.prompt("> ", server)
     if not request or request == "" then break end
     for _, line in ipairs(ask(stream, request)) do print(line) end
   end
@@ -69,7 +68,7 @@ local function serve(name, host, port)
 end
 
 example.run(function()
-  local name = example.value "--dummy"
+  local name = example.value("--dummy", "NAME")
   local host, port = example.arguments("host", "localhost", "port", 21572)
   if name then serve(name, host, port) else talk(host, port) end
 end)

@@ -5,12 +5,15 @@
 --   lua5.4 examples/name_server.lua [host] [port]   # then name_client.lua
 --
 -- It listens on this machine alone unless it is told otherwise: whoever can connect can make it
--- connect to any host and port. With --store redis://localhost:6379 the registrations are kept in a
--- Redis server, and any number of name servers with the same store answer alike. With --ping 10 (the
--- default) services are pinged every ten seconds.
+-- connect to any address and port. Options:
+--
+--   --ping SECONDS   how often services are pinged (10)
+--   --store URL      keeps the registrations in a Redis server, such as redis://localhost:6379; any
+--                    number of name servers with the same store answer alike
 --
 -- A request is a line; an answer is some lines (of which the first begins with "error: " if it is
--- one) and then an empty line. HOST may be -, which is where the request comes from.
+-- one) and then an empty line. HOST is an address, or -, which is where the request comes from. It
+-- cannot be a name: whoever registers names that nobody answers for would keep us waiting for them.
 --
 --   register NAME HOST PORT [DESCRIPTION]   "ok". For as long as it answers pings; repeating it does
 --                                           no harm. A name that another service has is refused
@@ -28,8 +31,9 @@ local SILENCE = 300 -- seconds without a request, after which the server hangs u
 local CLIENTS = 1000 -- at once; others wait until one has left
 local SERVICES = 1000 -- registered at most
 local FAILURES = 3 -- pings without an answer, after which a service is delisted
-local PINGS = 20 -- services pinged at once
+local PINGS = 100 -- services pinged at once
 local PATIENCE = 2 -- seconds that a service has to answer a ping
+local ROUND = SERVICES / PINGS * PATIENCE -- seconds, if none of them answers
 local POPULAR = 3 -- times that a name is asked for before its answer is kept
 local FRESH = 5 -- seconds that a kept answer is good for
 
@@ -40,8 +44,13 @@ end
 -- Stores ------------------------------------------------------------------------------------------
 --
 -- A store keeps a text for each name: "HOST PORT DESCRIPTION". Its first two words are the service's
--- address. Registrations expire unless they are renewed. `changed` is called with a name whenever
--- what the store says of it may be different from now on; without one, of all.
+-- address. It keeps SERVICES of them at most. Registrations expire unless they are renewed. `changed` is
+-- called with a name whenever what the store says of it may be different from now on; without one, of all.
+
+-- No name, which would have to be looked up.
+local function is_address(host)
+  return csock.inet_pton(csock.AF_INET, host) or csock.inet_pton(csock.AF_INET6, host)
+end
 
 local function has_address(text, address)
   return text:sub(1, #address + 1) == address .. " "
@@ -51,19 +60,30 @@ local Memory = {}
 Memory.__index = Memory
 
 function Memory.new(changed)
-  return setmetatable({ texts = {}, expiry = {}, changed = changed }, Memory)
+  return setmetatable({ texts = {}, expiry = {}, count = 0, changed = changed }, Memory)
+end
+
+-- Sets a name's text, or with nil takes it off.
+function Memory:set(name, text)
+  self.count = self.count + (text and 1 or 0) - (self.texts[name] and 1 or 0)
+  self.texts[name] = text
 end
 
 function Memory:get(name)
-  if self.texts[name] and self.expiry[name] <= loop.now() then self.texts[name] = nil end
+  if self.texts[name] and self.expiry[name] <= loop.now() then self:set(name, nil) end
   return self.texts[name]
 end
 
--- "new" or "renewed"; false and the text of the service that has the name.
+-- "new" or "renewed"; "taken" and the text of the service that has the name; "full".
 function Memory:put(name, address, text, seconds)
   local old = self:get(name)
-  if old and not has_address(old, address) then return false, old end
-  self.texts[name], self.expiry[name] = text, loop.now() + seconds
+  if old and not has_address(old, address) then return "taken", old end
+  if not old and self.count >= SERVICES then
+    self:all() -- of which some may have expired
+    if self.count >= SERVICES then return "full" end
+  end
+  self:set(name, text)
+  self.expiry[name] = loop.now() + seconds
   if old == text then return "renewed" end
   self.changed(name)
   return "new"
@@ -77,7 +97,7 @@ end
 function Memory:remove(name, address)
   local old = self:get(name)
   if not old or not has_address(old, address) then return false end
-  self.texts[name] = nil
+  self:set(name, nil)
   self.changed(name)
   return true
 end
@@ -94,18 +114,34 @@ local Shared = {}
 Shared.__index = Shared
 
 local KEY = "csock names:" -- before the name
+local INDEX = "csock names" -- a sorted set: the names, by when they expire
 local CHANNEL = "csock names" -- where the servers tell each other what has changed
 
--- What must not be torn apart by another server, the Redis server does in one go.
-local PUT = [[
-  local old = redis.call('GET', KEYS[1])
-  if old and old:sub(1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then return {'taken', old} end
-  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-  return {old == ARGV[2] and 'renewed' or 'new'}
+-- What must not be torn apart by another server, the Redis server does in one go, and by its own clock.
+-- KEYS: a name's key, the index. ARGV: the name, milliseconds, and what each says.
+local EXPIRE = [[
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local function expire()
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
+  end
 ]]
-local REMOVE = [[
+local PUT = EXPIRE .. [[ -- the address, the text, how many there may be
   local old = redis.call('GET', KEYS[1])
-  if not old or old:sub(1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then return 0 end
+  if old and old:sub(1, #ARGV[3] + 1) ~= ARGV[3] .. ' ' then return {'taken', old} end
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+  local listed = redis.call('ZSCORE', KEYS[2], ARGV[1])
+  if not listed and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[5]) then return {'full'} end
+  redis.call('SET', KEYS[1], ARGV[4])
+  expire()
+  return {old == ARGV[4] and 'renewed' or 'new'}
+]]
+local RENEW = EXPIRE .. "if redis.call('EXISTS', KEYS[1]) == 1 then expire() end"
+local REMOVE = [[ -- the address
+  local old = redis.call('GET', KEYS[1])
+  if not old or old:sub(1, #ARGV[3] + 1) ~= ARGV[3] .. ' ' then return 0 end
+  redis.call('ZREM', KEYS[2], ARGV[1])
   return redis.call('DEL', KEYS[1])
 ]]
 
@@ -131,7 +167,13 @@ end
 -- What others have put there may be nonsense: nil then.
 local function sound(text)
   text = text and text ~= redis.null and example.clean(text)
-  return text and text:find "^%S+ %d+ " and text or nil
+  local host = text and text:match "^(%S+) %d+ "
+  return host and is_address(host) and text or nil
+end
+
+function Shared:eval(script, name, seconds, ...)
+  local milliseconds = math.ceil(seconds * 1000)
+  return self.client:call("EVAL", script, 2, KEY .. name, INDEX, name, milliseconds, ...)
 end
 
 function Shared:get(name)
@@ -145,39 +187,34 @@ function Shared:tell(name)
 end
 
 function Shared:put(name, address, text, seconds)
-  local reply, err = self.client:call("EVAL", PUT, 1, KEY .. name, address, text, math.ceil(seconds * 1000))
+  local reply, err = self:eval(PUT, name, seconds, address, text, SERVICES)
   if not reply then return nil, err end
-  if reply[1] == "taken" then return false, sound(reply[2]) or "somebody" end
+  if reply[1] == "taken" then return "taken", sound(reply[2]) or "somebody" end
   if reply[1] == "new" then self:tell(name) end
   return reply[1]
 end
 
 function Shared:renew(name, seconds)
-  self.client:call("PEXPIRE", KEY .. name, math.ceil(seconds * 1000))
+  self:eval(RENEW, name, seconds)
 end
 
 function Shared:remove(name, address)
-  local count, err = self.client:call("EVAL", REMOVE, 1, KEY .. name, address)
+  local count, err = self:eval(REMOVE, name, 0, address)
   if not count then return nil, err end
   if count > 0 then self:tell(name) end
   return count > 0
 end
 
 function Shared:all()
-  local all, cursor = {}, "0"
-  repeat
-    local reply, err = self.client:call("SCAN", cursor, "MATCH", KEY .. "*", "COUNT", 500)
-    if not reply then return nil, err end
-    local keys
-    cursor, keys = reply[1], reply[2]
-    if #keys > 0 then
-      local texts, failure = self.client:call("MGET", table.unpack(keys))
-      if not texts then return nil, failure end
-      for i, text in ipairs(texts) do
-        all[example.clean(keys[i]:sub(#KEY + 1))] = sound(text)
-      end
-    end
-  until cursor == "0"
+  local names, err = self.client:call("ZRANGE", INDEX, 0, SERVICES - 1)
+  if not names then return nil, err end
+  if #names == 0 then return {} end
+  local keys = {}
+  for i, name in ipairs(names) do keys[i] = KEY .. name end
+  local texts, failure = self.client:call("MGET", table.unpack(keys))
+  if not texts then return nil, failure end
+  local all = {}
+  for i, text in ipairs(texts) do all[example.clean(names[i])] = sound(text) end
   return all
 end
 
@@ -230,7 +267,7 @@ function Names.new(url, interval)
   local function changed(name) cache:forget(name) end
   return setmetatable({
     store = url and Shared.new(url, changed) or Memory.new(changed), cache = cache, interval = interval,
-    expiry = 2 * FAILURES * interval + PATIENCE, failures = {},
+    expiry = FAILURES * (interval + ROUND), failures = {},
   }, Names)
 end
 
@@ -255,7 +292,7 @@ local function service_of(argument, from)
   if not name then return nil, "NAME HOST PORT expected" end
   if #name > 64 or name:find "[^%w._-]" then return nil, "a name has 1 to 64 letters, digits, ., _ and -" end
   if host == "-" then host = from[1] end
-  if #host > 255 or host:find "[^%w.:%%-]" then return nil, "no host: " .. host end
+  if not is_address(host) then return nil, "no address: " .. host end
   port = port:find "^%d+$" and math.tointeger(tonumber(port))
   if not port or port < 1 or port > 65535 then return nil, "the port must be 1 to 65535" end
   return name, ("%s %d"):format(host, port), description
@@ -270,15 +307,11 @@ end
 function commands.register(names, argument, from)
   local name, address, description = service_of(argument, from)
   if not name then return "error: " .. address end
-  local all, err = names.store:all()
-  if not all then return out_of_order(err) end
-  local count = 0
-  for _ in pairs(all) do count = count + 1 end
-  if count >= SERVICES and not all[name] then return "error: no more than " .. SERVICES .. " services" end
   local text = address .. " " .. description
   local done, other = names.store:put(name, address, text, names.expiry)
-  if done == nil then return out_of_order(other) end
-  if not done then return ("error: %s is taken, by %s"):format(name, other:match "^%S+ ?%S*") end
+  if not done then return out_of_order(other) end
+  if done == "full" then return "error: no more than " .. SERVICES .. " services" end
+  if done == "taken" then return ("error: %s is taken, by %s"):format(name, other:match "^%S+ ?%S*") end
   names.failures[name] = nil
   if done == "new" then log("%s registered %s at %s", from, name, text) end
   return "ok"
@@ -308,7 +341,7 @@ function commands.list(names, _, from)
   local lines = {}
   for name, text in pairs(all) do lines[#lines + 1] = name .. " " .. text end
   table.sort(lines)
-  log("%s asked for all %d", from, #lines)
+  log("%s asked for the list: %s", from, #lines == 1 and "1 service" or (#lines .. " services"):gsub("^0 ", "no "))
   return table.concat(lines, "\n")
 end
 
@@ -372,7 +405,7 @@ function Names:ping_all()
 end
 
 example.run(function()
-  local url = example.value "--store"
+  local url = example.value("--store", "URL")
   local interval = example.seconds("--ping", 10)
   local host, port = example.arguments("host", "localhost", "port", 21572)
   if url then
@@ -384,7 +417,7 @@ example.run(function()
   local _ <close> = url and names.store or nil
   local function handle(conn, from) names:serve(conn, from) end
   local server <close> = assert(csock.serve({ host, port }, handle, { max_connections = CLIENTS }))
-  example.announce(server, port)
+  example.announce(server)
   print("waiting for requests...")
   csock.spawn(names.ping_all, names)
   example.run_loop()

@@ -10,7 +10,7 @@ example.run(function()
 
   local server <close> = assert(csock.create_server { host, port })
   server:setblocking(false) -- a client that is gone before accept must not make it wait
-  example.announce(server, port)
+  example.announce(server)
 
   local sockets <close> = example.closing {} -- the clients, by descriptor
   local address_of = {}

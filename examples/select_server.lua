@@ -10,7 +10,7 @@ example.run(function()
 
   local server = assert(csock.create_server { host, port })
   server:setblocking(false) -- a client that is gone before accept must not make it wait
-  example.announce(server, port)
+  example.announce(server)
 
   local inputs <close> = example.closing { server, example.keyboard() }
   local address_of = {}

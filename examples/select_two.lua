@@ -26,7 +26,7 @@ example.run(function()
         print(open[socket] .. " has ended")
         open[socket] = nil
       else
-        print(open[socket] .. ": " .. data)
+        example.show(open[socket] .. ": ", data)
       end
     end
   end

@@ -25,12 +25,11 @@ example.run(function()
   local stream <close> = assert(client:makefile("rw"))
 
   while true do
-    local line = example.prompt("> ")
+    local line = example.prompt("> ", client)
     if not line or line == "" then break end
     local began = csock.now()
     assert(assert(stream:write(line, "\n")):flush())
-    local answer, err = stream:read("l")
-    if not answer then example.fail("%s", err or "the server has closed the connection") end
+    local answer = example.clean(example.reply(stream))
     print(check(answer, tonumber(line) or 0, csock.now() - began))
   end
 end)

@@ -47,7 +47,7 @@ local function serve(conn, address, most)
 end
 
 example.run(function()
-  local most = example.number("--most", 60)
+  local most = example.number("--most", 60, 0, 1000000)
   local host, port = example.arguments("host", "localhost", "port", 21571)
 
   local function handle(conn, address)
@@ -55,7 +55,7 @@ example.run(function()
     serve(conn, address, most)
   end
   local server <close> = assert(csock.serve({ host, port }, handle, { max_connections = CLIENTS }))
-  example.announce(server, port)
+  example.announce(server)
   print("waiting for connections...")
   example.run_loop()
 end)

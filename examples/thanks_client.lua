@@ -11,10 +11,10 @@ example.run(function()
   assert(client:connect(host, port))
 
   -- recv gives what there is, which may be a part of the message; "" means that there is no more.
-  local pieces = {}
-  repeat
+  while true do
     local data = assert(client:recv(1024))
-    table.insert(pieces, data)
-  until data == ""
-  print(table.concat(pieces))
+    if data == "" then break end
+    io.write(example.clean_lines(data))
+  end
+  print()
 end)

@@ -9,7 +9,7 @@ example.run(function()
 
   -- socket, setsockopt(SO_REUSEADDR), bind and listen in one call
   local server <close> = assert(csock.create_server { host, port })
-  example.announce(server, port)
+  example.announce(server)
 
   while true do
     example.wait(server)

@@ -20,6 +20,6 @@ example.run(function()
   local host, port = example.arguments("host", "", "port", 1234)
 
   local server <close> = assert(Server({ host, port }, Handler))
-  example.announce(server.socket, port)
+  example.announce(server.socket)
   example.serve(server)
 end)

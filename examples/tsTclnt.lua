@@ -15,13 +15,13 @@ example.run(function()
   assert(client:connect(host, port))
 
   while true do
-    local line = example.prompt("> ")
+    local line = example.prompt("> ", client)
     if not line or line == "" then break end
     for i = 1, #line, MOST do
       assert(client:sendall(line:sub(i, i + MOST - 1)))
       local reply = assert(client:recv(BUFSIZ))
       if reply == "" then example.fail("the server has closed the connection") end
-      print(reply)
+      example.show("", reply)
     end
   end
 end)

@@ -7,13 +7,14 @@ local csock = require "csock"
 
 local BUFSIZ = 1024
 local MOST = BUFSIZ - #"\r\n" -- the server reads so much of a line
+local REPLY = 2 * BUFSIZ -- bytes of a reply: the line and the date
 
 local function ask(host, port, line)
   local client <close> = assert(csock.socket(csock.AF_INET, csock.SOCK_STREAM))
   assert(client:connect(host, port))
   assert(client:sendall(line .. "\r\n"))
   local stream <close> = assert(client:makefile())
-  return (assert(stream:read("a")):gsub("%s+$", ""))
+  return stream:read(REPLY) -- or all that comes before the end; nil when that is nothing
 end
 
 example.run(function()
@@ -23,9 +24,9 @@ example.run(function()
     local line = example.prompt("> ")
     if not line or line == "" then break end
     for i = 1, #line, MOST do
-      local reply = ask(host, port, line:sub(i, i + MOST - 1))
-      if reply == "" then example.fail("the server has closed the connection") end
-      print(reply)
+      local reply, err = ask(host, port, line:sub(i, i + MOST - 1))
+      if not reply then example.fail("%s", err or "the server has closed the connection") end
+      example.show("", reply)
     end
   end
 end)

@@ -15,13 +15,11 @@ example.run(function()
   local stream <close> = assert(client:makefile("rw", 0))
 
   while true do
-    local line = example.prompt("> ")
+    local line = example.prompt("> ", client)
     if not line or line == "" then break end
     for i = 1, #line, MOST do
       assert(stream:write(line:sub(i, i + MOST - 1), "\r\n"))
-      local reply, err = stream:read()
-      if not reply then example.fail("%s", err or "the server has closed the connection") end
-      print(reply)
+      print(example.clean(example.reply(stream)))
     end
   end
 end)

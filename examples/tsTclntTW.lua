@@ -30,6 +30,7 @@ end
 
 -- Sends what is left of the line, as much as one reply is given for.
 function Client:sendRest()
+  self.reply = ""
   local data = self.rest:sub(1, MOST)
   self.rest = self.rest:sub(MOST + 1)
   self.awaited = STAMP + #data
@@ -40,12 +41,13 @@ function Client:connectionMade()
   self:sendData()
 end
 
--- A reply may come in pieces.
+-- A reply may come in pieces. What the server says unasked is passed over.
 function Client:dataReceived(data)
-  io.write(data)
-  self.awaited = self.awaited - #data
-  if self.awaited > 0 then return end
-  print()
+  if not self.awaited then return end
+  self.reply = self.reply .. data
+  if #self.reply < self.awaited then return end
+  self.awaited = nil
+  example.show("", self.reply)
   if self.rest ~= "" then self:sendRest() else self:sendData() end
 end
 

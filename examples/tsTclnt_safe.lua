@@ -35,11 +35,11 @@ example.run(function()
   local client <close> = assert(csock.create_connection({ host, port }, { timeout = PATIENCE }))
 
   while true do
-    local line = example.prompt("> ")
+    local line = example.prompt("> ", client)
     if not line or line == "" then break end
     -- The server takes BUFSIZ bytes at a time, and stamps each.
     for i = 1, #line, BUFSIZ do
-      print(ask(client, line:sub(i, i + BUFSIZ - 1)))
+      example.show("", ask(client, line:sub(i, i + BUFSIZ - 1)))
     end
   end
 end)

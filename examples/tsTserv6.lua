@@ -15,7 +15,7 @@ example.run(function()
   assert(server:setsockopt(csock.SOL_SOCKET, csock.SO_REUSEADDR, 1))
   assert(server:bind(host, port))
   assert(server:listen(5))
-  example.announce(server, port)
+  example.announce(server)
 
   while true do
     print("waiting for connection...")

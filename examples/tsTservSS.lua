@@ -28,7 +28,7 @@ example.run(function()
   Server.allow_reuse_address = true
   Server.request_queue_size = 100 -- so many may wait to be accepted
   local server <close> = assert(Server({ host, port }, Handler))
-  example.announce(server.socket, port)
+  example.announce(server.socket)
   print("waiting for connection...")
   example.serve(server)
 end)

@@ -31,7 +31,7 @@ example.run(function()
   Server.max_connections, Server.max_children = 1000, 100
   Server.block_on_close = false -- who has said nothing so far does not keep the server from ending
   local server <close> = assert(Server({ host, port }, Handler))
-  example.announce(server.socket, port)
+  example.announce(server.socket)
   print("waiting for connection...")
   example.serve(server)
 end)

@@ -54,7 +54,7 @@ example.run(function()
   local host, port = example.arguments("host", "", "port", 21567)
 
   local server <close> = assert(Server({ host, port }, Handler))
-  example.announce(server.socket, port)
+  example.announce(server.socket)
   print("waiting for connection...")
   example.serve(server)
 end)

@@ -24,7 +24,7 @@ example.run(function()
 
   local factory = protocol.Factory:forProtocol(Timestamp)
   local listening = assert(reactor.listenTCP(port, factory, 50, host))
-  example.announce(listening, port)
+  example.announce(listening)
   print("waiting for connection...")
   example.run_reactor(reactor)
 end)

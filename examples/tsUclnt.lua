@@ -22,7 +22,7 @@ example.run(function()
     if not line or line == "" then break end
     for i = 1, #line, MOST do
       assert(client:send(line:sub(i, i + MOST - 1)))
-      print((assert(client:recv(BUFSIZ))))
+      example.show("", (assert(client:recv(BUFSIZ))))
     end
   end
 end)

@@ -1,5 +1,6 @@
 -- web_client.lua: fetches `/` from a web server and saves it to a file; it says the status, the
--- length, and whether all of the announced length came. All by hand, to show what HTTP is.
+-- length, and whether all of the announced length came. What is not the page, such as the text that
+-- comes with a 404, is not saved. All by hand, to show what HTTP is.
 --
 --   lua5.4 examples/web_client.lua [host] [port] [file]
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
@@ -9,10 +10,10 @@ local MOST = 65536 -- bytes of a head or of a line; more is no web server
 
 -- One line of the head or of the chunks, without its end; nil and why when it did not come.
 local function read_line(stream)
-  local line, whole = stream:read_until("\n", MOST)
-  if not line then return nil, whole or "the server has closed the connection" end
-  if not whole then return nil, "the server has closed the connection" end
-  return (line:gsub("\r$", ""))
+  local line, err = example.read_line(stream, MOST, function()
+    example.fail("the server says a line of over %d bytes", MOST)
+  end)
+  return line, err or "the server has closed the connection"
 end
 
 -- The status line, the status in it, and the header fields, their names in lower case.
@@ -23,7 +24,7 @@ local function read_head(stream)
   end
   local status_line = line()
   local status = status_line:match("^HTTP/1%.%d (%d%d%d)")
-  if not status then example.fail("this is no web server: it says '%.60s'", example.clean(status_line)) end
+  if not status then example.fail("this is no web server: it says '%.60s'", status_line) end
   local fields, size = {}, 0
   while true do
     local text = line()
@@ -42,7 +43,7 @@ local function copy(stream, file, length)
     local ready, err = stream:peek() -- what is there, without waiting for more
     if not ready or ready == "" then return count, err end
     local data = assert(stream:read(math.min(#ready, length - count)))
-    assert(file:write(data))
+    example.check(file:write(data))
     count = count + #data
   end
   return count
@@ -81,8 +82,12 @@ example.run(function()
     status_line, status, fields = read_head(stream)
   until status >= 200 -- 1xx: the answer is still to come
   print(example.clean(status_line))
+  if status > 299 then
+    local place = fields.location
+    example.fail("nothing is saved: this is not the page%s", place and "; it is at " .. place or "")
+  end
 
-  local file <close> = assert(io.open(name, "wb"))
+  local file <close> = example.check(io.open(name, "wb"))
   local announced = fields["content-length"]
   local count, complete, verdict
   if (fields["transfer-encoding"] or ""):lower() == "chunked" then
@@ -90,7 +95,7 @@ example.run(function()
     verdict = complete and "all chunks came" or "INCOMPLETE: the last chunk did not come"
   elseif announced then
     local length = announced:find("^%d+$") and math.tointeger(announced)
-    if not length then example.fail("the announced length is no number: '%.60s'", example.clean(announced)) end
+    if not length then example.fail("the announced length is no number: '%.60s'", announced) end
     count = copy(stream, file, length)
     complete = count == length
     verdict = (complete and "all of the %d announced bytes came"
@@ -101,7 +106,7 @@ example.run(function()
     complete = not err
     verdict = complete and "no length was announced" or "INCOMPLETE: " .. err
   end
-  assert(file:flush())
+  example.check(file:flush())
 
   print(("%d bytes saved to %s: %s"):format(count, name, verdict))
   if not complete then os.exit(1, true) end

@@ -77,7 +77,7 @@ describe("examples/chat_rooms", function()
 
   local function start(...)
     server = example.server("chat_rooms", ...)
-    server:expect "^the chat is open at port %d+\n"
+    server:expect "^the chat is open\n"
     return server.port
   end
 
@@ -325,6 +325,29 @@ describe("examples/chat_rooms", function()
     assert.equal("", server:ends(0))
   end)
 
+  it("lets nobody stay who says nothing for too long", function()
+    local port = start("--idle", "0.3")
+    local ann = come(port, "ann")
+    ann:expect "^%* You have said nothing for 0%.3 seconds\r\n$"
+    assert.is_nil(ann.stream:read "L")
+    server:expect "%(ann%) has left: idle\n"
+  end)
+
+  it("lists a hundred rooms to whoever asks, and keeps it", function()
+    local port = start("--rate", "1000000")
+    local ann = come(port, "ann")
+    local people = {}
+    for i = 1, 110 do
+      people[i] = come(port)
+      people[i]:type("/join room" .. i)
+      people[i]:expect "You are now in"
+      ann:expect "has gone to room"
+    end
+    ann:type "/rooms"
+    ann:expect "^%* %.%.%. and more\r\n$"
+    ann:says_good_bye()
+  end)
+
   it("gives guests different names, and a name back when its owner has left", function()
     local port = start()
     local names = {}
@@ -361,8 +384,11 @@ describe("examples/chat_rooms", function()
     local program = example.start("chat_rooms", "--bus", "http://localhost", "127.0.0.1", "0")
     assert.matches("^chat_rooms%.lua: %-%-bus: redis://[^\n]+ expected\n$", program:ends(1))
     assert.matches("%-%-bus needs a value", example.start("chat_rooms", "--bus"):ends(1))
-    assert.matches("must be a whole number", example.start("chat_rooms", "--rate", "x"):ends(1))
-    assert.matches("must be at least 1", example.start("chat_rooms", "--rate", "0"):ends(1))
+    for _, rate in ipairs { "x", "0", "-1" } do
+      assert.matches("--rate must be a whole number from 1 to 1000000, not '" .. rate .. "'\n",
+        example.start("chat_rooms", "--rate", rate):ends(1), 1, true)
+    end
+    assert.matches("from 1 to 10000, not '10001'", example.start("chat_rooms", "--clients", "10001"):ends(1))
   end)
 end)
 
@@ -443,6 +469,18 @@ describe("examples/chat_rooms --bus", function()
     sees(ann, "ann, cleo")
   end)
 
+  test("loses the people of a server that died as soon as its connection is lost", function()
+    local one, two = start_server(), start_server()
+    local ann, bob = come(one.port, "ann"), come(two.port, "bob")
+    sees(ann, "ann, bob")
+    sees(bob, "ann, bob")
+    local began = csock.now()
+    two:signal "SIGKILL"
+    ann:expect "Out of reach: bob"
+    assert.is_true(csock.now() - began < 5 * process.slowness)
+    sees(ann, "ann")
+  end)
+
   test("tells everybody when the bus is gone and when it is back, and goes on in between", function()
     local one, two = start_server(), start_server()
     local ann, bob = come(one.port, "ann"), come(one.port, "bob")
@@ -495,11 +533,59 @@ describe("examples/chat_rooms --bus", function()
     assert.equal("", server:ends(0))
   end)
 
+  -- Something that says what it likes on the bus, with these server numbers.
+  local function stranger(...)
+    local client = keep(require "csock.redis".connect(bus.url))
+    for _, number in ipairs { ... } do assert(client:subscribe("csock chat:" .. number)) end
+    return client
+  end
+
+  test("takes no more people, nor longer messages, than there may be", function()
+    local server = start_server()
+    local ann = come(server.port, "ann")
+    local client = stranger("f1", "f2")
+    local function claim(number, name, count)
+      local people = { number, "people" }
+      for i = 1, count do
+        people[#people + 1] = name .. i
+        people[#people + 1] = "lobby"
+      end
+      assert.equal(1, client:call("PUBLISH", "csock chat", table.concat(people, "\t")))
+    end
+    claim("f1", "guest", 99999) -- all names that the next guest could have, if it were believed
+    come(server.port, "bob")
+    ann:expect "is now bob"
+    claim("f1", "x", 6000)
+    ann:expect "^%* At another server: x1, x10, [^\n]* and 5950 more\r\n$"
+    claim("f2", "y", 6000)
+    ann:expect "^%* At another server: y[^\n]* and 3950 more\r\n$"
+    ann:type "/who"
+    ann:expect "^%* In lobby: ann, bob, x1, [^\n]* and 9952 more\r\n$"
+    client:call("PUBLISH", "csock chat", "f2\tenter\tyes\tlobby")
+    claim("f1", "z", 1) -- and now there is room
+    client:call("PUBLISH", "csock chat", "f2\tenter\tyes\tlobby")
+    ann:expect "^%* At another server: z1\r\n$"
+    ann:gets "* yes has joined"
+  end)
+
+  test("hears of no more servers than there may be", function()
+    local server = start_server()
+    local ann = come(server.port, "ann")
+    local numbers = {}
+    for i = 1, 101 do numbers[i] = ("%x"):format(i) end
+    local client = stranger(table.unpack(numbers))
+    for _, number in ipairs(numbers) do
+      client:call("PUBLISH", "csock chat", ("%s\tenter\tx%s\tlobby"):format(number, number))
+    end
+    client:call("PUBLISH", "csock chat", "1\tleave\tx1")
+    ann:expect "x64 has joined"
+    ann:gets "* x1 has left"
+  end)
+
   test("believes no nonsense on the bus", function()
     local server = start_server()
     local ann = come(server.port, "ann")
-    local redis = require "csock.redis"
-    local client = keep(redis.connect(bus.url))
+    local client = stranger "ff"
     for _, text in ipairs {
       "", "\t\t\t", "ff", "ff\tfrobnicate", "ff\tenter", "ff\tenter\t\27[2J\tlobby", "ff\tenter\tx",
       "ff\tsay\tann\tforged", "ff\tleave\tann", "ff\trename\tann\tfool", "ff\tmove\tann\tkitchen", "ff\tpeople\tx",
@@ -514,6 +600,7 @@ describe("examples/chat_rooms --bus", function()
     ann:gets "[mallory -> ann] ?[2Jpsst?"
     ann:gets "[mallory] two??[ann] lines"
     sees(ann, "ann, mallory")
+    client:call("PUBLISH", "csock chat", "ff\tenter\tmallory\tkitchen") -- it is here already
     client:call("PUBLISH", "csock chat", "ff\tleave\tmallory\t\27[2Jbye")
     ann:gets "* mallory has left (?[2Jbye)"
     client:call("PUBLISH", "csock chat", "ff\tpeople\t\27[2J\tlobby\teve\t\27[2J\tadam\tlobby")

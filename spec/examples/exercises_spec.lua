@@ -1,6 +1,8 @@
 -- The exercises: commands, the time of day, chats.
 local example = require "spec.support.example"
 local csock = require "csock"
+local keep = require "spec.support.keep"
+local process = require "spec.support.process"
 
 local DATE = "%a%a%a %a%a%a [ %d]%d %d%d:%d%d:%d%d %d%d%d%d"
 
@@ -192,7 +194,7 @@ describe("examples/daytime", function()
   end)
 end)
 
-for name, mark in pairs { chat_half = "< ", chat_full = "" } do
+for _, name in ipairs { "chat_half", "chat_full" } do
   describe("examples/" .. name, function()
     local listening, calling
     before_each(function()
@@ -204,9 +206,9 @@ for name, mark in pairs { chat_half = "< ", chat_full = "" } do
     it("carries lines both ways, in turns", function()
       for i = 1, 3 do
         calling:type("ping " .. i)
-        listening:expect(mark .. "ping " .. i .. "\n")
+        listening:expect("< ping " .. i .. "\n")
         listening:type("pong " .. i)
-        calling:expect(mark .. "pong " .. i .. "\n")
+        calling:expect("< pong " .. i .. "\n")
       end
       calling:finish_input()
       assert.equal("", calling:ends(0))
@@ -228,6 +230,15 @@ end
 describe("examples/chat_half", function()
   after_each(example.stop_all)
 
+  it("says at once that the other side has left, although it is asked for a line", function()
+    local listening = example.server("chat_half", "--listen")
+    local calling = example.start("chat_half", "127.0.0.1", listening.port)
+    calling:expect("^> ")
+    listening:interrupt()
+    calling:expect("the other side has left\n")
+    assert.equal("", calling:ends(0))
+  end)
+
   it("ends on Ctrl-D also while it is the other's turn, and keeps what is typed then", function()
     local listening = example.start_at_terminal("chat_half", "--listen", "127.0.0.1", "0")
     local socket <close>, stream = connect(listening:expect("listening on port (%d+)"))
@@ -246,12 +257,12 @@ describe("examples/chat_half", function()
   end)
 end)
 
-for name, mark in pairs { chat_half = "< ", chat_full = "" } do
+for _, name in ipairs { "chat_half", "chat_full" } do
   it("examples/" .. name .. " shows what the other side says without control characters", function()
     local listening = example.server(name, "--listen")
     local socket <close>, stream = connect(listening.port)
     say(stream, "\27[2J\7bell \194\1552J\r\n")
-    listening:expect("\n" .. mark .. "%?%[2J%?bell %?2J\n")
+    listening:expect("\n< %?%[2J%?bell %?2J\n")
     listening:type("still here")
     assert.equal("still here", stream:read("l"))
     stream:close()
@@ -264,7 +275,7 @@ for name, mark in pairs { chat_half = "< ", chat_full = "" } do
     local listening = example.server(name, "--listen")
     local socket <close>, stream = connect(listening.port)
     socket:settimeout(0)
-    local text, sent = ("x"):rep(10000000) .. "\n", 0
+    local text, sent = ("x"):rep(10000000) .. "\nthe end\n", 0
     while sent < #text do
       sent = sent + (socket:send(text, 0, sent + 1) or 0)
       listening:skip() -- lest it waits to print
@@ -274,7 +285,7 @@ for name, mark in pairs { chat_half = "< ", chat_full = "" } do
       listening:expect("%(a line of over 65536 bytes%)\n")
       say(stream, "and then\n")
     else
-      listening:skip_to("x\n")
+      listening:skip_to("< the end\n")
     end
     listening:type("still here")
     assert.equal("still here", stream:read("l"))
@@ -282,17 +293,65 @@ for name, mark in pairs { chat_half = "< ", chat_full = "" } do
 end
 
 describe("examples/chat_full", function()
-  after_each(example.stop_all)
+  after_each(function()
+    keep.close()
+    example.stop_all()
+  end)
 
-  it("shows what the other side says in the middle of a line", function()
+  it("shows what the other side says in the middle of a line, and sends the line when it is whole", function()
     local listening = example.server("chat_full", "--listen")
     local calling = example.start("chat_full", "127.0.0.1", listening.port)
     calling:write("half a li")
-    listening:expect("half a li")
+    listening:expect("connected from")
     listening:type("yes?")
-    calling:expect("^yes%?\n")
+    calling:expect("^< yes%?\n")
     calling:type("ne")
-    listening:expect("^ne\n")
+    listening:expect("\n< half a line\n")
+  end)
+
+  it("sends what has no line end when that is all, and shows it", function()
+    local listening = example.server("chat_full", "--listen")
+    local calling = example.start("chat_full", "127.0.0.1", listening.port)
+    calling:write("no end")
+    calling:finish_input()
+    assert.equal("", calling:ends(0))
+    listening:expect("\n< no end\nthe other side has left\n")
+  end)
+
+  it("shows what comes above the line that is being typed, which stays", function()
+    local listening = example.start_at_terminal("chat_full", "--listen", "127.0.0.1", "0")
+    local _ <close>, stream = connect(listening:expect("listening on port (%d+)"))
+    listening:expect("connected from[^\n]*\n> ")
+    listening:write("hal")
+    listening:expect("> hal$")
+    say(stream, "hello\n")
+    listening:expect("^\r\27%[J< hello\r\n> hal$")
+    listening:write("x\127f a li\195\188\127ne")
+    listening:expect("> half a line$")
+    listening:write("\r")
+    listening:expect("^\r\27%[J> half a line\r\n> $")
+    assert.equal("half a line", stream:read("l"))
+    listening:write(("long "):rep(30)) -- of two rows
+    listening:expect("long $")
+    say(stream, "and\n")
+    listening:expect("\27%[1A\r\27%[J< and\r\n> long ")
+    listening:write("\21gone\23again\27[A\r")
+    assert.equal("again", stream:read("l"))
+    listening:write("\4")
+    listening:ends(0)
+    assert.is_nil(stream:read("l"))
+    stream:close()
+  end)
+
+  it("gives the terminal back as it was", function()
+    local shell = keep(process.start({ "sh", "-c", "trap : INT; stty -g; " .. process.interpreter
+      .. " examples/chat_full.lua --listen 127.0.0.1 0; stty -g" }, { pty = true,
+      env = { LUA_PATH = package.path, LUA_CPATH = package.cpath, LD_PRELOAD = os.getenv "LD_PRELOAD" } }))
+    local before = shell:expect("^(%S+)\r\n")
+    local _ <close> = connect(shell:expect("listening on port (%d+)"))
+    shell:expect("\n> ")
+    shell:write("\3")
+    shell:expect("\n?" .. before:gsub("%p", "%%%0") .. "\r\n")
   end)
 
   it("lets one side say many things before the other answers", function()
@@ -300,9 +359,9 @@ describe("examples/chat_full", function()
     local calling = example.start("chat_full", "127.0.0.1", listening.port)
     listening:expect("connected from")
     listening:type("one\ntwo")
-    calling:expect("^one\ntwo\n")
+    calling:expect("^< one\n< two\n")
     listening:type("three")
-    calling:expect("^three\n")
+    calling:expect("^< three\n")
   end)
 end)
 

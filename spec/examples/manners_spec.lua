@@ -80,6 +80,12 @@ describe("examples:", function()
         assert.is_true(tonumber(program:expect("listening on port (%d+)\n")) > 0)
       end)
 
+      test("says where it listens also on a port that it was told", function()
+        local socket, port = taken(command)
+        socket:close()
+        start(command, host_of(command), port):expect("^listening on port " .. port .. "\n")
+      end)
+
       test("ends on Ctrl-C with status 0", function()
         local program = start(command, host_of(command), 0)
         program:expect("listening on port %d+\n")
@@ -254,6 +260,29 @@ describe("examples:", function()
         assert.matches("unknown option --frobnicate; usage: ", line, 1, true)
       end
     end
+  end)
+
+  it("explain themselves, and every option that they have, on --help", function()
+    for _, list in ipairs { servers, tcp_clients, alone, { "tsUclnt", "echo_dgram_client" } } do
+      for _, command in ipairs(list) do
+        local name = split(command)
+        for _, help in ipairs { "--help", "-h" } do
+          local program = start(command, help)
+          assert.equal("", program:ends(0))
+          assert.equal(name .. ".lua: ", program.out:match "^%S+ ")
+          assert.is_truthy(program.out:find("\n  lua5.4 examples/" .. name .. ".lua", 1, true), program.out)
+          local source = tree.read("examples/" .. name .. ".lua")
+          for option in source:gmatch 'example%.%l+%(?%s*"(%-%-%l+)"' do
+            assert.is_truthy(program.out:find(option, 1, true), name .. " does not explain " .. option)
+          end
+        end
+      end
+    end
+  end)
+
+  it("name their options when they refuse one", function()
+    assert.matches("usage: lua5.4 examples/chat_rooms.lua [--bus URL] [--clients N] [--rate N] [--idle SECONDS] "
+      .. "[host] [port]\n", start("chat_rooms", "--x"):ends(1), 1, true)
   end)
 
   it("find the csock of their checkout, from any directory", function()

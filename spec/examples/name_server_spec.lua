@@ -117,6 +117,8 @@ describe("examples/name_server", function()
         local who = ("%%('127%%.0%%.0%%.1', %d%%)"):format(ask.socket:getsockname().port)
         ask "register echo 127.0.0.1 4000 an echo"
         server:expect("%[%a%a%a %a%a%a [^\n]*%] " .. who .. " registered echo at 127.0.0.1 4000 an echo\n")
+        ask "list"
+        server:expect(who .. " asked for the list: 1 service\n")
         ask "lookup none"
         server:expect(who .. " asked for none: unknown\n")
         for _ = 1, 3 do
@@ -130,18 +132,39 @@ describe("examples/name_server", function()
         ask "unregister echo 127.0.0.1 4000"
         server:expect(who .. " unregistered echo at 127.0.0.1 4000\n")
         assert.equal("error: there is no echo", ask "lookup echo")
+        ask "list"
+        server:expect(who .. " asked for the list: no services\n")
+      end)
+
+      test("takes no more services than there may be", function()
+        start()
+        local requests = {}
+        for i = 1, 1001 do requests[i] = ("register service%d 127.0.0.1 %d\n"):format(i, i) end
+        assert(ask.socket:sendall(table.concat(requests)))
+        for i = 1, 1000 do
+          if i % 100 == 0 then server:skip() end -- lest it waits to log
+          assert.equal("ok", ask.stream:read "l")
+          assert.equal("", ask.stream:read "l")
+        end
+        assert.equal("error: no more than 1000 services", ask.stream:read "l")
+        assert.equal("", ask.stream:read "l")
+        assert.equal("ok", ask "register service1 127.0.0.1 1 again")
+        assert.equal("ok", ask "unregister service2 127.0.0.1 2")
+        assert.equal("ok", ask "register service1001 127.0.0.1 1")
+        assert.equal(1000, select(2, ask("list"):gsub("service", "")))
       end)
 
       test("pings what is registered, and delists what has not answered three times", function()
         start("--ping", "0.1")
-        local _, port = service()
+        local good, port = service()
         local lost, lost_port = service()
         ask(("register good 127.0.0.1 %d stays"):format(port))
         ask(("register bad 127.0.0.1 %d goes"):format(lost_port))
         lost:close()
         server:expect(("delisted bad at 127%%.0%%.0%%.1 %d, after 3 pings: .*ECONNREFUSED"):format(lost_port))
         eventually(ask, "lookup bad", "error: there is no bad")
-        csock.sleep(3) -- longer than it would be kept if it were not pinged
+        good:settimeout(LIMIT)
+        for _ = 1, 4 do assert(good:accept()):close() end -- pings
         assert.equal(("good 127.0.0.1 %d stays"):format(port), ask "list")
       end)
 
@@ -155,11 +178,13 @@ describe("examples/name_server", function()
           ["register e/o 127.0.0.1 1"] = "error: a name has 1 to 64 letters",
           ["register e\27[2Jo 127.0.0.1 1"] = "error: a name has 1 to 64 letters",
           ["register " .. ("x"):rep(65) .. " 127.0.0.1 1"] = "error: a name has 1 to 64 letters",
-          ["register echo host/name 1"] = "error: no host: host/name",
-          ["register echo h 0"] = "error: the port must be 1 to 65535",
-          ["register echo h 65536"] = "error: the port must be 1 to 65535",
-          ["register echo h x"] = "error: the port must be 1 to 65535",
-          ["register echo h 99999999999999999999"] = "error: the port must be 1 to 65535",
+          ["register echo host/name 1"] = "error: no address: host/name",
+          ["register echo 127.0.0.1 0"] = "error: the port must be 1 to 65535",
+          ["register echo 127.0.0.1 65536"] = "error: the port must be 1 to 65535",
+          ["register echo 127.0.0.1 x"] = "error: the port must be 1 to 65535",
+          ["register echo ::1 99999999999999999999"] = "error: the port must be 1 to 65535",
+          ["register echo localhost 1"] = "error: no address: localhost",
+          ["register echo 127.0.0.1%lo 1"] = "error: no address: 127.0.0.1%lo",
           ["unregister x"] = "error: NAME HOST PORT expected",
           ["lookup"] = "error: NAME expected",
           ["lookup \27[2J"] = "error: there is no ?[2J",
@@ -257,15 +282,30 @@ describe("examples/name_server", function()
     local one, two = two_servers(bus.url, "--ping", "0.2")
     local _, port = service()
     assert.equal("ok", asker(one.port)(("register echo 127.0.0.1 %d x"):format(port)))
+    local redis = require "csock.redis"
+    local client = keep(redis.connect(bus.url))
+    assert(client:call("PEXPIRE", "csock names:echo", 60000)) -- as if it had been there for a while
+    local deadline = csock.now() + LIMIT
+    repeat csock.sleep(0.05) until client:call("PTTL", "csock names:echo") > 60100 or csock.now() > deadline
+    assert.is_true(client:call("PTTL", "csock names:echo") > 60000) -- a ping has renewed it
     has_stopped(one)
     assert.equal(("127.0.0.1 %d x"):format(port), asker(two.port) "lookup echo")
     has_stopped(two)
-    local redis = require "csock.redis"
-    local client = keep(redis.connect(bus.url))
-    assert.is_true(client:call("PTTL", "csock names:echo") > 0)
-    local deadline = csock.now() + LIMIT
-    repeat csock.sleep(0.05) until client:call("EXISTS", "csock names:echo") == 0 or csock.now() > deadline
-    assert.equal(0, client:call("EXISTS", "csock names:echo"))
+    local ttl = client:call("PTTL", "csock names:echo")
+    assert.is_true(0 < ttl and ttl < 61000, ttl)
+  end)
+
+  test("asks the store for one name when one is registered, however many there are", function()
+    stores["in a Redis server"]()
+    local server = example.server("name_server", "--store", bus.url)
+    server:expect "connected to the store\n"
+    local client = keep(require "csock.redis".connect(bus.url))
+    assert(client:call("CONFIG", "RESETSTAT"))
+    assert.equal("ok", asker(server.port) "register echo 127.0.0.1 4000")
+    local stats = client:call("INFO", "commandstats")
+    for _, command in ipairs { "scan", "keys", "mget", "zrange" } do
+      assert.is_nil(stats:find("cmdstat_" .. command .. ":", 1, true))
+    end
   end)
 
   test("believes no nonsense in the store", function()
@@ -274,13 +314,16 @@ describe("examples/name_server", function()
     server:expect "connected to the store\n"
     local client = keep(require "csock.redis".connect(bus.url))
     for name, text in pairs {
-      junk = "nonsense", none = "", port = "host port x", evil = "127.0.0.1 4000 \27[2Jraw", ["\27[2J"] = "h 1 x",
+      junk = "nonsense", none = "", port = "::1 port x", evil = "127.0.0.1 4000 \27[2Jraw", ["\27[2J"] = "::1 1 x",
+      host = "localhost 4000 x",
     } do
       assert(client:call("SET", "csock names:" .. name, text))
+      assert(client:call("ZADD", "csock names", "+inf", name))
     end
     assert(client:call("LPUSH", "csock names:list", "x"))
+    assert(client:call("ZADD", "csock names", "+inf", "list"))
     local ask = asker(server.port)
-    assert.equal("?[2J h 1 x\nevil 127.0.0.1 4000 ?[2Jraw", ask "list")
+    assert.equal("?[2J ::1 1 x\nevil 127.0.0.1 4000 ?[2Jraw", ask "list")
     assert.equal("127.0.0.1 4000 ?[2Jraw", ask "lookup evil")
     assert.equal("error: there is no junk", ask "lookup junk")
     assert.equal("error: junk is taken, by somebody", ask "register junk 127.0.0.1 1")

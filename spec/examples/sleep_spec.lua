@@ -132,7 +132,6 @@ describe("examples/sleep_server", function()
     end
     stream:close()
     conn:close()
-    client:type "1"
     assert.matches("^sleep_client%.lua: [^\n]+\n$", client:ends(1))
   end)
 end)

@@ -128,7 +128,7 @@ for client_name, server_name in pairs {
       client:expect("hi\n")
       server:interrupt()
       server:ends(0)
-      client:type("again")
+      if client_name == "tsUclnt" then client:type("again") end -- the others notice it by themselves
       local complaint = client:ends(1)
       assert.matches("^" .. client_name .. "%.lua: [^\n]+\n$", complaint)
     end)

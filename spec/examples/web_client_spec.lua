@@ -92,11 +92,34 @@ describe("examples/web_client", function()
     end)
   end
 
-  it("does not mind the status, and passes over a preliminary one", function()
+  it("passes over a preliminary status", function()
     local client = serve("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
-      .. "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone")
-    client:expect("^HTTP/1%.1 404 Not Found\n4 bytes saved")
+      .. "HTTP/1.1 203 Ask\r\nContent-Length: 4\r\n\r\nhere")
+    client:expect("^HTTP/1%.1 203 Ask\n4 bytes saved")
     client:ends(0)
+  end)
+
+  for status, place in pairs { ["404 Not Found"] = false, ["301 Moved"] = "http://localhost/x", ["500 Oh"] = false } do
+    it("saves nothing that comes with " .. status .. ", says so, and exits with 1", function()
+      local client = serve("HTTP/1.1 " .. status .. "\r\nContent-Length: 4\r\n"
+        .. (place and "Location: " .. place .. "\r\n" or "") .. "\r\ngone")
+      client:expect("^HTTP/1%.1 " .. status .. "\n$")
+      assert.equal("web_client.lua: nothing is saved: this is not the page"
+        .. (place and "; it is at " .. place or "") .. "\n", client:ends(1))
+      assert.equal("", saved())
+    end)
+  end
+
+  it("says in one line that it cannot write the file", function()
+    local own = file
+    for path, why in pairs {
+      ["/does/not/exist"] = "No such file or directory", ["/dev/full"] = "No space left on device",
+    } do
+      file = path
+      local client = serve "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+      file = own
+      assert.matches("^web_client%.lua: [^\n]*" .. why .. "\n$", client:ends(1))
+    end
   end)
 
   it("takes no more than was announced", function()
