@@ -43,6 +43,7 @@ example.run(function()
   local socket <close> = example.option("--listen") and listen() or call()
   socket:settimeout(10) -- for sendall, when the other side does not read
   local keyboard <close> = example.typing("> ")
+  keyboard:open()
   local rest = ""
 
   while true do

@@ -341,16 +341,19 @@ end
 local Typing = {}
 Typing.__index = Typing
 
---- Begins: something that select can wait for, to be kept in a `<close>` variable. `mark` is put before the line.
+--- Something that select can wait for, to be kept in a `<close>` variable, which gives the terminal back.
+-- `mark` is put before the line.
 function example.typing(mark)
-  local self = setmetatable({ mark = mark, text = "" }, Typing)
-  if not example.keyboard() then return self end
+  return setmetatable({ mark = mark, text = "" }, Typing)
+end
+
+function Typing:open()
+  if not example.keyboard() then return end
   local settings <close> = example.check(io.popen "stty -g; stty size")
   self.settings = settings:read() -- of the terminal, to be put back
   self.columns = tonumber((settings:read() or ""):match "([1-9]%d*)$") or 80
   os.execute "stty -icanon -echo"
   self:draw()
-  return self
 end
 
 function Typing:__close()
