@@ -2,7 +2,7 @@
    comes of it: netdb.c. */
 #include "lookup.h"
 #include "address.h"
-#include "../socket/socket.h"
+#include "../wait/driver.h"
 
 /* What owns a look-up while it is under way. `w` is waited on: the look-up's own descriptor. */
 typedef struct inquiry {
