@@ -27,7 +27,12 @@ M.modules = {
   },
   {
     name = "csock.loop",
-    sections = { { "Tasks", "loop/task_methods", "loop/inner", "loop/functions", "loop", "loop/signals" } },
+    sections = {
+      {
+        "Tasks",
+        "loop/task_methods", "loop/inner", "loop/functions", "loop", "loop/queue", "loop/group", "loop/signals",
+      },
+    },
   },
   { name = "csock.happy", sections = { { "Functions", "happy" } } },
   { name = "csock.class", sections = { { "Functions", "class" } } },

@@ -10,8 +10,6 @@ local check = require "csock.check"
 local call_at = require "csock.loop.calls"
 local internal = require "csock.loop.internal"
 local core = csock_core.loop
-local E = csock_core.errno
-local countdown, guard, new_waiters = internal.countdown, internal.guard, internal.waiters
 
 local M = {
   spawn = core.spawn,
@@ -42,11 +40,9 @@ function M.onerror(_, traceback)
   io.stderr:write("csock: error in a task: ", traceback, "\n")
 end
 
-core.set_report(function(err, traceback, task) M.onerror(err, traceback, task) end)
+function internal.report(err, traceback, task) M.onerror(err, traceback, task) end
 
-local function fail(call, errno)
-  return csock_core.make_error { call = call, errno = errno }
-end
+core.set_report(internal.report)
 
 --- Callbacks
 -- @section callbacks
@@ -100,7 +96,7 @@ local function watch(tasks, select, object, fd, f, ...)
   unwatch(tasks, fd)
   local task
   task = core.spawn(function(...)
-    local _ <close> = guard(function()
+    local _ <close> = internal.guard(function()
       if tasks[fd] == task then tasks[fd] = nil end
     end)
     repeat
@@ -222,240 +218,8 @@ function M.timeout(seconds, f, ...)
   return internal.bounded(seconds, f, ...)
 end
 
---- A group of tasks: leaving it waits for them all, and when one fails the others are cancelled.
---
---     do
---       local group <close> = loop.group()
---       group:spawn(serve, conn)
---       group:spawn(ping, conn)
---     end -- both are over
--- @type group
-local Group = {}
-Group.__index = Group
-
--- What is to be done as one of its tasks ends: normally, by an error, or cancelled.
-local function end_member(group)
-  return function(task)
-    group.tasks[task] = nil
-    group.count = group.count - 1
-    if task:status() == "failed" and not group.failure then
-      group.failure = { select(2, task:join()) }
-      group:cancel()
-    end
-    group.changed:wake(true)
-  end
-end
-
---- Makes a group, to be kept in a `<close>` variable.
--- @function csock.loop.group
--- @treturn group
-function M.group()
-  local group = setmetatable({ tasks = {}, count = 0, changed = new_waiters "join" }, Group)
-  group.end_member = end_member(group)
-  return group
-end
-
---- Starts a task that belongs to the group.
--- @tparam function f
--- @param ... its arguments
--- @treturn task
-function Group:spawn(f, ...)
-  local task = core.spawn(f, ...):watch():add_done_callback(self.end_member)
-  self.tasks[task] = true
-  self.count = self.count + 1
-  return task
-end
-
---- Cancels the tasks that are not over yet.
-function Group:cancel()
-  local current, any = core.current(), true
-  while any do -- they may start others as they end
-    any = false
-    local tasks = {}
-    for task in pairs(self.tasks) do tasks[#tasks + 1] = task end
-    for _, task in ipairs(tasks) do
-      any = task ~= current and task:cancel() or any
-    end
-  end
-end
-
---- Waits until all are over.
--- @tparam[opt] number timeout seconds; 0: does not wait
--- @treturn[1] boolean true
--- @treturn[2] nil
--- @treturn[2] error (`ETIMEDOUT`, `EAGAIN`)
--- @treturn[2] int errno
--- @raise what the first task that failed raised
-function Group:join(timeout)
-  timeout = check.timeout(timeout, 1, "join")
-  local left = countdown(timeout)
-  while self.count > 0 do
-    local ok, err, errno = self.changed:wait(left())
-    if not ok then return nil, err, errno end
-  end
-  local failure = self.failure
-  self.failure = nil
-  if failure then error(failure[1], 0) end
-  return true
-end
-
-function Group:__close(err)
-  local _ <close> = guard(function() self:cancel() end) -- also when this task is cancelled meanwhile
-  if err ~= nil then
-    self:cancel()
-    self.failure = nil
-  else
-    self:join()
-  end
-end
-
---- A queue between tasks.
--- @type queue
-local Queue = {}
-Queue.__index = Queue
-
-local SIZE = check.integer(0)
-
---- Makes a queue.
--- Source: `asyncio.Queue`.
--- @function csock.loop.queue
--- @tparam[opt] int maxsize how many it holds before `put` waits; none or 0: no limit
--- @treturn queue
-function M.queue(maxsize)
-  maxsize = check.argument(SIZE, maxsize or 0, 1, "queue")
-  return setmetatable({
-    first = 1, last = 0, maxsize = maxsize > 0 and maxsize or math.maxinteger,
-    getters = new_waiters "get", putters = new_waiters "put",
-  }, Queue)
-end
-
---- How many values it holds.
--- @treturn int
-function Queue:qsize() return self.last - self.first + 1 end
-Queue.__len = Queue.qsize
-
---- Whether it holds none.
--- @treturn boolean
-function Queue:empty() return self:qsize() == 0 end
-
---- Whether it holds as many as it may.
--- @treturn boolean
-function Queue:full() return self:qsize() >= self.maxsize end
-
--- Waits until `ready(self)` is false no more. Whoever stops waiting wakes the next one if there is
--- something for it, so that no wake-up is lost with a task that is cancelled.
-local function wait_while(self, blocked, waiters, call, timeout)
-  if timeout == 0 then return fail(call, E.EAGAIN) end
-  local left = countdown(timeout)
-  local done = false
-  local _ <close> = guard(function()
-    if not done and not blocked(self) then waiters:wake() end
-  end)
-  local again = false
-  repeat
-    local ok, err, errno = waiters:wait(left(), again)
-    if not ok then return nil, err, errno end
-    again = true -- somebody else was faster: the next to be woken
-  until not blocked(self) or self.closed
-  done = true
-  return true
-end
-
---- Puts a value at the end; waits while the queue is full.
--- Source: `asyncio.Queue.put`.
--- @param value not nil
--- @tparam[opt] number timeout seconds; 0: does not wait
--- @treturn[1] boolean true
--- @treturn[2] nil
--- @treturn[2] error (`ETIMEDOUT`, `EAGAIN`, `EPIPE` when it is closed)
--- @treturn[2] int errno
-function Queue:put(value, timeout)
-  check.argument(check.ANY, value, 1, "put")
-  timeout = check.timeout(timeout, 2, "put")
-  if self:full() and not self.closed then
-    local ok, err, errno = wait_while(self, self.full, self.putters, "put", timeout)
-    if not ok then return nil, err, errno end
-  end
-  if self.closed then return fail("put", E.EPIPE) end
-  self.last = self.last + 1
-  self[self.last] = value
-  self.getters:wake()
-  return true
-end
-
---- Takes the first value; waits while the queue is empty.
--- Source: `asyncio.Queue.get`.
--- @tparam[opt] number timeout seconds; 0: does not wait
--- @return[1] the value
--- @treturn[2] nil alone, when the queue is closed and empty
--- @treturn[3] nil
--- @treturn[3] error (`ETIMEDOUT`, `EAGAIN`)
--- @treturn[3] int errno
-function Queue:get(timeout)
-  timeout = check.timeout(timeout, 1, "get")
-  if self:empty() and not self.closed then
-    local ok, err, errno = wait_while(self, self.empty, self.getters, "get", timeout)
-    if not ok then return nil, err, errno end
-  end
-  if self:empty() then return nil end
-  local value = self[self.first]
-  self[self.first] = nil
-  self.first = self.first + 1
-  self.putters:wake()
-  return value
-end
-
---- Ends the queue: what it holds can still be taken, nothing more can be put.
-function Queue:close()
-  self.closed = true
-  self.getters:wake(true)
-  self.putters:wake(true)
-end
-
---- Takes values until the queue is closed and empty: `for value in queue:iter() do`.
--- @treturn function
-function Queue:iter()
-  return function() return self:get() end
-end
-
---- Something that tasks wait for to happen.
--- @type event
-local Event = {}
-Event.__index = Event
-
---- Makes an event, not set.
--- Source: `asyncio.Event`.
--- @function csock.loop.event
--- @treturn event
-function M.event() return setmetatable({ waiters = new_waiters() }, Event) end
-
---- Sets it: all who wait go on.
-function Event:set()
-  self.happened = true
-  self.waiters:wake(true)
-end
-
---- Takes it back: who waits from now on waits for the next `set`.
-function Event:clear() self.happened = false end
-
---- Whether it is set.
--- @treturn boolean
-function Event:is_set() return self.happened == true end
-
---- Waits until it is set.
--- @tparam[opt] number timeout seconds; 0: does not wait
--- @treturn[1] boolean true
--- @treturn[2] nil
--- @treturn[2] error (`ETIMEDOUT`, `EAGAIN`)
--- @treturn[2] int errno
-function Event:wait(timeout)
-  timeout = check.timeout(timeout, 1, "wait")
-  local left = countdown(timeout)
-  while not self.happened do
-    local ok, err, errno = self.waiters:wait(left())
-    if not ok then return nil, err, errno end
-  end
-  return true
-end
+M.group = require "csock.loop.group"
+local queues = require "csock.loop.queue"
+M.queue, M.event = queues.queue, queues.event
 
 return M

@@ -894,6 +894,108 @@ describe("a group", function()
     end)
   end)
 
+  local waits = {
+    ["a queue"] = function() loop.queue():get() end,
+    ["time"] = function() sleep(30) end,
+    ["a socket"] = function() streams.pair():recv(1) end,
+    ["a group of its own"] = function()
+      local group <close> = loop.group()
+      group:spawn(sleep, 30)
+    end,
+  }
+  for what, wait in pairs(waits) do
+    it("ends what its maker waits for when one fails: " .. what, function()
+      local value, slow, after, went_on = {}, nil, nil, nil
+      local errors = reported(function()
+        run(function()
+          local ok, err = pcall(function()
+            local group <close> = loop.group()
+            slow = group:spawn(sleep, 30)
+            group:spawn(function()
+              sleep(0.001)
+              error(value)
+            end)
+            wait()
+            went_on = true
+          end)
+          assert.same({ false, value }, { ok, err })
+          after = sleep(0.001)
+        end)
+      end)
+      assert.same({}, errors)
+      assert.equal("cancelled", slow:status())
+      assert.is_nil(went_on)
+      assert.is_true(after)
+    end)
+  end
+
+  it("raises the error at its end when its maker has caught it on the way", function()
+    run(function()
+      local caught
+      local ok, err = pcall(function()
+        local group <close> = loop.group()
+        group:spawn(error, "oh no", 0)
+        caught = select(2, pcall(sleep, 30))
+        sleep(0.001)
+      end)
+      assert.same({ "oh no", false, "oh no" }, { caught, ok, err })
+    end)
+  end)
+
+  it("tells all errors when there are several", function()
+    run(function()
+      local first = { "a table" }
+      local ok, err = pcall(function()
+        local group <close> = loop.group()
+        group:spawn(error, first)
+        pcall(sleep, 30)
+        group:spawn(error, "second", 0)
+        error("the maker's", 0)
+      end)
+      assert.is_false(ok)
+      assert.same({ "the maker's", first }, err.errors) -- (what has not begun is cancelled)
+      assert.equal("group", err.kind)
+      assert.matches("^group: 2 errors: the maker's; table: ", tostring(err))
+
+      ok, err = pcall(function()
+        local group <close> = loop.group()
+        group:spawn(error, "first", 0)
+        pcall(sleep, 30)
+        group:spawn(error, "second", 0)
+        pcall(sleep, 0.001)
+      end)
+      assert.is_false(ok)
+      assert.same({ "first", "second" }, err.errors)
+      assert.equal("group: 2 errors: first; second", tostring(err))
+    end)
+  end)
+
+  it("loses no error when its maker is cancelled, or when it is left to the collector", function()
+    local errors = reported(function()
+      run(function()
+        local maker = spawn(function()
+          local group <close> = loop.group()
+          group:spawn(error, "with its maker", 0)
+          pcall(sleep, 30)
+          group:spawn(function() sleep(30) end)
+        end)
+        settle()
+        maker:cancel()
+        spawn(function()
+          local group = loop.group()
+          group:spawn(error, "left", 0)
+          pcall(sleep, 30)
+        end)
+        settle()
+      end)
+      collectgarbage()
+      collectgarbage()
+    end)
+    local texts = {}
+    for i, told in ipairs(errors) do texts[i] = told.err end
+    assert.same({ "with its maker", "left" }, texts)
+  end)
+
   it("cancels its tasks when it is left by an error, or with its task", function()
     run(function()
       local inner
