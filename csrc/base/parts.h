@@ -36,6 +36,7 @@
   PART(inner) \
   PART(hub) \
   PART(text) \
+  PART(random) \
   PART(signals) \
   PART(fork) \
   PART(process) \

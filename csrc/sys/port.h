@@ -68,13 +68,15 @@
 
 #if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || \
     defined(__DragonFly__)
-#define CS_HAVE_KQUEUE 1
-#define CS_HAVE_SA_LEN 1 /* struct sockaddr begins with its own length */
+#define CS_HAVE_KQUEUE     1
+#define CS_HAVE_SA_LEN     1 /* struct sockaddr begins with its own length */
+#define CS_HAVE_ARC4RANDOM 1
 #else
 #ifndef CS_HAVE_KQUEUE /* by libkqueue: make KQUEUE=1 */
 #define CS_HAVE_KQUEUE 0
 #endif
-#define CS_HAVE_SA_LEN 0
+#define CS_HAVE_SA_LEN     0
+#define CS_HAVE_ARC4RANDOM 0 /* glibc has it since 2.36: getrandom is older */
 #endif
 
 #if defined(__linux__)
@@ -90,6 +92,15 @@
 #endif
 #ifndef CS_HAVE_AFALG
 #define CS_HAVE_AFALG 0
+#endif
+
+#if defined(__has_include)
+#if __has_include(<sys/random.h>)
+#define CS_HAVE_GETRANDOM 1 /* where there is arc4random, it is not asked for */
+#endif
+#endif
+#ifndef CS_HAVE_GETRANDOM
+#define CS_HAVE_GETRANDOM 0
 #endif
 
 #if defined(__APPLE__)
