@@ -69,8 +69,10 @@ end
 -- The layers of csrc/, each above those that may use it.
 local LAYERS = { "sys", "base", "wait", "loop", "name", "socket", "stream", "poll", "reactor", "constants" }
 
--- The place of a file's folder among them. (core.c, beneath all, may use everything.)
+-- The place of a file's folder among them. core.c and api.c, beneath all, may use everything; the header for other .so
+-- files uses nothing.
 local function layer_of(name)
+  if name == "csrc/api.h" then return 0 end
   local folder = name:match "^csrc/(%w+)/"
   for i, layer in ipairs(LAYERS) do
     if layer == folder then return i end
