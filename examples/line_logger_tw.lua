@@ -12,7 +12,6 @@ LineLogger.delimiter = "\n" -- telnet sends "\r\n", other programs less
 LineLogger.MAX_LENGTH = 1024
 
 function LineLogger:connectionMade()
-  self.transport:registerProducer(self.transport, true) -- receive nothing while complaints are not read
   print(("Got connection from %s"):format(self.transport.client))
 end
 

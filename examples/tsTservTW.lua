@@ -10,11 +10,10 @@ local reactor = require "csock.reactor"
 local Timestamp = class("Timestamp", protocol.Protocol)
 
 function Timestamp:connectionMade()
-  -- From a client that does not read its replies, nothing more is received.
-  self.transport:registerProducer(self.transport, true)
   print(("...connected from: %s"):format(self.transport:getPeer().host))
 end
 
+-- From a client that does not read its replies, the transport receives nothing more.
 function Timestamp:dataReceived(data)
   self.transport:write(("[%s] %s"):format(os.date("%c"), data))
 end

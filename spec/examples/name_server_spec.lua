@@ -277,6 +277,21 @@ describe("examples/name_server", function()
     has_stopped(one, two)
   end)
 
+  test("takes no more services than there may be, however many servers are asked at once", function()
+    stores["in a Redis server"]()
+    local one, two = two_servers(bus.url)
+    local ask = asker(one.port)
+    for i = 1, 999 do
+      if i % 100 == 0 then one:skip() end
+      assert.equal("ok", ask(("register service%d 127.0.0.1 %d"):format(i, i)))
+    end
+    local askers, taken = {}, 0
+    for i = 1, 20 do askers[i] = asker(i % 2 == 0 and one.port or two.port) end
+    for i, each in ipairs(askers) do assert(each.socket:sendall(("register last%d ::1 1\n"):format(i))) end
+    for _, each in ipairs(askers) do taken = taken + (each.stream:read "l" == "ok" and 1 or 0) end
+    assert.equal(1, taken)
+  end)
+
   test("leaves registrations in the store that outlive it, and expire when nobody pings", function()
     stores["in a Redis server"]()
     local one, two = two_servers(bus.url, "--ping", "0.2")
