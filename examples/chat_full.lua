@@ -49,9 +49,8 @@ example.run(function()
   while true do
     for _, ready in ipairs(assert(csock.select({ socket, keyboard }, {}, {}))) do
       if ready == keyboard then
-        local lines = keyboard:lines()
-        if not lines then return end
-        for _, line in ipairs(lines) do assert(socket:sendall(line .. "\n")) end
+        for _, line in ipairs(keyboard:lines()) do assert(socket:sendall(line .. "\n")) end
+        if keyboard.finished then return end
       else
         local data = assert(socket:recv(65536))
         if data == "" then

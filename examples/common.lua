@@ -411,28 +411,28 @@ function Typing:edit(data)
   return lines
 end
 
---- The lines that have been finished, perhaps none; nil at the end of the input (Ctrl-D).
-function Typing:lines()
-  local lines, data = {}, typed():peek()
-  if not data and not self.finished then return lines end
-  if self.finished or data == "" then
-    if self.text == "" or self.settings then return nil end
-    lines[1], self.text = self.text, ""
-    return lines
-  end
-  typed():read(#data)
-  if self.settings then
-    lines = self:edit(data)
-    return (#lines > 0 or not self.finished) and lines or nil
-  end
+-- The same where no key has a meaning.
+function Typing:cut(data)
+  local lines, first = {}, 1
   data = self.text .. data
-  local first = 1
   for last in data:gmatch "()\n" do
     lines[#lines + 1] = data:sub(first, last - 1)
     first = last + 1
   end
   self.text = data:sub(first)
   return lines
+end
+
+--- The lines that have been typed, perhaps none. At the end of the input (Ctrl-D), `finished` is set.
+function Typing:lines()
+  local data = typed():peek()
+  if not data then return {} end
+  if data == "" then
+    self.finished = true
+    return self.text ~= "" and not self.settings and { self.text } or {}
+  end
+  typed():read(#data)
+  return self.settings and self:edit(data) or self:cut(data)
 end
 
 return example
