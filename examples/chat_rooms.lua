@@ -344,11 +344,7 @@ end
 
 -- What no other server calls itself. Not from math.random: servers that start in the same second may
 -- be given the same numbers.
-local function server_number()
-  local source <close> = io.open("/dev/urandom", "rb")
-  local bytes = source and source:read(8)
-  return ("%016x"):format(bytes and string.unpack("i8", bytes) or csock.getpid() << 32 ~ os.time())
-end
+local function server_number() return ("%016x"):format(string.unpack("i8", assert(csock.random(8)))) end
 
 -- Joins the bus, or goes on trying to.
 function Bus.new(url, chat)
