@@ -479,6 +479,10 @@ return {
       assert(csock.inet_ntop(csock.AF_INET6, csock.inet_pton(csock.AF_INET6, "::1")) == "::1")
     end,
   },
+  ["random bytes"] = {
+    prepare = just_csock,
+    run = function(csock) assert(#assert(csock.random(5000)) == 5000) end,
+  },
   ["interfaces"] = {
     prepare = just_csock,
     run = function(csock)

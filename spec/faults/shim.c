@@ -52,6 +52,7 @@ enum {
   EVENTFD,
   FCNTL,
   FORK,
+  GETRANDOM,
   GETSOCKNAME,
   GETSOCKOPT,
   LISTEN,
@@ -89,6 +90,7 @@ static plan plans[COUNT] = {
     [EVENTFD] = {.call = "eventfd"},
     [FCNTL] = {.call = "fcntl"},
     [FORK] = {.call = "fork"},
+    [GETRANDOM] = {.call = "getrandom"},
     [GETSOCKNAME] = {.call = "getsockname"},
     [GETSOCKOPT] = {.call = "getsockopt"},
     [LISTEN] = {.call = "listen"},
@@ -198,6 +200,8 @@ SHIM(SOCKETPAIR, int, socketpair, (int family, int type, int proto, int *fds),
 SHIM(RECVMSG, ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
 SHIM(READV, ssize_t, readv, (int fd, const struct iovec *pieces, int n), (fd, pieces, n))
 
+SHIM_BYTES(GETRANDOM, getrandom, (void *data, size_t size, unsigned flags), size,
+           (data, size, flags))
 SHIM_BYTES(READ, read, (int fd, void *data, size_t size), size, (fd, data, size))
 SHIM_BYTES(WRITE, write, (int fd, const void *data, size_t size), size, (fd, data, size))
 SHIM_BYTES(RECV, recv, (int fd, void *data, size_t size, int flags), size, (fd, data, size, flags))

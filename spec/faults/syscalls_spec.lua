@@ -440,6 +440,25 @@ describe("with failing system calls", function()
     assert.equal(7, csock.waitstatus_to_exitcode(status))
   end)
 
+  it("random goes on after a short count and EINTR, and reads the system's file where there is no call", function()
+    local function asked(call)
+      shim.short(call, 3, { times = 4 })
+      local first = assert(csock.random(16))
+      shim.fail(call, E.EINTR)
+      local second = assert(csock.random(16))
+      assert.same({ 16, 16 }, { #first, #second })
+      assert.not_equal(first:sub(-4), second:sub(-4))
+    end
+    csock.random(1)
+    if shim.calls "getrandom" == 0 then return pending "not by getrandom(2)" end
+    asked "getrandom"
+    shim.fail("getrandom", E.ENOSYS, { times = 1000 })
+    asked "read"
+    shim.fail("read", E.EIO)
+    local bytes, err, code = csock.random(16)
+    assert.same({ nil, "EIO", E.EIO }, { bytes, err.name, code })
+  end)
+
   it("bind, listen, getsockname, getsockopt and setsockopt report what fails", function()
     local s = keep(csock.socket())
     for _, call in ipairs { "bind", "listen", "getsockname", "getsockopt", "setsockopt" } do
