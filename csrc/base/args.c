@@ -34,11 +34,23 @@ size_t cs_opt_size(lua_State *L, int arg, size_t dflt) {
   return lua_isnoneornil(L, arg) ? dflt : cs_check_size(L, arg);
 }
 
+const char *cs_got(lua_State *L, int idx) {
+  if (lua_type(L, idx) == LUA_TNUMBER) return luaL_tolstring(L, idx, NULL);
+  return lua_isnone(L, idx) ? "no value" : luaL_typename(L, idx);
+}
+
+const char cs_timeout_words[] = "seconds >= 0";
+
+bool cs_to_timeout(lua_State *L, int idx, int64_t *ns) {
+  return lua_type(L, idx) == LUA_TNUMBER && cs_clock_from_seconds(lua_tonumber(L, idx), ns) == 0;
+}
+
 int64_t cs_check_timeout(lua_State *L, int arg) {
-  if (lua_isnoneornil(L, arg)) return CS_FOREVER;
   int64_t ns;
-  if (cs_clock_from_seconds(luaL_checknumber(L, arg), &ns) != 0)
-    luaL_argerror(L, arg, "seconds >= 0 expected");
+  if (lua_isnoneornil(L, arg)) return CS_FOREVER;
+  if (!cs_to_timeout(L, arg, &ns))
+    luaL_argerror(L, arg,
+                  lua_pushfstring(L, "%s expected, got %s", cs_timeout_words, cs_got(L, arg)));
   return ns;
 }
 
@@ -125,13 +137,4 @@ int cs_item_fd(lua_State *L, int arg, lua_Integer i) {
 void cs_set_int(lua_State *L, const char *name, lua_Integer value) {
   lua_pushinteger(L, value);
   lua_setfield(L, -2, name);
-}
-
-int cs_get_option(lua_State *L, int idx, const char *name) {
-  if (lua_isnoneornil(L, idx)) {
-    lua_pushnil(L);
-    return LUA_TNIL;
-  }
-  luaL_checktype(L, idx, LUA_TTABLE);
-  return lua_getfield(L, idx, name);
 }

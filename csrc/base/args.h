@@ -27,6 +27,15 @@ size_t cs_opt_size(lua_State *L, int arg, size_t dflt);
 
 /* A time in seconds as ns; nil or none is CS_FOREVER. */
 int64_t cs_check_timeout(lua_State *L, int arg);
+
+/* Whether the value is one that cs_check_timeout takes, and what it says of others. */
+bool cs_to_timeout(lua_State *L, int idx, int64_t *ns);
+extern const char cs_timeout_words[];
+
+/* What the value at `idx` is, for "... expected, got ...": a number, or the name of its type. May
+   push a value. */
+const char *cs_got(lua_State *L, int idx);
+
 void cs_push_timeout(lua_State *L, int64_t ns); /* CS_FOREVER: nil */
 
 /* A string without a zero byte, for the C library. */
@@ -46,8 +55,5 @@ int cs_item_fd(lua_State *L, int arg, lua_Integer i);
 /* --- tables ------------------------------------------------------------------------------- */
 
 void cs_set_int(lua_State *L, const char *name, lua_Integer value);
-
-/* A field of the options table at `idx` (which may be nil or none): pushes it, returns its type. */
-int cs_get_option(lua_State *L, int idx, const char *name);
 
 #endif

@@ -2,6 +2,7 @@
    kin. How they wait: lookup.c. */
 #include "lookup.h"
 #include "address.h"
+#include "../base/keywords.h"
 #include "../base/parts.h"
 
 #include <arpa/inet.h>
@@ -45,27 +46,6 @@ static const char *check_service(lua_State *L, int arg, char *room, size_t size)
   return room;
 }
 
-/* An integer: the option of that name, else the argument if it comes before the options. */
-static int int_option(lua_State *L, int options, const char *name, int arg) {
-  int is_integer, type = cs_get_option(L, options, name);
-  lua_Integer n = lua_tointegerx(L, -1, &is_integer);
-  lua_pop(L, 1);
-  if (type == LUA_TNIL) return arg < options ? cs_opt_cint(L, arg, 0) : 0;
-  if (!is_integer || n < INT_MIN || n > INT_MAX)
-    luaL_argerror(L, options, lua_pushfstring(L, "%s: integer expected", name));
-  return (int)n;
-}
-
-static int64_t timeout_option(lua_State *L, int options) {
-  int64_t ns = CS_FOREVER;
-  int is_number, type = cs_get_option(L, options, "timeout");
-  lua_Number seconds = lua_tonumberx(L, -1, &is_number);
-  lua_pop(L, 1);
-  if (type != LUA_TNIL && (!is_number || cs_clock_from_seconds(seconds, &ns) != 0))
-    luaL_argerror(L, options, "timeout: seconds >= 0 expected");
-  return ns;
-}
-
 /***
 Looks up the addresses of a host and a service. A numeric host is not looked up anywhere.
 Source: getaddrinfo(3), Python's `socket.getaddrinfo`.
@@ -93,11 +73,16 @@ static int netdb_getaddrinfo(lua_State *L) {
   luaL_checkany(L, 1);
   query.host = lua_isnoneornil(L, 1) ? NULL : cs_check_cstring(L, 1);
   query.service = check_service(L, 2, digits, sizeof digits);
-  query.family = int_option(L, options, "family", 3);
-  query.type = int_option(L, options, "type", 4);
-  query.proto = int_option(L, options, "proto", 5);
-  query.flags = int_option(L, options, "flags", 6);
-  int64_t timeout = timeout_option(L, options);
+  int *const numbers[] = {&query.family, &query.type, &query.proto, &query.flags};
+  for (int i = 0; i < (int)CS_COUNT(numbers) && 3 + i < options; i++)
+    *numbers[i] = cs_opt_cint(L, 3 + i, 0);
+  int64_t timeout = CS_FOREVER;
+  const cs_keyword rows[] = {
+      CS_KEYWORD_CINT("family", &query.family),        CS_KEYWORD_CINT("type", &query.type),
+      CS_KEYWORD_CINT("proto", &query.proto),          CS_KEYWORD_CINT("flags", &query.flags),
+      {"timeout", CS_KEYWORD_TIMEOUT, &timeout, 0, 0},
+  };
+  cs_keywords_read(L, options, rows, CS_COUNT(rows));
   return cs_look_up(L, "getaddrinfo", &query, timeout, 1, addrinfo_results);
 }
 

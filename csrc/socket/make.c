@@ -1,6 +1,7 @@
 /* make.c: the ways to come by a socket: new, in pairs, from a descriptor, as a copy. socket_*
    are functions of the module, sock_* methods. */
 #include "socket.h"
+#include "../base/keywords.h"
 #include "../base/parts.h"
 #include "../name/address.h"
 #include "../sys/fd.h"
@@ -62,15 +63,6 @@ static int adopt_typed(lua_State *L, const char *call, cs_sock *s, int fd, bool 
   return err != 0 ? cs_sock_abandon(L, s, call, err) : 1;
 }
 
-/* The option `fileno` of the table at `idx`, -1 where there is none. */
-static int fileno_option(lua_State *L, int idx) {
-  int isnum;
-  if (cs_get_option(L, idx, "fileno") == LUA_TNIL) return -1;
-  lua_Integer fd = lua_tointegerx(L, -1, &isnum);
-  luaL_argcheck(L, isnum && fd >= 0 && fd <= INT_MAX, idx, "field 'fileno': descriptor expected");
-  return (int)fd;
-}
-
 /***
 Makes a socket. Its timeout is the default timeout (see `setdefaulttimeout`).
 Source: socket(2), Python's `socket.socket`.
@@ -78,8 +70,9 @@ Source: socket(2), Python's `socket.socket`.
 @tparam[opt=AF_INET] int family `AF_*`
 @tparam[opt=SOCK_STREAM] int type `SOCK_*`
 @tparam[opt=0] int proto `IPPROTO_*`
-@tparam[opt] table options `{fileno = fd}`: takes an open descriptor over, which must be a socket;
-family, type and proto are then read from it where they are not given
+@tparam[opt] table options `fileno`: takes an open descriptor over, which must be a socket; family,
+type and proto are then read from it where they are not given. Also `family`, `type` and `proto` by
+name
 @treturn[1] socket
 @treturn[2] nil
 @treturn[2] error
@@ -88,15 +81,26 @@ family, type and proto are then read from it where they are not given
 static int socket_socket(lua_State *L) {
   int options = 1; /* the options are the last argument, wherever that is */
   while (options < 4 && !lua_istable(L, options)) options++;
-  int fd = fileno_option(L, options);
-  lua_settop(L, options - 1);
+  int fd = -1, family = -1, type = -1, proto = -1, err;
+  const cs_keyword rows[] = {
+      {"fileno", CS_KEYWORD_FD, &fd, 0, 0},
+      {"family", CS_KEYWORD_INT, &family, 0, UINT16_MAX},
+      {"type", CS_KEYWORD_INT, &type, 0, INT_MAX},
+      CS_KEYWORD_CINT("proto", &proto),
+  };
+  cs_keywords_read(L, options, rows, CS_COUNT(rows));
   bool given = fd >= 0, tried = false, nonblock;
-  int err;
-  int family = check_family(L, 1, given ? -1 : AF_INET);
-  int type = check_type(L, 2, given ? -1 : SOCK_STREAM);
-  int proto = cs_opt_cint(L, 3, given ? -1 : 0);
+  if (options > 1 && family == -1) family = check_family(L, 1, -1);
+  if (options > 2 && type == -1) type = check_type(L, 2, -1);
+  if (options > 3 && proto == -1) proto = cs_opt_cint(L, 3, -1);
+  if (type != -1 && plain_type(type) > UINT16_MAX)
+    return luaL_argerror(L, options < 2 ? options : 2, "SOCK_* expected");
   cs_sock *s = cs_sock_new(L);
-  if (given) {
+  if (!given) {
+    if (family == -1) family = AF_INET;
+    if (type == -1) type = SOCK_STREAM;
+    if (proto == -1) proto = 0;
+  } else {
     err = describe(fd, &family, &type, &proto);
     if (err == 0) err = cs_fd_get_nonblock(fd, &nonblock);
     if (err != 0) return cs_fail(L, "socket", err);

@@ -1,6 +1,7 @@
 /* life.c: where a stream comes from (makefile, csock.stream), how long it waits, its end,
    its text. Reading: read.c; writing: write.c. stream_* = methods. */
 #include "stream.h"
+#include "../base/keywords.h"
 #include "../base/parts.h"
 
 /***
@@ -125,7 +126,8 @@ static int new_stream(lua_State *L) {
   luaL_checkany(L, 1);
   bool closefd = true;
   if (top > 1 && lua_istable(L, top)) {
-    closefd = cs_get_option(L, top, "closefd") == LUA_TNIL || lua_toboolean(L, -1);
+    const cs_keyword rows[] = {{"closefd", CS_KEYWORD_FLAG, &closefd, 0, 0}};
+    cs_keywords_read(L, top, rows, CS_COUNT(rows));
     lua_settop(L, top - 1);
   }
   lua_settop(L, 3);

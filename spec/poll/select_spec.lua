@@ -275,7 +275,7 @@ describe("select", function()
   it("raises on a negative timeout, and one that is no number", function()
     raises("bad argument #4 .*seconds >= 0", csock.select, {}, {}, {}, -1)
     raises("bad argument #4 .*seconds >= 0", csock.select, {}, {}, {}, 0 / 0)
-    raises("bad argument #4 .*number expected", csock.select, {}, {}, {}, "soon")
+    raises("bad argument #4 .*seconds >= 0 expected", csock.select, {}, {}, {}, "soon")
   end)
 
   it("keeps its objects although the lists change under it", function()
