@@ -2,7 +2,6 @@
 #include "loop.h"
 #include "turn_end.h"
 #include "../wait/interrupt.h"
-#include "../wait/joined.h"
 #include "../wait/park.h"
 #include "../wait/unpark.h"
 #include "../sys/forkmark.h"
@@ -83,7 +82,6 @@ int cs_loop_forked(lua_State *L, cs_loop *loop) {
   loop->poller = NULL;
   cs_task_drop_all(L, loop);
   cs_turn_end_forget(loop);
-  cs_joined_forget(loop);
   loop->next = loop->count = 0;
   if (loop->listener != NULL) loop->listener->forked(loop);
   next_generation(loop);

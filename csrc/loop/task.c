@@ -2,7 +2,6 @@
    coroutines that it may have of its own: inner.c. */
 #include "task.h"
 #include "../wait/interrupt.h"
-#include "../wait/joined.h"
 #include "../wait/park.h"
 #include "../wait/unpark.h"
 
@@ -123,13 +122,6 @@ static void call_back(lua_State *L) {
   lua_pop(L, 1);
 }
 
-/* What it waited in is given up. */
-static void let_go(cs_task *task) {
-  cs_park_drop(task);
-  if (task->joined != NULL) cs_joined_end(task->loop, task->joined);
-  task->joined = NULL;
-}
-
 /* The task is over: nothing keeps it any more, and whoever waits for it is told. */
 static void finish(lua_State *L, cs_task *task, int status) {
   luaL_checkstack(L, 8, NULL);
@@ -139,7 +131,7 @@ static void finish(lua_State *L, cs_task *task, int status) {
   task->status = (uint8_t)status;
   if (task->loop->foreground == task) task->loop->foreground = NULL;
   cs_timers_remove(&task->loop->timers, &task->timer);
-  let_go(task);
+  cs_park_drop(task);
   if (status != CS_TASK_DONE) close_early(L, task, status);
   call_back(L);
   cs_unpark_all(&task->joiners);
@@ -225,7 +217,6 @@ void cs_task_drop_all(lua_State *L, cs_loop *loop) {
     cs_unpark_settle(task);
     cs_unpark(task, CS_WHY_NONE);
     cs_park_drop(task);
-    task->joined = NULL;
     cs_timers_remove(&loop->timers, &task->timer);
     task->status = CS_TASK_CANCELLED;
     loop->live -= !task->daemon;

@@ -44,10 +44,6 @@ cs_joined *cs_joined_begin(lua_State *L, cs_loop *loop, const cs_op *op, int *er
   return j;
 }
 
-void cs_joined_forget(cs_loop *loop) {
-  while (cs_list_take(&loop->joined) != NULL) continue;
-}
-
 static const luaL_Reg joined_meta[] = {{"__gc", joined_close}, {NULL, NULL}};
 
 void cs_joined_open(lua_State *L) {

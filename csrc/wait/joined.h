@@ -17,9 +17,6 @@ typedef struct cs_joined {
 cs_joined *cs_joined_begin(lua_State *L, cs_loop *loop, const cs_op *op, int *err);
 void cs_joined_end(cs_loop *loop, cs_joined *j);
 
-/* In the child of a fork: those who wait will not go on. */
-void cs_joined_forget(cs_loop *loop);
-
 void cs_joined_open(lua_State *L);
 
 #endif

@@ -17,6 +17,8 @@
 
 #define CS_PAUSE_NS 10000000 /* 10 ms */
 
+struct cs_joined;
+
 typedef struct cs_op cs_op;
 typedef int (*cs_attempt)(lua_State *L, cs_op *op);
 
@@ -59,8 +61,9 @@ struct cs_op {
   int last; /* another one */
   unsigned mark;
   void *ptr;
-  struct pollfd *fds; /* for CS_ANY: op->nfds of them, */
-  int owner;          /* ... in the userdata at this stack index */
+  struct pollfd *fds;       /* for CS_ANY: op->nfds of them, */
+  int owner;                /* ... in the userdata at this stack index */
+  struct cs_joined *joined; /* the wait for them that is under way: park.c's */
 };
 
 /* Starts an op; every other field is zero. Field by field, since compilers make `rep stos` of a
@@ -84,6 +87,7 @@ static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, c
   op->ptr = NULL;
   op->fds = NULL;
   op->owner = 0;
+  op->joined = NULL;
 }
 
 #endif

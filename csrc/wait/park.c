@@ -37,7 +37,7 @@ static int stand_among(lua_State *L, cs_task *task, const cs_op *op) {
     lua_pop(L, 1);
     return err;
   }
-  task->joined = j;
+  task->op->joined = j;
   return 0;
 }
 
@@ -98,11 +98,7 @@ static int enter(lua_State *L, cs_task *task, cs_op *op, int want, bool again) {
     return 0;
   }
   cs_unpark(task, CS_WHY_NONE);
-  if (task->joined != NULL) {
-    cs_joined_end(task->loop, task->joined);
-    task->joined = NULL;
-    lua_pop(L, 1);
-  }
+  if (task->op != NULL && task->op->joined != NULL) lua_pop(L, 1);
   return err;
 }
 
@@ -130,7 +126,6 @@ static void make_block(lua_State *L, cs_loop *loop) {
 static void keep(lua_State *L, cs_task *task, const cs_op *op) {
   cs_loop *loop = task->loop;
   task->call = op->call;
-  task->stream = op->outlives ? op->ptr : NULL;
   task->deadline = op->deadline;
   task->restart = op->restart;
   if (op->restart != NULL) return;
@@ -141,19 +136,20 @@ static void keep(lua_State *L, cs_task *task, const cs_op *op) {
 }
 
 void cs_park_drop(cs_task *task) {
-  if (task->op == NULL) return;
-  task->op->ptr = task->loop->spare_ops;
-  task->loop->spare_ops = task->op;
+  cs_op *op = task->op;
+  if (op == NULL) return;
+  if (op->joined != NULL) cs_joined_end(task->loop, op->joined);
+  op->ptr = task->loop->spare_ops;
+  task->loop->spare_ops = op;
   task->op = NULL;
 }
 
 void cs_park_over(lua_State *L, cs_task *task, cs_op *op) {
-  if (task->op != NULL) *op = *task->op;
+  if (task->op == NULL) return;
+  *op = *task->op;
+  op->joined = NULL;
+  if (task->op->joined != NULL) lua_pop(L, 1);
   cs_park_drop(task);
-  if (task->joined == NULL) return;
-  cs_joined_end(task->loop, task->joined);
-  task->joined = NULL;
-  lua_pop(L, 1);
 }
 
 /* --- suspending --- */

@@ -15,7 +15,7 @@ int cs_park(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again, lua_KF
    what parking left on the stack. */
 void cs_park_over(lua_State *L, cs_task *task, cs_op *op);
 
-/* The task will not go on: what it kept is given back. */
+/* The task will not go on in its operation: what it waited in is given up. */
 void cs_park_drop(cs_task *task);
 
 /* Whether the current task can be suspended here: raises, naming the `call`, or returns false while

@@ -55,7 +55,6 @@ typedef struct cs_task {
   cs_waitq *queue;       /* ... that one, or NULL */
   cs_waitq *woken_from;  /* it was woken from there and has not run yet: counted in its `woken` */
   const char *call;      /* what waits, for errors and lists: a literal, "recv" */
-  const void *stream;    /* it waits for this stream, and not for the socket below it; or NULL */
   lua_CFunction restart; /* what waits is this function, to be run anew; or NULL: */
   cs_op *op;             /* what waits, kept in one of the loop's places, which it gives back */
   int64_t deadline;      /* the operation's; 0: none has been set yet */
@@ -69,7 +68,6 @@ typedef struct cs_task {
   bool observed;         /* somebody will ask for its error: do not report it */
   unsigned round;        /* see cs_loop */
   cs_timer timer;        /* may be set earlier than needed: the loop sees to that */
-  struct cs_joined *joined; /* its wait for several descriptors, or NULL */
   cs_waitq joiners;
   int64_t since; /* when it began to wait, where that is recorded; else 0 */
   int anchor;    /* its place in the table that keeps live tasks */

@@ -65,7 +65,9 @@ static void wake_some(cs_waitq *q, const void *stream) {
   for (cs_link *link = cs_list_first(&q->tasks), *next; link != NULL; link = next) {
     cs_task *task = CS_MEMBER_OF(link, cs_task, link);
     next = link != last ? link->next : NULL;
-    if (task->stream == stream) cs_unpark_ready(task, CS_WHY_EVENT);
+    const cs_op *op = task->op;
+    const void *waits_for = op != NULL && op->outlives ? op->ptr : NULL;
+    if (waits_for == stream) cs_unpark_ready(task, CS_WHY_EVENT);
   }
 }
 
