@@ -21,7 +21,7 @@ M.modules = {
       { "Names and numbers", "name/netdb", "name/lookup", "name/convert" },
       { "Waiting for several things", "poll/select", "poll/poll", "poll/epoll", "poll/kqueue", "poll/kevent" },
       { "Buffers and streams", "base/buffer", "stream/life", "stream/read", "stream/write" },
-      { "Processes", "loop/fork", "loop/process" },
+      { "Processes", "loop/fork", "loop/process", "base/random" },
       { "Errors", "base/error", "constants/constants" },
     },
   },
@@ -30,7 +30,7 @@ M.modules = {
     sections = {
       {
         "Tasks",
-        "loop/task_methods", "loop/inner", "loop/functions", "loop", "loop/queue", "loop/group", "loop/signals",
+        "loop/task_methods", "loop/listing", "loop/inner", "loop/functions", "loop", "loop/queue", "loop/group", "loop/signals",
       },
     },
   },
