@@ -30,7 +30,8 @@ M.modules = {
     sections = {
       {
         "Tasks",
-        "loop/task_methods", "loop/listing", "loop/inner", "loop/functions", "loop", "loop/queue", "loop/group", "loop/signals",
+        "loop/task_methods", "loop/listing", "loop/inner", "loop/functions", "loop", "loop/queue", "loop/group",
+        "loop/signals",
       },
     },
   },
