@@ -12,13 +12,15 @@ static cs_transport *transport_of(const cs_sock *s, const cs_transport_ops *ops)
 
 static int step_attempt(lua_State *L, cs_op *op) {
   cs_step *step = op->ptr;
-  return cs_transport_tried(cs_sock_of(op->w), op->line, step->run(L, step));
+  int n = cs_transport_tried(cs_sock_of(op->w), op->flags, step->run(L, step));
+  if (n < 0) op->line = (int8_t)op->flags; /* not before: the first try is never in vain */
+  return n;
 }
 
 static int drive(lua_State *L, int arg, const char *call, int line, cs_step *step) {
   cs_op op;
   cs_sock_op(&op, cs_sock_check(L, arg), call, step_attempt);
-  op.line = (int8_t)line;
+  op.flags = line;
   op.ptr = step;
   return cs_drive(L, &op);
 }

@@ -29,7 +29,7 @@ bool cs_has_input(lua_State *L, int idx) {
   if (!cs_may_hold_input(L, idx)) return false;
   bool has = false;
   const cs_sock *s = cs_object_test(L, idx, &cs_sock_class);
-  if (s != NULL) return (s->w.flags & CS_W_PENDING) != 0;
+  if (s != NULL) return cs_transport_has_input(&s->w);
   if (cs_stream_fd(L, idx, &has) != -2) return has;
   int top = lua_gettop(L);
   idx = lua_absindex(L, idx);

@@ -240,7 +240,8 @@ static int shutdown_attempt(lua_State *L, cs_op *op) {
 
 /***
 Ends one or both directions of a connection. With a transport (TLS) the peer is first told that
-nothing more will be sent, for which the call waits as `send` does.
+nothing more will be sent, for which the call waits as `send` does; not where the loop calls a
+function back: there is one try there, which gives `EAGAIN` when it would have to wait.
 Source: shutdown(2), Python's `socket.shutdown`.
 @function socket:shutdown
 @tparam int how `SHUT_RD` (0), `SHUT_WR` (1) or `SHUT_RDWR` (2)
@@ -259,6 +260,7 @@ static int sock_shutdown(lua_State *L) {
     return cs_result(L, "shutdown", shutdown(cs_sock_fd(s), how) != 0 ? errno : 0);
   luaL_argcheck(L, how == SHUT_RD || how == SHUT_WR || how == SHUT_RDWR, 2, "not one of SHUT_*");
   cs_sock_op(&op, s, "shutdown", shutdown_attempt);
+  if (!cs_may_wait(s->w.state)) op.timeout = 0;
   op.line = CS_WRITABLE;
   op.flags = how;
   return cs_drive(L, &op);

@@ -149,6 +149,7 @@ int cs_transport_attach(cs_sock *s, cs_transport *t) {
   t->sock = s;
   s->transport = t;
   s->w.state->transports++;
+  s->w.flags |= CS_W_READ; /* nobody has tried to read yet */
   cs_transport_tried(s, CS_READABLE, 0);
   return 0;
 }

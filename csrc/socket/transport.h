@@ -88,6 +88,11 @@ int cs_transport_fail(lua_State *L, const cs_sock *s, const char *call, int err)
    something else than 0: the direction, or the op's failure, pushed. `s` may be NULL. */
 int cs_transport_failed(lua_State *L, const cs_sock *s, cs_op *op, int err, int line);
 
+/* Whether it holds input: a try to read gives something without the kernel. */
+static inline bool cs_transport_has_input(const cs_watched *w) {
+  return (w->flags & (CS_W_PENDING | CS_W_READ_OUT)) == CS_W_PENDING;
+}
+
 /* --- reading and writing -------------------------------------------------------------------- */
 
 /* At most `n` bytes. *got is 0 at the end of a stream; where a datagram is longer than `n` and

@@ -163,6 +163,10 @@ int cs_drive(lua_State *L, cs_op *op) {
   }
 }
 
+bool cs_may_wait(const cs_state *state) {
+  return state->loop == NULL || !state->loop->running || state->loop->current != NULL;
+}
+
 bool cs_in_task(const cs_state *state) {
   return state->loop != NULL && state->loop->current != NULL;
 }

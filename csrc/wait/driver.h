@@ -9,6 +9,9 @@
    attempt raises, and, in a task's inner coroutine, that it cannot wait there. */
 int cs_drive(lua_State *L, cs_op *op);
 
+/* Whether waiting keeps nobody from going on who should: not in what the loop calls back. */
+bool cs_may_wait(const cs_state *state);
+
 /* Whether a task runs now: its sockets are better non-blocking from birth. */
 bool cs_in_task(const cs_state *state);
 

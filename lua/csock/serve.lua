@@ -9,13 +9,24 @@ local internal = require "csock.loop.internal"
 local Server = {}
 Server.__index = Server
 
+-- Seconds in which a peer that does not read may take the end of a connection over TLS.
+local GOODBYE = 10
+
 -- What is to be done as a connection's task ends. `shutdown` tells the peer even when the handler left
--- a stream from `makefile` open, which keeps the descriptor until it is collected.
+-- a stream from `makefile` open, which keeps the descriptor until it is collected. Over TLS it may have to wait.
 local function end_connection(server)
   return function(task)
     local conn = server.connections[task]
-    conn:shutdown(1) -- SHUT_WR
-    conn:close()
+    local _, err = conn:shutdown(1) -- SHUT_WR
+    if err and err.name == "EAGAIN" then
+      loop.spawn(function()
+        conn:settimeout(GOODBYE)
+        conn:shutdown(1)
+        conn:close()
+      end)
+    else
+      conn:close()
+    end
     server.connections[task] = nil
     server.count = server.count - 1
     server.changed:wake(true)
