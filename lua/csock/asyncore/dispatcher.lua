@@ -367,14 +367,11 @@ function Dispatcher:handle_connect() unhandled(self, "connect event") end
 
 -- An error in handle_accepted costs this connection, and not the channel that listens.
 local function pass_on(self, conn, addr)
-  local done = false
   self._passing_on = true
-  local _ <close> = internal.guard(function()
-    if not done then conn:close() end
-  end)
+  local holder <close> = internal.holder(conn)
   self:handle_accepted(conn, addr)
   self._passing_on = false
-  done = true
+  holder:take()
 end
 
 --- Called when there is a connection to accept. May be overridden; accepts all that there are, and calls
