@@ -9,6 +9,7 @@
 #define CS_PARTS(PART) \
   PART(error) \
   PART(constants) \
+  PART(loop) \
   PART(address) \
   PART(address_read) \
   PART(socket) \
@@ -30,7 +31,6 @@
   PART(epoll) \
   PART(kqueue) \
   PART(kevent) \
-  PART(loop) \
   PART(task) \
   PART(listing) \
   PART(inner) \

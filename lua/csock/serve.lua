@@ -12,21 +12,17 @@ Server.__index = Server
 -- Seconds in which a peer that does not read may take the end of a connection over TLS.
 local GOODBYE = 10
 
--- What is to be done as a connection's task ends. `shutdown` tells the peer even when the handler left
--- a stream from `makefile` open, which keeps the descriptor until it is collected. Over TLS it may have to wait.
+local function say_goodbye(conn)
+  conn:settimeout(GOODBYE)
+  conn:shutdown(1) -- SHUT_WR
+  conn:close()
+end
+
+-- What is to be done as a connection's task ends.
 local function end_connection(server)
   return function(task)
     local conn = server.connections[task]
-    local _, err = conn:shutdown(1) -- SHUT_WR
-    if err and err.name == "EAGAIN" then
-      loop.spawn(function()
-        conn:settimeout(GOODBYE)
-        conn:shutdown(1)
-        conn:close()
-      end)
-    else
-      conn:close()
-    end
+    if not internal.hang_up(conn) then loop.spawn(say_goodbye, conn) end
     server.connections[task] = nil
     server.count = server.count - 1
     server.changed:wake(true)

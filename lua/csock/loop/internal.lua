@@ -7,6 +7,7 @@ local E = csock_core.errno
 local M = {
   waiters = core.waiters, -- (call): where tasks wait for each other: `wait([timeout])`, `wake([all])`
   hub = core.hub,         -- one task that serves many sockets: the reactor's
+  hang_up = core.hang_up, -- (socket): ends a connection whose handler has returned; false: it has to wait for that
 }
 
 -- --- in every case --------------------------------------------------------------------------------
