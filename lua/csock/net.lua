@@ -96,23 +96,9 @@ return function(csock)
     timeout = { check.TIMEOUT, nil, false }, source_address = { check.ANY }, all_errors = { check.ANY },
   }
 
-  --- Connects to a host by its name or address: looks it up and tries every address in turn. In a task
-  -- the tries overlap, and the first that succeeds is taken (Happy Eyeballs, RFC 8305).
-  -- Source: Python's `socket.create_connection`.
-  -- @function create_connection
-  -- @param address `{host, port}` or the two as arguments (a name or a number each), or an address
-  -- value
-  -- @tparam[opt] table options `timeout`: seconds for the whole call, the look-up and all attempts,
-  -- afterwards the socket's timeout (default: the default timeout; false: none); `source_address`: what to bind the
-  -- socket to; `all_errors`: for Python's sake, all errors are there anyway
-  -- @treturn[1] socket
-  -- @treturn[1] address that it is connected to, also when the peer is gone already
-  -- @treturn[2] nil
-  -- @treturn[2] error the look-up's, or one that names each address and why it failed; its `errors`
-  -- are the attempts' errors in order, its `errno` is the last one's
-  -- @treturn[2] int errno
-  -- @usage local s <close> = assert(csock.create_connection{"localhost", 21567})
-  M.create_connection = check.public(function(...)
+  -- create_connection, and what it is connected to: the address, also when the peer is gone already. (Two results of
+  -- the public one would get in the way of `table.insert(list, csock.create_connection(...))`.)
+  function internal.dial(...)
     local args, options = split_arguments("create_connection", connection_options, ...)
     local timeout = options.timeout
     if timeout == nil then timeout = csock.getdefaulttimeout() end
@@ -146,6 +132,27 @@ return function(csock)
     if not s then return combined_error(infos, errors) end
     s:settimeout(timeout or nil)
     return s, addresses[s]
+  end
+
+  --- Connects to a host by its name or address: looks it up and tries every address in turn. In a task
+  -- the tries overlap, and the first that succeeds is taken (Happy Eyeballs, RFC 8305).
+  -- Source: Python's `socket.create_connection`.
+  -- @function create_connection
+  -- @param address `{host, port}` or the two as arguments (a name or a number each), or an address
+  -- value
+  -- @tparam[opt] table options `timeout`: seconds for the whole call, the look-up and all attempts,
+  -- afterwards the socket's timeout (default: the default timeout; false: none); `source_address`: what to bind the
+  -- socket to; `all_errors`: for Python's sake, all errors are there anyway
+  -- @treturn[1] socket
+  -- @treturn[2] nil
+  -- @treturn[2] error the look-up's, or one that names each address and why it failed; its `errors`
+  -- are the attempts' errors in order, its `errno` is the last one's
+  -- @treturn[2] int errno
+  -- @usage local s <close> = assert(csock.create_connection{"localhost", 21567})
+  M.create_connection = check.public(function(...)
+    local s, err, errno = internal.dial(...)
+    if s then return s end
+    return nil, err, errno
   end)
 
   -- The family of a server at this address, where it was not said.

@@ -195,7 +195,7 @@ function M.connectTCP(host, number, factory, timeout, bindAddress)
   check_object("connectTCP", 3, factory, "factory", "startedConnecting")
   check.argument(TIMEOUT, timeout, 4, "connectTCP")
   local options = { timeout = timeout or 30, source_address = bindAddress }
-  local function dial() return csock.create_connection({ host, number }, options) end
+  local function dial() return internal.dial({ host, number }, options) end
   local new = connector.Connector(dial, factory, { host = host, port = number })
   new:connect()
   return new

@@ -618,14 +618,12 @@ describe("connectTCP", function()
   end)
 
   it("tells buildProtocol whom it has connected to, also when that is gone already", function()
-    local create_connection = csock.create_connection
-    local restored <close> = setmetatable({}, {
-      __close = function() csock.create_connection = create_connection end,
-    })
+    local dial = internal.dial
+    local restored <close> = setmetatable({}, { __close = function() internal.dial = dial end })
     local listener <close> = assert(csock.create_server { "127.0.0.1", 0 })
     local server, events = listener:getsockname(), loop.queue()
-    function csock.create_connection(...)
-      local s, address = create_connection(...)
+    function internal.dial(...)
+      local s, address = dial(...)
       local peer = listener:accept()
       assert(peer:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("ii", 1, 0)))
       peer:close()
