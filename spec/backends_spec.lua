@@ -17,7 +17,8 @@ describe("with the backend", function()
   for _, backend in ipairs(csock.loop.backends()) do
     if backend ~= csock.loop.backend() then
       for _, dir in ipairs { "spec/base", "spec/wait", "spec/loop", "spec/name", "spec/socket", "spec/stream",
-        "spec/poll", "spec/reactor", "spec/csock", "spec/weather_spec.lua" } do
+        "spec/poll", "spec/reactor", "spec/csock", "spec/weather_spec.lua",
+        "spec/transport_spec.lua" } do
         for _, name in ipairs(tree.files(dir, "_spec%.lua$")) do
           if has_tasks(tree.read(name)) then
             it(("%s %s holds"):format(backend, name), function() run(name, backend) end)

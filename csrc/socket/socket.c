@@ -269,6 +269,18 @@ static int sock_shutdown(lua_State *L) {
 /* --- accounting --- */
 
 /***
+Whether there is input that the system does not know of: a transport (TLS) may hold some. `select` and
+`poll` ask by themselves; to be asked before waiting with `epoll` or `kqueue`, which cannot.
+Source: LuaSocket's `dirty`.
+@function socket:dirty
+@treturn boolean
+*/
+static int sock_dirty(lua_State *L) {
+  lua_pushboolean(L, cs_transport_has_input(&cs_sock_check(L, 1)->w));
+  return 1;
+}
+
+/***
 How many bytes the program has received and sent, since the socket was made: its own, not those that
 the protocols below add.
 Source: LuaSocket's `getstats`, without the socket's age.
@@ -462,6 +474,7 @@ static int sock_gc(lua_State *L) {
 static const luaL_Reg methods[] = {
     {"close", sock_close},
     {"detach", sock_detach},
+    {"dirty", sock_dirty},
     {"fileno", sock_fileno},
     {"get_inheritable", sock_get_inheritable},
     {"getblocking", sock_getblocking},

@@ -34,6 +34,14 @@ end
 --- What a peer does that was sent this word and a number, in a line.
 local roles = {}
 
+-- Sends lines back in capitals.
+function roles.lines(conn)
+  local stream <close> = assert(conn:makefile "rw")
+  for line in stream:lines "L" do
+    assert(assert(stream:write(line:upper())):flush())
+  end
+end
+
 function roles.echo(conn)
   while true do
     local data = assert(conn:recv(1000))

@@ -76,7 +76,7 @@ function Watch:ask(fd, channel, readable, writable)
     self.masks[fd], self.sources[fd], self.always[fd] = mask, source, self.always[fd] or not ok or nil
   end
   self.channels[fd], self.asked[fd] = channel, true
-  local holds_input = readable and type(source) == "table" and source.dirty and source:dirty()
+  local holds_input = readable and source ~= fd and source.dirty and source:dirty()
   if holds_input or self.always[fd] then table.insert(self.ready, { fd = fd, event = mask & ~PRI }) end
   return true
 end
