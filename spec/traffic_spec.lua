@@ -296,11 +296,11 @@ describe("traffic over AF_NETLINK", function()
     end
   end
 
-  local function links(s)
+  local function links(s, ...) -- then the flags and the address, as sendto takes them
     local seq, found, done = 4711, {}, false
     local body = string.pack(IFINFO, 0, 0, 0, 0, 0, 0)
     local request = string.pack(HEADER, 16 + #body, RTM_GETLINK, REQUEST_DUMP, seq, 0) .. body
-    assert(s:sendto(request, { 0, 0 }))
+    assert(s:sendto(request, ...))
     while not done do
       local datagram, from = assert(s:recvfrom(65536))
       assert.are.equal(csock.address(csock.AF_NETLINK, 0, 0), from) -- the kernel
@@ -320,13 +320,23 @@ describe("traffic over AF_NETLINK", function()
   it("asks the kernel for its links and reads the answer", function()
     local s <close> = open(csock.AF_NETLINK, csock.SOCK_RAW, csock.NETLINK_ROUTE)
     assert(s:bind(0, 0))
-    local found = links(s)
+    local found = links(s, { 0, 0 })
     local has_lo = false
     for index, name in pairs(found) do
       assert.are.equal(name, csock.address(csock.AF_PACKET, index, 0).ifname)
       has_lo = has_lo or name == "lo"
     end
     assert.is_true(has_lo)
+  end)
+
+  it("tells the parts of an address from flags before one", function()
+    local s <close> = open(csock.AF_NETLINK, csock.SOCK_RAW, csock.NETLINK_ROUTE)
+    assert(s:bind(0, 0))
+    local found, kernel = links(s, 0, 0), csock.address(csock.AF_NETLINK, 0, 0)
+    for _, address in ipairs { { nil, 0, 0 }, { 0, 0, 0 }, { 0, { 0, 0 } }, { kernel }, { 0, kernel } } do
+      assert.same(found, links(s, table.unpack(address, 1, 3)))
+    end
+    assert.has_error(function() s:sendto("x", 0) end)
   end)
 
   it("gives each socket a pid of its own", function()

@@ -63,9 +63,17 @@ void cs_push_timeout(lua_State *L, int64_t ns) {
 
 const char *cs_check_cstring(lua_State *L, int arg) {
   size_t len;
-  const char *s = luaL_checklstring(L, arg, &len);
+  luaL_checktype(L, arg, LUA_TSTRING);
+  const char *s = lua_tolstring(L, arg, &len);
   if (strlen(s) != len) luaL_argerror(L, arg, "string contains a zero byte");
   return s;
+}
+
+bool cs_is_text(lua_State *L, int idx, const char *text) {
+  size_t len;
+  if (lua_type(L, idx) != LUA_TSTRING) return false;
+  const char *s = lua_tolstring(L, idx, &len);
+  return len == strlen(text) && memcmp(s, text, len) == 0;
 }
 
 void cs_opt_range(lua_State *L, int arg, size_t len, size_t *from, size_t *to) {
@@ -97,8 +105,8 @@ static bool find_fd(lua_State *L, int idx, int *fd) {
   if (lua_type(L, idx) == LUA_TNUMBER) {
     int isnum;
     lua_Integer n = lua_tointegerx(L, idx, &isnum);
-    *fd = (int)n;
-    return isnum && n >= 0 && n <= INT_MAX;
+    *fd = n < 0 ? -1 : (int)n;
+    return isnum && n >= INT_MIN && n <= INT_MAX;
   }
   luaL_Stream *file = luaL_testudata(L, idx, LUA_FILEHANDLE);
   if (file != NULL) {
@@ -118,7 +126,10 @@ static const char fd_expected[] =
 
 int cs_check_fd(lua_State *L, int arg) {
   int fd = -1;
-  if (lua_type(L, arg) == LUA_TNUMBER) return (int)cs_check_int(L, arg, 0, INT_MAX);
+  if (lua_type(L, arg) == LUA_TNUMBER) { /* which says what is wrong with others */
+    fd = cs_check_cint(L, arg);
+    return fd < 0 ? -1 : fd;
+  }
   if (!find_fd(L, arg, &fd)) luaL_typeerror(L, arg, fd_expected);
   return fd;
 }

@@ -38,15 +38,20 @@ const char *cs_got(lua_State *L, int idx);
 
 void cs_push_timeout(lua_State *L, int64_t ns); /* CS_FOREVER: nil */
 
-/* A string without a zero byte, for the C library. */
+/* A string without a zero byte, for the C library. A number is none: where a name is expected, it
+   is a mistake. */
 const char *cs_check_cstring(lua_State *L, int arg);
+
+/* Whether the value is this very string, to its last byte. */
+bool cs_is_text(lua_State *L, int idx, const char *text);
 
 /* string.sub's i and j over `len` bytes: 0 <= *from <= *to <= len as offsets. Arguments
    `arg` and `arg + 1`, both optional. */
 void cs_opt_range(lua_State *L, int arg, size_t len, size_t *from, size_t *to);
 
 /* The descriptor of a socket, a stream, an open Lua file, a number, or anything with a `fileno`
-   method (called unprotected). -1 when the thing is closed; raises when it is none of these. */
+   method (called unprotected). -1 when the thing is closed, also for a negative number, which is
+   what a closed thing's `fileno` gives; raises when it is none of these. */
 int cs_check_fd(lua_State *L, int arg);
 
 /* The same of the value on the top, which is item `i` of the sequence at `arg`. */

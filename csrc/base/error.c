@@ -6,6 +6,7 @@
 #include "error.h"
 #include "errnos.h"
 #include "parts.h"
+#include "quote.h"
 #include "rows.h"
 #include "../sys/errtext.h"
 
@@ -159,22 +160,6 @@ to, where there is one) and `errors` (of an error that has several causes: their
 @type error
 */
 
-/* Adds a string as one would quote it: 'name', with bytes that are no text as \xNN. */
-static void add_quoted(luaL_Buffer *b, const char *s, size_t len) {
-  luaL_addchar(b, '\'');
-  for (size_t i = 0; i < len; i++) {
-    unsigned char c = (unsigned char)s[i];
-    if (c < 32 || c == 127 || c == '\'' || c == '\\') {
-      char hex[8];
-      snprintf(hex, sizeof hex, "\\x%02x", c);
-      luaL_addstring(b, hex);
-    } else {
-      luaL_addchar(b, (char)c);
-    }
-  }
-  luaL_addchar(b, '\'');
-}
-
 /* The fields of the error value that is argument 1. */
 static void push_fields(lua_State *L) {
   cs_object_check(L, 1, &error_class);
@@ -211,7 +196,7 @@ static int error_tostring(lua_State *L) {
     luaL_addchar(&b, ' ');
     if (lua_type(L, 6) == LUA_TSTRING) {
       const char *s = lua_tolstring(L, 6, &len);
-      add_quoted(&b, s, len);
+      cs_quote_add(&b, s, len);
     } else {
       lua_pushvalue(L, 7);
       luaL_addvalue(&b);
@@ -277,7 +262,8 @@ Makes an error value, for code that reports failures in csock's way.
 @treturn int errno
 */
 static int make_error(lua_State *L) {
-  static const char *const copied[] = {"kind", "name", "strerror", "address", "message", "errors"};
+  static const char *const copied[] = {"call",    "kind",    "name",  "strerror",
+                                       "address", "message", "errors"};
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   lua_getfield(L, 1, "call");

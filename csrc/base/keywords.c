@@ -3,21 +3,16 @@
 #include "keywords.h"
 #include "buffer.h"
 
-/* The row of the option whose name is at `key`, or NULL. */
-static const cs_keyword *find(lua_State *L, int key, const cs_keyword *rows, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    lua_pushstring(L, rows[i].name);
-    bool same = lua_rawequal(L, -1, key) != 0;
-    lua_pop(L, 1);
-    if (same) return &rows[i];
-  }
-  return NULL;
+static bool is_known(lua_State *L, int key, const cs_keyword *rows, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (cs_is_text(L, key, rows[i].name)) return true;
+  return false;
 }
 
 static void refuse_others(lua_State *L, int idx, const cs_keyword *rows, size_t count) {
   for (lua_pushnil(L); lua_next(L, idx) != 0; lua_pop(L, 1)) {
     int key = lua_gettop(L) - 1;
-    if (find(L, key, rows, count) == NULL)
+    if (!is_known(L, key, rows, count))
       luaL_argerror(L, idx,
                     lua_pushfstring(L, "unknown option '%s'", luaL_tolstring(L, key, NULL)));
   }

@@ -17,8 +17,8 @@ typedef struct cs_state {
   struct cs_resolver *resolver; /* lookup.c's; NULL once the state closes */
   struct cs_loop *loop;         /* made on first use by loop.c */
   const struct cs_loop_calls *loop_calls; /* how waiting reaches it: loop.c's */
-  unsigned transports;          /* how many sockets have one: transport.c */
-  unsigned forks;               /* csock.fork in this process, and in those that it comes from */
+  unsigned transports;                    /* how many sockets have one: transport.c */
+  unsigned forks; /* csock.fork in this process, and in those that it comes from */
 } cs_state;
 
 #define CS_SCRATCH 65536

@@ -188,9 +188,8 @@ static const cs_constant signals[] = {
 
 int cs_check_signal(lua_State *L, int arg) {
   if (lua_type(L, arg) != LUA_TSTRING) return (int)cs_check_int(L, arg, 0, NSIG - 1);
-  const char *name = lua_tostring(L, arg);
   for (size_t i = 0; i < CS_COUNT(signals); i++)
-    if (strcmp(signals[i].name, name) == 0) return (int)signals[i].value;
+    if (cs_is_text(L, arg, signals[i].name)) return (int)signals[i].value;
   return luaL_argerror(L, arg, "no such signal");
 }
 

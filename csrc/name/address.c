@@ -2,6 +2,7 @@
    address_read.c; what is in a sockaddr: sys/sockaddr.c. */
 #include "address.h"
 #include "../base/parts.h"
+#include "../base/quote.h"
 
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -131,7 +132,9 @@ static int push_part(lua_State *L, const cs_address *a, const cs_layout *layout,
 }
 
 static int index_name(lua_State *L, const cs_address *a, const cs_layout *layout) {
-  const char *name = lua_tostring(L, 2);
+  size_t len;
+  const char *name = lua_tolstring(L, 2, &len);
+  if (strlen(name) != len) return 0;
   if (strcmp(name, "family") == 0) {
     lua_pushinteger(L, cs_sockaddr_family(&a->sa, a->len));
     return 1;
@@ -202,22 +205,6 @@ static int address_len(lua_State *L) {
 
 /* --- text --------------------------------------------------------------------------------- */
 
-static void add_quoted(luaL_Buffer *b, const char *bytes, size_t len) {
-  luaL_addchar(b, '\'');
-  for (size_t i = 0; i < len; i++) {
-    unsigned char c = (unsigned char)bytes[i];
-    char escape[8];
-    if (c == '\'' || c == '\\')
-      snprintf(escape, sizeof escape, "\\%c", c);
-    else if (c < ' ' || c > '~')
-      snprintf(escape, sizeof escape, "\\x%02x", c);
-    else
-      snprintf(escape, sizeof escape, "%c", c);
-    luaL_addstring(b, escape);
-  }
-  luaL_addchar(b, '\'');
-}
-
 /* Whether the part is bytes rather than text: Python writes b'...' for them. */
 static bool is_bytes(const cs_layout *layout, unsigned n) {
   return layout == NULL || layout->parts[n].kind == CS_PART_BYTES;
@@ -241,7 +228,7 @@ static int address_tostring(lua_State *L) {
       luaL_addstring(&b, digits);
     } else {
       if (is_bytes(layout, i)) luaL_addchar(&b, 'b');
-      add_quoted(&b, value.bytes, value.len);
+      cs_quote_add(&b, value.bytes, value.len);
     }
   }
   luaL_addstring(&b, count == 1 ? ",)" : ")");

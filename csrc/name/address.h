@@ -36,6 +36,11 @@ int cs_address_read(lua_State *L, int arg, int last, int family, int proto);
 
 #define CS_ADDRESS_NAME (-1)
 
+/* Whether the number at `arg`, where flags may stand before an address, is the first part of the
+   address itself. That is so in families whose addresses begin with a number, when no more
+   arguments are there than the address needs. */
+bool cs_address_begins(lua_State *L, int arg, int last, int family, int proto);
+
 /* cs_fail with this address in the error value. */
 int cs_fail_address(lua_State *L, const char *call, int err, const cs_address *addr);
 

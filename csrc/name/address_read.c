@@ -173,6 +173,22 @@ int cs_address_read(lua_State *L, int arg, int last, int family, int proto) {
   return layout != NULL ? read_parts(L, &r, layout, proto) : EAFNOSUPPORT;
 }
 
+bool cs_address_begins(lua_State *L, int arg, int last, int family, int proto) {
+  const cs_layout *layout = family == AF_UNIX ? NULL : cs_layout_find(family, proto, 0);
+  if (layout == NULL || last - arg + 1 > layout->required) return false;
+  for (int i = arg; i <= last; i++)
+    if (lua_istable(L, i) || lua_isuserdata(L, i)) return false; /* the whole address */
+  switch (layout->parts[0].kind) {
+  case CS_PART_NUMBER:
+  case CS_PART_NETWORK:
+  case CS_PART_INTERFACE:
+  case CS_PART_TIPC:
+    return lua_type(L, arg) == LUA_TNUMBER;
+  default:
+    return false;
+  }
+}
+
 /* --- csock.address ------------------------------------------------------------------------ */
 
 /* csock.address{raw = bytes} */

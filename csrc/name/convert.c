@@ -259,8 +259,8 @@ Source: sethostname(2), Python's `socket.sethostname`.
 @treturn[2] int errno (`EPERM`; `EINVAL`: too long)
 */
 static int convert_sethostname(lua_State *L) {
-  size_t len;
-  const char *name = luaL_checklstring(L, 1, &len);
+  const char *name = cs_check_cstring(L, 1);
+  size_t len = strlen(name);
   /* The length's type is int here, size_t there. */
   if (len > UINT16_MAX) return cs_fail(L, "sethostname", EINVAL);
   return cs_result(L, "sethostname", sethostname(name, (uint16_t)len) != 0 ? errno : 0);

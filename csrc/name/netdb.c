@@ -34,16 +34,26 @@ static int addrinfo_results(lua_State *L, const char *call, const cs_answer *ans
   return 1;
 }
 
-/* The port as getaddrinfo wants it: digits in `room`, a service's name, or NULL. */
+#define DIGITS "0123456789"
+
+/* The port as getaddrinfo wants it: digits in `room`, a service's name, or NULL. libc takes a
+   number with blanks and a sign before it, too, and cuts one that is too large: so digits become a
+   number here. */
 static const char *check_service(lua_State *L, int arg, char *room, size_t size) {
   if (lua_isnoneornil(L, arg)) return NULL;
-  const char *text = lua_type(L, arg) == LUA_TSTRING ? cs_check_cstring(L, arg) : "";
-  /* libc cuts a number that is too large, so digits are checked, too. */
-  if (lua_type(L, arg) == LUA_TSTRING &&
-      (*text == '\0' || strspn(text, "0123456789") < strlen(text)))
-    return text;
+  if (lua_type(L, arg) == LUA_TSTRING) {
+    const char *text = cs_check_cstring(L, arg);
+    if (*text == '\0' || text[strspn(text, DIGITS)] != '\0') return text;
+  }
   snprintf(room, size, "%d", (int)cs_check_int(L, arg, 0, 65535));
   return room;
+}
+
+/* Whether libc would take for a number what is neither digits alone nor any service's name. */
+static bool is_odd_number(const char *service) {
+  const char *number = service + strspn(service, " \t\n\v\f\r");
+  if (*number == '+' || *number == '-') number++;
+  return number > service && number[strspn(number, DIGITS)] == '\0';
 }
 
 /***
@@ -52,7 +62,7 @@ Source: getaddrinfo(3), Python's `socket.getaddrinfo`.
 @function getaddrinfo
 @tparam ?string host a name or a numeric address; nil is this machine (with `AI_PASSIVE`: any
 address)
-@tparam ?int|string port 0 to 65535, or a service's name
+@tparam ?int|string port 0 to 65535, also in digits alone, or a service's name
 @tparam[opt=0] int family `AF_*`; 0 is any
 @tparam[opt=0] int type `SOCK_*`; 0 is any
 @tparam[opt=0] int proto `IPPROTO_*`; 0 is any
@@ -73,6 +83,7 @@ static int netdb_getaddrinfo(lua_State *L) {
   luaL_checkany(L, 1);
   query.host = lua_isnoneornil(L, 1) ? NULL : cs_check_cstring(L, 1);
   query.service = check_service(L, 2, digits, sizeof digits);
+  bool is_service = query.service == NULL || !is_odd_number(query.service);
   int *const numbers[] = {&query.family, &query.type, &query.proto, &query.flags};
   for (int i = 0; i < (int)CS_COUNT(numbers) && 3 + i < options; i++)
     *numbers[i] = cs_opt_cint(L, 3 + i, 0);
@@ -83,6 +94,7 @@ static int netdb_getaddrinfo(lua_State *L) {
       {"timeout", CS_KEYWORD_TIMEOUT, &timeout, 0, 0},
   };
   cs_keywords_read(L, options, rows, CS_COUNT(rows));
+  if (!is_service) return cs_fail_gai(L, "getaddrinfo", EAI_SERVICE, 0, 1);
   return cs_look_up(L, "getaddrinfo", &query, timeout, 1, addrinfo_results);
 }
 

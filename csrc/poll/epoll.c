@@ -46,22 +46,21 @@ Source: epoll_create1(2), Python's `select.epoll`, `epoll.fromfd`.
 @treturn[1] epoll
 @treturn[2] nil
 @treturn[2] error
-@treturn[2] int errno (`EMFILE` ...)
+@treturn[2] int errno (`EMFILE`; `EINVAL`: other flags)
 */
 static int new_epoll(lua_State *L) { /* __call of the table csock.epoll, which is argument 1 */
   bool tried = false;
   lua_Integer hint = luaL_optinteger(L, 2, -1);
   luaL_argcheck(L, hint == -1 || hint > 0, 2, "-1 or a positive number expected");
-  lua_Integer flags = luaL_optinteger(L, 3, 0);
-  luaL_argcheck(L, flags == 0 || flags == EPOLL_CLOEXEC, 3, "0 or EPOLL_CLOEXEC expected");
+  int flags = cs_opt_cint(L, 3, 0);
   epoll *e = push_epoll(L);
-  do e->w.fd = epoll_create1(EPOLL_CLOEXEC);
+  do e->w.fd = epoll_create1(flags | EPOLL_CLOEXEC);
   while (e->w.fd < 0 && cs_may_retry(L, errno, &tried));
   return e->w.fd < 0 ? cs_fail(L, "epoll", errno) : 1;
 }
 
 static int epoll_fromfd(lua_State *L) {
-  int fd = (int)cs_check_int(L, 1, 0, INT_MAX);
+  int fd = cs_check_cint(L, 1);
   epoll *e = push_epoll(L);
   if (fcntl(fd, F_GETFD) < 0) return cs_fail(L, "fromfd", errno);
   e->w.fd = fd;
@@ -269,8 +268,7 @@ static int epoll_tostring(lua_State *L) {
 /* upvalue 1: the methods */
 static int epoll_index(lua_State *L) {
   const epoll *e = check(L);
-  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  if (strcmp(name, "closed") == 0) {
+  if (cs_is_text(L, 2, "closed")) {
     lua_pushboolean(L, e->w.fd < 0);
   } else {
     lua_settop(L, 2);

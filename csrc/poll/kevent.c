@@ -78,9 +78,8 @@ static void set(lua_State *L, struct kevent *e, int field, int arg) {
 }
 
 static int field_of(lua_State *L, int arg) {
-  const char *name = lua_type(L, arg) == LUA_TSTRING ? lua_tostring(L, arg) : "";
   int field = 0;
-  while (field < FIELDS && strcmp(names[field], name) != 0) field++;
+  while (field < FIELDS && !cs_is_text(L, arg, names[field])) field++;
   return field;
 }
 

@@ -57,7 +57,7 @@ static int new_kqueue(lua_State *L) { /* __call of the table csock.kqueue, which
 }
 
 static int kqueue_fromfd(lua_State *L) {
-  int fd = (int)cs_check_int(L, 1, 0, INT_MAX);
+  int fd = cs_check_cint(L, 1);
   kqueue_object *k = push_kqueue(L);
   if (fcntl(fd, F_GETFD) < 0) return cs_fail(L, "fromfd", errno);
   k->w.fd = fd;
@@ -181,8 +181,7 @@ static int kqueue_tostring(lua_State *L) {
 /* upvalue 1: the methods */
 static int kqueue_index(lua_State *L) {
   const kqueue_object *k = check(L);
-  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  if (strcmp(name, "closed") == 0) {
+  if (cs_is_text(L, 2, "closed")) {
     lua_pushboolean(L, k->w.fd < 0);
   } else {
     lua_settop(L, 2);

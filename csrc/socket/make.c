@@ -185,7 +185,7 @@ Source: lstat(2), Python's `pathlib.Path.is_socket`.
 */
 static int socket_is_socket(lua_State *L) {
   struct stat st;
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = cs_check_cstring(L, 1);
   lua_pushboolean(L, lstat(path, &st) == 0 && S_ISSOCK(st.st_mode));
   return 1;
 }
@@ -252,10 +252,10 @@ Source: close(2), Python's `socket.close`.
 @treturn[1] boolean true
 @treturn[2] nil
 @treturn[2] error
-@treturn[2] int errno
+@treturn[2] int errno (`EBADF`: there is no such descriptor, or it is -1)
 */
 static int socket_close(lua_State *L) {
-  return cs_result(L, "close", cs_fd_close((int)cs_check_int(L, 1, 0, INT_MAX)));
+  return cs_result(L, "close", cs_fd_close(cs_check_cint(L, 1)));
 }
 
 /***

@@ -546,11 +546,12 @@ The size of a control message with so many bytes of data, without the padding af
 `recvmsg` needs as its `ancbufsize` to receive just one.
 Source: cmsg(3), Python's `socket.CMSG_LEN`.
 @function CMSG_LEN
-@tparam int length bytes of data, 0 .. 2^20
+@tparam int length bytes of data; the result is an int, too
 @treturn int bytes
 */
 static int message_cmsg_len(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)CMSG_LEN((size_t)cs_check_int(L, 1, 0, CS_CONTROL_MAX)));
+  lua_pushinteger(
+      L, (lua_Integer)CMSG_LEN((size_t)cs_check_int(L, 1, 0, INT_MAX - (lua_Integer)CMSG_LEN(0))));
   return 1;
 }
 
@@ -559,11 +560,12 @@ The space that a control message with so many bytes of data takes, padding inclu
 for the `ancbufsize` that receives several.
 Source: cmsg(3), Python's `socket.CMSG_SPACE`.
 @function CMSG_SPACE
-@tparam int length bytes of data, 0 .. 2^20
+@tparam int length bytes of data; the result is an int, too
 @treturn int bytes
 */
 static int message_cmsg_space(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)CMSG_SPACE((size_t)cs_check_int(L, 1, 0, CS_CONTROL_MAX)));
+  lua_pushinteger(L, (lua_Integer)CMSG_SPACE(
+                         (size_t)cs_check_int(L, 1, 0, INT_MAX - (lua_Integer)CMSG_SPACE(1))));
   return 1;
 }
 

@@ -4,6 +4,7 @@
 #include "transport.h"
 #include "../loop/turn_end.h"
 #include "../base/parts.h"
+#include "../base/quote.h"
 #include "../base/rows.h"
 #include "../name/address.h"
 #include "../name/lookup.h"
@@ -88,14 +89,13 @@ static int sock_index(lua_State *L) {
   lua_settop(L, 2);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL || s == NULL) return 1;
-  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  if (strcmp(name, "timeout") == 0)
+  if (cs_is_text(L, 2, "timeout"))
     cs_push_timeout(L, s->timeout);
-  else if (strcmp(name, "family") == 0)
+  else if (cs_is_text(L, 2, "family"))
     lua_pushinteger(L, s->family);
-  else if (strcmp(name, "type") == 0)
+  else if (cs_is_text(L, 2, "type"))
     lua_pushinteger(L, s->type);
-  else if (strcmp(name, "proto") == 0)
+  else if (cs_is_text(L, 2, "proto"))
     lua_pushinteger(L, s->proto);
   return 1;
 }
@@ -412,12 +412,17 @@ static int push_labelled(lua_State *L, const cs_sock *s, const char *label,
     lua_pop(L, 1);
     return 0;
   }
-  const char *quote = lua_type(L, -1) == LUA_TSTRING ? "'" : "";
-  const char *text = luaL_tolstring(L, -1, NULL);
-  if (text[0] == '\0' && lua_rawlen(L, -1) > 1) /* an abstract name begins with a zero byte */
-    lua_pushfstring(L, ", %s=%s\\0%s%s", label, quote, text + 1, quote);
-  else
-    lua_pushfstring(L, ", %s=%s%s%s", label, quote, text, quote);
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    size_t size;
+    luaL_Buffer b;
+    const char *path = lua_tolstring(L, -1, &size);
+    luaL_buffinit(L, &b);
+    cs_quote_add(&b, path, size);
+    luaL_pushresult(&b);
+  } else {
+    luaL_tolstring(L, -1, NULL);
+  }
+  lua_pushfstring(L, ", %s=%s", label, lua_tostring(L, -1));
   lua_replace(L, -3);
   lua_pop(L, 1);
   return 1;

@@ -384,7 +384,9 @@ Sends a datagram to an address: an address value, a table, or its parts as argum
 Source: sendto(2), Python's `socket.sendto`.
 @function socket:sendto
 @param data string or buffer
-@tparam[opt=0] int flags `MSG_*` (may be left out: `s:sendto(data, address)`)
+@tparam[opt=0] int flags `MSG_*` (may be left out: `s:sendto(data, address)`. Before an address in
+parts of which the first is a number, as `AF_NETLINK` and `AF_VSOCK` have, and the last may be left
+out, it must be given)
 @param address where to; see @{address}
 @treturn[1] int the number of bytes sent
 @treturn[2] nil
@@ -396,13 +398,15 @@ static int sock_sendto(lua_State *L) {
   size_t len;
   cs_sock *s = cs_sock_check(L, 1);
   const char *data = cs_check_bytes(L, 2, &len);
-  bool has_flags = lua_isnil(L, 3) || lua_type(L, 3) == LUA_TNUMBER;
+  int last = lua_gettop(L);
+  bool has_flags = lua_isnil(L, 3) || (lua_type(L, 3) == LUA_TNUMBER &&
+                                       !cs_address_begins(L, 3, last, s->family, s->proto));
   int flags = has_flags ? cs_opt_cint(L, 3, 0) : 0;
   int arg = has_flags ? 4 : 3;
   cs_transfer_op(&op, s, "sendto", sendto_attempt, flags);
   op.data = data;
   op.size = len;
-  int err = cs_lookup_address(L, &op, arg, lua_gettop(L), s->family, s->proto);
+  int err = cs_lookup_address(L, &op, arg, last, s->family, s->proto);
   return err != 0 ? cs_fail(L, "sendto", err) : cs_drive(L, &op);
 }
 

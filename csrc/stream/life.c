@@ -31,13 +31,13 @@ static cs_stream *push_new(lua_State *L) {
  * top.
  */
 static void check_mode(lua_State *L, int arg, cs_stream *st) {
-  const char *mode = luaL_optstring(L, arg, "r");
+  const char *mode = lua_isnoneornil(L, arg) ? "r" : cs_check_cstring(L, arg);
   for (const char *c = mode; *c != '\0'; c++)
     if (strchr("rwb", *c) == NULL) luaL_argerror(L, arg, "invalid mode (made of 'r', 'w' and 'b')");
   st->writable = strchr(mode, 'w') != NULL;
   st->readable = strchr(mode, 'r') != NULL || !st->writable;
   st->out_size = CS_STREAM_BUFFER;
-  if (lua_type(L, arg + 1) == LUA_TSTRING && strcmp(lua_tostring(L, arg + 1), "turn") == 0) {
+  if (cs_is_text(L, arg + 1, "turn")) {
     cs_stream_by_turn(L, -1, st);
     return;
   }

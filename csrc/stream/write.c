@@ -105,6 +105,7 @@ Source: Lua's `file:setvbuf`; `"turn"` is csock's own.
 static int stream_setvbuf(lua_State *L) {
   static const char *const modes[] = {"no", "full", "line", "turn", NULL};
   cs_stream *st = cs_stream_check(L, 1);
+  cs_check_cstring(L, 2);
   int mode = luaL_checkoption(L, 2, NULL, modes);
   size_t size = cs_opt_size(L, 3, CS_STREAM_BUFFER);
   if (st->closed) return cs_fail(L, "setvbuf", EBADF);

@@ -65,12 +65,12 @@ describe("an error value", function()
     )
   end)
 
-  it("quotes a Unix path, with what is no text as hexadecimal", function()
+  it("quotes a Unix path, with what is no plain text as hexadecimal", function()
     local s <close> = assert(csock.socket(csock.AF_UNIX))
-    local _, err = s:connect("/nonexistent/it's\n")
-    assert.equal("/nonexistent/it's\n", err.address)
+    local _, err = s:connect("/nonexistent/it's\n\x9b2J")
+    assert.equal("/nonexistent/it's\n\x9b2J", err.address)
     assert.equal(
-      [[connect '/nonexistent/it\x27s\x0a': No such file or directory [ENOENT]
+      [[connect '/nonexistent/it\'s\x0a\x9b2J': No such file or directory [ENOENT]
 ]],
       tostring(err) .. "\n"
     )

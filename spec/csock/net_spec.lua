@@ -47,6 +47,14 @@ describe("create_connection", function()
 
   after_each(function() listener:close() end)
 
+  it("goes to no other port for one with a sign or blanks before it", function()
+    for _, before in ipairs { "+", " ", "\n+" } do
+      local s, err = csock.create_connection { "127.0.0.1", before .. (port + 65536) }
+      assert.is_nil(s)
+      assert.equal("EAI_SERVICE", err.name)
+    end
+  end)
+
   it("connects to a host by name, given as a table, as arguments, or as an address value", function()
     for _, address in ipairs {
       { { "localhost", port } }, { { host = "127.0.0.1", port = port } }, { "localhost", port },

@@ -134,6 +134,11 @@ describe("csock.address(AF_INET)", function()
     end
   end)
 
+  it("has no field whose name only begins as one of its own", function()
+    local a = address(AF_INET, "127.0.0.1", 80)
+    assert.same({}, { a["port\0x"], a["host\0"], a["family\0x"], a["raw\0"] })
+  end)
+
   it("raises for a host that is no string, or that has a zero byte", function()
     assert.matches("#2.*host: string expected, got no value", message(address, AF_INET, nil, 80))
     assert.matches("#2.*host: string expected, got number", message(address, AF_INET, 1, 80))

@@ -154,6 +154,7 @@ describe("if_nametoindex and if_indextoname", function()
 
   it("raise on a wrong argument", function()
     raises("zero byte", csock.if_nametoindex, "lo\0")
+    raises("string expected, got number", csock.if_nametoindex, 0)
     raises("string expected", csock.if_nametoindex)
     raises("between 0 and 4294967295", csock.if_indextoname, -1)
     raises("between 0 and 4294967295", csock.if_indextoname, 2 ^ 32)

@@ -93,6 +93,24 @@ describe("getaddrinfo", function()
     end
   end)
 
+  it("knows no service by a number with a sign or blanks before it", function()
+    for _, port in ipairs { "+80", "-1", " 80", "\t80", "\n+70000", " 70000", "-0", "+99999999999999999999" } do
+      local infos, err, code = csock.getaddrinfo("127.0.0.1", port)
+      assert.same({ nil, "EAI_SERVICE", csock.EAI_SERVICE }, { infos, err.name, code }, port)
+      assert.is_true(err:is(csock.gaierror))
+    end
+    for _, port in ipairs { "80", "080", 80 } do
+      assert.equal(80, csock.getaddrinfo("127.0.0.1", port)[1].addr.port)
+    end
+    assert.equal("EAI_SERVICE", select(2, csock.getaddrinfo("127.0.0.1", "80 ")).name)
+    assert.equal("EAI_SERVICE", select(2, csock.getaddrinfo("127.0.0.1", "+")).name)
+  end)
+
+  it("raises for a host that is no string", function()
+    assert.error_matches(function() csock.getaddrinfo(127, 80) end, "#1.*string expected, got number")
+    assert.error_matches(function() csock.gethostbyname(127) end, "#1.*string expected, got number")
+  end)
+
   it("raises for arguments and options of a wrong type", function()
     assert.error_matches(function() csock.getaddrinfo() end, "bad argument #1")
     assert.error_matches(function() csock.getaddrinfo({}, 80) end, "bad argument #1")

@@ -37,7 +37,7 @@ end
 
 local function connected()
   local listener <close> = assert(csock.create_server { "127.0.0.1", 0 })
-  local client = keep(assert(csock.create_connection(listener:getsockname())))
+  local client = keep((assert(csock.create_connection(listener:getsockname()))))
   return client, keep((assert(listener:accept())))
 end
 
@@ -318,7 +318,6 @@ describe("ioctl", function()
     raises("bad argument", s.ioctl, s, csock.FIONREAD, {})
     raises("4096", s.ioctl, s, csock.SIOCGIFINDEX, ("x"):rep(4097))
     raises("bad argument", csock.ioctl, {}, csock.FIONREAD)
-    raises("bad argument", csock.ioctl, -1, csock.FIONREAD)
   end)
 end)
 

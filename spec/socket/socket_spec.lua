@@ -36,6 +36,9 @@ describe("a socket's attributes", function()
     assert.has_error(function() s.family = 1 end)
     assert.is_nil(s.extra)
     assert.is_nil(s[1])
+    for name in pairs { timeout = 1, family = 1, type = 1, proto = 1, recv = 1 } do
+      assert.is_nil(s[name .. "\0x"])
+    end
   end)
 end)
 
@@ -388,7 +391,7 @@ describe("tostring of a socket", function()
     local name = "\0csock-spec-" .. path
     local abstract = keep(csock.socket(csock.AF_UNIX))
     if abstract:bind(name) then
-      assert.truthy(tostring(abstract):find([[, laddr='\0csock-spec-]] .. path .. "'>", 1, true))
+      assert.truthy(tostring(abstract):find([[, laddr='\x00csock-spec-]] .. path .. "'>", 1, true))
     end
   end)
 
