@@ -52,6 +52,16 @@ function Protocol:dataReceived(data) end -- luacheck: ignore 212
 -- @tparam reason reason
 function Protocol:connectionLost(reason) end -- luacheck: ignore 212
 
+--- Called when the peer does not read: more than `transport.bufferSize` bytes wait to be sent, and no producer is
+-- registered. Nothing is received until they are sent; a protocol that keeps work of its own stops it here. Optional:
+-- a protocol has it, and `resumeWriting`, or not. The receivers below do, and pass nothing on meanwhile.
+-- Source: asyncio's `Protocol.pause_writing`.
+-- @function protocol:pauseWriting
+
+--- Called when all is sent, or the connection is about to be lost.
+-- Source: asyncio's `Protocol.resume_writing`.
+-- @function protocol:resumeWriting
+
 receivers(M)
 
 --- Exchanges datagrams; its transport is a `DatagramPort`.

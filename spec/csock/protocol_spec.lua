@@ -199,6 +199,25 @@ for _, name in ipairs { "LineReceiver", "LineOnlyReceiver" } do
       assert.same({ "one", "stop", "two", "three" }, receiver.got)
     end)
 
+    it("holds lines back until the answers are sent", function()
+      local receiver = lines()
+      function receiver.lineReceived(self, line)
+        table.insert(self.got, line)
+        self:pauseWriting() -- as the transport does
+      end
+      receiver:dataReceived("one\r\ntwo\r\n")
+      receiver:dataReceived("three\r\n")
+      for _, line in ipairs { "one", "two", "three" } do
+        assert.equal(line, table.remove(receiver.got))
+        assert.same({}, receiver.got)
+        receiver:pauseProducing()
+        receiver:resumeWriting()
+        assert.same({}, receiver.got)
+        receiver:resumeProducing()
+      end
+      assert.same({}, receiver.got)
+    end)
+
     it("takes a chunk of many lines in time that is proportional to it", function()
       local input = ("x"):rep(38) .. "\r\n"
       local count = 0
@@ -407,6 +426,22 @@ describe("a receiver of strings", function()
         assert.same({ "stop" }, receiver.got)
         receiver:resumeProducing()
         assert.same({ "stop", "one", "two" }, receiver.got)
+      end)
+
+      it("holds strings back until the answers are sent", function()
+        local receiver = make()
+        function receiver.stringReceived(self, data)
+          table.insert(self.got, data)
+          self:pauseWriting() -- as the transport does
+        end
+        receiver:dataReceived(encoded "one" .. encoded "two")
+        receiver:dataReceived(encoded "three")
+        for _, text in ipairs { "one", "two", "three" } do
+          assert.same({ text }, receiver.got)
+          receiver.got = {}
+          receiver:resumeWriting()
+        end
+        assert.same({}, receiver.got)
       end)
 
       it("passes on nothing after loseConnection", function()

@@ -37,6 +37,17 @@ return function(M)
   -- Receivers can be told to wait, in the middle of what came.
   local Pauseable = class("PauseableReceiver", M.Protocol)
   Pauseable.paused = false
+  Pauseable._held = false -- until the answers are sent
+
+  -- Whether nothing is to be passed on.
+  local function is_held(self) return self.paused or self._held or over(self) end
+
+  function Pauseable:pauseWriting() self._held, self._changed = true, true end
+
+  function Pauseable:resumeWriting()
+    self._held = false
+    self:dataReceived("")
+  end
 
   function Pauseable:pauseProducing()
     self.paused, self._changed = true, true
@@ -148,7 +159,7 @@ return function(M)
 
   -- The pieces and these bytes; nil when they are not to be looked at yet.
   local function gather_line(self, pieces, data)
-    if self.paused then
+    if self.paused or self._held then
       pieces.delimiter = nil
     elseif goes_on(self, pieces, data) then
       local delimiter = pieces.delimiter
@@ -174,7 +185,7 @@ return function(M)
     end
     self._buffer, self._changed, self._busy = data, true, true
     local delimiter, limit = rawget(self, "delimiter"), rawget(self, "MAX_LENGTH")
-    while self._at <= #self._buffer and not self.paused and not over(self) do
+    while self._at <= #self._buffer and not is_held(self) do
       if not self.line_mode then
         self:rawDataReceived(take_rest(self))
       elseif not take_lines(self) then
@@ -278,7 +289,7 @@ return function(M)
     if not data then return end
     local at, need = 1, 0
     self._busy = true
-    while at <= #data and not self.paused and not over(self) do
+    while at <= #data and not is_held(self) do
       local text, where = self:_parse(data, at)
       if text then
         at = where

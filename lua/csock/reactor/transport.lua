@@ -30,10 +30,10 @@ Connection.connected = true
 Connection.disconnected = false
 Connection.reading = true
 
---- How many bytes may wait to be sent before the connection stops receiving until all is sent; so a peer that asks
--- and does not read the answers is not asked on, and what waits for it does not grow without limit. Where a producer is
--- registered, that is told to pause instead. `math.huge`: there is no limit. May be set for one connection, or for all
--- (in the class).
+--- How many bytes may wait to be sent before the connection stops receiving until all is sent; so what waits for a peer
+-- that asks and does not read the answers does not grow without limit. A protocol with methods `pauseWriting()` and
+-- `resumeWriting()` is told, as the receivers are, which then pass nothing on. Where a producer is registered, that is
+-- told to pause instead. `math.huge`: there is no limit. May be set for one connection, or for all (in the class).
 -- @field transport:bufferSize
 Connection.bufferSize = 65536
 
@@ -107,7 +107,25 @@ end
 -- The hub is to tell when all is sent, and how much waits, if somebody wants to know.
 local function tell(self)
   local closing = self.disconnecting or self.writeDisconnecting
-  hub.tell(self.socket, closing or self.producer, closing)
+  hub.tell(self.socket, closing or self.producer or self.held, closing)
+end
+
+-- Nothing is received until all is sent, and the protocol answers nothing meanwhile.
+local function hold(self)
+  hub.hold(self.socket, true)
+  local protocol = self.protocol
+  if self.held or not (protocol and protocol.pauseWriting) then return end
+  self.held = true
+  tell(self)
+  protocol:pauseWriting()
+end
+
+local function release(self)
+  hub.hold(self.socket, false)
+  if not self.held then return end
+  self.held = nil
+  tell(self)
+  self.protocol:resumeWriting()
 end
 
 -- So many bytes wait to be sent.
@@ -115,7 +133,7 @@ function Connection:waits(bytes)
   if bytes <= self.bufferSize then return end
   local producer = self.producer
   if not producer then
-    hub.hold(self.socket, true)
+    hold(self)
   elseif self.streamingProducer and not self.producerPaused then
     self.producerPaused = true
     producer:pauseProducing()
@@ -129,6 +147,7 @@ function Connection:sent()
     self.closing:reset(self.abortTimeout)
     self.gone = 0
   end
+  if self.held then return release(self) end -- and what that writes is to be sent, too
   if self.aborting then
     lose(self, reason.ConnectionAborted())
   elseif producer and (self.producerPaused or not self.streamingProducer) then
@@ -169,6 +188,7 @@ function Connection:finished()
 end
 
 function Connection:broken(err)
+  release(self) -- what has come is passed on first
   lose(self, reason.ConnectionLost(err))
 end
 
@@ -243,7 +263,7 @@ function Connection:registerProducer(producer, streaming)
   end
   self.producer = producer
   self.streamingProducer, self.producerPaused = streaming and true or false, false
-  hub.hold(self.socket, false)
+  release(self)
   tell(self)
   if not streaming then producer:resumeProducing() end
 end

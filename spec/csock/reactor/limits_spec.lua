@@ -146,6 +146,83 @@ describe("a transport whose peer does not read", function()
     end)
   end)
 
+  describe("passes on no more messages, which it would answer:", function()
+    local REPLY = ("x"):rep(998)
+
+    -- Runs `f(transport, socket)` with a server whose protocols answer each line by a REPLY, and "bye" by the end too.
+    local function with_lines(f)
+      events = loop.queue()
+      local Server = class("Server", protocol.LineReceiver)
+      local count = 0
+      function Server:connectionMade() events:put { "made", self } end
+      function Server:lineReceived(line)
+        count = count + 1
+        self:sendLine(REPLY)
+        if line == "bye" then self.transport:loseConnection() end
+      end
+      function Server:connectionLost(reason) events:put { "lost", self, reason } end
+      port = reactors.listen(Server)
+      run(function()
+        local socket <close> = dial(port)
+        f(expect(events, "made").transport, socket, function() return count end)
+      end)
+    end
+
+    local LINES = 15000 -- in 30,000 bytes, which come as one piece
+
+    it("what waits is bounded by bufferSize, however much each makes", function()
+      with_lines(function(transport, s)
+        assert(s:sendall(("\r\n"):rep(LINES)))
+        local function unsent() return (hub.unsent(transport.socket)) end
+        while unsent() == 0 do csock.sleep(0.001) end
+        assert.is_true(settled(unsent) <= transport.bufferSize + 2 * 16384)
+        assert.equal(LINES * 1000, #read(s, LINES * 1000))
+        assert(s:sendall "\r\n")
+        assert.equal(1000, #read(s, 1000))
+      end)
+    end)
+
+    it("all that is written when it goes on is sent, also before the end", function()
+      with_lines(function(_, s)
+        assert(s:sendall(("\r\n"):rep(LINES - 1) .. "bye\r\n"))
+        assert.equal(LINES * 1000, #reactors.read_all(s))
+        local _, reason = expect(events, "lost")
+        assert.is_truthy(reason:check(reason.ConnectionDone))
+      end)
+    end)
+
+    it("it goes on when the peer is gone, before the connection is lost", function()
+      with_lines(function(_, s, count)
+        assert(s:sendall(("\r\n"):rep(LINES)))
+        settled(count)
+        assert.is_true(count() < LINES)
+        s:close()
+        local _, reason = expect(events, "lost")
+        assert.is_truthy(reason:check(reason.ConnectionLost))
+        assert.equal(LINES, count())
+      end)
+    end)
+
+    it("it goes on when a producer is registered", function()
+      with_lines(function(transport, s, count)
+        assert(s:sendall(("\r\n"):rep(LINES)))
+        settled(count)
+        local producer = { stopProducing = function() end }
+        producer.pauseProducing, producer.resumeProducing = producer.stopProducing, producer.stopProducing
+        transport:registerProducer(producer, true)
+        assert.equal(LINES, count())
+      end)
+    end)
+
+    it("nothing is held back with a bufferSize of math.huge", function()
+      with_lines(function(transport, s, count)
+        transport.bufferSize = math.huge
+        assert(s:sendall(("\r\n"):rep(LINES)))
+        while count() < LINES do csock.sleep(0.001) end
+      end)
+    end)
+  end)
+
   describe("after loseConnection", function()
     it("is aborted when the peer takes nothing for abortTimeout seconds", function()
       with_echo(function(transport)
