@@ -36,6 +36,11 @@ end
 function BaseProtocol:connectionMade() end -- luacheck: ignore 212
 
 --- One side of a connection. `factory` is the one that made it.
+--
+-- A protocol may have methods `pauseWriting()` and `resumeWriting()`, as the receivers below do: the first is called when
+-- its peer does not read, that is, when more than `transport.bufferSize` bytes wait to be sent and no producer is
+-- registered; the second when all is sent, or the connection is about to be lost. Nothing is received in between; a
+-- protocol that holds what it will answer stops there. (Source: asyncio's `Protocol.pause_writing`.)
 -- @type protocol
 local Protocol = class("Protocol", BaseProtocol)
 M.Protocol = Protocol
@@ -51,16 +56,6 @@ function Protocol:dataReceived(data) end -- luacheck: ignore 212
 -- @function protocol:connectionLost
 -- @tparam reason reason
 function Protocol:connectionLost(reason) end -- luacheck: ignore 212
-
---- Called when the peer does not read: more than `transport.bufferSize` bytes wait to be sent, and no producer is
--- registered. Nothing is received until they are sent; a protocol that keeps work of its own stops it here. Optional:
--- a protocol has it, and `resumeWriting`, or not. The receivers below do, and pass nothing on meanwhile.
--- Source: asyncio's `Protocol.pause_writing`.
--- @function protocol:pauseWriting
-
---- Called when all is sent, or the connection is about to be lost.
--- Source: asyncio's `Protocol.resume_writing`.
--- @function protocol:resumeWriting
 
 receivers(M)
 
