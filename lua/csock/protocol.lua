@@ -37,8 +37,8 @@ function BaseProtocol:connectionMade() end -- luacheck: ignore 212
 
 --- One side of a connection. `factory` is the one that made it.
 --
--- A protocol may have methods `pauseWriting()` and `resumeWriting()`, as the receivers below do: the first is called when
--- its peer does not read, that is, when more than `transport.bufferSize` bytes wait to be sent and no producer is
+-- A protocol may have methods `pauseWriting()` and `resumeWriting()`, as the receivers below do: the first is called
+-- when its peer does not read, that is, when more than `transport.bufferSize` bytes wait to be sent and no producer is
 -- registered; the second when all is sent, or the connection is about to be lost. Nothing is received in between; a
 -- protocol that holds what it will answer stops there. (Source: asyncio's `Protocol.pause_writing`.)
 -- @type protocol
