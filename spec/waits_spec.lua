@@ -89,7 +89,101 @@ local places = {
   end,
 }
 
-csock.run() -- the loop has its poller from now on
+-- Places where a program may fork, in the loop: each calls `f` there, and gives its result. Where nothing else can
+-- be done, it forks itself, and `f` goes on with what that gave.
+local forks = {
+  ["behind an event"] = function(f)
+    local a, b = csock.socketpair()
+    local task = csock.spawn(function()
+      local _ <close> = a
+      assert(a:recv(1) == "x")
+      return f()
+    end)
+    settle()
+    b:send "x"
+    b:close()
+    return task:join()
+  end,
+  ["behind an event, others of which are still to be seen to"] = function(f)
+    local tasks, peers = {}, {}
+    for i = 1, 3 do
+      local a, b = csock.socketpair()
+      peers[i] = b
+      tasks[i] = csock.spawn(function()
+        local _ <close> = a
+        assert(a:recv(1) == "x")
+        return i == 2 and f()
+      end)
+    end
+    settle()
+    for _, peer in ipairs(peers) do
+      peer:send "x"
+      peer:close()
+    end
+    tasks[1]:join()
+    tasks[3]:join()
+    return tasks[2]:join()
+  end,
+  ["when a timer has fired"] = function(f)
+    csock.sleep(0.001)
+    return f()
+  end,
+  ["in a callback"] = function(f)
+    local done = loop.queue()
+    loop.call_soon(function() done:put(f()) end)
+    return done:get()
+  end,
+  ["in a timed callback"] = function(f)
+    local done = loop.queue()
+    loop.call_later(0.001, function() done:put(f()) end)
+    return done:get()
+  end,
+  ["in a reader's callback"] = function(f)
+    local done = loop.queue()
+    local a, b = csock.socketpair()
+    loop.add_reader(a, function()
+      done:put(f())
+      loop.remove_reader(a)
+      a:close()
+    end)
+    b:send "x"
+    local result = done:get()
+    b:close()
+    return result
+  end,
+  ["in a signal's handler"] = function(f)
+    local done = loop.queue()
+    local _, before = loop.on_signal("SIGUSR1", function() done:put(f()) end)
+    csock.kill(csock.getpid(), "SIGUSR1")
+    local pid = done:get()
+    loop.on_signal("SIGUSR1", before)
+    return pid
+  end,
+  ["in a finalizer"] = function(f)
+    local pid
+    setmetatable({}, { __gc = function() pid = csock.fork() end })
+    collectgarbage()
+    return f(pid)
+  end,
+}
+
+-- Calls g in a child that is forked there, which must succeed, in a task.
+local function in_child(fork, g)
+  local pid = fork(function(pid)
+    pid = pid or assert(csock.fork())
+    if pid > 0 then return pid end
+    local ok, err = xpcall(loop.timeout, debug.traceback, 10, g)
+    if not ok then io.stderr:write(tostring(err), "\n") end
+    csock._exit(ok and 0 or 1)
+  end)
+  local _, status = assert(csock.waitpid(pid))
+  assert.equal(0, csock.waitstatus_to_exitcode(status))
+end
+
+-- The loop has its poller and its pipe for signals from now on.
+loop.on_signal("SIGUSR1", print)
+loop.on_signal("SIGUSR1", nil)
+csock.run(csock.yield)
 
 describe("in a task,", function()
   waits.each(function(name, make)
@@ -113,6 +207,27 @@ describe("in a task,", function()
             assert.equal(1, others)
             if w.feed then w.feed() end
             assert.equal("over", (assert(waiter:join(10))))
+          end)
+        end)
+      end
+
+      for place, fork in pairs(forks) do
+        it("waits in a child that was forked " .. place, function()
+          trial(make, function(made)
+            in_child(fork, function()
+              local w = made.own and make() or made
+              if not w.feed then w.limit(0.01) end
+              local waiter = csock.spawn(function()
+                local results = table.pack(w.wait())
+                if w.feed then assert(w.good(table.unpack(results, 1, results.n)), results[2]) end
+                return "over"
+              end)
+              settle()
+              assert(waiter:status() == "waiting")
+              if w.feed then w.feed() end
+              assert(waiter:join(10) == "over")
+            end)
+            if made.own then made.feed() end
           end)
         end)
       end

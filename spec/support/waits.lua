@@ -6,7 +6,8 @@
 -- * `feed()` lets it go on, and `good(...)` says whether its results are right then;
 -- * `limit(seconds)` gives the call a time limit, if it can have one;
 -- * `close()` closes what it waits on, if that is an object;
--- * `call` is its name in errors.
+-- * `call` is its name in errors;
+-- * `own`: it must be made in the process in which it is to go on.
 --
 -- What it opened is closed by `waits.close`, for after_each.
 local csock = require "csock"
@@ -121,6 +122,7 @@ rows[#rows + 1] = { name = "stream read all", make = function()
     good = function(data) return data == "go" end,
     limit = function(seconds) a:settimeout(seconds) end,
     close = function() stream:close() end,
+    own = true, -- the stream ends when nobody has its other end any more
   }
 end }
 
@@ -273,8 +275,8 @@ if csock.kqueue then
   end, function(a, events) return events and events[1] and events[1].ident == a:fileno() end)
 end
 
--- Waits that are not for descriptors.
-local function parking(name, prepare)
+-- Waits that are not for descriptors. `own`: as above.
+local function parking(name, prepare, own)
   rows[#rows + 1] = { name = name, make = function()
     local wait, feed, good = prepare()
     local timeout
@@ -284,6 +286,7 @@ local function parking(name, prepare)
       feed = feed,
       good = good,
       limit = function(seconds) timeout = seconds end,
+      own = own,
     }
   end }
 end
@@ -315,14 +318,14 @@ parking("task:join", function()
   end)
   return function(timeout) return task:join(timeout) end, function() e:set() end,
     function(value) return value == "go" end
-end)
+end, true)
 
 parking("group:join", function()
   local e, group = csock.loop.event(), csock.loop.group()
   group:spawn(e.wait, e)
   return function(timeout) return group:join(timeout) end, function() e:set() end,
     function(ok) return ok == true end
-end)
+end, true)
 
 if (os.getenv "LD_PRELOAD" or ""):find "slow_resolver" then
   for name, wait in pairs {
