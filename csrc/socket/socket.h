@@ -8,13 +8,15 @@
 
 struct cs_sock {
   const cs_class *cls;
-  cs_watched w;
-  int64_t timeout; /* ns; CS_FOREVER = blocking, 0 = non-blocking */
-  int family, type, proto;
-  unsigned
-      streams; /* open makefile() streams, which keep the descriptor alive (Python's _io_refs) */
+  /* What every call touches stands together, up to the lines of `w`. */
+  int64_t timeout;         /* ns; CS_FOREVER = blocking, 0 = non-blocking */
   cs_transport *transport; /* NULL: the kernel alone; its own: transport.h */
   uint64_t received, sent; /* bytes, as the program sees them */
+  int family, type;
+  cs_watched w;
+  int proto;
+  unsigned
+      streams; /* open makefile() streams, which keep the descriptor alive (Python's _io_refs) */
 };
 
 /* Whether close() was called; the descriptor may live on for the streams. */
