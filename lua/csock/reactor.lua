@@ -32,6 +32,8 @@ local check = require "csock.check"
 local internal = require "csock.loop.internal"
 local unixpath = require "csock.unixpath"
 
+local _ = csock.create_connection -- what csock has in Lua, and internal.dial with it, is loaded when it is asked for
+
 local M = {
   --- Whether it runs.
   -- @field running

@@ -57,6 +57,21 @@ describe("the reactor", function()
     other:cancel()
   end)
 
+  it("connects in a program that has asked for nothing else of csock", function()
+    local s <close> = assert(csock.create_server { "127.0.0.1", 0 })
+    local status, out, err = process.run { process.interpreter, "-e", ([[
+      local reactor, protocol = require "csock.reactor", require "csock.protocol"
+      local factory = protocol.ClientFactory()
+      function factory:buildProtocol() print "connected" reactor.stop() end
+      function factory:clientConnectionFailed(_, reason) print(reason) reactor.stop() end
+      reactor.connectTCP("127.0.0.1", %d, factory)
+      reactor.run()
+    ]]):format(s:getsockname().port) }
+    assert.equal("", err)
+    assert.equal("connected\n", out)
+    assert.equal(0, status)
+  end)
+
   it("is stopped by a signal's handler", function()
     local status, out, err = process.run { process.interpreter, "-e", [[
       local csock = require "csock"
