@@ -20,9 +20,20 @@ cs_state *cs_state_get(lua_State *L) {
   return state;
 }
 
+/* How often garbage is collected when there are descriptors that may have been forgotten since the
+   last time, and when there are only those that were in use then. */
+#define NEW_NS INT64_C(1000000000)
+#define OLD_NS INT64_C(10000000000)
+
 bool cs_may_retry(lua_State *L, int err, bool *tried) {
   if ((err != EMFILE && err != ENFILE) || *tried) return false;
   *tried = true;
+  cs_state *state = cs_state_get(L);
+  int64_t pause = state->held > state->held_then ? NEW_NS : OLD_NS;
+  if (state->held == 0) return false;
+  if (state->collected != 0 && cs_clock_now() - state->collected < pause) return false;
   lua_gc(L, LUA_GCCOLLECT);
+  state->collected = cs_clock_now();
+  state->held_then = state->held;
   return true;
 }

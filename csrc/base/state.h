@@ -18,6 +18,9 @@ typedef struct cs_state {
   struct cs_loop *loop;         /* made on first use by loop.c */
   const struct cs_loop_calls *loop_calls; /* how waiting reaches it: loop.c's */
   unsigned transports;                    /* how many sockets have one: transport.c */
+  unsigned held;                          /* descriptors that objects hold; forgotten objects too */
+  unsigned held_then;                     /* ... after the collection of garbage for their sake, */
+  int64_t collected;                      /* ... the last one, of this time; 0: there was none */
   unsigned forks; /* csock.fork in this process, and in those that it comes from */
 } cs_state;
 
@@ -27,7 +30,9 @@ cs_state *cs_state_get(lua_State *L);
 void cs_state_make(lua_State *L); /* once, by luaopen_csock_core */
 
 /* Whether a call that gave `err` is worth another try: out of descriptors, once for each `tried`,
-   since collecting garbage may have closed forgotten ones. */
+   since garbage has been collected, with the forgotten objects that held some. That takes as long
+   as the heap is large, so it happens once a second at most, and where none is held that was not
+   there after the last time, once in ten. */
 bool cs_may_retry(lua_State *L, int err, bool *tried);
 
 #endif

@@ -37,8 +37,11 @@ static int waitpid_attempt(lua_State *L, cs_op *op) {
     return 2;
   }
   /* A descriptor tells of one process, and of its end alone. */
-  if (op->w == NULL && p->pid > 0 && p->options == 0 && cs_pidfd_open(p->pid, &p->w.fd) == 0)
+  int fd;
+  if (op->w == NULL && p->pid > 0 && p->options == 0 && cs_pidfd_open(p->pid, &fd) == 0) {
+    cs_watched_hold(&p->w, fd);
     op->w = &p->w;
+  }
   return op->w != NULL ? CS_READABLE : CS_PAUSE;
 }
 

@@ -52,8 +52,10 @@ static int inquiry_start(lua_State *L, const cs_query *query, inquiry **at) {
     cs_lookup_run(q->lookup);
     return 0;
   }
-  do err = cs_lookup_submit(&state->resolver, q->lookup, &q->w.fd);
+  int fd = -1;
+  do err = cs_lookup_submit(&state->resolver, q->lookup, &fd);
   while (err != 0 && cs_may_retry(L, err, &tried));
+  if (fd >= 0) cs_watched_hold(&q->w, fd);
   return err;
 }
 

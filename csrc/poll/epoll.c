@@ -54,16 +54,21 @@ static int new_epoll(lua_State *L) { /* __call of the table csock.epoll, which i
   luaL_argcheck(L, hint == -1 || hint > 0, 2, "-1 or a positive number expected");
   int flags = cs_opt_cint(L, 3, 0);
   epoll *e = push_epoll(L);
-  do e->w.fd = epoll_create1(flags | EPOLL_CLOEXEC);
-  while (e->w.fd < 0 && cs_may_retry(L, errno, &tried));
-  return e->w.fd < 0 ? cs_fail(L, "epoll", errno) : 1;
+  int fd, err;
+  do {
+    fd = epoll_create1(flags | EPOLL_CLOEXEC);
+    err = fd < 0 ? errno : 0;
+  } while (err != 0 && cs_may_retry(L, err, &tried));
+  if (err != 0) return cs_fail(L, "epoll", err);
+  cs_watched_hold(&e->w, fd);
+  return 1;
 }
 
 static int epoll_fromfd(lua_State *L) {
   int fd = cs_check_cint(L, 1);
   epoll *e = push_epoll(L);
   if (fcntl(fd, F_GETFD) < 0) return cs_fail(L, "fromfd", errno);
-  e->w.fd = fd;
+  cs_watched_hold(&e->w, fd);
   return 1;
 }
 

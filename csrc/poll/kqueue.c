@@ -49,10 +49,14 @@ Source: kqueue(2), Python's `select.kqueue`, `kqueue.fromfd`.
 static int new_kqueue(lua_State *L) { /* __call of the table csock.kqueue, which is argument 1 */
   bool tried = false;
   kqueue_object *k = push_kqueue(L);
-  do k->w.fd = kqueue();
-  while (k->w.fd < 0 && cs_may_retry(L, errno, &tried));
-  if (k->w.fd < 0) return cs_fail(L, "kqueue", errno);
-  int err = cs_fd_set_inheritable(k->w.fd, false);
+  int fd, err;
+  do {
+    fd = kqueue();
+    err = fd < 0 ? errno : 0;
+  } while (err != 0 && cs_may_retry(L, err, &tried));
+  if (err != 0) return cs_fail(L, "kqueue", err);
+  cs_watched_hold(&k->w, fd);
+  err = cs_fd_set_inheritable(fd, false);
   return err != 0 ? cs_fail(L, "kqueue", err) : 1;
 }
 
@@ -60,7 +64,7 @@ static int kqueue_fromfd(lua_State *L) {
   int fd = cs_check_cint(L, 1);
   kqueue_object *k = push_kqueue(L);
   if (fcntl(fd, F_GETFD) < 0) return cs_fail(L, "fromfd", errno);
-  k->w.fd = fd;
+  cs_watched_hold(&k->w, fd);
   return 1;
 }
 

@@ -125,7 +125,7 @@ static int accept_attempt(lua_State *L, cs_op *op) {
       return op->timeout == 0 || cs_in_task(state) ? CS_AGAIN : CS_READABLE;
     return cs_fail(L, op->call, err);
   }
-  conn->w.fd = fd;
+  cs_watched_hold(&conn->w, fd);
   take_spare(L);
   err = cs_sock_adopt(L, conn, fd, nonblock, s->family, s->type, s->proto);
   if (err != 0) return cs_sock_abandon(L, conn, op->call, err);

@@ -137,8 +137,8 @@ static int socket_socketpair(lua_State *L) {
   do err = cs_fd_pair(family, plain_type(type), proto, fds);
   while (err != 0 && cs_may_retry(L, err, &tried));
   if (err != 0) return cs_fail(L, "socketpair", err);
-  a->w.fd = fds[0]; /* owned before anything can raise */
-  b->w.fd = fds[1];
+  cs_watched_hold(&a->w, fds[0]); /* owned before anything can raise */
+  cs_watched_hold(&b->w, fds[1]);
   lua_pushvalue(L, 4);
   int n = adopt_typed(L, "socketpair", a, fds[0], false, family, type, proto);
   if (n != 1) {
@@ -168,7 +168,7 @@ static int push_copy(lua_State *L, const char *call, int fd, int family, int typ
   cs_sock *s = cs_sock_new(L);
   int err = copy_fd(L, fd, &copy);
   if (err != 0) return cs_fail(L, call, err);
-  s->w.fd = copy;
+  cs_watched_hold(&s->w, copy);
   err = describe(copy, &family, &type, &proto);
   if (err == 0) err = cs_fd_get_nonblock(copy, &nonblock);
   if (err == 0) err = cs_sock_adopt(L, s, copy, nonblock, family, plain_type(type), proto);

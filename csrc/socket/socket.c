@@ -111,7 +111,7 @@ static int apply_nonblock(cs_sock *s) {
 
 int cs_sock_adopt(lua_State *L, cs_sock *s, int fd, bool nonblock, int family, int type,
                   int proto) {
-  s->w.fd = fd;
+  if (s->w.fd != fd) cs_watched_hold(&s->w, fd);
   s->w.flags = CS_W_SOCKET | (nonblock ? CS_W_NONBLOCK : 0);
   s->family = family;
   s->type = type;
@@ -269,8 +269,8 @@ static int sock_shutdown(lua_State *L) {
 /* --- accounting --- */
 
 /***
-Whether there is input that the system does not know of: a transport (TLS) may hold some. `select` and
-`poll` ask by themselves; to be asked before waiting with `epoll` or `kqueue`, which cannot.
+Whether there is input that the system does not know of: a transport (TLS) may hold some. `select`
+and `poll` ask by themselves; to be asked before waiting with `epoll` or `kqueue`, which cannot.
 Source: LuaSocket's `dirty`.
 @function socket:dirty
 @treturn boolean

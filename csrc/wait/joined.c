@@ -30,11 +30,13 @@ cs_joined *cs_joined_begin(lua_State *L, cs_loop *loop, const cs_op *op, int *er
   cs_joined *j = cs_object_new(L, &joined_class, sizeof *j, 1);
   j->w.state = loop->state;
   j->w.fd = -1;
-  *err = cs_poller_join(op->fds, op->nfds, &j->w.fd);
+  int fd;
+  *err = cs_poller_join(op->fds, op->nfds, &fd);
   if (*err != 0) {
     lua_pop(L, 1);
     return NULL;
   }
+  cs_watched_hold(&j->w, fd);
   j->w.flags = CS_W_NONBLOCK;
   lua_pushvalue(L, op->owner); /* the task's stack may be gone before this object is */
   lua_setiuservalue(L, -2, 1);

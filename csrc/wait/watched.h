@@ -10,7 +10,7 @@ struct cs_loop;
 /* A descriptor that can be waited on; part of sockets, streams, epoll objects, the resolver. */
 typedef struct cs_watched {
   cs_state *state;
-  int fd;         /* -1 when closed */
+  int fd;         /* -1 when closed; set by cs_watched_hold */
   unsigned flags; /* CS_W_* */
   /* The loop's: */
   cs_waitq readers, writers;
@@ -62,6 +62,12 @@ typedef struct cs_watched {
    copy of the descriptor may have changed it. Neither raises; the second keeps errno. */
 void cs_watched_nonblock_begin(cs_watched *w);
 void cs_watched_nonblock_end(cs_watched *w);
+
+/* Makes it hold the descriptor. */
+static inline void cs_watched_hold(cs_watched *w, int fd) {
+  w->fd = fd;
+  w->state->held++;
+}
 
 /* Closes the descriptor (once; later calls return 0) and wakes whoever waits on it, among others
    too. */

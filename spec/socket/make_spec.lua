@@ -373,6 +373,11 @@ local function run_short_of_descriptors(body)
     local addr = listener:getsockname()
     posix.nofile(24)
     local held = {}
+    local function fill()
+      for fd = 0, 23 do
+        if not posix.fd_flags(fd) then held[#held + 1] = assert(csock.socket()) end
+      end
+    end
     local function use_up()
       while true do
         local s, err, errno = csock.socket()
@@ -420,24 +425,60 @@ describe("out of descriptors", function()
     ]])
   end)
 
-  it("forgotten sockets are collected before anything fails", function()
-    assert.equal("ok\n", run_short_of_descriptors[[
-      local client = assert(csock.socket())
-      assert(client:connect(addr))
-      collectgarbage("stop")
-      local function retry(f)
-        use_up()
+  for name, make in pairs {
+    socket = "return csock.socket()",
+    socketpair = "return csock.socketpair()",
+    accept = "return listener:accept()",
+    ["socket.dup"] = "return listener:dup()",
+    fromfd = "return csock.fromfd(listener)",
+    dup = "return csock.dup(0)",
+  } do
+    it(name .. " finds the descriptors of forgotten sockets before it fails", function()
+      assert.equal("ok\n", run_short_of_descriptors([[
+        local client = assert(csock.socket())
+        assert(client:connect(addr))
+        collectgarbage("stop")
+        fill()
         held = {} -- forgotten, not closed
-        return assert(f())
+        local function make() ]] .. make .. [[ end
+        assert(make())
+        print("ok")
+      ]]))
+    end)
+  end
+
+  -- Collections show by the garbage that they take.
+  local count_collections = [[
+    collectgarbage("stop")
+    local function collects(f)
+      local garbage = setmetatable({ {} }, { __mode = "v" })
+      f()
+      return garbage[1] == nil
+    end
+  ]]
+
+  it("collects garbage once, however many calls fail", function()
+    assert.equal("ok\n", run_short_of_descriptors(count_collections .. [[
+      use_up()
+      held[#held]:close()
+      held[#held] = assert(csock.socket())
+      local before = csock.now()
+      local collections = 0
+      for _ = 1, 1000 do
+        if collects(function() assert(not csock.socket()) end) then collections = collections + 1 end
       end
-      retry(csock.socket):close()
-      retry(csock.socketpair):close()
-      retry(function() return listener:accept() end):close()
-      retry(function() return listener:dup() end):close()
-      retry(function() return csock.fromfd(listener) end):close()
-      csock.close(retry(function() return csock.dup(0) end))
+      assert(collections <= 1 + csock.now() - before)
       print("ok")
-    ]])
+    ]]))
+  end)
+
+  it("collects none where no object holds a descriptor", function()
+    assert.equal("ok\n", run_short_of_descriptors(count_collections .. [[
+      listener:close()
+      repeat local fd = csock.dup(0) until not fd
+      assert(not collects(function() assert(select(3, csock.socket()) == E.EMFILE) end))
+      print("ok")
+    ]]))
   end)
 
   it("a finalizer that accepts meanwhile gets a socket of its own", function()
@@ -445,7 +486,7 @@ describe("out of descriptors", function()
       local first, second = assert(csock.socket()), assert(csock.socket())
       assert(first:connect(addr))
       assert(second:connect(addr))
-      use_up()
+      fill()
       collectgarbage("stop")
       local taken
       setmetatable({}, { __gc = function()
