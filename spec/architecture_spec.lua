@@ -101,6 +101,14 @@ describe("the tree", function()
     assert.same({}, find(C, { "openssl/" }, function(name) return name:find "^csrc/tls/" end))
   end)
 
+  it("moves bytes on sockets in one place, and on other descriptors in another", function()
+    local calls = { "%f[%w_]recv%(", "%f[%w_]recvfrom%(", "%f[%w_]recvmsg%(", "%f[%w_]send%(", "%f[%w_]sendto%(",
+      "%f[%w_]sendmsg%(", "%f[%w_]recvmmsg%(", "%f[%w_]sendmmsg%(", "%f[%w_]sendfile%(" }
+    assert.same({}, find(C, calls, function(name)
+      return name:find "^csrc/socket/transport%.[ch]$" or name == "csrc/sys/rw.c"
+    end))
+  end)
+
   it("includes port.h before any header of the system", function()
     for _, name in ipairs(C) do
       if name ~= "csrc/sys/port.h" and name ~= "csrc/api.h" then -- the latter stands alone

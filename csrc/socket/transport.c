@@ -41,7 +41,9 @@ int cs_transport_tried(cs_sock *s, int line, int result) {
     w->flags &= ~CS_W_WRITE_IN;
     cs_watched_pass(w, CS_WRITABLE);
   }
-  if (!reading && (w->flags & CS_W_PENDING)) cs_watched_pass(w, CS_READABLE);
+  if (!(w->flags & CS_W_PENDING)) return result;
+  if (!reading) cs_watched_pass(w, CS_READABLE);
+  cs_watched_held(w);
   return result;
 }
 

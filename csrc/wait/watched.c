@@ -76,6 +76,27 @@ void cs_watched_wake(cs_watched *w, const void *stream) {
   wake_some(&w->writers, stream);
 }
 
+/* Whoever waits for the descriptor among others (joined.c) is told of the event. */
+static void tell_joined(const cs_state *state, int fd, short event) {
+  if (state->loop == NULL) return;
+  const cs_list *joined = &state->loop->joined;
+  for (cs_link *link = cs_list_first(joined); link != NULL; link = cs_list_next(joined, link)) {
+    cs_joined *j = CS_MEMBER_OF(link, cs_joined, link);
+    for (unsigned i = 0; i < j->nfds; i++) {
+      struct pollfd *p = &j->fds[i];
+      if (p->fd != fd && p->fd != ~fd) continue; /* (~: see cs_poll_hush) */
+      if (event != POLLNVAL && !(p->events & event)) continue;
+      p->fd = fd;
+      p->revents = event;
+      cs_unpark_all(&j->w.readers);
+    }
+  }
+}
+
+void cs_watched_held(cs_watched *w) {
+  tell_joined(w->state, w->fd, POLLIN);
+}
+
 void cs_watched_pass(cs_watched *w, int line) {
   cs_unpark_first(line == CS_READABLE ? &w->readers : &w->writers);
   if (w->object != 0) w->state->loop->listener->event(w->state->loop, w);
@@ -94,25 +115,10 @@ int cs_watched_release(cs_watched *w) {
   return fd;
 }
 
-/* Whoever waits for the descriptor among others (joined.c) is told that it is closed, and not left
-   to find that out: the number may be another one's by then. */
-static void tell_joined(cs_loop *loop, int fd) {
-  cs_link *link = cs_list_first(&loop->joined);
-  for (; link != NULL; link = cs_list_next(&loop->joined, link)) {
-    cs_joined *j = CS_MEMBER_OF(link, cs_joined, link);
-    for (unsigned i = 0; i < j->nfds; i++) {
-      struct pollfd *p = &j->fds[i];
-      if (p->fd != fd && p->fd != ~fd) continue; /* (~: see cs_poll_hush) */
-      p->fd = fd;
-      p->revents = POLLNVAL;
-      cs_unpark_all(&j->w.readers);
-    }
-  }
-}
-
 int cs_watched_close(cs_watched *w) {
   int fd = cs_watched_release(w); /* first: nothing may close the number twice */
   if (fd < 0) return 0;
-  if (w->state->loop != NULL) tell_joined(w->state->loop, fd);
+  /* Nobody is left to find that out: the number may be another one's by then. */
+  tell_joined(w->state, fd, POLLNVAL);
   return cs_fd_close(fd);
 }

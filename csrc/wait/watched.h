@@ -84,6 +84,9 @@ void cs_watched_wake(cs_watched *w, const void *stream);
    that the kernel will not tell of. */
 void cs_watched_pass(cs_watched *w, int line);
 
+/* Input is held of which the kernel will not tell: for those who wait for this among others. */
+void cs_watched_held(cs_watched *w);
+
 /* --- for the loop --- */
 
 /* In the poller from now on: 0 or errno. A failure leaves it as it was. */

@@ -394,6 +394,32 @@ describe("what a transport holds", function()
     assert.equal(csock.POLLIN, assert(poller:poll())[1].event)
   end)
 
+  for name, wait in pairs {
+    select = function(s) return #assert(csock.select({ s }, nil, nil, ciphered.LIMIT)) end,
+    poll = function(s)
+      local poller = csock.poll()
+      assert(poller:register(s, csock.POLLIN))
+      return #assert(poller:poll(ciphered.LIMIT * 1000))
+    end,
+  } do
+    it("ends a " .. name .. " that waits, when a writer has received it", function()
+      in_task(function()
+        local a, b = pair { every = 1, ahead = 4096 }
+        assert(a:sendall "asks")
+        local waiting = csock.spawn(wait, a)
+        while waiting:status() ~= "waiting" do csock.sleep(0) end
+        assert(b:sendall "comes before the answer")
+        assert.equal("asks", b:recv(100))
+        b:settimeout(0)
+        assert.equal(E.EAGAIN, select(3, b:recv(100))) -- answers
+        assert.equal(4, a:sendall "more") -- in the same turn: receives both
+        assert.is_true(a:dirty())
+        assert.is_false(kernel_has_input(a))
+        assert.equal(1, waiting:join(ciphered.LIMIT))
+      end)
+    end)
+  end
+
   it("is the next reader's, in a task", function()
     in_task(function()
       local a, b = pair { every = 0, ahead = 4096 }
@@ -416,17 +442,16 @@ describe("what a transport holds", function()
   it("wakes a reader when a writer has received it", function()
     in_task(function()
       local a, b = pair { every = 1, ahead = 4096 }
-      assert(a:sendall "asks") -- and b answers only when it reads
-      local waiting = csock.spawn(function() return a:sendall "waits for the answer" end)
-      csock.sleep(0)
+      assert(a:sendall "asks")
       local reader = csock.spawn(function() return a:recv(100) end)
-      csock.sleep(0)
-      assert(b:sendall "for the reader") -- comes before the answer: the writer takes it from the kernel
+      while reader:status() ~= "waiting" do csock.sleep(0) end
+      assert(b:sendall "for the reader")
       assert.equal("asks", b:recv(100))
-      local second = csock.spawn(function() return b:recv(100) end)
-      assert.equal("for the reader", assert(reader:join(ciphered.LIMIT)))
-      assert.equal("waits for the answer", assert(second:join(ciphered.LIMIT)))
-      assert(waiting:join(ciphered.LIMIT))
+      b:settimeout(0)
+      assert.equal(E.EAGAIN, select(3, b:recv(100))) -- answers
+      assert.equal(4, a:sendall "more") -- in the same turn, before the loop has heard of it: receives both
+      assert.is_false(kernel_has_input(a))
+      assert.equal("for the reader", reader:join(ciphered.LIMIT))
     end)
   end)
 
