@@ -21,7 +21,8 @@ end)
 -- Whether there is a socket at a path that nobody has any more. A socket of the wrong type is refused in another way
 -- when it is somebody's, whether that listens already or not.
 local function is_dead(path)
-  if type(path) ~= "string" or not csock.is_socket(path) then return false end
+  local is_name = type(path) == "string" and path:sub(1, 1) ~= "\0" -- and none of Linux's that is no path
+  if not is_name or not csock.is_socket(path) then return false end
   local probe <close> = csock.socket(csock.AF_UNIX, csock.SOCK_DGRAM)
   if not probe then return false end
   probe:settimeout(0)
