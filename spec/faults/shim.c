@@ -207,10 +207,11 @@ SHIM_BYTES(WRITE, write, (int fd, const void *data, size_t size), size, (fd, dat
 SHIM_BYTES(RECV, recv, (int fd, void *data, size_t size, int flags), size, (fd, data, size, flags))
 SHIM_BYTES(SEND, send, (int fd, const void *data, size_t size, int flags), size,
            (fd, data, size, flags))
-SHIM_BYTES(RECVFROM, recvfrom,
+/* Without an address they are recv(2) and send(2), as POSIX has it: the plan is for either. */
+SHIM_BYTES(addr != NULL ? RECVFROM : RECV, recvfrom,
            (int fd, void *data, size_t size, int flags, struct sockaddr *addr, socklen_t *len),
            size, (fd, data, size, flags, addr, len))
-SHIM_BYTES(SENDTO, sendto,
+SHIM_BYTES(addr != NULL ? SENDTO : SEND, sendto,
            (int fd, const void *data, size_t size, int flags, const struct sockaddr *addr,
             socklen_t len),
            size, (fd, data, size, flags, addr, len))
