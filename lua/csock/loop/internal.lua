@@ -106,8 +106,11 @@ function M.fork()
 end
 
 -- Lua's random numbers go on where the parent's stand: its children would all draw the same.
--- The process's number makes the difference.
-M.in_child(function() math.randomseed(math.random(0) ~ os.time(), csock_core.getpid()) end)
+M.in_child(function()
+  local bytes = csock_core.random(16)
+  if bytes then return math.randomseed(("jj"):unpack(bytes)) end
+  math.randomseed(math.random(0) ~ os.time(), csock_core.getpid()) -- the system has none
+end)
 
 -- --- accepting ------------------------------------------------------------------------------------
 
