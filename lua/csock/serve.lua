@@ -51,6 +51,29 @@ local function accept_connections(server)
   end
 end
 
+local LOOKS = 4 -- in the time that a connection may be idle: how often it is looked at
+
+-- A task: ends the connections in which no byte has passed for so many seconds. It counts its looks, and not time, so
+-- that a loop that stood still itself takes nobody for idle.
+local function end_idle(server, limit)
+  local seen = setmetatable({}, { __mode = "k" }) -- task -> how many bytes had passed, and at how many looks since
+  repeat
+    loop.sleep(limit / LOOKS)
+    local idle = {}
+    for task, conn in pairs(server.connections) do
+      local received, sent = conn:getstats()
+      local was = seen[task]
+      if not was or was.bytes ~= received + sent then
+        seen[task] = { bytes = received + sent, looks = 0 }
+      else
+        was.looks = was.looks + 1
+        if was.looks >= LOOKS then idle[#idle + 1] = task end
+      end
+    end
+    for _, task in ipairs(idle) do task:cancel() end
+  until internal.is_over(server.acceptor) and server.count == 0
+end
+
 --- The address that it listens on.
 -- @treturn address
 function Server:getsockname() return self.listener:getsockname() end
@@ -91,7 +114,10 @@ function Server:__tostring()
   return ("<csock.server %s>"):format(closed and "[closed]" or tostring(self:getsockname()))
 end
 
-local OWN = { max_connections = { check.integer(1), math.huge, math.huge } }
+local OWN = {
+  max_connections = { check.integer(1), math.huge, math.huge },
+  idle_timeout = { check.kind("seconds > 0", function(value) return check.SECONDS.fits(value) and value > 0 end) },
+}
 
 -- The options apart: those of `serve` itself, read, and those of create_server.
 local function split_options(options)
@@ -109,7 +135,8 @@ end
 -- @tparam function handler
 -- @raise for a wrong argument or option
 -- @tparam[opt] table options those of `create_server`, and `max_connections`: how many are served
--- at once; others wait in the backlog (default: no limit)
+-- at once; others wait in the backlog (default: no limit); `idle_timeout`: a connection is ended, and its handler
+-- cancelled, when no byte has passed in either direction for so many seconds, or up to a quarter more (default: never)
 -- @treturn[1] server
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -133,5 +160,6 @@ return function(create_server, address, handler, options)
   }, Server)
   server.end_connection = end_connection(server)
   server.acceptor = loop.spawn(accept_connections, server)
+  if own.idle_timeout then loop.spawn(end_idle, server, own.idle_timeout):daemon() end
   return server
 end

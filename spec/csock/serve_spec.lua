@@ -337,12 +337,52 @@ describe("csock.serve", function()
     end)
   end)
 
+  it("ends a connection in which no byte passes, and no other", function()
+    csock.run(function()
+      local ended = 0
+      local server <close> = assert(csock.serve({ "127.0.0.1", 0 }, function(conn)
+        local _ <close> = setmetatable({}, { __close = function() ended = ended + 1 end })
+        local kind = conn:recv(1)
+        if kind == "s" then
+          while conn:send "." do csock.sleep(0.005) end
+        elseif kind == "r" then
+          while conn:recv(1) ~= "" do end
+        else
+          csock.loop.queue():get() -- also when it waits for something else
+        end
+      end, { idle_timeout = 0.1 }))
+      local function connect(kind)
+        local s = keep(assert(csock.create_connection(server:getsockname())))
+        s:sendall(kind)
+        s:settimeout(10)
+        return s
+      end
+      local sent_to, receiving, silent, waiting = connect "s", connect "r", connect "", connect "w"
+      local sending = csock.spawn(function()
+        while receiving:send "." do csock.sleep(0.005) end
+      end)
+      assert.equal("", silent:recv(1))
+      assert.equal("", waiting:recv(1))
+      assert.equal(2, ended)
+      csock.sleep(0.2)
+      assert.equal(2, ended)
+      assert.equal(".", sent_to:recv(1))
+      sending:cancel()
+      assert.equal("", receiving:recv(1))
+      assert.equal(3, ended)
+    end)
+  end)
+
   it("raises for options that are none", function()
     assert.error_matches(function() csock.serve({ "127.0.0.1", 0 }, print, { color = 1 }) end, "unknown option 'color'")
     assert.error_matches(function() csock.serve { "127.0.0.1", 0 } end, "function expected, got nil")
     for _, bad in ipairs { 0, -1, 0 / 0, "x" } do
       assert.error_matches(function() csock.serve({ "127.0.0.1", 0 }, print, { max_connections = bad }) end,
         "max_connections: integer >= 1 expected")
+    end
+    for _, bad in ipairs { 0, -1, 0 / 0, "x" } do
+      assert.error_matches(function() csock.serve({ "127.0.0.1", 0 }, print, { idle_timeout = bad }) end,
+        "idle_timeout: seconds > 0 expected")
     end
     local listener = keep(csock.create_server { "127.0.0.1", 0 })
     assert.error_matches(function() csock.serve(listener, print, { backlog = 5 }) end, "option 'backlog'")
