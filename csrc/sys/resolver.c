@@ -16,7 +16,10 @@
 #include <sys/eventfd.h>
 #endif
 
-#define MAX_THREADS  4
+/* libc holds a thread for as long as it pleases, 5 to 30 seconds for a name whose server is dead,
+   also when its asker has given up. So there may be many, of which one name has few. */
+#define MAX_THREADS  32
+#define MAX_FOR_NAME 4
 #define IDLE_SECONDS 5         /* how long a thread waits for more work before it ends */
 #define MAX_HOSTENT  (1 << 20) /* bytes that one host's names and addresses may take */
 
@@ -37,6 +40,7 @@ typedef struct worker {
   enum { SLOT_FREE, SLOT_IDLE, SLOT_BUSY } state; /* a thread that is just starting is idle */
   pthread_t thread;
   cs_resolver *pool;
+  cs_lookup *lookup; /* what it is busy with */
 } worker;
 
 struct cs_resolver {
@@ -314,10 +318,29 @@ static bool queue_remove(cs_resolver *pool, cs_lookup *lookup) {
   return true;
 }
 
+/* Whether there may be one more thread for the look-up's name. */
+static bool may_run(const cs_resolver *pool, const cs_lookup *lookup) {
+  const char *host = lookup->query.host;
+  unsigned busy = 0;
+  if (host == NULL) return true;
+  for (size_t i = 0; i < MAX_THREADS; i++) {
+    const worker *w = &pool->workers[i];
+    if (w->state != SLOT_BUSY || w->lookup->query.host == NULL) continue;
+    if (strcmp(w->lookup->query.host, host) == 0) busy++;
+  }
+  return busy < MAX_FOR_NAME;
+}
+
+/* The next look-up for a thread, or NULL. */
+static cs_lookup *queue_next(const cs_resolver *pool) {
+  cs_lookup *lookup = pool->first;
+  while (lookup != NULL && !may_run(pool, lookup)) lookup = lookup->next;
+  return lookup;
+}
+
 /* Answers one look-up from the queue. With the lock held before and after, not in between. */
 static void work_on(cs_resolver *pool, cs_lookup *lookup) {
   cs_answer answer = {0};
-  queue_remove(pool, lookup);
   lookup->holders++;
   pthread_mutex_unlock(&pool->lock);
   ask(&lookup->query, &answer);
@@ -332,24 +355,27 @@ static void work_on(cs_resolver *pool, cs_lookup *lookup) {
   if (--lookup->holders == 0) lookup_free(lookup);
 }
 
-/* Waits until there is work; false when the thread is to end. */
-static bool await_work(cs_resolver *pool) {
+/* Waits until there is work, and takes it; NULL when the thread is to end. */
+static cs_lookup *await_work(cs_resolver *pool) {
+  cs_lookup *lookup;
   struct timespec until;
   int rc = 0;
   clock_gettime(CS_COND_CLOCK, &until);
   until.tv_sec += IDLE_SECONDS;
-  while (pool->first == NULL && !pool->closed && rc == 0)
+  while ((lookup = queue_next(pool)) == NULL && !pool->closed && rc == 0)
     rc = pthread_cond_timedwait(&pool->work, &pool->lock, &until);
-  return pool->first != NULL && !pool->closed;
+  if (lookup == NULL || pool->closed) return NULL;
+  queue_remove(pool, lookup);
+  return lookup;
 }
 
 static void *worker_main(void *arg) {
   worker *self = arg;
   cs_resolver *pool = self->pool;
   pthread_mutex_lock(&pool->lock);
-  while (await_work(pool)) {
+  while ((self->lookup = await_work(pool)) != NULL) {
     self->state = SLOT_BUSY;
-    work_on(pool, pool->first);
+    work_on(pool, self->lookup);
     if (pool->closed) break;
     self->state = SLOT_IDLE;
   }
@@ -398,7 +424,8 @@ static bool summon_worker(cs_resolver *pool) {
     if (w->state == SLOT_IDLE) idle++;
   }
   pthread_cond_signal(&pool->work);
-  if (pool->queued > idle && vacant != NULL && worker_start(pool, vacant) == 0) threads++;
+  bool wanted = pool->queued > idle && queue_next(pool) != NULL;
+  if (wanted && vacant != NULL && worker_start(pool, vacant) == 0) threads++;
   return threads > 0;
 }
 

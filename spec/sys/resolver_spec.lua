@@ -146,16 +146,44 @@ describe("the resolver", function()
     assert.equal(0, p:wait())
   end)
 
-  it("has four threads at the most, and forgets look-ups that were given up before their turn", function()
+  it("answers other names while many hang, and one of them is asked for again and again", function()
     local p <close> = start(count_threads .. [[
       local before = count_threads()
-      for i = 1, 9 do csock.getaddrinfo(i .. ".slow", 80, {timeout = 0.02}) end
+      for _ = 1, 40 do csock.getaddrinfo("never.slow", 80, {timeout = 0.002}) end
       print("threads: " .. count_threads() - before)
+      for i = 1, 9 do csock.getaddrinfo(i .. ".slow", 80, {timeout = 0.002}) end
+      print(csock.getaddrinfo("localhost", 80, {timeout = 10}) ~= nil)
     ]])
     assert.equal("4", p:expect "threads: (%d+)")
+    p:expect "true\n"
+    assert.equal(0, p:wait())
+  end)
+
+  it("looks a name up for all that ask, a few at a time", function()
+    local p <close> = start [[
+      local count = 0
+      for _ = 1, 50 do
+        csock.spawn(function()
+          if csock.gethostbyname "localhost" == "127.0.0.1" then count = count + 1 end
+        end)
+      end
+      csock.run()
+      print(count)
+    ]]
+    p:expect "50\n"
+    assert.equal(0, p:wait())
+  end)
+
+  it("has 32 threads at the most, and forgets look-ups that were given up before their turn", function()
+    local p <close> = start(count_threads .. [[
+      local before = count_threads()
+      for i = 1, 40 do csock.getaddrinfo(i .. ".slow", 80, {timeout = 0.01}) end
+      print("threads: " .. count_threads() - before)
+    ]])
+    assert.equal("32", p:expect "threads: (%d+)")
     assert.equal(0, p:wait())
     local _, begun = p.out:gsub("looking up", "")
-    assert.equal(4, begun)
+    assert.equal(32, begun)
   end)
 
   it("starts no thread for a numeric host", function()
