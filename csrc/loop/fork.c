@@ -7,10 +7,27 @@
 #include <signal.h>
 #include <stdio.h>
 
+/* fflush(NULL) waits for every file's lock: for ever, if another thread of the host sits in a read
+   of standard input. Then those that programs print to must do. */
+static void flush_files(void) {
+  if (ftrylockfile(stdin) == 0) {
+    funlockfile(stdin);
+    fflush(NULL);
+    return;
+  }
+  FILE *const printed[] = {stdout, stderr};
+  for (size_t i = 0; i < CS_COUNT(printed); i++) {
+    if (ftrylockfile(printed[i]) != 0) continue;
+    fflush(printed[i]);
+    funlockfile(printed[i]);
+  }
+}
+
 /***
 Makes a child process, a copy of this one. It goes on where the call stands, but in the child none
 of the parent's tasks goes on, except the one that called; and `on_signal` catches nothing there.
-What is buffered in Lua's files is written first, so that it is not written twice. The child must
+What is buffered in Lua's files is written first, so that it is not written twice (only standard
+output and error, while another thread of the host reads standard input by `io`). The child must
 end by `_exit`: otherwise it would go on with the rest of the program, and close what the parent's
 objects still hold. Source: fork(2), Python's `os.fork`.
 @function fork
@@ -24,7 +41,7 @@ static int process_fork(lua_State *L) {
   cs_loop *loop = state->loop;
   sigset_t all, mask;
   luaL_checkstack(L, 8, NULL); /* so that nothing raises in the child */
-  fflush(NULL);
+  flush_files();
   if (loop != NULL) cs_turn_end_all(L, loop->state);
   sigfillset(&all);
   /* A signal must not be written to the parent's pipe by the child. */

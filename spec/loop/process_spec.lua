@@ -146,6 +146,38 @@ describe("fork", function()
     end)
   end)
 
+  it("is not kept waiting by a thread that reads standard input", function()
+    local p <close> = process.lua { "-e", [[
+      local csock, host, posix = require "csock", require "spec.support.host", require "spec.support.posix"
+      local reader = host()
+      reader:start "io.stdout:write('reading\\n'):flush() return io.read()"
+      local function is_in_read() -- of descriptor 0
+        for task in io.popen("ls /proc/" .. csock.getpid() .. "/task"):lines() do
+          local file <close> = io.open(("/proc/self/task/%s/syscall"):format(task))
+          local call = file and file:read "a"
+          if not call or call:find "^0 0x0 " then return true end
+        end
+      end
+      while not is_in_read() do posix.sleep(0.002) end
+      io.write "written once\n"
+      local pid = assert(csock.fork())
+      if pid == 0 then
+        print "child"
+        io.stdout:flush()
+        csock._exit()
+      end
+      csock.waitpid(pid)
+      print "forked"
+      io.stdout:flush()
+      print(reader:join())
+      reader:close()
+    ]] }
+    p:expect "reading\nwritten once\nchild\nforked\n"
+    p:write "a line\n"
+    p:expect "a line\n"
+    assert.equal(0, p:wait())
+  end)
+
   it("has handlers of on_signal in the parent alone", function()
     local status, out, err = process.run { process.interpreter, "-e", [[
       local csock = require "csock"
