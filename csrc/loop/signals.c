@@ -5,6 +5,7 @@
 #include "../sys/fd.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -36,14 +37,17 @@ static struct {
   pthread_mutex_t lock;
   catcher *top[NSIG];
   atomic_int pipe[NSIG]; /* the top's; 0: nobody, else the descriptor + 1 */
+  atomic_int handling;   /* handlers that may have read one of these */
 } process = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void on_signal(int signum) {
   int saved = errno;
+  atomic_fetch_add(&process.handling, 1);
   int fd = atomic_load(&process.pipe[signum]) - 1;
   unsigned char byte = (unsigned char)signum;
   /* A full pipe has enough to say already. */
   if (fd >= 0 && write(fd, &byte, 1) < 0) errno = saved;
+  atomic_fetch_sub(&process.handling, 1);
   errno = saved;
 }
 
@@ -84,7 +88,11 @@ static int release(catcher *c, int signum) {
   return err;
 }
 
+/* The pipe is nobody's any more, but a handler in another thread may have read its number just
+   before: it must not write to whoever gets that next. (The child of a fork that is not csock's may
+   have a handler counted that is not there; so this ends in any case.) */
 static void close_pipe(catcher *c) {
+  for (int i = 0; i < 100000 && atomic_load(&process.handling) > 0; i++) sched_yield();
   for (int i = 0; i < 2; i++) {
     if (c->fds[i] >= 0) cs_fd_close(c->fds[i]);
     c->fds[i] = -1;
@@ -132,7 +140,8 @@ void cs_signals_go_on(void) {
 }
 
 void cs_signals_forked(lua_State *L) {
-  for (int i = 1; i < NSIG; i++) /* also those of other states, which are not here */
+  atomic_store(&process.handling, 0); /* their threads are not here */
+  for (int i = 1; i < NSIG; i++)      /* also those of other states, which are not here */
     while (process.top[i] != NULL) release(process.top[i], i);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &catcher_key);
   close_pipe(lua_touserdata(L, -1));
