@@ -5,11 +5,10 @@
 #define SOCK_CLOEXEC 0
 #endif
 
-/* What a new descriptor lacks where the system call could not give it. Closes it on failure. */
-static int finish(int *fd, bool nonblock) {
-  int err = 0;
-  if (SOCK_CLOEXEC == 0) err = cs_fd_set_inheritable(*fd, false);
-  if (err == 0 && nonblock) err = cs_fd_set_nonblock(*fd, true);
+/* What a new descriptor lacks where the system call could not give it: being close-on-exec, when it
+   is `inheritable`. Closes it on failure, or when there was one already. */
+static int finish(int *fd, bool inheritable, int err) {
+  if (err == 0 && inheritable) err = cs_fd_set_inheritable(*fd, false);
 #ifdef SO_NOSIGPIPE
   int on = 1;
   if (err == 0) setsockopt(*fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
@@ -23,13 +22,13 @@ static int finish(int *fd, bool nonblock) {
 
 int cs_fd_socket(int family, int type, int proto, int *fd) {
   *fd = socket(family, type | SOCK_CLOEXEC, proto);
-  return *fd < 0 ? errno : finish(fd, false);
+  return *fd < 0 ? errno : finish(fd, SOCK_CLOEXEC == 0, 0);
 }
 
 int cs_fd_pair(int family, int type, int proto, int fds[2]) {
   if (socketpair(family, type | SOCK_CLOEXEC, proto, fds) != 0) return errno;
-  int err = finish(&fds[0], false);
-  int err2 = finish(&fds[1], false);
+  int err = finish(&fds[0], SOCK_CLOEXEC == 0, 0);
+  int err2 = finish(&fds[1], SOCK_CLOEXEC == 0, 0);
   if (err == 0 && err2 == 0) return 0;
   if (err == 0) cs_fd_close(fds[0]);
   if (err2 == 0) cs_fd_close(fds[1]);
@@ -44,9 +43,7 @@ int cs_fd_accept(int listener, bool nonblock, struct sockaddr *addr, socklen_t *
 #else
   *fd = accept(listener, addr, len);
   if (*fd < 0) return errno;
-  int err = cs_fd_set_inheritable(*fd, false);
-  if (err == 0) err = finish(fd, nonblock);
-  return err;
+  return finish(fd, true, cs_fd_set_nonblock(*fd, nonblock)); /* BSD's has the listener's */
 #endif
 }
 
