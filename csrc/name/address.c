@@ -11,7 +11,11 @@
 const cs_class cs_address_class = {"csock.address"};
 
 /* Registry key of the weak-valued table of all addresses. The key in it is (port, host) as an
-   integer for AF_INET, whose addresses are made for every datagram; for others the raw bytes. */
+   integer for AF_INET, whose addresses are made for every datagram; for others the raw bytes.
+
+   Strangers choose these, and Lua puts an integer in its place by a remainder. So that nobody can
+   choose many for one place, integers are multiplied by an odd number, which keeps them distinct:
+   one made of the table's address, as Lua itself seeds the places of strings. */
 static const char interned = 'a';
 
 /* --- making ------------------------------------------------------------------------------- */
@@ -25,7 +29,9 @@ static void push_new(lua_State *L, const cs_sockaddr *addr, socklen_t len, int p
 }
 
 static void push_inet(lua_State *L, const struct sockaddr_in *in) {
-  lua_Integer key = (lua_Integer)in->sin_port << 32 | (lua_Integer)in->sin_addr.s_addr;
+  uint64_t seed = (uint64_t)(uintptr_t)lua_topointer(L, -1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+  uint64_t both = (uint64_t)in->sin_port << 32 | in->sin_addr.s_addr;
+  lua_Integer key = (lua_Integer)(both * seed);
   if (lua_rawgeti(L, -1, key) != LUA_TNIL) return;
   cs_sockaddr clean;
   socklen_t len = cs_sockaddr_clean(&clean, (const struct sockaddr *)in, sizeof *in,

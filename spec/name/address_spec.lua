@@ -20,6 +20,30 @@ local function message(...)
   return text
 end
 
+-- How long making so many addresses takes, all of which stay: in seconds of the processor.
+local function time_of(count, key)
+  local held, begun = {}, os.clock()
+  for i = 1, count do
+    local host, port = key(i)
+    held[i] = csock.address(csock.AF_INET, host, port)
+  end
+  return os.clock() - begun, held
+end
+
+describe("addresses that strangers choose", function()
+  it("take no longer when all would be in one place of a table", function()
+    -- A place is the remainder by 2^k - 1 of (port, host) as they are in memory.
+    local function chosen(i)
+      local raw = string.pack("<I4I4", i * 32767 & 0xffffffff, i * 32767 >> 32)
+      return ("%d.%d.%d.%d"):format(raw:byte(1, 4)), raw:byte(5) << 8 | raw:byte(6)
+    end
+    local function plain(i) return ("10.%d.%d.1"):format(i >> 8, i & 255), i % 1000 end
+    collectgarbage()
+    local usual = time_of(20000, plain)
+    assert.is_true(time_of(20000, chosen) < 10 * usual + 0.05)
+  end)
+end)
+
 describe("an address value", function()
   local addr = address(AF_INET, "127.0.0.1", 1040)
 
