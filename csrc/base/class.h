@@ -8,7 +8,12 @@
 #include <lauxlib.h>
 
 /* A class is known by its address, which is the first member of each of its objects: a check is
-   one comparison, with no look-up of the metatable. `name` is __name. */
+   one comparison, with no look-up of the metatable. `name` is __name.
+
+   So C code can forge an object: a userdata of another library that begins with these very bytes is
+   taken for one. Lua code cannot, unless some library lets it choose the first bytes of a userdata
+   (csock.buffer's are behind its class) and it knows where this one lies: such a library gives a
+   script the memory of the process anyway. */
 typedef struct cs_class {
   const char *name;
 } cs_class;
