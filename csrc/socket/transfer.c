@@ -175,16 +175,18 @@ static int sock_recv(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   size_t size = cs_check_size(L, 2);
   int flags = cs_opt_cint(L, 3, 0);
+  int err = 0;
   if (flags == 0 && s->type == SOCK_STREAM && size <= CS_SCRATCH && may_try_first(s)) {
     size_t got = 0;
-    int err = cs_sock_read(s, s->w.state->scratch, size, 0, NULL, &got);
-    if (got > 0) {
+    err = cs_sock_read(s, s->w.state->scratch, size, 0, NULL, &got);
+    if (err == 0) {
       lua_pushlstring(L, s->w.state->scratch, got);
       return 1;
     }
     if (err > 0) return cs_fail(L, "recv", err);
   }
   recv_op(&op, s, "recv", recv_attempt, size, flags, sock_recv);
+  op.tried = err == CS_READABLE && op.line == err;
   /* Peeking sees the same bytes again, so it cannot gather them. */
   bool gather = (flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && s->type == SOCK_STREAM;
   if (gather && op.timeout != 0 && size > 0) return start_recv_all(L, &op, size);
@@ -308,9 +310,10 @@ static int sock_send(lua_State *L) {
     cs_opt_range(L, 4, len, &from, &to);
     len = to - from;
   }
+  int err = 0;
   if (may_try_first(s)) {
     size_t sent = 0;
-    int err = cs_sock_write(s, data + from, len, flags, NULL, &sent);
+    err = cs_sock_write(s, data + from, len, flags, NULL, &sent);
     if (err == 0) {
       lua_pushinteger(L, (lua_Integer)sent);
       return 1;
@@ -320,6 +323,7 @@ static int sock_send(lua_State *L) {
   cs_transfer_op(&op, s, "send", send_attempt, flags);
   op.data = data + from;
   op.line = CS_WRITABLE;
+  op.tried = err == CS_WRITABLE && op.timeout != 0;
   op.restart = sock_send;
   op.size = len;
   return cs_drive(L, &op);

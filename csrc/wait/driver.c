@@ -145,9 +145,9 @@ int cs_drive(lua_State *L, cs_op *op) {
     return end_with(L, op, EBADF);
   }
   if (in_task) return drive_task(L, loop, op, why);
-  for (;;) {
+  for (bool tried = op->tried;; tried = false) {
     if (gone(op)) return end_with(L, op, EBADF);
-    int n = op->attempt(L, op);
+    int n = tried ? op->line : op->attempt(L, op);
     if (n >= 0) return n;
     int err = 0;
     if (op->timeout != 0) {

@@ -1,4 +1,5 @@
 local csock = require "csock"
+local process = require "spec.support.process"
 local keep = require "spec.support.keep"
 local memory = require "spec.support.memory"
 local posix = require "spec.support.posix"
@@ -49,6 +50,30 @@ local function fill(s)
   s:settimeout(timeout)
   return total
 end
+
+describe("a call that has to wait", function()
+  it("asks the system once before it does", function()
+    local status, out, err = process.run({ process.interpreter, "-e", [[
+      local csock, shim = require "csock", require "spec.faults.shim"
+      if not shim.active() then return print "no shim" end
+      local a, b = csock.socketpair()
+      a:settimeout(0.01)
+      local function tries(f)
+        shim.reset()
+        f()
+        return shim.calls "recv" + shim.calls "recvfrom", shim.calls "send" + shim.calls "sendto"
+      end
+      repeat until not a:send(("x"):rep(65536), csock.MSG_DONTWAIT)
+      print(tries(function() a:recv(10) end))
+      print(tries(function() a:send "x" end))
+      b:close()
+    ]] }, { env = { LD_PRELOAD = process.preload "spec.faults.shim" } })
+    assert.equal("", err)
+    assert.equal(0, status)
+    if out == "no shim\n" then return pending "another library stands before libc" end
+    assert.equal("1\t0\n0\t1\n", out)
+  end)
+end)
 
 describe("recv", function()
   after_each(keep.close)
