@@ -23,6 +23,7 @@ static cs_stream *push_new(lua_State *L) {
   st->own.state = cs_state_get(L);
   st->timeout = CS_FOREVER;
   st->want = CS_STREAM_WANT;
+  st->limit = SIZE_MAX;
   st->closed = true;
   return st;
 }
@@ -44,6 +45,29 @@ static void check_mode(lua_State *L, int arg, cs_stream *st) {
   lua_Integer size = cs_opt_int(L, arg + 1, -1, -1, INT_MAX);
   st->by_line = size == 1;
   if (size != -1 && size != 1) st->out_size = (size_t)size;
+}
+
+/* The last argument, if it is a table of options: read, and taken off the stack. */
+typedef struct stream_options {
+  bool closefd;
+  int limit; /* 0: none */
+} stream_options;
+
+static stream_options take_options(lua_State *L) {
+  stream_options options = {.closefd = true};
+  int top = lua_gettop(L);
+  const cs_keyword rows[] = {{"closefd", CS_KEYWORD_FLAG, &options.closefd, 0, 0},
+                             {"limit", CS_KEYWORD_INT, &options.limit, 1, INT_MAX}};
+  if (top > 1 && lua_istable(L, top)) {
+    cs_keywords_read(L, top, rows, CS_COUNT(rows));
+    lua_settop(L, top - 1);
+  }
+  lua_settop(L, 3);
+  return options;
+}
+
+static void use_options(cs_stream *st, const stream_options *options) {
+  if (options->limit > 0) st->limit = (size_t)options->limit;
 }
 
 /* Opens the stream on the top over the socket at `arg`, whose descriptor it shares. */
@@ -70,6 +94,10 @@ Source: Python's `socket.makefile`.
 @tparam[opt=-1] int|string buffering of what is written: `0` sends at once, `1` when a line is
 complete, more is the size of the buffer in bytes, `-1` is 8192 bytes; `"turn"` sends at the end of
 the loop's turn, see `setvbuf`
+@tparam[opt] table options `limit`: the most bytes, from 1 on, that a line may have (without its
+line end), what comes before a delimiter, or all that `read "a"` and `readlines` read; what is
+longer gives `EMSGSIZE` and stays in the stream. A limit of the call's own comes before it. Default:
+none, so that whoever sends without end fills the memory
 @treturn[1] stream
 @treturn[2] nil
 @treturn[2] error
@@ -77,9 +105,10 @@ the loop's turn, see `setvbuf`
 */
 static int sock_makefile(lua_State *L) {
   cs_sock_check(L, 1);
-  lua_settop(L, 3);
+  stream_options options = take_options(L);
   cs_stream *st = push_new(L);
   check_mode(L, 2, st);
+  use_options(st, &options);
   return open_socket(L, st, 1, "makefile");
 }
 
@@ -112,7 +141,7 @@ file). A socket object is treated as by `makefile`. Source: Python's `open(fd, c
 @param file a descriptor number, a Lua file, a socket, or an object with a `fileno` method
 @tparam[opt="r"] string mode as in `makefile`
 @tparam[opt=-1] int|string buffering as in `makefile`
-@tparam[opt] table options `closefd` (boolean, default true)
+@tparam[opt] table options `closefd` (boolean, default true), and `limit` as in `makefile`
 @treturn[1] stream
 @treturn[2] nil
 @treturn[2] error
@@ -122,19 +151,13 @@ local stdin = csock.stream(io.stdin)
 local line = stdin:read()
 */
 static int new_stream(lua_State *L) {
-  int top = lua_gettop(L);
   luaL_checkany(L, 1);
-  bool closefd = true;
-  if (top > 1 && lua_istable(L, top)) {
-    const cs_keyword rows[] = {{"closefd", CS_KEYWORD_FLAG, &closefd, 0, 0}};
-    cs_keywords_read(L, top, rows, CS_COUNT(rows));
-    lua_settop(L, top - 1);
-  }
-  lua_settop(L, 3);
+  stream_options options = take_options(L);
   cs_stream *st = push_new(L);
   check_mode(L, 2, st);
+  use_options(st, &options);
   if (cs_object_test(L, 1, &cs_sock_class) != NULL) return open_socket(L, st, 1, "stream");
-  return open_descriptor(L, st, closefd);
+  return open_descriptor(L, st, options.closefd);
 }
 
 /* --- waiting --- */

@@ -94,8 +94,8 @@ static bool measure_line(const cs_bytes *in, size_t at, bool at_end, size_t *sca
   return at_end || p->end == to;
 }
 
-bool cs_piece_measure(lua_State *L, const cs_bytes *in, size_t at, bool at_end, size_t *scan,
-                      cs_piece *p) {
+static bool measure(lua_State *L, const cs_bytes *in, size_t at, bool at_end, size_t *scan,
+                    cs_piece *p) {
   size_t len = in->len;
   p->absent = p->too_long = false;
   p->end = at;
@@ -116,6 +116,24 @@ bool cs_piece_measure(lua_State *L, const cs_bytes *in, size_t at, bool at_end, 
   p->end = len - at > p->limit ? at + p->limit : len;
   p->absent = at_end && len == at;
   return at_end || (len - at >= p->limit && len > at);
+}
+
+/* How many of the piece's bytes count: its delimiter does not, nor what may be the beginning of
+ * one.
+ */
+static size_t counted(const cs_bytes *in, size_t at, bool known, const cs_piece *p) {
+  size_t n = (known ? p->end : in->len) - at, d = p->delimiter_len;
+  if (d == 0 || n < d) return d > 0 && !known ? 0 : n;
+  if (!known) return n - (d - 1);
+  return memcmp(cs_bytes_at(in, p->end - d), p->delimiter, d) == 0 ? n - d : n;
+}
+
+bool cs_piece_measure(lua_State *L, const cs_bytes *in, size_t at, bool at_end, size_t *scan,
+                      cs_piece *p) {
+  bool known = measure(L, in, at, at_end, scan, p);
+  if (p->most == CS_NO_LIMIT) return known;
+  if (counted(in, at, known, p) > p->most) p->too_long = true;
+  return known || p->too_long;
 }
 
 void cs_piece_push(lua_State *L, const cs_bytes *in, size_t at, const cs_piece *p) {

@@ -18,6 +18,7 @@ typedef enum cs_piece_kind {
 typedef struct cs_piece {
   cs_piece_kind kind;
   size_t limit;          /* the most bytes to take; of a record, without its delimiter */
+  size_t most;           /* a longer line, record or whole (without the delimiter) is too long */
   const char *delimiter; /* of lines and records */
   size_t delimiter_len;
   /* Filled in by cs_piece_measure: */

@@ -109,6 +109,16 @@ static int find(lua_State *L, cs_op *op, cs_piece *p) {
   }
 }
 
+/* What was asked for is longer than allowed: the bytes stay where they are. */
+static int fail_too_long(lua_State *L, cs_op *op, size_t limit) {
+  luaL_checkstack(L, 6, NULL);
+  const char *text = lua_pushfstring(L, "Message too long: limit %I bytes", (LUAI_UACINT)limit);
+  int n = cs_fail_text(L, op->call, "error", EMSGSIZE, NULL, text);
+  if (op->fail == NULL) return n;
+  lua_pop(L, 1); /* lines: it is raised */
+  return lua_error(L);
+}
+
 /* Goes on to the next piece. */
 static void advance(cs_op *op, const cs_piece *p) {
   op->done = op->size = p->end;
@@ -116,13 +126,18 @@ static void advance(cs_op *op, const cs_piece *p) {
 
 /* --- read --- */
 
-static cs_piece line_piece(cs_piece_kind kind, size_t limit) {
-  return (cs_piece){.kind = kind, .limit = limit, .delimiter = "\n", .delimiter_len = 1};
+/* `most`: unless the call has a limit of its own. */
+static cs_piece line_piece(cs_piece_kind kind, size_t limit, size_t most) {
+  return (cs_piece){.kind = kind,
+                    .limit = limit,
+                    .most = limit == CS_NO_LIMIT ? most : CS_NO_LIMIT,
+                    .delimiter = "\n",
+                    .delimiter_len = 1};
 }
 
 /* The piece that the format at `slot` stands for; raises when there is no such format. */
-static cs_piece format_piece(lua_State *L, int slot) {
-  cs_piece p = {.limit = CS_NO_LIMIT};
+static cs_piece format_piece(lua_State *L, int slot, size_t most) {
+  cs_piece p = {.limit = CS_NO_LIMIT, .most = CS_NO_LIMIT};
   if (lua_type(L, slot) == LUA_TNUMBER) {
     lua_Integer n = cs_check_int(L, slot, 0, LUA_MAXINTEGER);
     p.kind = CS_PIECE_COUNT;
@@ -133,14 +148,15 @@ static cs_piece format_piece(lua_State *L, int slot) {
   if (*format == '*') format++; /* as Lua's files do */
   switch (*format) {
   case 'l':
-    return line_piece(CS_PIECE_LINE, CS_NO_LIMIT);
+    return line_piece(CS_PIECE_LINE, CS_NO_LIMIT, most);
   case 'L':
-    return line_piece(CS_PIECE_WHOLE_LINE, CS_NO_LIMIT);
+    return line_piece(CS_PIECE_WHOLE_LINE, CS_NO_LIMIT, most);
   case 'n':
     p.kind = CS_PIECE_NUMERAL;
     break;
   case 'a':
     p.kind = CS_PIECE_ALL;
+    p.most = most;
     break;
   default:
     luaL_argerror(L, slot, "invalid format");
@@ -156,7 +172,7 @@ static int push_results(lua_State *L, cs_op *op) {
   luaL_checkstack(L, op->last, NULL);
   for (int slot = 2; slot <= op->last && at <= st->in.len; slot++) {
     size_t scan = at;
-    cs_piece p = format_piece(L, slot);
+    cs_piece p = format_piece(L, slot, CS_NO_LIMIT);
     cs_piece_measure(L, &st->in, at, op->flags & AT_END, &scan, &p);
     cs_piece_push(L, &st->in, at, &p);
     at = p.end;
@@ -168,11 +184,12 @@ static int push_results(lua_State *L, cs_op *op) {
 }
 
 static int read_attempt(lua_State *L, cs_op *op) {
-  resume(op);
+  cs_stream *st = resume(op);
   for (; op->slot <= op->last; op->slot++) {
-    cs_piece p = format_piece(L, op->slot);
+    cs_piece p = format_piece(L, op->slot, st->limit);
     int n = find(L, op, &p);
     if (n != 0) return n;
+    if (p.too_long) return fail_too_long(L, op, st->limit);
     advance(op, &p);
     if (p.absent) break;
   }
@@ -187,6 +204,7 @@ static inline bool take_ready_line(lua_State *L, cs_stream *st) {
   const char *lf = memchr(line + at, '\n', st->in.len - at);
   if (lf == NULL) return false;
   size_t n = (size_t)(lf - line);
+  if (n > st->limit) return false;
   lua_pushlstring(L, line, n > 0 && lf[-1] == '\r' ? n - 1 : n);
   take(st, n + 1);
   return true;
@@ -195,8 +213,8 @@ static inline bool take_ready_line(lua_State *L, cs_stream *st) {
 /* Checks the formats from stack index 2 on; whether they ask for just a line. */
 static bool check_formats(lua_State *L) {
   int top = lua_gettop(L);
-  for (int slot = 2; slot <= top; slot++) format_piece(L, slot);
-  return top == 1 || (top == 2 && format_piece(L, 2).kind == CS_PIECE_LINE);
+  for (int slot = 2; slot <= top; slot++) format_piece(L, slot, CS_NO_LIMIT);
+  return top == 1 || (top == 2 && format_piece(L, 2, CS_NO_LIMIT).kind == CS_PIECE_LINE);
 }
 
 /***
@@ -291,9 +309,10 @@ static size_t limit_at(lua_State *L, int slot) {
 
 static int readline_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = resume(op);
-  cs_piece p = line_piece(CS_PIECE_WHOLE_LINE, limit_at(L, 2));
+  cs_piece p = line_piece(CS_PIECE_WHOLE_LINE, limit_at(L, 2), st->limit);
   int n = find(L, op, &p);
   if (n != 0) return n;
+  if (p.too_long) return fail_too_long(L, op, st->limit);
   p.absent = false; /* "" */
   cs_piece_push(L, &st->in, 0, &p);
   take(st, p.end);
@@ -321,12 +340,14 @@ static int stream_readline(lua_State *L) {
 static int readlines_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = resume(op);
   size_t hint = limit_at(L, 2), at = 0;
-  cs_piece p = line_piece(CS_PIECE_WHOLE_LINE, CS_NO_LIMIT);
+  cs_piece p = line_piece(CS_PIECE_WHOLE_LINE, CS_NO_LIMIT, st->limit);
   if (hint == 0) hint = CS_NO_LIMIT;
   do {
     int n = find(L, op, &p);
     if (n != 0) return n;
     advance(op, &p);
+    if (p.too_long || (hint == CS_NO_LIMIT && op->done > st->limit))
+      return fail_too_long(L, op, st->limit);
   } while (!p.absent && op->done < hint);
   lua_newtable(L);
   for (lua_Integer i = 1; at < op->done && at < st->in.len; i++) {
@@ -360,11 +381,12 @@ static int stream_readlines(lua_State *L) {
 
 static int read_until_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = resume(op);
-  cs_piece p = {.kind = CS_PIECE_RECORD, .limit = limit_at(L, 3)};
+  cs_piece p = {.kind = CS_PIECE_RECORD, .limit = limit_at(L, 3), .most = CS_NO_LIMIT};
+  if (p.limit == CS_NO_LIMIT) p.limit = st->limit;
   p.delimiter = lua_tolstring(L, 2, &p.delimiter_len);
   int n = find(L, op, &p);
   if (n != 0) return n;
-  if (p.too_long) return cs_fail(L, op->call, EMSGSIZE);
+  if (p.too_long) return fail_too_long(L, op, p.limit);
   if (p.absent) {
     lua_pushnil(L);
     return 1;
@@ -406,7 +428,8 @@ static int stream_read_until(lua_State *L) {
 static int peek_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = resume(op);
   bool any = lua_isnoneornil(L, 2);
-  cs_piece p = {.kind = CS_PIECE_COUNT, .limit = any ? 1 : cs_check_size(L, 2)};
+  cs_piece p = {
+      .kind = CS_PIECE_COUNT, .limit = any ? 1 : cs_check_size(L, 2), .most = CS_NO_LIMIT};
   int n = find(L, op, &p);
   if (n != 0) return n;
   lua_pushlstring(L, cs_bytes_at(&st->in, 0), any ? st->in.len : p.end);

@@ -19,6 +19,7 @@ typedef struct cs_stream {
   size_t want;     /* room to make for receiving: more where more comes */
   size_t scanned;  /* in the first bytes of `in` no delimiter `scanned_for` begins */
   uint64_t scanned_for;
+  size_t limit;    /* the most bytes of a line, or of all that is read at once */
   size_t out_size; /* `out` is sent when it holds so much */
   cs_turn_end end; /* entered when `out` is to be sent at the turn's end: turn.c */
   int failed;      /* errno of such a sending, until it has been reported */

@@ -58,6 +58,11 @@ StreamRequestHandler.wbufsize = 0
 -- @field streamrequesthandler:disable_nagle_algorithm
 StreamRequestHandler.disable_nagle_algorithm = false
 
+--- The most bytes of a line that `rfile` takes, and of all that `read "a"` and `readlines` read, so that no client can
+-- fill the memory with a line without an end: 1 MiB. What is longer gives `EMSGSIZE`. False: no limit.
+-- @field streamrequesthandler:limit
+StreamRequestHandler.limit = 1 << 20
+
 local function close_streams(self)
   for _, name in ipairs { "wfile", "rfile" } do
     local stream = rawget(self, name)
@@ -78,7 +83,7 @@ function StreamRequestHandler:setup()
   if self.disable_nagle_algorithm then
     assert(self.connection:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, true))
   end
-  self.rfile = assert(self.connection:makefile("r", self.rbufsize))
+  self.rfile = assert(self.connection:makefile("r", self.rbufsize, { limit = self.limit }))
   self.wfile = assert(self.connection:makefile("w", self.wbufsize))
 end
 

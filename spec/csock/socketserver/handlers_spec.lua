@@ -23,6 +23,24 @@ local function serve_one(Handler, bytes)
   return reply
 end
 
+describe("a stream request handler", function()
+  it("takes no line without an end, of 1 MiB or as its class says", function()
+    local tried = {}
+    local Handler = serving.handler(function(self)
+      local line, err = self.rfile:read()
+      tried[#tried + 1] = line and #line or err.name
+    end)
+    assert.equal(1 << 20, Handler.limit)
+    serve_one(Handler, ("x"):rep(1 << 20) .. "\n")
+    serve_one(Handler, ("x"):rep((1 << 20) + 1) .. "\n")
+    Handler.limit = 3
+    serve_one(Handler, "xxxx\n")
+    Handler.limit = false
+    serve_one(Handler, "xxxx\n")
+    assert.same({ 1 << 20, "EMSGSIZE", "EMSGSIZE", 4 }, tried)
+  end)
+end)
+
 describe("a request handler", function()
   it("knows its request, the client's address and the server", function()
     local seen
