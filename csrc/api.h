@@ -41,8 +41,8 @@ typedef struct cs_transport_ops {
      called again with the same bytes, which may be elsewhere by then and have more behind them. */
   int (*send)(cs_transport *t, const char *bytes, size_t n, size_t *sent);
 
-  /* Whether recv has something to do that the kernel knows nothing of: bytes, the end or an error to
-     give, or something to write before it can go on. Else it is called when more has come. */
+  /* Whether recv has something to do that the kernel knows nothing of: bytes, the end or an error
+     to give, or something to write before it can go on. Else it is called when more has come. */
   bool (*pending)(const cs_transport *t);
 
   /* Says to the peer that nothing more will be sent. Once it has given 0, it has nothing more to

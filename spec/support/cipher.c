@@ -46,6 +46,7 @@ typedef struct cipher {
 /* --- bytes --- */
 
 static int add(bytes *b, const void *data, size_t len) {
+  if (len == 0) return 0;
   if (b->len + len > b->room) {
     size_t room = 2 * (b->len + len);
     char *at = realloc(b->at, room);
@@ -59,6 +60,7 @@ static int add(bytes *b, const void *data, size_t len) {
 }
 
 static void take(bytes *b, size_t len) {
+  if (len == 0) return;
   memmove(b->at, b->at + len, b->len - len);
   b->len -= len;
 }
