@@ -10,6 +10,7 @@ local check = require "csock.check"
 local loop = require "csock.loop"
 local class = require "csock.class"
 local internal = require "csock.loop.internal"
+local new_heap = require "csock.heap"
 
 local hub = internal.hub
 local serve, wait, now = hub.serve, hub.wait, loop.now
@@ -18,50 +19,13 @@ local M = {}
 
 -- --- timed calls ----------------------------------------------------------------------------------
 
-local heap = {} -- of DelayedCalls, the earliest first
-local order = 0 -- how many were made: of two for the same time, the older one comes first
+local heap = new_heap() -- of DelayedCalls
 
 --- A call that is to come.
 -- Source: Twisted's `IDelayedCall`.
 -- @type delayedcall
 local DelayedCall = class("DelayedCall")
 M.DelayedCall = DelayedCall
-
-local function earlier(a, b)
-  return a.time < b.time or a.time == b.time and a.order < b.order
-end
-
-local function put(call, place)
-  heap[place] = call
-  call.place = place
-end
-
--- Moves the call at a place up or down to where it belongs.
-local function sift(call)
-  local place = call.place
-  while place > 1 and earlier(call, heap[place // 2]) do
-    put(heap[place // 2], place)
-    place = place // 2
-  end
-  while true do
-    local child = 2 * place
-    if heap[child + 1] and earlier(heap[child + 1], heap[child]) then child = child + 1 end
-    if not heap[child] or earlier(call, heap[child]) then break end
-    put(heap[child], place)
-    place = child
-  end
-  put(call, place)
-end
-
-local function take_out(call)
-  local last = heap[#heap]
-  heap[#heap] = nil
-  if last ~= call then
-    put(last, call.place)
-    sift(last)
-  end
-  call.place = nil
-end
 
 -- How much later than it was due: also earlier.
 local DELAY = check.kind("seconds", function(value) return math.type(value) and math.abs(value) < math.huge end)
@@ -74,7 +38,7 @@ end
 -- The reactor sleeps until the first call's time; it must look again.
 local function moved(call, time)
   call.time = time
-  sift(call)
+  heap:sift(call)
   if call.place == 1 then hub.wake() end
 end
 
@@ -88,11 +52,10 @@ end
 function M.callLater(seconds, f, ...)
   check.seconds(seconds, 1, "callLater")
   if f == nil then check.expected("callLater", 2, "function", f) end
-  order = order + 1
   local call = DelayedCall()
-  call.f, call.arguments, call.order = f, select("#", ...) > 0 and table.pack(...) or nil, order
-  put(call, #heap + 1)
-  moved(call, now() + seconds)
+  call.f, call.arguments, call.time = f, select("#", ...) > 0 and table.pack(...) or nil, now() + seconds
+  heap:put(call)
+  if call.place == 1 then hub.wake() end
   return call
 end
 
@@ -112,7 +75,7 @@ function DelayedCall:active() return self.place ~= nil end
 function DelayedCall:cancel()
   check_active(self)
   self.cancelled = true
-  take_out(self)
+  heap:remove(self)
   self.f, self.arguments = nil, nil
 end
 
@@ -154,10 +117,10 @@ local newest -- of the calls that may be made in this turn
 -- Those that are made meanwhile have to wait for the next turn, also when one fails.
 local function run_due_calls()
   local time = now()
-  newest = newest or order
+  newest = newest or heap.order
   while heap[1] and heap[1].time <= time and heap[1].order <= newest do
     local call = heap[1]
-    take_out(call)
+    heap:remove(call)
     call.called = true
     local f, arguments = call.f, call.arguments
     call.f, call.arguments = nil, nil
