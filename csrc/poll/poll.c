@@ -243,11 +243,18 @@ static int poll_attempt(lua_State *L, cs_op *op) {
   lua_Integer n = 0;
   lua_newtable(L);
   for (unsigned i = 0; i < op->nfds; i++) {
-    const struct pollfd *e = &op->fds[i];
+    struct pollfd *e = &op->fds[i];
     if (e->revents == 0 || !push_object(L, e->fd)) continue;
     int fd = cs_select_own_fd(L, -1);
-    bool stale = fd != -2 && fd != e->fd; /* closed: the number is nobody's, or another's */
-    cs_push_event(L, e->fd, stale ? POLLNVAL : (unsigned short)e->revents);
+    unsigned bits = (unsigned short)e->revents;
+    if (fd == e->fd) bits &= ~(unsigned)POLLNVAL; /* another object over it was closed */
+    if (fd != -2 && fd != e->fd) bits = POLLNVAL; /* closed: the number is nobody's, or another's */
+    if (bits == 0) {
+      e->revents = 0;
+      lua_pop(L, 1);
+      continue;
+    }
+    cs_push_event(L, e->fd, bits);
     lua_rawseti(L, -2, ++n);
   }
   if (n > 0) return end_poll(L, op);

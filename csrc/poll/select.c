@@ -150,9 +150,20 @@ static int select_attempt(lua_State *L, cs_op *op) {
   if (err == EINTR) return CS_AGAIN;
   if (err != 0) return cs_fail(L, "select", err);
   unsigned total = s->count[0] + s->count[1] + s->count[2];
-  for (unsigned i = 0; events && i < total; i++)
-    if (s->fds[s->items[i].at].revents & POLLNVAL)
+  bool closed = false;
+  for (unsigned i = 0; events && i < total; i++) {
+    const struct pollfd *p = &s->fds[s->items[i].at];
+    if (!(p->revents & POLLNVAL)) continue;
+    closed = true;
+    /* It may be another one over the same descriptor that was closed: the socket, not this stream.
+     */
+    if (cs_select_own_fd(L, s->base + (int)i) != p->fd)
       return cs_fail_at(L, "select", EBADF, s->base + (int)i);
+  }
+  if (closed) {
+    for (unsigned i = 0; i < s->nfds; i++) s->fds[i].revents = 0;
+    return CS_AGAIN;
+  }
   if (s->ready || (events && any_granted(s))) return push_ready(L, s);
   if (events) cs_poll_hush(s->fds, s->nfds);
   return CS_ANY;

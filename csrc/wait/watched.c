@@ -71,11 +71,6 @@ static void wake_some(cs_waitq *q, const void *stream) {
   }
 }
 
-void cs_watched_wake(cs_watched *w, const void *stream) {
-  wake_some(&w->readers, stream);
-  wake_some(&w->writers, stream);
-}
-
 /* Whoever waits for the descriptor among others (joined.c) is told of the event. */
 static void tell_joined(const cs_state *state, int fd, short event) {
   if (state->loop == NULL) return;
@@ -91,6 +86,12 @@ static void tell_joined(const cs_state *state, int fd, short event) {
       cs_unpark_all(&j->w.readers);
     }
   }
+}
+
+void cs_watched_wake(cs_watched *w, const void *stream) {
+  wake_some(&w->readers, stream);
+  wake_some(&w->writers, stream);
+  tell_joined(w->state, w->fd, POLLNVAL); /* they look which object it is that was closed */
 }
 
 void cs_watched_held(cs_watched *w) {

@@ -76,8 +76,9 @@ int cs_watched_close(cs_watched *w);
 /* Gives the descriptor away, which stays open: who waits on the object itself is woken. */
 int cs_watched_release(cs_watched *w);
 
-/* Makes the tasks try again that wait in the stream over it, or (NULL) in calls that are no
-   stream's; the others keep their places. */
+/* One of several objects over the descriptor is closed: a stream, or (NULL) the socket. The tasks
+   try again that wait in it, and those that wait for it among others; the rest keep their places.
+ */
 void cs_watched_wake(cs_watched *w, const void *stream);
 
 /* The first in a line (CS_READABLE, CS_WRITABLE: see cs_op) tries again: there is something for it
