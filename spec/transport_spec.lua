@@ -312,6 +312,55 @@ describe("the reactor over a transport", function()
     end)
   end)
 
+  it("sends what is written outside of the connection's own callbacks, and receives meanwhile", function()
+    local data = pattern(100000)
+    for name, size in pairs { ["at the turn's end"] = 10000, ["at once"] = 50000 } do
+      reactors.run(function()
+        local events = csock.loop.queue()
+        local port = listen(protocol.Protocol, {
+          connectionMade = function(self) events:put(self.transport) end,
+          dataReceived = function(_, bytes) events:put(bytes) end,
+        })
+        local s = dial(port:getHost())
+        local transport = assert(events:get(LIMIT))
+        local reader = csock.spawn(function() return s:recv(#data, csock.MSG_WAITALL) end)
+        for i = 1, #data, size do
+          transport:write(data:sub(i, i + size - 1))
+          csock.sleep(0)
+        end
+        assert.is_true(data == reader:join(LIMIT), name)
+        assert(s:sendall "bye")
+        assert.equal("bye", events:get(LIMIT))
+        port:stopListening()
+        keep.close()
+      end)
+    end
+  end)
+
+  it("is told what a write has received", function()
+    reactors.run(function()
+      local events = csock.loop.queue()
+      local port = listen(protocol.Protocol, {
+        connectionMade = function(self) events:put(self.transport) end,
+        dataReceived = function(_, bytes) events:put(bytes) end,
+      })
+      local s = dial(port:getHost())
+      local transport = assert(events:get(LIMIT))
+      for i = 1, 3 do
+        transport:write(tostring(i)) -- and a question after the third
+        csock.sleep(0)
+        assert.equal(tostring(i), s:recv(1))
+      end
+      assert(s:sendall "in the same turn")
+      s:settimeout(0)
+      assert.equal(E.EAGAIN, select(3, s:recv(1))) -- answers
+      transport:write(("x"):rep(20000)) -- at once, before the loop has heard of it: receives both
+      assert.equal("in the same turn", events:get(LIMIT))
+      port:stopListening()
+      keep.close()
+    end)
+  end)
+
   it("takes much, and answers it", function()
     local data = pattern(300000)
     reactors.run(function()

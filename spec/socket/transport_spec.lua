@@ -170,6 +170,7 @@ for way, run in pairs {
           assert(a:sendall "one")
           a:settimeout(0.02)
           assert.equal(E.ETIMEDOUT, select(3, a:send "two"))
+          assert.is_true((cipher.counts(a)) < 5) -- it has not tried all the time
           assert.equal("one", b:recv(10))
           b:settimeout(0)
           assert.equal(E.EAGAIN, select(3, b:recv(10))) -- it has answered the question
@@ -476,6 +477,22 @@ describe("what a transport holds", function()
       assert.equal("more", b:recv(100))
       assert(b:sendall "end")
       assert.equal("end", assert(reader:join(ciphered.LIMIT)))
+    end)
+  end)
+
+  it("is asked to read once before the loop waits for the peer: it may have to speak first", function()
+    in_task(function()
+      local listener <close> = assert(csock.create_server { "127.0.0.1", 0 })
+      local a = keep((csock.create_connection(listener:getsockname(), { timeout = ciphered.LIMIT })))
+      local b = keep((assert(listener:accept())))
+      local reader = csock.spawn(function() return a:recv(10) end)
+      csock.sleep(0)
+      assert(b:sendall "plain")
+      assert.equal("plain", reader:join(ciphered.LIMIT)) -- drained, and watched from here on
+      cipher.wrap(a, { greet = 1 })
+      csock.spawn(function() return a:recv(10) end):watch()
+      b:settimeout(ciphered.LIMIT)
+      assert.equal(9, #assert(b:recv(100)))
     end)
   end)
 

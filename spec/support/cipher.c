@@ -38,7 +38,7 @@ typedef struct cipher {
   size_t held;              /* bytes of the program's that are in `out` */
   uint32_t held_sum;        /* ... and what they were */
   unsigned count;           /* records since the last question */
-  bool asked, must_answer, ended, cut_off, said_end, greeted, answered, mute;
+  bool must_greet, greeting, asked, must_answer, ended, cut_off, said_end, greeted, answered, mute;
   int broken;                           /* what was wrong with what came: nothing follows it */
   lua_Integer write_reads, read_writes; /* how often that was wanted */
 } cipher;
@@ -183,6 +183,16 @@ static bool cipher_pending(const cs_transport *t) {
 
 static int cipher_recv(cs_transport *t, char *data, size_t n, bool peek, size_t *got) {
   cipher *c = of(t);
+  if (c->must_greet && !c->greeting) {
+    int err = put(c, HELLO, "hello", 5);
+    if (err != 0) return err;
+    c->greeting = true;
+  }
+  if (c->must_greet) {
+    int err = flush(c);
+    if (err != 0) return err;
+    c->must_greet = false;
+  }
   while (c->plain.len == 0) {
     if (c->ended) return 0; /* *got is 0 */
     int err = hear(c);
@@ -285,7 +295,8 @@ static size_t option(lua_State *L, const char *name, size_t dflt, size_t max) {
   return n < 0 || (size_t)n > max ? max : (size_t)n;
 }
 
-/* wrap(socket[, {record=, ahead=, every=, key=}]): the socket, over the cipher from now on. */
+/* wrap(socket[, {record=, ahead=, every=, key=, greet=}]): the socket, over the cipher from now on.
+   `greet`: 1 when the first recv begins with a handshake's record. */
 static int wrap(lua_State *L) {
   const cs_api *api = API;
   cs_sock *s = api->check_sock(L, 1);
@@ -293,6 +304,7 @@ static int wrap(lua_State *L) {
   made.record = option(L, "record", 100, LARGEST);
   made.ahead = option(L, "ahead", 170, LARGEST);
   made.every = (unsigned)option(L, "every", 3, 1 << 30);
+  made.must_greet = option(L, "greet", 0, 1) != 0;
   made.in_key = made.out_key = (uint32_t)option(L, "key", 42, UINT32_MAX);
   cipher *c = malloc(sizeof *c);
   if (c == NULL) return luaL_error(L, "not enough memory");
