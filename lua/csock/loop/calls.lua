@@ -18,7 +18,12 @@ internal.in_child(reset) -- the parent's calls are the parent's
 local function take_out(task)
   local entry = entries[task]
   entries[task] = nil
-  if entry then heap:remove(entry) end
+  if not entry then return end
+  heap:remove(entry)
+  if not heap[1] and clock ~= core.current() then -- nothing is to come any more
+    clock:cancel()
+    clock = nil
+  end
 end
 
 local function run_clock()
