@@ -48,6 +48,7 @@ static int sock_listen(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   int backlog = cs_opt_cint(L, 2, SOMAXCONN < 128 ? SOMAXCONN : 128);
   if (cs_sock_closed(s)) return cs_fail(L, "listen", EBADF);
+  if (!(s->w.flags & CS_W_OUTSIDE)) s->w.flags |= CS_W_KEEP; /* many processes may accept */
   return cs_result(L, "listen", listen(s->w.fd, backlog < 0 ? 0 : backlog) != 0 ? errno : 0);
 }
 
@@ -113,9 +114,9 @@ static int accept_attempt(lua_State *L, cs_op *op) {
     conn = push_spare(L); /* each time: the collection's finalizers may have taken the last one */
     len = has_peers(s->family) ? sizeof addr : 0;
     memset(&addr, 0, sizeof(struct sockaddr));
-    if (!(op->w->flags & CS_W_WATCHED))
-      cs_watched_nonblock_begin(op->w); /* the loop has set it for good */
-    err = cs_fd_accept(op->w->fd, nonblock, len > 0 ? &addr.any : NULL, &len, &fd);
+    /* The loop has set it for good. */
+    err = op->w->flags & CS_W_WATCHED ? 0 : cs_watched_nonblock_keep(op->w, POLLIN);
+    if (err == 0) err = cs_fd_accept(op->w->fd, nonblock, len > 0 ? &addr.any : NULL, &len, &fd);
     cs_watched_nonblock_end(op->w);
   } while (passes_over(err) || (err != 0 && cs_may_retry(L, err, &tried)));
   if (err != 0) {

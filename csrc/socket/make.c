@@ -104,7 +104,9 @@ static int socket_socket(lua_State *L) {
     err = describe(fd, &family, &type, &proto);
     if (err == 0) err = cs_fd_get_nonblock(fd, &nonblock);
     if (err != 0) return cs_fail(L, "socket", err);
-    return adopt_typed(L, "socket", s, fd, nonblock, family, type, proto);
+    int n = adopt_typed(L, "socket", s, fd, nonblock, family, type, proto);
+    s->w.flags |= CS_W_OUTSIDE;
+    return n;
   }
   do err = cs_fd_socket(family, plain_type(type), proto, &fd);
   while (err != 0 && cs_may_retry(L, err, &tried));
@@ -160,9 +162,9 @@ static int copy_fd(lua_State *L, int fd, int *copy) {
   return err;
 }
 
-/* A socket over a copy of `fd`. */
+/* A socket over a copy of `fd`; `flag` says whose the file is. */
 static int push_copy(lua_State *L, const char *call, int fd, int family, int type, int proto,
-                     const int64_t *timeout) {
+                     const int64_t *timeout, unsigned flag) {
   int copy;
   bool nonblock;
   cs_sock *s = cs_sock_new(L);
@@ -172,6 +174,7 @@ static int push_copy(lua_State *L, const char *call, int fd, int family, int typ
   err = describe(copy, &family, &type, &proto);
   if (err == 0) err = cs_fd_get_nonblock(copy, &nonblock);
   if (err == 0) err = cs_sock_adopt(L, s, copy, nonblock, family, plain_type(type), proto);
+  s->w.flags |= flag;
   if (err == 0 && timeout != NULL) err = cs_sock_set_timeout(L, -1, s, *timeout);
   return err != 0 ? cs_sock_abandon(L, s, call, err) : 1;
 }
@@ -207,7 +210,7 @@ static int socket_fromfd(lua_State *L) {
   int fd = cs_check_fd(L, 1);
   int family = check_family(L, 2, -1);
   int type = check_type(L, 3, -1);
-  return push_copy(L, "fromfd", fd, family, type, cs_opt_cint(L, 4, -1), NULL);
+  return push_copy(L, "fromfd", fd, family, type, cs_opt_cint(L, 4, -1), NULL, CS_W_OUTSIDE);
 }
 
 /***
@@ -223,7 +226,9 @@ Source: dup(2), Python's `socket.dup`.
 static int sock_dup(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   if (s->transport != NULL) return cs_fail(L, "dup", EOPNOTSUPP);
-  return push_copy(L, "dup", cs_sock_fd(s), s->family, s->type, s->proto, &s->timeout);
+  unsigned flag = s->w.flags & CS_W_OUTSIDE ? CS_W_OUTSIDE : CS_W_KEEP;
+  s->w.flags |= flag;
+  return push_copy(L, "dup", cs_sock_fd(s), s->family, s->type, s->proto, &s->timeout, flag);
 }
 
 /***

@@ -100,10 +100,13 @@ static int sock_index(lua_State *L) {
   return 1;
 }
 
-/* A socket that the loop watches stays non-blocking, whatever its timeout. */
+/* A socket that the loop watches stays non-blocking, whatever its timeout, and so does one whose
+   open file others may share: they trust that it is. */
 static int apply_nonblock(cs_sock *s) {
-  bool nonblock = s->timeout != CS_FOREVER || (s->w.flags & CS_W_WATCHED);
-  if (((s->w.flags & CS_W_NONBLOCK) != 0) == nonblock) return 0;
+  bool is = (s->w.flags & CS_W_NONBLOCK) != 0;
+  bool nonblock =
+      s->timeout != CS_FOREVER || (s->w.flags & CS_W_WATCHED) || (is && (s->w.flags & CS_W_KEEP));
+  if (is == nonblock) return 0;
   int err = cs_fd_set_nonblock(s->w.fd, nonblock);
   if (err == 0) s->w.flags ^= CS_W_NONBLOCK;
   return err;
@@ -140,6 +143,10 @@ static int set_timeout(lua_State *L, const char *call, int64_t timeout) {
 
 /***
 How long calls may wait. It bounds each whole call, however many pieces it takes.
+
+The descriptor is non-blocking (`O_NONBLOCK`) as long as there is a timeout. Once others may count
+on it, it stays so without one: when a task has waited for the socket, when it listens, has sent a
+file or has a copy by `dup`. One that came from outside (`fileno`, `fromfd`) blocks again.
 Source: Python's `socket.settimeout`.
 @function socket:settimeout
 @tparam ?number seconds nil: as long as it takes; 0: not at all (`EAGAIN`)

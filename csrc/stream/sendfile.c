@@ -60,9 +60,9 @@ static int finish(lua_State *L, const transfer *t) {
 }
 
 static int send_by_kernel(lua_State *L, cs_op *op, transfer *t, int fd) {
-  size_t sent;
-  cs_watched_nonblock_begin(op->w);
-  int err = cs_rw_sendfile(op->w->fd, fd, &t->offset, at_most(t->left, STEP), &sent);
+  size_t sent = 0;
+  int err = cs_watched_nonblock_keep(op->w, POLLOUT);
+  if (err == 0) err = cs_rw_sendfile(op->w->fd, fd, &t->offset, at_most(t->left, STEP), &sent);
   cs_watched_nonblock_end(op->w);
   switch (err) {
   case 0:

@@ -42,7 +42,19 @@ void cs_watched_tell(cs_loop *loop, cs_watched *w) {
   loop->ops->want(loop->poller, w->slot, wants);
 }
 
-/* --- O_NONBLOCK for a moment --- */
+/* --- O_NONBLOCK --- */
+
+int cs_watched_nonblock_keep(cs_watched *w, short events) {
+  bool on;
+  struct pollfd p = {.fd = w->fd, .events = events};
+  if (w->flags & CS_W_OUTSIDE) {
+    if (cs_fd_get_nonblock(w->fd, &on) == 0 && !on && poll(&p, 1, 0) == 0) return EAGAIN;
+    cs_watched_nonblock_begin(w);
+  } else if (cs_fd_set_nonblock(w->fd, true) == 0) {
+    w->flags |= CS_W_NONBLOCK | CS_W_KEEP;
+  }
+  return 0; /* what is wrong with it, the call itself will say */
+}
 
 void cs_watched_nonblock_begin(cs_watched *w) {
   bool on;

@@ -42,7 +42,9 @@ typedef struct cs_watched {
 #define CS_W_READ_OUT  262144u     /* its transport must write before it can read on */
 #define CS_W_WRITE_IN  524288u     /* ... and read before it can write on */
 #define CS_W_FOREIGN   1048576u    /* somebody else may close it: the poller has a copy */
-#define CS_W_LOOP      0xffe00000u /* which generation of the loop CS_W_WATCHED is about */
+#define CS_W_OUTSIDE   2097152u    /* its file is not csock's: O_NONBLOCK is given back */
+#define CS_W_KEEP      4194304u    /* ... is csock's, and shared: O_NONBLOCK stays once it is on */
+#define CS_W_LOOP      0xff800000u /* which generation of the loop CS_W_WATCHED is about */
 
 /* A try to read is worth it: something was reported, is held, or waits for something else. */
 #define CS_W_INPUT (CS_W_READ | CS_W_PENDING | CS_W_READ_OUT)
@@ -57,9 +59,16 @@ typedef struct cs_watched {
    the next event. */
 #define cs_watched_drained(w) ((w)->flags & CS_W_HANGUP ? 0u : ((w)->flags &= ~CS_W_READ))
 
-/* Calls without a per-call flag (accept, connect, sendfile) stand between these two, which make a
-   blocking descriptor non-blocking for just that system call. They ask the kernel how it is: a
-   copy of the descriptor may have changed it. Neither raises; the second keeps errno. */
+/* Calls without a per-call flag (accept, connect, sendfile) are made on a non-blocking descriptor.
+   The kernel is asked how it is: a copy of the descriptor may have changed it.
+
+   O_NONBLOCK belongs to the open file, which other processes and copies may share. Who finds it on
+   would block if another took it off again. So csock's own files keep it: nonblock_keep is enough.
+   Files from outside may be counted on to block: they have it for just one system call, between
+   one of the first two and the third. Since they share it meanwhile, nonblock_keep asks poll(2)
+   first whether there are `events`: without any it gives EAGAIN, else 0. nonblock_begin is for a
+   call for which nobody can be racing (connect). None raises; the last one keeps errno. */
+int cs_watched_nonblock_keep(cs_watched *w, short events);
 void cs_watched_nonblock_begin(cs_watched *w);
 void cs_watched_nonblock_end(cs_watched *w);
 

@@ -11,6 +11,11 @@ local function listener(backlog)
   return s
 end
 
+local function nonblocking(s)
+  local _, flags = assert(posix.fd_flags(s:fileno()))
+  return flags & posix.O_NONBLOCK ~= 0
+end
+
 local function unix_path()
   local path = os.tmpname()
   os.remove(path)
@@ -163,13 +168,31 @@ describe("accept", function()
     assert.is_true(posix.monotonic() - start >= 0.03)
   end)
 
-  it("leaves a blocking listener blocking", function()
+  it("leaves a listener non-blocking, for all processes that share it", function()
     local l = listener()
     local client = keep(csock.socket())
     assert(client:connect(l:getsockname()))
     keep(l:accept())
-    local _, flags = posix.fd_flags(l:fileno())
-    assert.equal(0, flags & posix.O_NONBLOCK)
+    assert.is_true(nonblocking(l))
+    l:settimeout(1)
+    l:settimeout(nil)
+    assert.is_true(nonblocking(l))
+  end)
+
+  it("leaves one blocking that came from outside and was so", function()
+    local l = listener()
+    for _, s in ipairs { csock.fromfd(l), csock.socket { fileno = csock.dup(l) } } do
+      keep(s)
+      local client = keep(csock.socket())
+      assert(client:connect(s:getsockname()))
+      keep(s:accept())
+      assert.is_false(nonblocking(s))
+      s:settimeout(0.01)
+      assert.is_true(nonblocking(s))
+      assert.equal(E.ETIMEDOUT, select(3, s:accept()))
+      s:settimeout(nil)
+      assert.is_false(nonblocking(s))
+    end
   end)
 
   it("fails where nobody listens", function()
