@@ -1,7 +1,7 @@
 /* connect.c: from an address to a connection: bind, listen, accept, connect, and the names of both
    ends. sock_* = methods. */
 #include "../base/parts.h"
-#include "socket.h"
+#include "transport.h"
 #include "../name/address.h"
 #include "../name/lookup.h"
 #include "../sys/fd.h"
@@ -121,7 +121,8 @@ static int accept_attempt(lua_State *L, cs_op *op) {
   } while (passes_over(err) || (err != 0 && cs_may_retry(L, err, &tried)));
   if (err != 0) {
     lua_settop(L, top);
-    if (err == EAGAIN || err == EWOULDBLOCK) return CS_READABLE;
+    err = cs_transport_refused(s, err, CS_READABLE);
+    if (err == CS_READABLE) return err;
     if (err == EINTR) /* Ctrl-C is seen in the wait; in a task, there would be no new event */
       return op->timeout == 0 || cs_in_task(state) ? CS_AGAIN : CS_READABLE;
     return cs_fail(L, op->call, err);

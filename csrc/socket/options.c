@@ -46,6 +46,9 @@ Options that are a structure are read as bytes, for `string.unpack`:
     local state = s:getsockopt(csock.IPPROTO_TCP, csock.TCP_INFO, 104):byte()
     local name = s:getsockopt(csock.IPPROTO_TCP, csock.TCP_CONGESTION, 16):match "^%Z*"
 
+The system is handed zeros, of that length, to write to: options that want to be told something
+first (an address of memory in `TCP_ZEROCOPY_RECEIVE`) are told nothing.
+
 Source: getsockopt(2), Python's `socket.getsockopt`.
 @function socket:getsockopt
 @tparam int level `SOL_SOCKET`, `IPPROTO_TCP`, `IPPROTO_IP`, `IPPROTO_IPV6` ...
@@ -63,6 +66,7 @@ static int sock_getsockopt(lua_State *L) {
   int name = cs_check_cint(L, 3);
   socklen_t len = (socklen_t)cs_opt_int(L, 4, 0, 0, OPTION_MAX);
   if (len == 0) return get_number(L, fd, level, name);
+  memset(value, 0, len);
   if (getsockopt(fd, level, name, value, &len) != 0) return cs_fail(L, "getsockopt", errno);
   lua_pushlstring(L, value, len < sizeof value ? len : sizeof value);
   return 1;
@@ -83,6 +87,11 @@ Sets an option of the socket.
 
 `SO_RCVTIMEO` and `SO_SNDTIMEO` are kept by the system but do not bound csock's calls, which never
 block inside the system: that is what `settimeout` is for.
+
+For hosts of scripts that are not trusted: some structures hold addresses of memory
+(`SO_ATTACH_FILTER`, `TCP_ZEROCOPY_RECEIVE`, `IPT_SO_SET_REPLACE`), which the system takes at their
+word. So whoever may call this, or `ioctl`, can have any memory of the process read or written, as
+in Python. Take both out of the socket's methods, and `csock.ioctl` away, where that must not be.
 
 Source: setsockopt(2), Python's `socket.setsockopt`.
 @function socket:setsockopt
@@ -170,6 +179,9 @@ Asks the socket's driver for something else.
     local unread = s:ioctl(csock.FIONREAD)
     local request = ("c16 c24"):pack("lo", "")           -- struct ifreq
     local _, index = ("c16 i4"):unpack(s:ioctl(csock.SIOCGIFINDEX, request))
+
+For hosts of scripts that are not trusted: structures that hold addresses of memory (`SIOCGIFCONF`,
+`SIOCETHTOOL`) make the system read and write there, as with @{socket:setsockopt}.
 
 Source: ioctl(2), Python's `fcntl.ioctl`.
 @function socket:ioctl
