@@ -40,12 +40,13 @@ describe("csock.loop.tasks", function()
   end)
 
   it("lists no task that is over", function()
+    local before = #loop.tasks() -- whoever hears of signals is a daemon
     csock.run(function()
       local task = csock.spawn(function() end)
       task:join()
       assert.is_nil(row_of(task))
     end)
-    assert.same({}, loop.tasks())
+    assert.equal(before, #loop.tasks())
   end)
 
   it("tells since when a task waits, once it has been asked", function()
