@@ -339,7 +339,10 @@ static bool receive(lua_State *L, cs_op *op, struct msghdr *w, cs_sockaddr *addr
     set_header(w, m, into ? m->iov : &one, into ? m->count : 1);
     w->msg_name = addr;
     w->msg_namelen = sizeof *addr;
-    err = cs_sock_recvmsg(cs_sock_of(op->w), w, op->flags | cloexec, &got);
+    if (op->mark != 0)
+      w->msg_namelen = 0;
+    else
+      err = cs_sock_recvmsg(cs_sock_of(op->w), w, op->flags | cloexec, &got);
   }
   if (err != 0) {
     lua_settop(L, top);
@@ -397,11 +400,13 @@ static int recvmsg_attempt(lua_State *L, cs_op *op) {
 }
 
 /* On a stream MSG_TRUNC drops the bytes, and the buffer keeps what was in it: not for a program to
-   see. */
-static void recvmsg_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags) {
-  if (s->type == SOCK_STREAM) flags &= ~MSG_TRUNC;
-  cs_transfer_op(op, s, call, attempt, flags);
-  op->line = flags & MSG_OOB ? 0 : CS_READABLE;
+   see. And no bytes (`wanted`) are there at once (op->mark): the system would wait for some. */
+static void recvmsg_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, int flags,
+                       size_t wanted) {
+  bool stream = s->type == SOCK_STREAM;
+  cs_transfer_op(op, s, call, attempt, stream ? flags & ~MSG_TRUNC : flags);
+  op->mark = stream && wanted == 0;
+  op->line = op->mark != 0 || (flags & MSG_OOB) ? 0 : CS_READABLE;
 }
 
 static size_t check_ancbufsize(lua_State *L, int arg) {
@@ -432,7 +437,7 @@ static int sock_recvmsg(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   size_t size = cs_check_size(L, 2);
   size_t room = check_ancbufsize(L, 3);
-  recvmsg_op(&op, s, "recvmsg", recvmsg_attempt, cs_opt_cint(L, 4, 0));
+  recvmsg_op(&op, s, "recvmsg", recvmsg_attempt, cs_opt_cint(L, 4, 0), size + room);
   op.size = size;
   op.ptr = push_message(L, 0, room, true);
   return cs_drive(L, &op);
@@ -458,8 +463,8 @@ static int sock_recvmsg_into(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   if (!lua_istable(L, 2) && !lua_isuserdata(L, 2)) return luaL_typeerror(L, 2, "table of buffers");
   size_t room = check_ancbufsize(L, 3);
-  recvmsg_op(&op, s, "recvmsg_into", recvmsg_attempt, cs_opt_cint(L, 4, 0));
-  int first = lua_gettop(L) + 1;
+  size_t wanted = room;
+  int flags = cs_opt_cint(L, 4, 0), first = lua_gettop(L) + 1;
   size_t count = cs_message_pieces(L, 2);
   if (count > IOV_MAX) return cs_fail(L, "recvmsg_into", EMSGSIZE);
   cs_message *m = push_message(L, count, room, true);
@@ -470,7 +475,9 @@ static int sock_recvmsg_into(lua_State *L) {
       return luaL_argerror(
           L, 2, lua_pushfstring(L, "[%d]: csock.buffer expected, got string", (int)i + 1));
     m->iov[i].iov_len = len;
+    wanted += len;
   }
+  recvmsg_op(&op, s, "recvmsg_into", recvmsg_attempt, flags, wanted);
   op.ptr = m;
   op.slot = 1;
   return cs_drive(L, &op);
@@ -532,7 +539,7 @@ static int message_recv_fds(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   size_t size = cs_check_size(L, 2);
   size_t max = (size_t)cs_check_int(L, 3, 0, CS_CONTROL_MAX / (lua_Integer)sizeof(int));
-  recvmsg_op(&op, s, "recv_fds", recv_fds_attempt, cs_opt_cint(L, 4, 0));
+  recvmsg_op(&op, s, "recv_fds", recv_fds_attempt, cs_opt_cint(L, 4, 0), 1);
   op.size = size;
   op.done = max;
   op.ptr = push_message(L, 0, CMSG_SPACE(max * sizeof(int)) + CONTROL_SPARE, true);
@@ -542,8 +549,7 @@ static int message_recv_fds(lua_State *L) {
 /* --- sizes --- */
 
 /***
-The size of a control message with so many bytes of data, without the padding after it: what
-`recvmsg` needs as its `ancbufsize` to receive just one.
+The size of a control message with so many bytes of data: the `ancbufsize` that receives just one.
 Source: cmsg(3), Python's `socket.CMSG_LEN`.
 @function CMSG_LEN
 @tparam int length bytes of data; the result is an int, too
@@ -556,8 +562,7 @@ static int message_cmsg_len(lua_State *L) {
 }
 
 /***
-The space that a control message with so many bytes of data takes, padding included: sum these up
-for the `ancbufsize` that receives several.
+The same with the padding after it: sum these up for the `ancbufsize` that receives several.
 Source: cmsg(3), Python's `socket.CMSG_SPACE`.
 @function CMSG_SPACE
 @tparam int length bytes of data; the result is an int, too

@@ -114,51 +114,85 @@ static int recv_attempt(lua_State *L, cs_op *op) {
   return push_rest(L, op, got, op->size, &from);
 }
 
-/* MSG_WAITALL: gathers in the userdata at op->slot, which grows as the bytes come. What has been
-   received is never lost: a time-out after the first byte ends the call with what there is, as the
-   system's own does; any other failure has it as a fourth result. */
-static int gathered(lua_State *L, cs_op *op, int err) {
-  int n = err == 0 || (err == ETIMEDOUT && op->done > 0) ? 0 : fail(L, op, err);
-  lua_pushlstring(L, op->ptr, op->done);
+/* --- MSG_WAITALL --- */
+
+/* Gathers op->size bytes of a stream at op->ptr: in the caller's buffer, or in the userdata at
+   op->last, which grows as they come. What has been received is not lost to a failure: a time-out
+   after the first byte ends the call with what there is, as the system's own does; any other
+   failure has it as a fourth result. */
+static bool gathers(const cs_op *op) {
+  /* Peeking sees the same bytes again, so it cannot gather them. */
+  return (op->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && is_stream(op) &&
+         op->timeout != 0 && op->size > 0;
+}
+
+static void push_gathered(lua_State *L, const cs_op *op) {
+  if (op->last != 0)
+    lua_pushlstring(L, op->ptr, op->done);
+  else
+    lua_pushinteger(L, (lua_Integer)op->done);
+}
+
+static int gather_end(lua_State *L, cs_op *op, const cs_sender *from) {
+  push_gathered(L, op);
+  return push_rest(L, op, op->done, op->done, from);
+}
+
+static int gather_fail(lua_State *L, cs_op *op, int err) {
+  const cs_sender unknown = {.len = 0};
+  if (err == ETIMEDOUT && op->done > 0) return gather_end(L, op, &unknown);
+  int n = fail(L, op, err);
+  push_gathered(L, op);
   return n + 1;
 }
 
-static int recv_all_attempt(lua_State *L, cs_op *op) {
+/* How many bytes there is room for at op->ptr; if it is full, there is more then. */
+static size_t gather_room(lua_State *L, cs_op *op) {
+  if (op->last == 0) return op->size;
+  size_t room = (size_t)lua_rawlen(L, op->last);
+  if (op->done < room) return room;
+  room = room < op->size / 2 ? room * 2 : op->size;
+  char *grown = lua_newuserdatauv(L, room, 0);
+  memcpy(grown, op->ptr, op->done);
+  op->ptr = grown;
+  lua_replace(L, op->last);
+  return room;
+}
+
+static int gather_attempt(lua_State *L, cs_op *op) {
+  cs_sender from = {.len = 0};
   while (op->done < op->size) {
-    size_t room = (size_t)lua_rawlen(L, op->slot);
-    if (op->done == room) {
-      size_t more = room < op->size / 2 ? room * 2 : op->size;
-      char *grown = lua_newuserdatauv(L, more, 0);
-      memcpy(grown, op->ptr, op->done);
-      op->ptr = grown;
-      lua_replace(L, op->slot);
-      room = more;
-    }
-    size_t got;
-    int err = cs_sock_read(cs_sock_of(op->w), (char *)op->ptr + op->done, room - op->done,
-                           op->flags, NULL, &got);
+    size_t got, room = gather_room(L, op);
+    int err = receive(op, (char *)op->ptr + op->done, room - op->done, &from, &got);
     if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
     if (got == 0) break;
     op->done += got;
   }
-  return gathered(L, op, 0);
+  return gather_end(L, op, &from);
 }
 
-static int start_recv_all(lua_State *L, cs_op *op, size_t size) {
-  op->attempt = recv_all_attempt;
+static int gather(lua_State *L, cs_op *op) {
+  op->attempt = gather_attempt;
   op->restart = NULL; /* it keeps what it has gathered */
-  op->fail = gathered;
-  op->size = size;
-  op->ptr = lua_newuserdatauv(L, size < 4096 ? size : 4096, 0);
-  op->slot = lua_gettop(L);
+  op->fail = gather_fail;
+  if (op->ptr == NULL) {
+    op->ptr = lua_newuserdatauv(L, op->size < 4096 ? op->size : 4096, 0);
+    op->last = lua_gettop(L);
+  }
   return cs_drive(L, op);
 }
 
+/* --- recv* --- */
+
 /***
 Receives at most `size` bytes. On a stream, `""` is the end of the stream; a datagram that was
-longer than `size` is cut, and its whole length is the second result. With `MSG_WAITALL` a stream's
-bytes are gathered until there are `size`, or the stream or the time is at its end.
-Source: recv(2), Python's `socket.recv`.
+longer than `size` is cut, and its whole length is the second result.
+
+With `MSG_WAITALL` a stream's bytes are gathered until there are `size`, or the stream or the time
+is at its end. What has been gathered is lost when the call is given up from outside: its task is
+cancelled, `loop.timeout` or Ctrl-C ends it. A read of a stream (`makefile`) loses nothing then, and
+`recv_into` leaves it in the buffer. The same is true of `recvfrom`, `recv_into` and
+`recvfrom_into`. Source: recv(2), Python's `socket.recv`.
 @function socket:recv
 @tparam int size bytes, at least 0
 @tparam[opt=0] int flags `MSG_*`
@@ -187,10 +221,7 @@ static int sock_recv(lua_State *L) {
   }
   recv_op(&op, s, "recv", recv_attempt, size, flags, sock_recv);
   op.tried = err == CS_READABLE && op.line == err;
-  /* Peeking sees the same bytes again, so it cannot gather them. */
-  bool gather = (flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && s->type == SOCK_STREAM;
-  if (gather && op.timeout != 0 && size > 0) return start_recv_all(L, &op, size);
-  return cs_drive(L, &op);
+  return gathers(&op) ? gather(L, &op) : cs_drive(L, &op);
 }
 
 /***
@@ -205,6 +236,7 @@ Source: recvfrom(2), Python's `socket.recvfrom`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@treturn[2] ?string with `MSG_WAITALL`, what came before the failure
 */
 static int sock_recvfrom(lua_State *L) {
   cs_op op;
@@ -213,7 +245,7 @@ static int sock_recvfrom(lua_State *L) {
   int flags = cs_opt_cint(L, 3, 0);
   recv_op(&op, s, "recvfrom", recv_attempt, size, flags, sock_recvfrom);
   op.slot = 1;
-  return cs_drive(L, &op);
+  return gathers(&op) ? gather(L, &op) : cs_drive(L, &op);
 }
 
 static int recv_into_attempt(lua_State *L, cs_op *op) {
@@ -237,7 +269,7 @@ static int receive_into(lua_State *L, const char *call, int slot, lua_CFunction 
   recv_op(&op, s, call, recv_into_attempt, size == 0 ? room : size, flags, restart);
   op.ptr = into;
   op.slot = slot;
-  return cs_drive(L, &op);
+  return gathers(&op) ? gather(L, &op) : cs_drive(L, &op);
 }
 
 /***
@@ -252,6 +284,7 @@ Source: recv(2), Python's `socket.recv_into`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@treturn[2] ?int with `MSG_WAITALL`, how many bytes came before the failure: they are in the buffer
 */
 static int sock_recv_into(lua_State *L) {
   return receive_into(L, "recv_into", 0, sock_recv_into);
@@ -270,6 +303,7 @@ Source: recvfrom(2), Python's `socket.recvfrom_into`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@treturn[2] ?int with `MSG_WAITALL`, how many bytes came before the failure: they are in the buffer
 */
 static int sock_recvfrom_into(lua_State *L) {
   return receive_into(L, "recvfrom_into", 1, sock_recvfrom_into);

@@ -199,53 +199,103 @@ describe("recv", function()
   end)
 end)
 
-describe("recv with MSG_WAITALL", function()
-  after_each(keep.close)
+-- The calls that gather: each gives the bytes, or fails as it does.
+local gathering = {
+  recv = function(s, size) return s:recv(size, csock.MSG_WAITALL) end,
+  recvfrom = function(s, size)
+    local data, err, errno, partial = s:recvfrom(size, csock.MSG_WAITALL)
+    if data then assert(err == nil or type(err) == "string") end -- the sender: none, or AF_UNIX's
+    return data, err, errno, partial
+  end,
+}
+for _, name in ipairs { "recv_into", "recvfrom_into" } do
+  gathering[name] = function(s, size)
+    local buffer = csock.buffer(size)
+    local n, err, errno, partial = s[name](s, buffer, size, csock.MSG_WAITALL)
+    if not n then return nil, err, errno, partial and buffer:sub(1, partial) end
+    return buffer:sub(1, n)
+  end
+end
 
-  it("gathers until there are so many bytes", function()
-    local a, b = pair()
-    local data = ("0123456789"):rep(2000)
-    a:sendall(data:sub(1, 9000))
-    b:settimeout(5)
-    a:sendall(data:sub(9001))
-    assert.equal(data, b:recv(#data, csock.MSG_WAITALL))
+for name, receive in pairs(gathering) do
+  describe(name .. " with MSG_WAITALL", function()
+    after_each(keep.close)
+
+    it("gathers until there are so many bytes", function()
+      local a, b = pair()
+      local data = ("0123456789"):rep(2000)
+      a:sendall(data:sub(1, 9000))
+      b:settimeout(5)
+      a:sendall(data:sub(9001))
+      assert.equal(data, receive(b, #data))
+    end)
+
+    it("waits in a task for what comes piece by piece", function()
+      local a, b = pair()
+      csock.run(function()
+        csock.spawn(function()
+          for piece in ("one two three"):gmatch "%w+" do
+            a:sendall(piece)
+            csock.yield()
+            csock.yield()
+          end
+        end)
+        assert.equal("onetwothree", receive(b, 11))
+      end)
+    end)
+
+    it("ends at the end of the stream", function()
+      local a, b = pair()
+      a:sendall("short")
+      a:close()
+      assert.equal("short", receive(b, 100))
+      assert.equal("", receive(b, 100))
+    end)
+
+    it("gives what there is when the time is up, and fails when there is nothing", function()
+      local a, b = pair()
+      b:settimeout(0.01)
+      a:sendall("short")
+      assert.equal("short", receive(b, 100))
+      assert.equal(E.ETIMEDOUT, select(3, receive(b, 100)))
+    end)
+
+    it("takes what is there without waiting when the timeout is 0", function()
+      local a, b = pair()
+      b:settimeout(0)
+      assert.equal(E.EAGAIN, select(3, receive(b, 100)))
+      a:sendall("short")
+      assert.equal("short", receive(b, 100))
+    end)
+
+    it("fails with what it has when the connection is reset", function()
+      local a, b = tcp_pair()
+      b:send("unread")
+      a:sendall("partial")
+      assert.equal("partial", b:recv(7, csock.MSG_PEEK | csock.MSG_WAITALL)) -- it is there
+      reset(a)
+      local data, err, errno, partial = receive(b, 100)
+      assert.is_nil(data)
+      assert.equal(E.ECONNRESET, errno)
+      assert.equal(name, err.call)
+      assert.equal("partial", partial)
+    end)
   end)
+end
 
-  it("ends at the end of the stream", function()
-    local a, b = pair()
-    a:sendall("short")
-    a:close()
-    assert.equal("short", b:recv(100, csock.MSG_WAITALL))
-    assert.equal("", b:recv(100, csock.MSG_WAITALL))
-  end)
-
-  it("gives what there is when the time is up, and fails when there is nothing", function()
-    local a, b = pair()
-    b:settimeout(0.01)
-    a:sendall("short")
-    assert.equal("short", b:recv(100, csock.MSG_WAITALL))
-    assert.equal(E.ETIMEDOUT, select(3, b:recv(100, csock.MSG_WAITALL)))
-  end)
-
-  it("takes what is there without waiting when the timeout is 0", function()
-    local a, b = pair()
-    b:settimeout(0)
-    assert.equal(E.EAGAIN, select(3, b:recv(100, csock.MSG_WAITALL)))
-    a:sendall("short")
-    assert.equal("short", b:recv(100, csock.MSG_WAITALL))
-  end)
-
-  it("fails with what it has when the connection is reset", function()
-    local a, b = tcp_pair()
-    b:send("unread")
-    a:sendall("partial")
-    assert.equal("partial", b:recv(7, csock.MSG_PEEK | csock.MSG_WAITALL)) -- it is there
-    reset(a)
-    local data, err, errno, partial = b:recv(100, csock.MSG_WAITALL)
-    assert.is_nil(data)
-    assert.equal(E.ECONNRESET, errno)
-    assert.equal("recv", err.call)
-    assert.equal("partial", partial)
+describe("recv_into with MSG_WAITALL", function()
+  it("leaves in the buffer what had come when its task is cancelled", function()
+    local a <close>, b = csock.socketpair()
+    local buffer = csock.buffer(10)
+    csock.run(function()
+      local task = csock.spawn(function() b:recv_into(buffer, 10, csock.MSG_WAITALL) end)
+      csock.yield()
+      a:sendall "some"
+      csock.sleep(0.001)
+      task:cancel()
+    end)
+    b:close()
+    assert.equal("some", buffer:sub(1, 4))
   end)
 end)
 
@@ -631,6 +681,25 @@ describe("recv in a task", function()
       local first, second = b:recv(10, csock.MSG_PEEK), b:recv(10, csock.MSG_PEEK)
       return first, second, b:recv(10)
     end) })
+  end)
+
+  it("does not wait for a message of no bytes", function()
+    for _, of in ipairs { csock.AF_UNIX, csock.AF_INET } do
+      local a, b = pair()
+      if of == csock.AF_INET then a, b = tcp_pair() end
+      a:settimeout(0)
+      local buffers = { csock.buffer(0) }
+      local function look()
+        assert.same({ "", {}, 0 }, { b:recvmsg(0) })
+        assert.same({ 0, {}, 0 }, { b:recvmsg_into({}) })
+        assert.same({ 0, {}, 0 }, { b:recvmsg_into(buffers) })
+      end
+      look()
+      csock.run(look)
+      a:sendall "hello"
+      look()
+      assert.equal("hello", (b:recvmsg(10)))
+    end
   end)
 
   it("does not wait for no bytes", function()

@@ -64,6 +64,12 @@ end
 reading("recv", function(a) return a:recv(100) end)
 reading("recvfrom", function(a) return a:recvfrom(100) end)
 reading("recv with MSG_WAITALL", function(a) return a:recv(3, csock.MSG_WAITALL) end)
+reading("recv_into with MSG_WAITALL", function(a)
+  local buffer = csock.buffer(3)
+  local n, err, errno = a:recv_into(buffer, 3, csock.MSG_WAITALL)
+  if not n then return nil, err, errno end
+  return buffer:sub(1, n)
+end)
 reading("recv_into", function(a)
   local buffer = csock.buffer(10)
   local n, err, errno = a:recv_into(buffer)
