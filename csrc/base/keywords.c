@@ -67,23 +67,8 @@ static void read_value(lua_State *L, int idx, const cs_keyword *row) {
 }
 
 static void turn_off(const cs_keyword *row) {
-  switch (row->kind) {
-  case CS_KEYWORD_FLAG:
-    *(bool *)row->to = false;
-    break;
-  case CS_KEYWORD_INT:
-    *(int *)row->to = 0;
-    break;
-  case CS_KEYWORD_FD:
-    *(int *)row->to = -1;
-    break;
-  case CS_KEYWORD_TIMEOUT:
-    *(int64_t *)row->to = CS_FOREVER;
-    break;
-  case CS_KEYWORD_BYTES:
-    *(cs_keyword_bytes *)row->to = (cs_keyword_bytes){.data = NULL};
-    break;
-  }
+  if (row->kind == CS_KEYWORD_FLAG) *(bool *)row->to = false;
+  if (row->kind == CS_KEYWORD_TIMEOUT) *(int64_t *)row->to = CS_FOREVER;
 }
 
 void cs_keywords_read(lua_State *L, int idx, const cs_keyword *rows, size_t count) {

@@ -5,13 +5,14 @@
 
 #include "args.h"
 
-/* What an option may be, and what its row's `to` points at. `false` turns every option off. */
+/* What an option may be, and what its row's `to` points at. `false` turns an option off: a time is
+   without limit then, and what is neither that nor a flag is as if it were not given. */
 typedef enum cs_keyword_kind {
   CS_KEYWORD_FLAG,    /* bool: any value */
-  CS_KEYWORD_INT,     /* int: least .. most; off: 0 */
-  CS_KEYWORD_FD,      /* int: a descriptor; off: -1 */
-  CS_KEYWORD_TIMEOUT, /* int64_t: seconds, as ns; off: CS_FOREVER */
-  CS_KEYWORD_BYTES    /* cs_keyword_bytes: a string or buffer; off: NULL */
+  CS_KEYWORD_INT,     /* int: least .. most */
+  CS_KEYWORD_FD,      /* int: a descriptor */
+  CS_KEYWORD_TIMEOUT, /* int64_t: seconds, as ns */
+  CS_KEYWORD_BYTES    /* cs_keyword_bytes: a string or buffer */
 } cs_keyword_kind;
 
 typedef struct cs_keyword_bytes {

@@ -1,5 +1,6 @@
 /* address_read.c: from arguments to an address. The values themselves: address.c. */
 #include "address.h"
+#include "../base/keywords.h"
 #include "../base/parts.h"
 
 #include <netdb.h>
@@ -194,21 +195,21 @@ bool cs_address_begins(lua_State *L, int arg, int last, int family, int proto) {
 /* csock.address{raw = bytes} */
 static int from_raw(lua_State *L) {
   cs_sockaddr addr;
+  int proto = 0;
+  cs_keyword_bytes raw = {.data = NULL};
+  const cs_keyword rows[] = {
+      {"raw", CS_KEYWORD_BYTES, &raw, 0, 0},
+      {"proto", CS_KEYWORD_INT, &proto, 0, INT_MAX},
+  };
   lua_settop(L, 1);
-  lua_getfield(L, 1, "proto");
-  int is_integer;
-  lua_Integer proto = lua_tointegerx(L, 2, &is_integer);
-  if (!lua_isnil(L, 2) && (!is_integer || proto < 0 || proto > INT_MAX))
-    luaL_argerror(L, 1, "proto: non-negative integer expected");
-  cs_value raw;
-  lua_getfield(L, 1, "raw");
-  check_string(L, 1, "raw", "string", &raw);
+  cs_keywords_read(L, 1, rows, CS_COUNT(rows));
+  luaL_argcheck(L, raw.data != NULL, 1, "raw: string expected, got no value");
   if (raw.len == 0 || raw.len > sizeof addr)
     luaL_argerror(
         L, 1,
         lua_pushfstring(L, "raw: 1 to %d bytes expected, got %d", (int)sizeof addr, (int)raw.len));
-  memcpy(&addr, raw.bytes, raw.len); /* a string may be less aligned than a sockaddr */
-  cs_address_push(L, &addr.any, (socklen_t)raw.len, (int)proto);
+  memcpy(&addr, raw.data, raw.len); /* a string may be less aligned than a sockaddr */
+  cs_address_push(L, &addr.any, (socklen_t)raw.len, proto);
   return 1;
 }
 

@@ -25,6 +25,9 @@ describe("a table of options", function()
     assert.matches("bad argument #2 to 'stream' %(unknown option 'closefds'%)", said(function()
       csock.stream(0, { closefds = false })
     end))
+    assert.matches("bad argument #1 to 'address' %(unknown option 'prot'%)", said(function()
+      csock.address { raw = ("\0"):rep(16), prot = 1 }
+    end))
     if s.sendmsg_afalg then
       assert.matches("bad argument #1 to 'sendmsg_afalg' %(unknown option 'vi'%)", said(function()
         s:sendmsg_afalg { op = 0, vi = "x" }
@@ -63,7 +66,7 @@ describe("a table of options", function()
     local fd = assert(csock.dup(0))
     csock.stream(fd, { closefd = false }):close()
     assert.is_true(csock.close(fd))
-    assert.equal(csock.AF_INET, keep(csock.socket { fileno = false }).family)
+    assert.equal(csock.AF_INET, keep(csock.socket { fileno = false, family = false, type = false }).family)
     assert.is_table(csock.getaddrinfo("127.0.0.1", 80, { timeout = false, type = false }))
   end)
 
