@@ -10,9 +10,9 @@
 /* fflush(NULL) waits for every file's lock: for ever, if another thread of the host sits in a read
    of standard input. Then those that programs print to must do. */
 static void flush_files(void) {
-  if (ftrylockfile(stdin) == 0) {
-    funlockfile(stdin);
+  if (ftrylockfile(stdin) == 0) { /* and kept meanwhile: nobody begins to read */
     fflush(NULL);
+    funlockfile(stdin);
     return;
   }
   FILE *const printed[] = {stdout, stderr};
