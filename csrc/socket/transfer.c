@@ -22,11 +22,11 @@ static int fail(lua_State *L, const cs_op *op, int err) {
 }
 
 /* Whether the usual kind of call may go to the system before all preparation, which is wasted when
-   it succeeds at once: it may wait, so it can be tried again, and nobody can be waiting in line.
+   it succeeds at once: it may wait, so it can be tried again, and nobody is before it in its line.
    This saves a small message over a Unix socket a twentieth of its time. */
-static inline bool may_try_first(const cs_sock *s) {
+static inline bool may_try_first(cs_sock *s, int line) {
   return !cs_sock_closed(s) && s->w.fd >= 0 && s->timeout != 0 && s->transport == NULL &&
-         s->w.state->loop == NULL;
+         cs_drive_first(&s->w, line);
 }
 
 /* --- receiving --- */
@@ -210,9 +210,11 @@ static int sock_recv(lua_State *L) {
   size_t size = cs_check_size(L, 2);
   int flags = cs_opt_cint(L, 3, 0);
   int err = 0;
-  if (flags == 0 && s->type == SOCK_STREAM && size <= CS_SCRATCH && may_try_first(s)) {
+  if (flags == 0 && s->type == SOCK_STREAM && size > 0 && size <= CS_SCRATCH &&
+      may_try_first(s, CS_READABLE)) {
     size_t got = 0;
     err = cs_sock_read(s, s->w.state->scratch, size, 0, NULL, &got);
+    if (err >= 0) cs_drive_passed(&s->w, CS_READABLE);
     if (err == 0) {
       lua_pushlstring(L, s->w.state->scratch, got);
       return 1;
@@ -345,9 +347,10 @@ static int sock_send(lua_State *L) {
     len = to - from;
   }
   int err = 0;
-  if (may_try_first(s)) {
+  if (!(flags & MSG_DONTWAIT) && may_try_first(s, CS_WRITABLE)) {
     size_t sent = 0;
     err = cs_sock_write(s, data + from, len, flags, NULL, &sent);
+    if (err >= 0) cs_drive_passed(&s->w, CS_WRITABLE);
     if (err == 0) {
       lua_pushinteger(L, (lua_Integer)sent);
       return 1;
@@ -399,11 +402,25 @@ static int sock_sendall(lua_State *L) {
   size_t len;
   const char *data = cs_check_bytes(L, 2, &len);
   int flags = cs_opt_cint(L, 3, 0);
+  size_t sent = 0;
+  int err = 0;
+  if (flags == 0 && may_try_first(s, CS_WRITABLE)) {
+    err = cs_sock_write(s, data, len, 0, NULL, &sent);
+    if (err > 0 || sent == len) {
+      cs_drive_passed(&s->w, CS_WRITABLE);
+      int n = err > 0 ? cs_fail(L, "sendall", err) : 0;
+      lua_pushinteger(L, (lua_Integer)sent);
+      return n + 1;
+    }
+  }
   cs_transfer_op(&op, s, "sendall", sendall_attempt, flags);
   op.fail = sendall_fail;
   op.line = CS_WRITABLE;
   op.data = data;
   op.size = len;
+  op.done = sent;
+  op.begun = sent > 0;
+  op.tried = err == CS_WRITABLE;
   return cs_drive(L, &op);
 }
 

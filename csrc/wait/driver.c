@@ -54,21 +54,19 @@ static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again)
 
 /* Whether a first try would be in vain: the poller has reported nothing since the last one, or
    others have been waiting longer. */
-static bool in_vain(const cs_loop *loop, const cs_op *op) {
-  const cs_watched *w = op->w;
-  if (op->line == CS_READABLE)
+static bool in_vain(const cs_loop *loop, const cs_watched *w, int line) {
+  if (line == CS_READABLE)
     return (w->flags & (CS_W_LOOP | CS_W_WATCHED | CS_W_INPUT)) == loop->generation ||
            cs_waitq_in_use(&w->readers);
-  if (op->line == CS_WRITABLE) return cs_waitq_in_use(&w->writers);
+  if (line == CS_WRITABLE) return cs_waitq_in_use(&w->writers);
   return false;
 }
 
 /* After an operation: what it left for others to read, or the room to write, is the next one's. The
    poller says nothing of it, since nothing has changed. */
-static void pass_turn(const cs_op *op) {
-  cs_watched *w = op->w;
-  if (op->line == CS_READABLE && cs_watched_readers_due(w)) cs_unpark_next(&w->readers);
-  if (op->line == CS_WRITABLE && cs_watched_writers_due(w)) cs_unpark_next(&w->writers);
+static void pass_turn(cs_watched *w, int line) {
+  if (line == CS_READABLE && cs_watched_readers_due(w)) cs_unpark_next(&w->readers);
+  if (line == CS_WRITABLE && cs_watched_writers_due(w)) cs_unpark_next(&w->writers);
 }
 
 /* Whether the current task has had its share of this turn, and can be suspended here. */
@@ -80,20 +78,21 @@ static bool spent(lua_State *L, cs_loop *loop) {
 /* The driver in a task. `why`: it has waited, so its turn has come. */
 static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, cs_why why) {
   int n;
-  bool again = why != CS_WHY_NONE;
+  bool again = why != CS_WHY_NONE || op->begun;
   if (why == CS_WHY_DEADLINE) return end_with(L, op, ETIMEDOUT);
   if (!again && spent(L, loop)) return suspend(L, loop, op, CS_YIELD, false);
   for (;;) {
     if (gone(op)) {
-      if (op->line != 0) pass_turn(op); /* the streams over it go on */
+      pass_turn(op->w, op->line); /* the streams over it go on */
       return end_with(L, op, EBADF);
     }
-    if (!again && op->timeout != 0 && in_vain(loop, op)) {
+    if (op->tried || (!again && op->timeout != 0 && in_vain(loop, op->w, op->line))) {
       n = op->line;
+      op->tried = false;
     } else {
       n = op->attempt(L, op);
       if (n >= 0) {
-        if (op->line != 0) pass_turn(op);
+        pass_turn(op->w, op->line);
         return n;
       }
       if (n == CS_READABLE) op->w->flags &= ~CS_W_READ;
@@ -106,7 +105,7 @@ static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, cs_why why) {
     if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
     if (n != CS_AGAIN) return suspend(L, loop, op, n, again || n == CS_YIELD);
     if (cs_clock_left(op->deadline) == 0) {
-      pass_turn(op);
+      pass_turn(op->w, op->line);
       return end_with(L, op, ETIMEDOUT);
     }
     if (spent(L, loop)) return suspend(L, loop, op, CS_YIELD, true);
@@ -141,7 +140,7 @@ int cs_drive(lua_State *L, cs_op *op) {
   bool in_task = loop != NULL && loop->current != NULL;
   cs_why why = in_task ? take_restarted(loop, op) : CS_WHY_NONE;
   if (op->closed) {
-    if (why != CS_WHY_NONE) pass_turn(op);
+    if (why != CS_WHY_NONE) pass_turn(op->w, op->line);
     return end_with(L, op, EBADF);
   }
   if (in_task) return drive_task(L, loop, op, why);
@@ -161,6 +160,24 @@ int cs_drive(lua_State *L, cs_op *op) {
     }
     if (err != 0) return end_with(L, op, err);
   }
+}
+
+bool cs_drive_first(cs_watched *w, int line) {
+  cs_loop *loop = w->state->loop;
+  if (loop == NULL) return true;
+  if (loop->current == NULL)
+    return !cs_waitq_in_use(line == CS_READABLE ? &w->readers : &w->writers);
+  if (loop->restarted != CS_WHY_NONE) return loop->restarted != CS_WHY_DEADLINE;
+  if (loop->budget <= 0 || in_vain(loop, w, line)) return false;
+  loop->budget--;
+  return true;
+}
+
+void cs_drive_passed(cs_watched *w, int line) {
+  cs_loop *loop = w->state->loop;
+  if (loop == NULL || loop->current == NULL) return;
+  loop->restarted = CS_WHY_NONE;
+  pass_turn(w, line);
 }
 
 bool cs_may_wait(const cs_state *state) {

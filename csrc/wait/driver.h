@@ -9,6 +9,13 @@
    attempt raises, and, in a task's inner coroutine, that it cannot wait there. */
 int cs_drive(lua_State *L, cs_op *op);
 
+/* Whether an operation in that line (CS_READABLE, CS_WRITABLE), which may wait, can make its first
+   try before all preparation: that is wasted when it succeeds at once. Nobody is before it, and its
+   task has something left of its share. When the try has succeeded or failed, cs_drive_passed
+   follows; when it would block, cs_drive, with `tried`. */
+bool cs_drive_first(cs_watched *w, int line);
+void cs_drive_passed(cs_watched *w, int line);
+
 /* Whether waiting keeps nobody from going on who should: not in what the loop calls back. */
 bool cs_may_wait(const cs_state *state);
 

@@ -47,7 +47,8 @@ struct cs_op {
      attempt returns: a socket's transport may have to read in order to write. */
   int8_t line;
   bool closed;   /* the object was closed before the call: EBADF */
-  bool tried;    /* in vain, just now, outside any task: it begins with the wait for `line` */
+  bool begun;    /* a part of it is done: nobody may come between */
+  bool tried;    /* in vain, just now: it begins with the wait for `line` */
   bool outlives; /* it goes on when the socket is CS_W_CLOSED */
   unsigned nfds;
   /* NULL, or the Lua function itself, when it can simply be run anew after a wait: it has done
@@ -79,7 +80,7 @@ static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, c
   op->timeout = timeout;
   op->deadline = 0;
   op->line = 0;
-  op->closed = op->tried = op->outlives = false;
+  op->closed = op->begun = op->tried = op->outlives = false;
   op->data = NULL;
   op->size = op->done = 0;
   op->flags = op->slot = op->last = 0;

@@ -159,8 +159,11 @@ end)
 --- Signals
 -- @section signals
 
-local handlers = {} -- signal number -> function
-local signal_task -- reads the numbers of the signals that came
+-- Kept with the core: whoever clears package.loaded gets this module anew, but there is one pipe to read from.
+-- handlers: signal number -> function; task: reads the numbers of those that came.
+local signals = core.on_signal or { handlers = {} }
+core.on_signal = signals
+local handlers = signals.handlers
 
 local function read_signals(stream)
   for byte in function() return (stream:read(1)) end do -- until the state is closed
@@ -192,9 +195,9 @@ M.on_signal = check.public(function(signum, f)
   if not ok then return nil, err, errno end
   handlers[signum] = f
   if not f then return true, before end
-  if not signal_task or internal.is_over(signal_task) then
-    signal_task = core.spawn(read_signals, csock_core.stream(core.signal_fileno(), "r", { closefd = false }))
-    signal_task:daemon()
+  if not signals.task or internal.is_over(signals.task) then
+    signals.task = core.spawn(read_signals, csock_core.stream(core.signal_fileno(), "r", { closefd = false }))
+    signals.task:daemon()
   end
   return true, before
 end)

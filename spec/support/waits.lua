@@ -316,19 +316,25 @@ parking("event:wait", function()
     function(ok) return ok == true end
 end)
 
+-- A task that is over when the spec is.
+local function keep_task(task)
+  open[#open + 1] = { close = function() task:cancel() end }
+  return task
+end
+
 parking("task:join", function()
   local e = csock.loop.event()
-  local task = csock.spawn(function()
+  local task = keep_task(csock.spawn(function()
     e:wait()
     return "go"
-  end)
+  end))
   return function(timeout) return task:join(timeout) end, function() e:set() end,
     function(value) return value == "go" end
 end, true)
 
 parking("group:join", function()
   local e, group = csock.loop.event(), csock.loop.group()
-  group:spawn(e.wait, e)
+  keep_task(group:spawn(e.wait, e))
   return function(timeout) return group:join(timeout) end, function() e:set() end,
     function(ok) return ok == true end
 end, true)
