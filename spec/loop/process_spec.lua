@@ -352,6 +352,7 @@ describe("kill", function()
   end)
 
   it("refuses what is no signal", function()
+    assert.error_matches(function() csock.kill(csock.getpid(), "SIGCONT\0x") end, "no such signal")
     assert.error_matches(function() csock.kill(1, "SIGNONE") end, "bad argument #2 to 'kill' %(no such signal%)")
     assert.error_matches(function() csock.kill(1, 1000) end, "bad argument #2 to 'kill'")
     assert.error_matches(function() csock.kill("x", 1) end, "bad argument #1 to 'kill'")
