@@ -47,19 +47,20 @@ static void check_mode(lua_State *L, int arg, cs_stream *st) {
   if (size != -1 && size != 1) st->out_size = (size_t)size;
 }
 
-/* The last argument, if it is a table of options: read, and taken off the stack. */
+/* The last argument, if it is a table of options: read, and taken off the stack. A socket's stream
+   (`socket`) does not own the descriptor in any case. */
 typedef struct stream_options {
   bool closefd;
   int limit; /* 0: none */
 } stream_options;
 
-static stream_options take_options(lua_State *L) {
+static stream_options take_options(lua_State *L, bool socket) {
   stream_options options = {.closefd = true};
   int top = lua_gettop(L);
-  const cs_keyword rows[] = {{"closefd", CS_KEYWORD_FLAG, &options.closefd, 0, 0},
-                             {"limit", CS_KEYWORD_INT, &options.limit, 1, INT_MAX}};
+  const cs_keyword rows[] = {{"limit", CS_KEYWORD_INT, &options.limit, 1, INT_MAX},
+                             {"closefd", CS_KEYWORD_FLAG, &options.closefd, 0, 0}};
   if (top > 1 && lua_istable(L, top)) {
-    cs_keywords_read(L, top, rows, CS_COUNT(rows));
+    cs_keywords_read(L, top, rows, CS_COUNT(rows) - socket);
     lua_settop(L, top - 1);
   }
   lua_settop(L, 3);
@@ -105,7 +106,7 @@ none, so that whoever sends without end fills the memory
 */
 static int sock_makefile(lua_State *L) {
   cs_sock_check(L, 1);
-  stream_options options = take_options(L);
+  stream_options options = take_options(L, true);
   cs_stream *st = push_new(L);
   check_mode(L, 2, st);
   use_options(st, &options);
@@ -152,7 +153,7 @@ local line = stdin:read()
 */
 static int new_stream(lua_State *L) {
   luaL_checkany(L, 1);
-  stream_options options = take_options(L);
+  stream_options options = take_options(L, false);
   cs_stream *st = push_new(L);
   check_mode(L, 2, st);
   use_options(st, &options);

@@ -131,6 +131,7 @@ describe("a stream with a limit", function()
       assert.has_error(function() a:makefile("r", -1, { limit = bad }) end)
     end
     assert.has_error(function() a:makefile("r", -1, { limits = 1 }) end)
+    assert.has_error(function() a:makefile("r", -1, { closefd = false }) end) -- csock.stream's
     assert(a:makefile("r", { limit = false }))
     local st <close> = assert(csock.stream(assert(io.open "README.md"), "r", { limit = 3 }))
     too_long(3, "read", st:read "a")
