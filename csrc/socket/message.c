@@ -37,12 +37,12 @@ static cs_message *push_message(lua_State *L, size_t count, size_t room, bool ow
 
 /* --- control messages --- */
 
-static void set_header(struct msghdr *w, cs_message *m, struct iovec *iov, unsigned short count) {
-  memset(w, 0, sizeof *w);
-  w->msg_iov = iov;
-  w->msg_iovlen = count;
-  w->msg_control = m->control;
-  w->msg_controllen = m->room;
+static void set_header(struct msghdr *h, cs_message *m, struct iovec *iov, unsigned short count) {
+  memset(h, 0, sizeof *h);
+  h->msg_iov = iov;
+  h->msg_iovlen = count;
+  h->msg_control = m->control;
+  h->msg_controllen = m->room;
 }
 
 #if defined(__GNUC__) /* musl's CMSG_NXTHDR mixes signed and unsigned numbers */
@@ -52,10 +52,10 @@ static void set_header(struct msghdr *w, cs_message *m, struct iovec *iov, unsig
 
 /* The control message after `last` (NULL: the first), or NULL. `len` is how much of its data is
    there: a message at the end may have been cut. */
-static struct cmsghdr *next_control(struct msghdr *w, struct cmsghdr *last, size_t *len) {
-  struct cmsghdr *c = last == NULL ? CMSG_FIRSTHDR(w) : CMSG_NXTHDR(w, last);
+static struct cmsghdr *next_control(struct msghdr *h, struct cmsghdr *last, size_t *len) {
+  struct cmsghdr *c = last == NULL ? CMSG_FIRSTHDR(h) : CMSG_NXTHDR(h, last);
   if (c == NULL || c->cmsg_len < CMSG_LEN(0)) return NULL;
-  char *data = (char *)CMSG_DATA(c), *end = (char *)w->msg_control + w->msg_controllen;
+  char *data = (char *)CMSG_DATA(c), *end = (char *)h->msg_control + h->msg_controllen;
   size_t there = data < end ? (size_t)(end - data) : 0;
   *len = c->cmsg_len - CMSG_LEN(0);
   if (*len > there) *len = there;
@@ -85,11 +85,11 @@ static int descriptor_at(struct cmsghdr *c, size_t i) {
 /* Calls `f` for every descriptor among the received control messages but the first `skip` of
    SCM_RIGHTS, which somebody has taken. */
 static void each_descriptor(cs_message *m, size_t skip, void (*f)(int fd)) {
-  struct msghdr w;
+  struct msghdr h;
   size_t len;
-  set_header(&w, m, NULL, 0);
-  w.msg_controllen = m->received;
-  for (struct cmsghdr *c = NULL; (c = next_control(&w, c, &len)) != NULL;) {
+  set_header(&h, m, NULL, 0);
+  h.msg_controllen = m->received;
+  for (struct cmsghdr *c = NULL; (c = next_control(&h, c, &len)) != NULL;) {
     size_t n = descriptors_in(c, len), i = 0;
     if (c->cmsg_type == SCM_RIGHTS) {
       i = n < skip ? n : skip;
@@ -168,14 +168,14 @@ void cs_control_room(lua_State *L, int arg, size_t *room, size_t len) {
 int cs_sendmsg_attempt(lua_State *L, cs_op *op) {
   cs_message *m = (cs_message *)(uintptr_t)op->data;
   const cs_address *to = op->ptr;
-  struct msghdr w;
-  set_header(&w, m, m->iov, m->count);
+  struct msghdr h;
+  set_header(&h, m, m->iov, m->count);
   if (to != NULL) {
-    w.msg_name = (void *)(uintptr_t)&to->sa;
-    w.msg_namelen = to->len;
+    h.msg_name = (void *)(uintptr_t)&to->sa;
+    h.msg_namelen = to->len;
   }
   size_t sent;
-  int err = cs_sock_sendmsg(cs_sock_of(op->w), &w, op->flags, &sent);
+  int err = cs_sock_sendmsg(cs_sock_of(op->w), &h, op->flags, &sent);
   if (err > 0 && to != NULL) return cs_fail_address(L, op->call, err, to);
   if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
   lua_pushinteger(L, (lua_Integer)sent);
@@ -323,7 +323,7 @@ static int message_send_fds(lua_State *L) {
 
 /* recvmsg(2). Pushes the data, or, where the message has pieces to receive into, their length. On
    failure `*result` is what the attempt returns. */
-static bool receive(lua_State *L, cs_op *op, struct msghdr *w, cs_sockaddr *addr, int *result) {
+static bool receive(lua_State *L, cs_op *op, struct msghdr *h, cs_sockaddr *addr, int *result) {
   cs_message *m = op->ptr;
   struct iovec one = {.iov_base = op->w->state->scratch, .iov_len = op->size};
   bool into = op->slot != 0;
@@ -336,13 +336,13 @@ static bool receive(lua_State *L, cs_op *op, struct msghdr *w, cs_sockaddr *addr
     if (err == 0) one.iov_base = lua_newuserdatauv(L, one.iov_len, 0);
   }
   if (err == 0) {
-    set_header(w, m, into ? m->iov : &one, into ? m->count : 1);
-    w->msg_name = addr;
-    w->msg_namelen = sizeof *addr;
+    set_header(h, m, into ? m->iov : &one, into ? m->count : 1);
+    h->msg_name = addr;
+    h->msg_namelen = sizeof *addr;
     if (op->mark != 0)
-      w->msg_namelen = 0;
+      h->msg_namelen = 0;
     else
-      err = cs_sock_recvmsg(cs_sock_of(op->w), w, op->flags | cloexec, &got);
+      err = cs_sock_recvmsg(cs_sock_of(op->w), h, op->flags | cloexec, &got);
   }
   if (err != 0) {
     lua_settop(L, top);
@@ -350,9 +350,9 @@ static bool receive(lua_State *L, cs_op *op, struct msghdr *w, cs_sockaddr *addr
     return false;
   }
   /* From here on the descriptors in it are ours. */
-  m->received = m->room > 0 ? (unsigned)w->msg_controllen : 0;
+  m->received = m->room > 0 ? (unsigned)h->msg_controllen : 0;
   if (cloexec == 0 && m->received > 0) each_descriptor(m, 0, keep_from_children);
-  w->msg_flags &= ~(cloexec & ~op->flags); /* the kernel gives our own flag back */
+  h->msg_flags &= ~(cloexec & ~op->flags); /* the kernel gives our own flag back */
   if (into)
     lua_pushinteger(L, (lua_Integer)got);
   else
@@ -360,11 +360,11 @@ static bool receive(lua_State *L, cs_op *op, struct msghdr *w, cs_sockaddr *addr
   return true;
 }
 
-static void push_ancdata_received(lua_State *L, struct msghdr *w) {
+static void push_ancdata_received(lua_State *L, struct msghdr *h) {
   size_t len;
   lua_Integer i = 0;
   lua_newtable(L);
-  for (struct cmsghdr *c = NULL; (c = next_control(w, c, &len)) != NULL;) {
+  for (struct cmsghdr *c = NULL; (c = next_control(h, c, &len)) != NULL;) {
     lua_createtable(L, 3, 3);
     lua_pushinteger(L, c->cmsg_level);
     lua_pushvalue(L, -1);
@@ -382,19 +382,19 @@ static void push_ancdata_received(lua_State *L, struct msghdr *w) {
   }
 }
 
-static void push_sender(lua_State *L, cs_op *op, const struct msghdr *w, const cs_sockaddr *addr) {
-  cs_address_push(L, &addr->any, w->msg_namelen, cs_sock_of(op->w)->proto);
+static void push_sender(lua_State *L, cs_op *op, const struct msghdr *h, const cs_sockaddr *addr) {
+  cs_address_push(L, &addr->any, h->msg_namelen, cs_sock_of(op->w)->proto);
 }
 
 static int recvmsg_attempt(lua_State *L, cs_op *op) {
   cs_message *m = op->ptr;
   cs_sockaddr addr;
-  struct msghdr w;
+  struct msghdr h;
   int result;
-  if (!receive(L, op, &w, &addr, &result)) return result;
-  push_ancdata_received(L, &w);
-  lua_pushinteger(L, w.msg_flags);
-  push_sender(L, op, &w, &addr);
+  if (!receive(L, op, &h, &addr, &result)) return result;
+  push_ancdata_received(L, &h);
+  lua_pushinteger(L, h.msg_flags);
+  push_sender(L, op, &h, &addr);
   m->received = 0; /* the program has the descriptors now */
   return 4;
 }
@@ -485,16 +485,16 @@ static int sock_recvmsg_into(lua_State *L) {
 
 /* Pushes a sequence of the first `max` descriptors; returns how many of them there are. Where there
    are more the message counts as cut. */
-static size_t push_descriptors(lua_State *L, struct msghdr *w, size_t max) {
+static size_t push_descriptors(lua_State *L, struct msghdr *h, size_t max) {
   size_t len, n = 0;
   lua_newtable(L);
-  for (struct cmsghdr *c = NULL; (c = next_control(w, c, &len)) != NULL;) {
+  for (struct cmsghdr *c = NULL; (c = next_control(h, c, &len)) != NULL;) {
     size_t here = c->cmsg_type == SCM_RIGHTS ? descriptors_in(c, len) : 0, i = 0;
     for (; i < here && n < max; i++) {
       lua_pushinteger(L, descriptor_at(c, i));
       lua_rawseti(L, -2, (lua_Integer)++n);
     }
-    if (i < here) w->msg_flags |= MSG_CTRUNC;
+    if (i < here) h->msg_flags |= MSG_CTRUNC;
   }
   return n;
 }
@@ -502,12 +502,12 @@ static size_t push_descriptors(lua_State *L, struct msghdr *w, size_t max) {
 static int recv_fds_attempt(lua_State *L, cs_op *op) {
   cs_message *m = op->ptr;
   cs_sockaddr addr;
-  struct msghdr w;
+  struct msghdr h;
   int result;
-  if (!receive(L, op, &w, &addr, &result)) return result;
-  size_t taken = push_descriptors(L, &w, op->done);
-  lua_pushinteger(L, w.msg_flags);
-  push_sender(L, op, &w, &addr);
+  if (!receive(L, op, &h, &addr, &result)) return result;
+  size_t taken = push_descriptors(L, &h, op->done);
+  lua_pushinteger(L, h.msg_flags);
+  push_sender(L, op, &h, &addr);
   each_descriptor(m, taken, close_fd); /* nothing raises from here on */
   m->received = 0;
   return 4;
