@@ -148,7 +148,6 @@ void cs_task_resume(lua_State *L, cs_task *task) {
   loop->budget = CS_BUDGET;
   loop->passing = false;
   loop->stuck = false;
-  loop->restarted = CS_WHY_NONE;
   task->status = CS_TASK_RUNNING;
   cs_unpark_settle(task);
   int status = lua_resume(task->co, L, nargs, &nresults);

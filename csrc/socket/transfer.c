@@ -24,9 +24,9 @@ static int fail(lua_State *L, const cs_op *op, int err) {
 /* Whether the usual kind of call may go to the system before all preparation, which is wasted when
    it succeeds at once: it may wait, so it can be tried again, and nobody is before it in its line.
    This saves a small message over a Unix socket a twentieth of its time. */
-static inline bool may_try_first(cs_sock *s, int line) {
+static inline bool may_try_first(cs_sock *s, int line, cs_why why) {
   return !cs_sock_closed(s) && s->w.fd >= 0 && s->timeout != 0 && s->transport == NULL &&
-         cs_drive_first(&s->w, line);
+         cs_drive_first(&s->w, line, why);
 }
 
 /* --- receiving --- */
@@ -54,11 +54,12 @@ int cs_transfer_room(const cs_op *op, size_t *room) {
    is cut. On a stream the flag means that the bytes are dropped, and the buffer keeps what was in
    it: not for a program to see. */
 static void recv_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt, size_t size,
-                    int flags, lua_CFunction restart) {
+                    int flags, cs_restart restart, cs_why why) {
   flags = s->type == SOCK_STREAM ? flags & ~MSG_TRUNC : flags | MSG_TRUNC;
   cs_transfer_op(op, s, call, attempt, flags);
   op->size = size;
   op->restart = restart;
+  op->why = (uint8_t)why;
   op->line = size == 0 || (flags & MSG_OOB) ? 0 : CS_READABLE;
 }
 
@@ -184,6 +185,28 @@ static int gather(lua_State *L, cs_op *op) {
 
 /* --- recv* --- */
 
+static int run_recv(lua_State *L, cs_why why) {
+  cs_op op;
+  cs_sock *s = cs_sock_check(L, 1);
+  size_t size = cs_check_size(L, 2);
+  int flags = cs_opt_cint(L, 3, 0);
+  int err = 0;
+  if (flags == 0 && s->type == SOCK_STREAM && size > 0 && size <= CS_SCRATCH &&
+      may_try_first(s, CS_READABLE, why)) {
+    size_t got = 0;
+    err = cs_sock_read(s, s->w.state->scratch, size, 0, NULL, &got);
+    if (err >= 0) cs_drive_passed(&s->w, CS_READABLE);
+    if (err == 0) {
+      lua_pushlstring(L, s->w.state->scratch, got);
+      return 1;
+    }
+    if (err > 0) return cs_fail(L, "recv", err);
+  }
+  recv_op(&op, s, "recv", recv_attempt, size, flags, run_recv, why);
+  op.tried = err == CS_READABLE && op.line == err;
+  return gathers(&op) ? gather(L, &op) : cs_drive(L, &op);
+}
+
 /***
 Receives at most `size` bytes. On a stream, `""` is the end of the stream; a datagram that was
 longer than `size` is cut, and its whole length is the second result.
@@ -205,24 +228,16 @@ cancelled, `loop.timeout` or Ctrl-C ends it. A read of a stream (`makefile`) los
 @treturn[2] ?string with `MSG_WAITALL`, what came before the failure
 */
 static int sock_recv(lua_State *L) {
+  return run_recv(L, CS_WHY_NONE);
+}
+
+static int run_recvfrom(lua_State *L, cs_why why) {
   cs_op op;
   cs_sock *s = cs_sock_check(L, 1);
   size_t size = cs_check_size(L, 2);
   int flags = cs_opt_cint(L, 3, 0);
-  int err = 0;
-  if (flags == 0 && s->type == SOCK_STREAM && size > 0 && size <= CS_SCRATCH &&
-      may_try_first(s, CS_READABLE)) {
-    size_t got = 0;
-    err = cs_sock_read(s, s->w.state->scratch, size, 0, NULL, &got);
-    if (err >= 0) cs_drive_passed(&s->w, CS_READABLE);
-    if (err == 0) {
-      lua_pushlstring(L, s->w.state->scratch, got);
-      return 1;
-    }
-    if (err > 0) return cs_fail(L, "recv", err);
-  }
-  recv_op(&op, s, "recv", recv_attempt, size, flags, sock_recv);
-  op.tried = err == CS_READABLE && op.line == err;
+  recv_op(&op, s, "recvfrom", recv_attempt, size, flags, run_recvfrom, why);
+  op.slot = 1;
   return gathers(&op) ? gather(L, &op) : cs_drive(L, &op);
 }
 
@@ -241,13 +256,7 @@ Source: recvfrom(2), Python's `socket.recvfrom`.
 @treturn[2] ?string with `MSG_WAITALL`, what came before the failure
 */
 static int sock_recvfrom(lua_State *L) {
-  cs_op op;
-  cs_sock *s = cs_sock_check(L, 1);
-  size_t size = cs_check_size(L, 2);
-  int flags = cs_opt_cint(L, 3, 0);
-  recv_op(&op, s, "recvfrom", recv_attempt, size, flags, sock_recvfrom);
-  op.slot = 1;
-  return gathers(&op) ? gather(L, &op) : cs_drive(L, &op);
+  return run_recvfrom(L, CS_WHY_NONE);
 }
 
 static int recv_into_attempt(lua_State *L, cs_op *op) {
@@ -259,7 +268,7 @@ static int recv_into_attempt(lua_State *L, cs_op *op) {
   return push_rest(L, op, got, op->size, &from);
 }
 
-static int receive_into(lua_State *L, const char *call, int slot, lua_CFunction restart) {
+static int receive_into(lua_State *L, const char *call, int slot, cs_restart restart, cs_why why) {
   cs_op op;
   size_t room;
   cs_sock *s = cs_sock_check(L, 1);
@@ -268,10 +277,14 @@ static int receive_into(lua_State *L, const char *call, int slot, lua_CFunction 
   size_t size = cs_opt_size(L, 3, 0);
   int flags = cs_opt_cint(L, 4, 0);
   if (size > room) return luaL_argerror(L, 3, "more than the buffer holds");
-  recv_op(&op, s, call, recv_into_attempt, size == 0 ? room : size, flags, restart);
+  recv_op(&op, s, call, recv_into_attempt, size == 0 ? room : size, flags, restart, why);
   op.ptr = into;
   op.slot = slot;
   return gathers(&op) ? gather(L, &op) : cs_drive(L, &op);
+}
+
+static int run_recv_into(lua_State *L, cs_why why) {
+  return receive_into(L, "recv_into", 0, run_recv_into, why);
 }
 
 /***
@@ -289,7 +302,11 @@ Source: recv(2), Python's `socket.recv_into`.
 @treturn[2] ?int with `MSG_WAITALL`, how many bytes came before the failure: they are in the buffer
 */
 static int sock_recv_into(lua_State *L) {
-  return receive_into(L, "recv_into", 0, sock_recv_into);
+  return run_recv_into(L, CS_WHY_NONE);
+}
+
+static int run_recvfrom_into(lua_State *L, cs_why why) {
+  return receive_into(L, "recvfrom_into", 1, run_recvfrom_into, why);
 }
 
 /***
@@ -308,7 +325,7 @@ Source: recvfrom(2), Python's `socket.recvfrom_into`.
 @treturn[2] ?int with `MSG_WAITALL`, how many bytes came before the failure: they are in the buffer
 */
 static int sock_recvfrom_into(lua_State *L) {
-  return receive_into(L, "recvfrom_into", 1, sock_recvfrom_into);
+  return run_recvfrom_into(L, CS_WHY_NONE);
 }
 
 /* --- sending --- */
@@ -319,6 +336,39 @@ static int send_attempt(lua_State *L, cs_op *op) {
   if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
   lua_pushinteger(L, (lua_Integer)sent);
   return 1;
+}
+
+static int run_send(lua_State *L, cs_why why) {
+  cs_op op;
+  size_t len, from = 0;
+  cs_sock *s = cs_sock_check(L, 1);
+  const char *data = cs_check_bytes(L, 2, &len);
+  int flags = 0;
+  if (lua_gettop(L) > 2) {
+    size_t to;
+    flags = cs_opt_cint(L, 3, 0);
+    cs_opt_range(L, 4, len, &from, &to);
+    len = to - from;
+  }
+  int err = 0;
+  if (!(flags & MSG_DONTWAIT) && may_try_first(s, CS_WRITABLE, why)) {
+    size_t sent = 0;
+    err = cs_sock_write(s, data + from, len, flags, NULL, &sent);
+    if (err >= 0) cs_drive_passed(&s->w, CS_WRITABLE);
+    if (err == 0) {
+      lua_pushinteger(L, (lua_Integer)sent);
+      return 1;
+    }
+    if (err > 0) return cs_fail(L, "send", err);
+  }
+  cs_transfer_op(&op, s, "send", send_attempt, flags);
+  op.data = data + from;
+  op.line = CS_WRITABLE;
+  op.tried = err == CS_WRITABLE && op.timeout != 0;
+  op.restart = run_send;
+  op.why = (uint8_t)why;
+  op.size = len;
+  return cs_drive(L, &op);
 }
 
 /***
@@ -335,35 +385,7 @@ Source: send(2), Python's `socket.send`.
 @treturn[2] int errno (`EAGAIN`, `ETIMEDOUT`, `EPIPE`, `ECONNRESET`, `EMSGSIZE` ...)
 */
 static int sock_send(lua_State *L) {
-  cs_op op;
-  size_t len, from = 0;
-  cs_sock *s = cs_sock_check(L, 1);
-  const char *data = cs_check_bytes(L, 2, &len);
-  int flags = 0;
-  if (lua_gettop(L) > 2) {
-    size_t to;
-    flags = cs_opt_cint(L, 3, 0);
-    cs_opt_range(L, 4, len, &from, &to);
-    len = to - from;
-  }
-  int err = 0;
-  if (!(flags & MSG_DONTWAIT) && may_try_first(s, CS_WRITABLE)) {
-    size_t sent = 0;
-    err = cs_sock_write(s, data + from, len, flags, NULL, &sent);
-    if (err >= 0) cs_drive_passed(&s->w, CS_WRITABLE);
-    if (err == 0) {
-      lua_pushinteger(L, (lua_Integer)sent);
-      return 1;
-    }
-    if (err > 0) return cs_fail(L, "send", err);
-  }
-  cs_transfer_op(&op, s, "send", send_attempt, flags);
-  op.data = data + from;
-  op.line = CS_WRITABLE;
-  op.tried = err == CS_WRITABLE && op.timeout != 0;
-  op.restart = sock_send;
-  op.size = len;
-  return cs_drive(L, &op);
+  return run_send(L, CS_WHY_NONE);
 }
 
 /* Fails with the count of what was sent as a fourth result. */
@@ -404,7 +426,7 @@ static int sock_sendall(lua_State *L) {
   int flags = cs_opt_cint(L, 3, 0);
   size_t sent = 0;
   int err = 0;
-  if (flags == 0 && may_try_first(s, CS_WRITABLE)) {
+  if (flags == 0 && may_try_first(s, CS_WRITABLE, CS_WHY_NONE)) {
     err = cs_sock_write(s, data, len, 0, NULL, &sent);
     if (err > 0 || sent == len) {
       cs_drive_passed(&s->w, CS_WRITABLE);

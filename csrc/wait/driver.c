@@ -121,24 +121,15 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   if (loop->current != task) return luaL_error(L, "only the loop may resume a waiting task");
   cs_park_over(L, task, &op);
   if (task->why == CS_WHY_INTERRUPT) return cs_interrupt_raise(L, task);
-  if (task->restart == NULL) return drive_task(L, loop, &op, task->why);
-  loop->restarted = task->why; /* for cs_drive, which it comes to at once */
-  return task->restart(L);
-}
-
-/* Why the operation that begins has been started anew; CS_WHY_NONE: it has not. */
-static cs_why take_restarted(cs_loop *loop, cs_op *op) {
-  cs_why why = loop->restarted;
-  if (why == CS_WHY_NONE) return why;
-  loop->restarted = CS_WHY_NONE;
-  op->deadline = loop->current->deadline;
-  return why;
+  if (task->restart != NULL) return task->restart(L, (cs_why)task->why);
+  return drive_task(L, loop, &op, (cs_why)task->why);
 }
 
 int cs_drive(lua_State *L, cs_op *op) {
   cs_loop *loop = op->w != NULL ? op->w->state->loop : cs_state_get(L)->loop;
   bool in_task = loop != NULL && loop->current != NULL;
-  cs_why why = in_task ? take_restarted(loop, op) : CS_WHY_NONE;
+  cs_why why = in_task ? (cs_why)op->why : CS_WHY_NONE;
+  if (why != CS_WHY_NONE) op->deadline = loop->current->deadline;
   if (op->closed) {
     if (why != CS_WHY_NONE) pass_turn(op->w, op->line);
     return end_with(L, op, EBADF);
@@ -162,12 +153,12 @@ int cs_drive(lua_State *L, cs_op *op) {
   }
 }
 
-bool cs_drive_first(cs_watched *w, int line) {
+bool cs_drive_first(cs_watched *w, int line, cs_why why) {
   cs_loop *loop = w->state->loop;
   if (loop == NULL) return true;
   if (loop->current == NULL)
     return !cs_waitq_in_use(line == CS_READABLE ? &w->readers : &w->writers);
-  if (loop->restarted != CS_WHY_NONE) return loop->restarted != CS_WHY_DEADLINE;
+  if (why != CS_WHY_NONE) return why != CS_WHY_DEADLINE;
   if (loop->budget <= 0 || in_vain(loop, w, line)) return false;
   loop->budget--;
   return true;
@@ -176,7 +167,6 @@ bool cs_drive_first(cs_watched *w, int line) {
 void cs_drive_passed(cs_watched *w, int line) {
   cs_loop *loop = w->state->loop;
   if (loop == NULL || loop->current == NULL) return;
-  loop->restarted = CS_WHY_NONE;
   pass_turn(w, line);
 }
 

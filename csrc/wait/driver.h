@@ -11,9 +11,9 @@ int cs_drive(lua_State *L, cs_op *op);
 
 /* Whether an operation in that line (CS_READABLE, CS_WRITABLE), which may wait, can make its first
    try before all preparation: that is wasted when it succeeds at once. Nobody is before it, and its
-   task has something left of its share. When the try has succeeded or failed, cs_drive_passed
-   follows; when it would block, cs_drive, with `tried`. */
-bool cs_drive_first(cs_watched *w, int line);
+   task has something left of its share; `why`: it has waited for its turn already. When the try has
+   succeeded or failed, cs_drive_passed follows; when it would block, cs_drive, with `tried`. */
+bool cs_drive_first(cs_watched *w, int line, cs_why why);
 void cs_drive_passed(cs_watched *w, int line);
 
 /* Whether waiting keeps nobody from going on who should: not in what the loop calls back. */

@@ -32,6 +32,21 @@ typedef int (*cs_attempt)(lua_State *L, cs_op *op);
 #define CS_YIELD    (-7) /* again when the other tasks have had their turn */
 #define CS_PAUSE    (-5) /* nothing to wait on (a full backlog): call again in a little while */
 
+/* Why a task that waited goes on. Whoever wakes it says so. */
+typedef enum cs_why {
+  CS_WHY_NONE,     /* it did not wait: it begins, or has just yielded */
+  CS_WHY_EVENT,    /* what it waits for has come, or may have: it tries again */
+  CS_WHY_DEADLINE, /* its operation's time is over */
+  CS_WHY_PAUSE,    /* a little while is over, and it looks again */
+  CS_WHY_TURN,     /* the others have had their turn */
+  CS_WHY_INTERRUPT /* an error that is to be raised there was kept for it: of Ctrl-C, or another's
+                    */
+} cs_why;
+
+/* A Lua function that can simply be run anew after a wait, when it has done nothing before it and
+   its arguments alone are on the stack: from its beginning, with the reason in op->why. */
+typedef int (*cs_restart)(lua_State *L, cs_why why);
+
 struct cs_op {
   const char *call; /* for errors: a literal, "recv" */
   cs_attempt attempt;
@@ -50,10 +65,9 @@ struct cs_op {
   bool begun;    /* a part of it is done: nobody may come between */
   bool tried;    /* in vain, just now: it begins with the wait for `line` */
   bool outlives; /* it goes on when the socket is CS_W_CLOSED */
+  uint8_t why;   /* cs_why: with which its function was run anew */
   unsigned nfds;
-  /* NULL, or the Lua function itself, when it can simply be run anew after a wait: it has done
-     nothing yet, and its arguments alone are on the stack. Then the op need not be kept. */
-  lua_CFunction restart;
+  cs_restart restart; /* NULL: the op is kept while its task waits */
   /* The operation's own. */
   const char *data; /* bytes of a value on the stack */
   size_t size;
@@ -85,6 +99,7 @@ static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, c
   op->size = op->done = 0;
   op->flags = op->slot = op->last = 0;
   op->restart = NULL;
+  op->why = CS_WHY_NONE;
   op->mark = op->nfds = 0;
   op->ptr = NULL;
   op->fds = NULL;

@@ -35,39 +35,28 @@ enum {
   CS_TASK_CANCELLED
 };
 
-/* Why a task that waited goes on. Whoever wakes it says so. */
-typedef enum cs_why {
-  CS_WHY_NONE,     /* it did not wait: it begins, or has just yielded */
-  CS_WHY_EVENT,    /* what it waits for has come, or may have: it tries again */
-  CS_WHY_DEADLINE, /* its operation's time is over */
-  CS_WHY_PAUSE,    /* a little while is over, and it looks again */
-  CS_WHY_TURN,     /* the others have had their turn */
-  CS_WHY_INTERRUPT /* an error that is to be raised there was kept for it: of Ctrl-C, or another's
-                    */
-} cs_why;
-
 typedef struct cs_task {
   const cs_class *cls;
   /* What every wait touches stands together. */
   struct cs_loop *loop;
-  lua_State *co;         /* kept by the task object's user value; its stack has the results */
-  cs_link link;          /* in the queue where it stands */
-  cs_waitq *queue;       /* ... that one, or NULL */
-  cs_waitq *woken_from;  /* it was woken from there and has not run yet: counted in its `woken` */
-  const char *call;      /* what waits, for errors and lists: a literal, "recv" */
-  lua_CFunction restart; /* what waits is this function, to be run anew; or NULL: */
-  cs_op *op;             /* what waits, kept in one of the loop's places, which it gives back */
-  int64_t deadline;      /* the operation's; 0: none has been set yet */
-  int64_t until;         /* when the timer is to wake it: at the deadline, or after a pause */
-  uint8_t status;        /* CS_TASK_* */
-  uint8_t why;           /* cs_why */
-  bool pausing;          /* `until` is a pause's end */
-  bool asks;             /* counted in the loop's `asking`, and in `keeping` unless a daemon */
-  bool daemon;           /* does not keep the loop running */
-  bool doomed;           /* it cancelled itself */
-  bool observed;         /* somebody will ask for its error: do not report it */
-  unsigned round;        /* see cs_loop */
-  cs_timer timer;        /* may be set earlier than needed: the loop sees to that */
+  lua_State *co;        /* kept by the task object's user value; its stack has the results */
+  cs_link link;         /* in the queue where it stands */
+  cs_waitq *queue;      /* ... that one, or NULL */
+  cs_waitq *woken_from; /* it was woken from there and has not run yet: counted in its `woken` */
+  const char *call;     /* what waits, for errors and lists: a literal, "recv" */
+  cs_restart restart;   /* what waits is this function, to be run anew; or NULL: */
+  cs_op *op;            /* what waits, kept in one of the loop's places, which it gives back */
+  int64_t deadline;     /* the operation's; 0: none has been set yet */
+  int64_t until;        /* when the timer is to wake it: at the deadline, or after a pause */
+  uint8_t status;       /* CS_TASK_* */
+  uint8_t why;          /* cs_why */
+  bool pausing;         /* `until` is a pause's end */
+  bool asks;            /* counted in the loop's `asking`, and in `keeping` unless a daemon */
+  bool daemon;          /* does not keep the loop running */
+  bool doomed;          /* it cancelled itself */
+  bool observed;        /* somebody will ask for its error: do not report it */
+  unsigned round;       /* see cs_loop */
+  cs_timer timer;       /* may be set earlier than needed: the loop sees to that */
   cs_waitq joiners;
   int64_t since; /* when it began to wait, where that is recorded; else 0 */
   int anchor;    /* its place in the table that keeps live tasks */
@@ -98,10 +87,9 @@ typedef struct cs_loop {
   bool passing;         /* the yield under way is a wait, for csock.resume to pass on */
   bool stuck;           /* one of the coroutines around the innermost one cannot yield */
   bool running, stopped;
-  bool recording;    /* tasks note since when they wait */
-  uint8_t restarted; /* cs_why: the operation that comes next is one that has waited */
-  int budget;        /* operations that the current task may still do in this turn */
-  unsigned live;     /* tasks that have not finished, but for daemons: without any, run returns */
+  bool recording; /* tasks note since when they wait */
+  int budget;     /* operations that the current task may still do in this turn */
+  unsigned live;  /* tasks that have not finished, but for daemons: without any, run returns */
   /* Who waits for something outside. `asking`: everybody who wants to hear from the poller, which
      is asked in each turn while there is one: tasks, daemons too, and the hub's objects. `keeping`:
      the tasks among them that are no daemons: without any, and without a timer, nothing that could
