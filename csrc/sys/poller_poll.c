@@ -13,6 +13,7 @@ struct cs_poller {
     int copy;       /* of a foreign descriptor, or -1 */
   } * entries;
   unsigned count, room;
+  unsigned first; /* where to look for events first: behind the last one that was given */
 };
 
 static int po_make(cs_poller **p) {
@@ -93,7 +94,8 @@ static int po_wait(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *e
   errno = err;
 #endif
   if (got < 0) return errno;
-  for (unsigned i = 0; i < p->count && got > 0 && *n < max; i++) {
+  for (unsigned k = 0, start = p->first; k < p->count && got > 0 && *n < max; k++) {
+    unsigned i = (start + k) % p->count;
     short bits = p->fds[i].fd < 0 ? 0 : p->fds[i].revents;
     if (bits == 0) continue;
     unsigned ready = 0;
@@ -105,6 +107,7 @@ static int po_wait(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *e
     ++*n;
     got--;
     po_want(p, i, 0);
+    p->first = i + 1;
   }
   return 0;
 }

@@ -502,3 +502,42 @@ describe("the end of the state", function()
     end)
   end
 end)
+
+describe("events of more descriptors than one turn takes", function()
+  for _, backend in ipairs(loop.backends()) do
+    it("come to all of them, however busy the first ones are: " .. backend, function()
+      local p <close> = start([[
+        local posix = require "spec.support.posix"
+        local PAIRS = 600
+        local _, hard = posix.nofile()
+        if hard < 2 * PAIRS + 50 then return print "too few descriptors" end
+        posix.nofile(hard)
+        local rounds, fewest = {}, 0
+        for i = 1, PAIRS do
+          local a, b = assert(csock.socketpair())
+          rounds[i] = 0
+          local function echo(from)
+            while true do
+              from:send(assert(from:recv(1)))
+              rounds[i] = rounds[i] + 1
+            end
+          end
+          csock.spawn(echo, a):daemon()
+          csock.spawn(echo, b):daemon()
+          a:send "x"
+        end
+        csock.run(function()
+          for _ = 1, 1000 do
+            fewest = math.min(table.unpack(rounds))
+            if fewest >= 4 then break end
+            loop.yield()
+          end
+        end)
+        print(fewest >= 4)
+      ]], { CSOCK_BACKEND = backend })
+      assert.equal(0, p:wait(), p.err)
+      if p.out == "too few descriptors\n" then return pending(p.out) end
+      assert.equal("true\n", p.out)
+    end)
+  end
+end)
