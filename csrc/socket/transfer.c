@@ -268,6 +268,13 @@ static int recv_into_attempt(lua_State *L, cs_op *op) {
   return push_rest(L, op, got, op->size, &from);
 }
 
+/* The driver is to end it: it may have waited, and the buffer been closed meanwhile, and what it was
+   woken for is the next one's. */
+static int buffer_too_small(lua_State *L, cs_op *op, int err) {
+  (void)op, (void)err;
+  return luaL_argerror(L, 3, "more than the buffer holds");
+}
+
 static int receive_into(lua_State *L, const char *call, int slot, cs_restart restart, cs_why why) {
   cs_op op;
   size_t room;
@@ -276,10 +283,14 @@ static int receive_into(lua_State *L, const char *call, int slot, cs_restart res
   if (into == NULL) return luaL_typeerror(L, 2, "csock.buffer");
   size_t size = cs_opt_size(L, 3, 0);
   int flags = cs_opt_cint(L, 4, 0);
-  if (size > room) return luaL_argerror(L, 3, "more than the buffer holds");
   recv_op(&op, s, call, recv_into_attempt, size == 0 ? room : size, flags, restart, why);
   op.ptr = into;
   op.slot = slot;
+  if (size > room) {
+    op.closed = true;
+    op.fail = buffer_too_small;
+    return cs_drive(L, &op);
+  }
   return gathers(&op) ? gather(L, &op) : cs_drive(L, &op);
 }
 

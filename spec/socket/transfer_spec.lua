@@ -429,7 +429,26 @@ describe("recvfrom", function()
 end)
 
 describe("recv_into", function()
-  after_each(keep.close)
+  it("refuses a buffer that was closed while it waited, and who waits behind it has its turn", function()
+    local a, b = pair()
+    local buffer = csock.buffer(10)
+    local ok, err, data
+    csock.run(function()
+      csock.spawn(function()
+        a:recv(1)
+        buffer:close() -- the next one is woken, as there is more
+      end)
+      csock.spawn(function() ok, err = pcall(a.recv_into, a, buffer, 5) end)
+      local last = csock.spawn(function() data = a:recv(5) end)
+      csock.yield()
+      b:send "-hello"
+      last:join(5)
+      last:cancel()
+    end)
+    assert.is_false(ok)
+    assert.matches("more than the buffer holds", err)
+    assert.equal("hello", data)
+  end)
 
   it("fills a buffer, or the part that is asked for", function()
     local a, b = pair()
