@@ -94,7 +94,9 @@ static void push_error(lua_State *L, lua_State *co) {
 static void close_early(lua_State *L, cs_task *task, int status) {
   bool report = status == CS_TASK_FAILED && cs_waitq_empty(&task->joiners) && !task->observed;
   if (report) push_error(L, task->co);
-  int closed = close_coroutine(L, task);
+  /* One that somebody has closed has the error of resuming it on its stack, and nothing else. */
+  bool dead = status == CS_TASK_FAILED && lua_status(task->co) == LUA_OK;
+  int closed = dead ? LUA_OK : close_coroutine(L, task);
   if (report) tell_of_error(L, -3);
   if (status == CS_TASK_CANCELLED && closed != LUA_OK) { /* a <close> variable's handler failed */
     push_error(L, task->co);
@@ -141,15 +143,19 @@ static void finish(lua_State *L, cs_task *task, int status) {
 
 void cs_task_resume(lua_State *L, cs_task *task) {
   cs_loop *loop = task->loop;
-  int top = lua_gettop(task->co), nresults;
-  int nargs = lua_status(task->co) == LUA_YIELD || top == 0 ? 0 : top - 1;
+  bool begun = lua_status(task->co) == LUA_YIELD;
+  bool closed = !begun && lua_gettop(task->co) == 0; /* by somebody: not even a function is left */
+  int nresults, nargs = begun || closed ? 0 : lua_gettop(task->co) - 1;
   loop->current = task;
   loop->innermost = task->co;
   loop->budget = CS_BUDGET;
   loop->passing = false;
   loop->stuck = false;
   task->status = CS_TASK_RUNNING;
-  cs_unpark_settle(task);
+  if (closed)
+    cs_unpark_pass(task);
+  else
+    cs_unpark_settle(task);
   int status = lua_resume(task->co, L, nargs, &nresults);
   loop->current = NULL;
   if (status == LUA_OK) {
@@ -182,10 +188,8 @@ bool cs_task_throw(lua_State *L, cs_task *task) {
     return false;
   }
   cs_interrupt_keep(L, task);
-  cs_waitq *q = task->woken_from;
-  cs_unpark_settle(task);
+  cs_unpark_pass(task);
   cs_unpark_ready(task, CS_WHY_INTERRUPT);
-  if (q != NULL) cs_unpark_next(q);
   return true;
 }
 
@@ -212,7 +216,12 @@ void cs_task_drop_all(lua_State *L, cs_loop *loop) {
     lua_rawgeti(L, -1, i);
     cs_task *task = cs_object_test(L, -1, &cs_task_class);
     lua_pop(L, 1);
-    if (task == NULL || task == loop->current || task->status >= CS_TASK_DONE) continue;
+    if (task == NULL || task->status >= CS_TASK_DONE) continue;
+    if (task->status == CS_TASK_RUNNING) { /* (not the current one: that it cancels just now) */
+      loop->live += task->daemon;          /* it is all that the child consists of */
+      task->daemon = false;
+      continue;
+    }
     cs_unpark_settle(task);
     cs_unpark(task, CS_WHY_NONE);
     cs_park_drop(task);
@@ -222,11 +231,8 @@ void cs_task_drop_all(lua_State *L, cs_loop *loop) {
     /* Still anchored: a collected stream would send what is the parent's to send. */
   }
   lua_pop(L, 1);
-  if (loop->foreground != loop->current) loop->foreground = NULL;
-  if (loop->current != NULL && loop->current->daemon) { /* all that the child consists of */
-    loop->current->daemon = false;
-    loop->live++;
-  }
+  if (loop->foreground != NULL && loop->foreground->status != CS_TASK_RUNNING)
+    loop->foreground = NULL;
 }
 
 int cs_task_results(lua_State *L, cs_task *task) {

@@ -268,8 +268,8 @@ static int recv_into_attempt(lua_State *L, cs_op *op) {
   return push_rest(L, op, got, op->size, &from);
 }
 
-/* The driver is to end it: it may have waited, and the buffer been closed meanwhile, and what it was
-   woken for is the next one's. */
+/* The driver is to end it: it may have waited, and the buffer been closed meanwhile, and what it
+   was woken for is the next one's. */
 static int buffer_too_small(lua_State *L, cs_op *op, int err) {
   (void)op, (void)err;
   return luaL_argerror(L, 3, "more than the buffer holds");

@@ -75,12 +75,20 @@ static bool spent(lua_State *L, cs_loop *loop) {
          loop->current->status == CS_TASK_RUNNING;
 }
 
+/* Whether who waited stands before all others now. */
+static bool has_place(cs_why why) {
+  return why != CS_WHY_NONE && why != CS_WHY_FIRST;
+}
+
 /* The driver in a task. `why`: it has waited, so its turn has come. */
 static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, cs_why why) {
   int n;
-  bool again = why != CS_WHY_NONE || op->begun;
+  bool again = has_place(why) || op->begun;
   if (why == CS_WHY_DEADLINE) return end_with(L, op, ETIMEDOUT);
-  if (!again && spent(L, loop)) return suspend(L, loop, op, CS_YIELD, false);
+  if (!again && spent(L, loop)) {
+    op->tried = false; /* what comes meanwhile, nobody is told of */
+    return suspend(L, loop, op, CS_YIELD, false);
+  }
   for (;;) {
     if (gone(op)) {
       pass_turn(op->w, op->line); /* the streams over it go on */
@@ -158,7 +166,7 @@ bool cs_drive_first(cs_watched *w, int line, cs_why why) {
   if (loop == NULL) return true;
   if (loop->current == NULL)
     return !cs_waitq_in_use(line == CS_READABLE ? &w->readers : &w->writers);
-  if (why != CS_WHY_NONE) return why != CS_WHY_DEADLINE;
+  if (has_place(why)) return why != CS_WHY_DEADLINE;
   if (loop->budget <= 0 || in_vain(loop, w, line)) return false;
   loop->budget--;
   return true;

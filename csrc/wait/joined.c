@@ -16,6 +16,8 @@ static void close_poller(cs_joined *j) {
 
 void cs_joined_end(cs_loop *loop, cs_joined *j) {
   if (j->link.next != NULL) cs_list_remove(&loop->joined, &j->link);
+  if (j->op != NULL) j->op->joined = NULL; /* else the task would end it once more */
+  j->op = NULL;
   close_poller(j);
 }
 

@@ -8,6 +8,7 @@ typedef struct cs_joined {
   const cs_class *cls;
   cs_watched w;       /* a poller of its own, which is readable when one of them has an event */
   cs_link link;       /* in the loop's list */
+  cs_op *op;          /* that waits for it, once it does: its `joined` is this */
   struct pollfd *fds; /* part of the object in the user value */
   unsigned nfds;
 } cs_joined;

@@ -39,6 +39,7 @@ typedef enum cs_why {
   CS_WHY_DEADLINE, /* its operation's time is over */
   CS_WHY_PAUSE,    /* a little while is over, and it looks again */
   CS_WHY_TURN,     /* the others have had their turn */
+  CS_WHY_FIRST,    /* the same, before its first try: whoever stands in line is before it */
   CS_WHY_INTERRUPT /* an error that is to be raised there was kept for it: of Ctrl-C, or another's
                     */
 } cs_why;

@@ -38,6 +38,7 @@ static int stand_among(lua_State *L, cs_task *task, const cs_op *op) {
     return err;
   }
   task->op->joined = j;
+  j->op = task->op;
   return 0;
 }
 
@@ -48,7 +49,7 @@ static void give_way(cs_task *task, cs_op *op, bool again) {
     task->woken_from = op->line == CS_READABLE ? &op->w->readers : &op->w->writers;
     task->woken_from->woken++;
   }
-  cs_unpark_enter(task, CS_WHY_TURN);
+  cs_unpark_enter(task, again ? CS_WHY_TURN : CS_WHY_FIRST);
 }
 
 /* Sets the timer for `until`. One that stands earlier is left there: it finds out when it fires. */
@@ -123,8 +124,18 @@ static void make_block(lua_State *L, cs_loop *loop) {
   }
 }
 
+void cs_park_drop(cs_task *task) {
+  cs_op *op = task->op;
+  if (op == NULL) return;
+  if (op->joined != NULL) cs_joined_end(task->loop, op->joined);
+  op->ptr = task->loop->spare_ops;
+  task->loop->spare_ops = op;
+  task->op = NULL;
+}
+
 static void keep(lua_State *L, cs_task *task, const cs_op *op) {
   cs_loop *loop = task->loop;
+  cs_park_drop(task); /* the coroutine in which it waited last was closed by somebody */
   task->call = op->call;
   task->deadline = op->deadline;
   task->restart = op->restart;
@@ -133,15 +144,6 @@ static void keep(lua_State *L, cs_task *task, const cs_op *op) {
   task->op = loop->spare_ops;
   loop->spare_ops = task->op->ptr;
   *task->op = *op;
-}
-
-void cs_park_drop(cs_task *task) {
-  cs_op *op = task->op;
-  if (op == NULL) return;
-  if (op->joined != NULL) cs_joined_end(task->loop, op->joined);
-  op->ptr = task->loop->spare_ops;
-  task->loop->spare_ops = op;
-  task->op = NULL;
 }
 
 void cs_park_over(lua_State *L, cs_task *task, cs_op *op) {

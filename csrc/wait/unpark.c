@@ -50,6 +50,12 @@ void cs_unpark_settle(cs_task *task) {
   task->woken_from = NULL;
 }
 
+void cs_unpark_pass(cs_task *task) {
+  cs_waitq *q = task->woken_from;
+  cs_unpark_settle(task);
+  if (q != NULL) cs_unpark_next(q);
+}
+
 void cs_unpark_end(cs_loop *loop, cs_waitq *q) {
   cs_unpark_all(q);
   if (q->woken == 0) return;

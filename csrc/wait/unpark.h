@@ -26,6 +26,9 @@ static inline void cs_unpark_next(cs_waitq *q) {
 /* The task owes nobody its turn any more: it runs, or never will. */
 void cs_unpark_settle(cs_task *task);
 
+/* The task will not take the turn that it was woken for: it is the next one's. */
+void cs_unpark_pass(cs_task *task);
+
 /* The queue's owner goes away, or what it stands for ends: all are woken, and no task points at the
    queue afterwards. `loop`: the queue's, NULL when there is none yet. */
 void cs_unpark_end(cs_loop *loop, cs_waitq *q);

@@ -213,6 +213,30 @@ describe("fork", function()
     assert.equal("child's handler\n7\n-15\nparent's handler\n", out)
   end)
 
+  for kind, prepare in pairs { ["a task"] = function() end, ["a daemon"] = function(task) task:daemon() end } do
+    it("lets a child go on in the task that has cancelled another one, whose end forks: " .. kind, function()
+      local pid, status, slept
+      csock.run(function()
+        local cancelled = csock.spawn(function()
+          local _ <close> = setmetatable({}, { __close = function() pid = csock.fork() end })
+          csock.sleep(60)
+        end)
+        csock.yield()
+        local canceller = csock.spawn(function()
+          cancelled:cancel()
+          if pid > 0 then return end
+          status, slept = csock.loop.current():status(), csock.sleep(0.001)
+          csock._exit(status == "running" and slept and 0 or 1)
+        end)
+        prepare(canceller)
+        canceller:join()
+      end)
+      if pid == 0 then csock._exit(2) end
+      children[pid] = true
+      assert.equal(0, exit_code(pid))
+    end)
+  end
+
   it("keeps a child that a task made in its task, when the program waits for another one", function()
     local status, out = process.run { process.interpreter, "-e", [[
       local csock = require "csock"

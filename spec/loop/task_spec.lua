@@ -789,3 +789,27 @@ describe("an error that is thrown into a task", function()
     assert.is_nil(seen[1])
   end)
 end)
+
+describe("a task whose coroutine somebody has closed", function()
+  it("fails when it would go on, says so to who joins, and whoever stood behind it has its turn", function()
+    local a, b = streams.pair()
+    run(function()
+      local closed
+      local tasks = {}
+      for i = 1, 3 do
+        tasks[i] = spawn(function()
+          if i == 2 then closed = coroutine.running() end
+          local data = a:recv(1)
+          if i == 1 then coroutine.close(closed) end -- it is woken, as there is more
+          return data
+        end)
+      end
+      tasks[2]:watch()
+      loop.yield()
+      b:send "xyz"
+      assert.equal("x", tasks[1]:join(5))
+      assert.equal("y", tasks[3]:join(5))
+      assert.same({ n = 2, nil, "cannot resume dead coroutine" }, table.pack(tasks[2]:join(5)))
+    end)
+  end)
+end)

@@ -1,13 +1,14 @@
 -- Several tasks that wait on one socket.
 local csock = require "csock"
 local posix = require "spec.support.posix"
+local streams = require "spec.support.streams"
 local loop = csock.loop
 
 describe("tasks on one socket", function()
   local a, b
 
   before_each(function() a, b = assert(csock.socketpair()) end)
-  after_each(function() a:close() b:close() end)
+  after_each(function() a:close() b:close() streams.close_all() end)
 
   it("all read until what one event brought is gone", function()
     local got = { 0, 0 }
@@ -260,5 +261,60 @@ describe("tasks on one socket", function()
       reader:join()
     end)
     assert.equal("x", got)
+  end)
+
+  -- Whoever has had its share begins when the others had their turn, behind those who stand in line.
+  it("send all of theirs in one piece, whenever the others' shares end", function()
+    for operations = 56, 64 do
+      local c, d = streams.pair()
+      local got = {}
+      csock.run(function()
+        local first = csock.spawn(function() assert(c:sendall(("x"):rep(1000000))) end)
+        loop.yield()
+        d:settimeout(0)
+        local second = csock.spawn(function()
+          for _ = 1, operations do table.insert(got, (d:recv(65536))) end
+          assert(c:sendall("y"))
+        end)
+        loop.yield()
+        for _ = 1, 10000 do
+          local data = d:recv(65536)
+          table.insert(got, data)
+          if not data and first:status() == "done" and second:status() == "done" then break end
+          loop.yield()
+        end
+      end)
+      local sent = table.concat(got)
+      assert.equal(1000001, #sent)
+      assert.equal(1000001, (sent:find "y"))
+    end
+  end)
+
+  it("go on with room that came just when their share was over", function()
+    for operations = 56, 66 do
+      local c, d = streams.pair()
+      csock.run(function()
+        csock.spawn(loop.timeout, 0.001, c.recv, c, 1):join() -- now the loop watches it
+        local idle = csock.spawn(a.recv, a, 1) -- so that the poller is asked
+        b:settimeout(0)
+        c:settimeout(0)
+        repeat until not c:send(("x"):rep(65536))
+        c:settimeout(nil)
+        d:settimeout(0)
+        local writer = csock.spawn(function()
+          loop.yield()
+          for _ = 1, operations do b:recv(1) end
+          c:sendall("y")
+        end)
+        local reader = csock.spawn(function()
+          loop.yield()
+          repeat until not d:recv(65536)
+        end)
+        reader:join()
+        writer:join(5)
+        assert.equal("done", writer:status())
+        idle:cancel()
+      end)
+    end
   end)
 end)

@@ -23,6 +23,48 @@ describe("a wait for one of several", function()
     task:cancel()
   end)
 
+  for what, f in pairs {
+    ["its task's"] = function(wait) wait() end,
+    ["one inside its task"] = function(wait) csock.wrap(wait)() end,
+  } do
+    it("is over with its coroutine, which somebody closes: " .. what, function()
+      local a = streams.pair()
+      local co
+      local task = csock.spawn(f, function()
+        co = coroutine.running()
+        csock.select({ a })
+      end):watch()
+      csock.loop.step()
+      assert.is_true(coroutine.close(co))
+      co = nil -- luacheck: ignore
+      collectgarbage()
+      collectgarbage()
+      assert(task:join(5) == nil)
+    end)
+  end
+
+  it("is forgotten when its coroutine is closed, and the task waits for something else", function()
+    local a, b = streams.pair()
+    local c, d = streams.pair()
+    local inner, ok, data
+    csock.run(function()
+      local task = csock.spawn(function()
+        pcall(csock.wrap(function()
+          inner = coroutine.running()
+          csock.select({ a })
+        end))
+        ok, data = pcall(c.recv, c, 5)
+      end)
+      csock.yield()
+      coroutine.close(inner)
+      b:send "x"
+      csock.sleep(0.001)
+      d:send "hello"
+      task:join()
+    end)
+    assert.same({ true, "hello" }, { ok, data })
+  end)
+
   it("costs no more to end where many others wait", function()
     if csock.loop.backend() == "poll" then return pending "poll(2) itself looks at each" end
     local a, b = streams.pair()
