@@ -1,5 +1,6 @@
 -- Tasks that do anything to a few sockets, streams, queues and each other, in an order that a seed
--- decides: `lua5.4 spec/fuzz/tasks.lua SEED ROUNDS`. Each round ends with everything closed and the rest
+-- decides: `lua5.4 spec/fuzz/tasks.lua SEED ROUNDS`. They also close each other's coroutines, throw errors into
+-- each other, and fork; a child does some more, and ends. Each round ends with everything closed and the rest
 -- cancelled; then no descriptor may be left. What went wrong is printed.
 local csock = require "csock"
 local posix = require "spec.support.posix"
@@ -17,12 +18,15 @@ end
 local function expected(err)
   err = tostring(err)
   return err:find "on purpose" or err:find "EBADF" or err:find "^lines: "
-    or err:find "would wait where Lua cannot yield"
+    or err:find "would wait where Lua cannot yield" or err:find "would wait in a coroutine that"
+    or err:find "cannot resume dead coroutine" or err:find "buffer holds"
 end
 
 function loop.onerror(err, traceback)
   if not expected(err) then complain(traceback) end
 end
+
+local children = {} -- process id -> true
 
 local function one_in(n) return random(n) == 1 end
 local function moment() return random() / 100 end
@@ -31,6 +35,7 @@ local function maybe_moment() return one_in(2) and moment() or nil end
 -- What the tasks of a round share, and what they may do with it.
 local function things()
   local sockets, listeners, streams, tasks = {}, {}, {}, {}
+  local buffer = csock.buffer(4)
   for _ = 1, random(1, 4) do
     local kind = one_in(4) and csock.SOCK_DGRAM or csock.SOCK_STREAM
     local a, b = assert(csock.socketpair(csock.AF_UNIX, kind))
@@ -40,24 +45,71 @@ local function things()
   for i = 1, random(1, 2) do listeners[i] = assert(csock.create_server { "127.0.0.1", 0 }) end
   for i = 1, random(1, 4) do
     local mode, buffering = ({ "r", "w", "rw" })[random(3)], ({ -1, 0, 1, "turn" })[random(4)]
-    streams[i] = assert(sockets[random(#sockets)]:makefile(mode, buffering))
+    local s = sockets[random(#sockets)]
+    -- Another object's descriptor, which that may close, or the socket itself.
+    local object = one_in(3) and { fileno = function() return s:fileno() end } or s
+    streams[i] = assert(csock.stream(object, mode, buffering))
   end
   return {
     sockets = sockets, listeners = listeners, streams = streams, tasks = tasks,
+    buffer = buffer, coroutines = {},
     queues = { loop.queue(1), loop.queue() }, events = { loop.event(), loop.event() },
   }
+end
+
+-- Forks; the child does some of the operations, and ends.
+local function fork(ops)
+  io.stdout:flush()
+  local pid = assert(csock.fork())
+  if pid == 0 then
+    local _ <close> = setmetatable({}, { __close = function() csock._exit(0) end }) -- when it is cancelled
+    local ok, err = pcall(function()
+      for _ = 1, 3 do loop.timeout(moment(), ops[random(#ops)]) end
+    end)
+    ok = ok or expected(err) or err:find "ETIMEDOUT" or err:find "ECANCELED"
+    if not ok then complain("in a child:", tostring(err)) end
+    io.stdout:flush()
+    csock._exit(ok and 0 or 1)
+  end
+  children[pid] = true
+end
+
+-- Waits for the children that are over; `all`: for all of them.
+local function reap(all)
+  local deadline = loop.now() + 20
+  for pid in pairs(children) do
+    local got, status
+    repeat
+      got, status = csock.waitpid(pid, csock.WNOHANG)
+      if got == 0 and all then csock.sleep(0.001) end
+    until got ~= 0 or not all or loop.now() > deadline
+    if got == 0 and all then
+      complain("a child does not end")
+      csock.kill(pid, "SIGKILL")
+      csock.waitpid(pid)
+      got, status = pid, 0
+    end
+    if got ~= 0 then children[pid] = nil end
+    if got == pid and status ~= 0 then complain("a child ended with", status) end
+  end
 end
 
 local function operations(of)
   local function any(list) return list[random(#list)] end
   local function socket() return any(of.sockets) end
   local function stream() return any(of.streams) end
-  return {
+  local ops
+  ops = {
     function() socket():recv(random(5)) end,
     function() socket():recv(3, csock.MSG_WAITALL) end,
     function() socket():recvmsg(random(5)) end,
     function() socket():recvfrom(10) end,
     function() socket():recv_into(csock.buffer(4)) end,
+    function() socket():recv_into(of.buffer, one_in(2) and 3 or 0) end,
+    function()
+      of.buffer:close()
+      of.buffer = csock.buffer(4)
+    end,
     function() socket():send(("x"):rep(random(100))) end,
     function() socket():sendall(("ab\n"):rep(random(300000))) end,
     function() socket():sendmsg { "abc", "def" } end,
@@ -124,12 +176,38 @@ local function operations(of)
       end)
     end,
     function() loop.remove_reader(socket()) end,
+    function()
+      local co = of.coroutines[random(math.max(1, #of.coroutines))]
+      if co and one_in(4) and coroutine.status(co) == "suspended" then coroutine.close(co) end
+    end,
+    function()
+      local task = any(of.tasks)
+      if one_in(3) then task:throw "on purpose" end
+    end,
+    function()
+      local task = any(of.tasks)
+      loop.foreground(one_in(2) and task or nil)
+      if one_in(10) then task:daemon() end
+    end,
+    function()
+      local s = socket()
+      local closer = csock.spawn(function()
+        csock.yield()
+        if one_in(3) then s:close() end
+      end)
+      csock.select({ s, stream() }, { socket() }, { s }, moment())
+      closer:cancel()
+    end,
+    function() if one_in(10) then fork(ops) end end,
+    function() collectgarbage(one_in(4) and "collect" or "step") end,
   }
+  return ops
 end
 
 -- A task's work: some operations, in whatever may stand around them.
-local function worker(ops)
+local function worker(ops, coroutines)
   local function operate()
+    if one_in(4) then table.insert(coroutines, (coroutine.running())) end
     local ok, err = pcall(ops[random(#ops)])
     if ok then return end
     if not expected(err) then complain(tostring(err)) end
@@ -185,7 +263,7 @@ end
 
 local function round()
   local of = things()
-  local work = worker(operations(of))
+  local work = worker(operations(of), of.coroutines)
   csock.run(function()
     for i = 1, random(5, 40) do of.tasks[i] = csock.spawn(work, random(0, 3)) end
     local over = loop.now() + 0.03 + moment()
@@ -194,6 +272,7 @@ local function round()
       table.insert(of.tasks, csock.spawn(work, random(0, 2)))
     end
     close(of)
+    reap(true)
   end)
 end
 
