@@ -87,7 +87,7 @@ export LUA_PATH  = $(CURDIR)/lua/?.lua;$(CURDIR)/?.lua;;
 export LUA_CPATH = $(abspath $(BUILD))/?.so;;
 
 SPECS      ?= spec
-TIME_LIMIT ?= 1500
+TIME_LIMIT ?= 2100
 BUSTED      = timeout -k 10 $(TIME_LIMIT) $(KQUEUE_ENV) $(LUA) spec/support/run.lua
 
 all: $(CORE)
