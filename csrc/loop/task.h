@@ -4,8 +4,11 @@
 
 #include "../wait/records.h"
 
-/* Closes a coroutine's pending variables; on an error, the error is on its stack. */
+/* Closes a coroutine's pending variables; on an error, the error is on its stack. One that runs is
+   left alone: somebody is closing it, or has resumed it, and this is called from within. */
 static inline int cs_close_thread(lua_State *L, lua_State *co) {
+  lua_Debug at;
+  if (lua_status(co) == LUA_OK && lua_getstack(co, 0, &at)) return LUA_OK;
 #if LUA_VERSION_RELEASE_NUM >= 50406
   return lua_closethread(co, L);
 #else

@@ -812,4 +812,28 @@ describe("a task whose coroutine somebody has closed", function()
       assert.same({ n = 2, nil, "cannot resume dead coroutine" }, table.pack(tasks[2]:join(5)))
     end)
   end)
+
+  for what, f in pairs {
+    ["its own"] = function(wait) wait() end,
+    ["one inside it"] = function(wait) csock.wrap(wait)() end,
+  } do
+    it("may be cancelled by what is closed then: " .. what, function()
+      local co, task, after
+      task = spawn(f, function()
+        co = coroutine.running()
+        local _ <close> = closing(function()
+          task:cancel()
+          after = task:status()
+        end)
+        sleep(60)
+      end)
+      run(function()
+        loop.yield()
+        assert.is_true(coroutine.close(co))
+      end)
+      assert.equal("cancelled", after)
+      assert.equal("dead", coroutine.status(co))
+      assert.equal(E.ECANCELED, select(3, task:join(0)))
+    end)
+  end
 end)
