@@ -6,6 +6,7 @@
  * may change while it waits. */
 #include "select.h"
 #include "../base/parts.h"
+#include "../sys/fd.h"
 
 typedef struct poller {
   const cs_class *cls;
@@ -247,7 +248,8 @@ static int poll_attempt(lua_State *L, cs_op *op) {
     if (e->revents == 0 || !push_object(L, e->fd)) continue;
     int fd = cs_select_own_fd(L, -1);
     unsigned bits = (unsigned short)e->revents;
-    if (fd == e->fd) bits &= ~(unsigned)POLLNVAL; /* another object over it was closed */
+    if (fd == e->fd && (bits & POLLNVAL) && cs_fd_is_open(fd))
+      bits &= ~(unsigned)POLLNVAL;                /* another object over it was closed */
     if (fd != -2 && fd != e->fd) bits = POLLNVAL; /* closed: the number is nobody's, or another's */
     if (bits == 0) {
       e->revents = 0;

@@ -2,6 +2,7 @@
    wait on: poll.c, epoll.c. */
 #include "select.h"
 #include "../base/parts.h"
+#include "../sys/fd.h"
 #include "../stream/stream.h"
 
 /* --- shared with poll.c --- */
@@ -157,7 +158,7 @@ static int select_attempt(lua_State *L, cs_op *op) {
     closed = true;
     /* It may be another one over the same descriptor that was closed: the socket, not this stream.
      */
-    if (cs_select_own_fd(L, s->base + (int)i) != p->fd)
+    if (cs_select_own_fd(L, s->base + (int)i) != p->fd || !cs_fd_is_open(p->fd))
       return cs_fail_at(L, "select", EBADF, s->base + (int)i);
   }
   if (closed) {

@@ -47,6 +47,10 @@ int cs_fd_accept(int listener, bool nonblock, struct sockaddr *addr, socklen_t *
 #endif
 }
 
+bool cs_fd_is_open(int fd) {
+  return fcntl(fd, F_GETFD) >= 0;
+}
+
 int cs_fd_dup(int fd, int *copy) {
   *copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   return *copy < 0 ? errno : 0;

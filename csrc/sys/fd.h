@@ -11,6 +11,7 @@ int cs_fd_pair(int family, int type, int proto, int fds[2]);
 /* accept(2) without blocking on a non-blocking `listener`. `nonblock` is the new descriptor's. */
 int cs_fd_accept(int listener, bool nonblock, struct sockaddr *addr, socklen_t *len, int *fd);
 
+bool cs_fd_is_open(int fd);
 int cs_fd_dup(int fd, int *copy);
 int cs_fd_pipe(int fds[2]);
 

@@ -259,6 +259,10 @@ local function close(of)
     end
     if alive(task) and not task:cancel() then complain("a task cannot be cancelled") end
   end
+  -- And those whose group, or time limit, was closed with its coroutine.
+  for _, row in ipairs(loop.tasks()) do
+    if row.task ~= loop.current() then row.task:cancel() end
+  end
 end
 
 local function round()

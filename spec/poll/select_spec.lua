@@ -659,3 +659,26 @@ describe("poll", function()
     assert.equal(csock.errno.EBADF, (select(3, p:poll(0))))
   end)
 end)
+
+describe("a stream over an object that has closed its descriptor", function()
+  local function closed_beneath()
+    local s, peer = assert(csock.socketpair())
+    local stream = assert(csock.stream { fileno = function() return s:fileno() end })
+    local p = csock.poll()
+    p:register(stream)
+    peer:close()
+    s:close()
+    return stream, p
+  end
+
+  it("is closed for select", function()
+    assert.equal(csock.errno.EBADF, select(3, csock.select({ (closed_beneath()) }, nil, nil, 0)))
+    assert.equal(csock.errno.EBADF, select(3, csock.run(csock.select, { (closed_beneath()) }, nil, nil, 1)))
+  end)
+
+  it("is closed for poll", function()
+    local _, p = closed_beneath()
+    local events = assert(p:poll(1000))
+    assert.same({ 1, csock.POLLNVAL }, { #events, events[1] and events[1].event })
+  end)
+end)
