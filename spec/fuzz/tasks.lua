@@ -10,6 +10,10 @@ local seed, rounds = tonumber(arg[1]), tonumber(arg[2])
 local random = math.random
 math.randomseed(seed)
 
+-- A child that is forked while a resolver's thread is in the sanitizer's allocator finds that locked for good: there
+-- nothing is looked up in a thread.
+local NAME = (os.getenv "LD_PRELOAD" or ""):find "asan" and "127.0.0.1" or "localhost"
+
 local function complain(...)
   print(("seed %d: "):format(seed) .. table.concat({ ... }, " "))
 end
@@ -144,11 +148,11 @@ local function operations(of)
     function()
       local address = any(of.listeners):getsockname()
       if not address then return end
-      local host = one_in(2) and "localhost" or "127.0.0.1"
+      local host = one_in(2) and NAME or "127.0.0.1"
       local s <close> = csock.create_connection({ host, address.port }, { timeout = maybe_moment() })
       if s then s:recv(1) end
     end,
-    function() csock.getaddrinfo("localhost", random(100)) end,
+    function() csock.getaddrinfo(NAME, random(100)) end,
     function() csock.sleep(moment()) end,
     function() csock.yield() end,
     function() any(of.queues):get(maybe_moment()) end,
