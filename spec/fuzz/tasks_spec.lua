@@ -1,5 +1,5 @@
--- Tasks that do anything, on each backend, with seeds of every run and one that is new each time. With
--- FUZZ_SECONDS in the environment, new ones follow on each backend for so long.
+-- Tasks that do anything, on each backend, with the same seeds in every run. With FUZZ_SECONDS in the environment, new
+-- ones follow on each backend for so long.
 local csock = require "csock"
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
@@ -18,7 +18,7 @@ describe("tasks that do anything", function()
 
     it("come to an end, and leave nothing behind: " .. backend, function()
       local now, deadline = os.time(), posix.monotonic() + seconds
-      for _, seed in ipairs { 1, 2, 3, now } do run(seed) end
+      for _, seed in ipairs { 1, 2, 3 } do run(seed) end
       while posix.monotonic() < deadline do
         now = now + 1
         run(now)
