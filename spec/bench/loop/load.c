@@ -18,7 +18,6 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -28,8 +27,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "../load.h"
 
 #define MOST 65536 /* connections */
 
@@ -43,48 +42,6 @@ static size_t pending[MOST]; /* bytes received of a message that is not yet comp
 
 static long conns, active, flight, count;
 static size_t size;
-
-static _Noreturn void die(const char *what) {
-  fprintf(stderr, "load: %s\n", what);
-  exit(1);
-}
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* The nanoseconds that the server's threads have run. */
-static double server_cpu(void) {
-  char path[300];
-  double total = 0;
-  snprintf(path, sizeof path, "/proc/%s/task", server);
-  DIR *dir = opendir(path);
-  if (dir == NULL) die("no such server");
-  for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-    unsigned long long ran;
-    snprintf(path, sizeof path, "/proc/%s/task/%.20s/schedstat", server, e->d_name);
-    FILE *f = e->d_name[0] == '.' ? NULL : fopen(path, "r");
-    if (f == NULL) continue;
-    if (fscanf(f, "%llu", &ran) == 1) total += (double)ran;
-    fclose(f);
-  }
-  closedir(dir);
-  return total;
-}
-
-static long server_memory(void) {
-  char path[64], line[256];
-  long kib = -1;
-  snprintf(path, sizeof path, "/proc/%s/smaps_rollup", server);
-  FILE *f = fopen(path, "r");
-  if (f == NULL) die("no such server");
-  while (fgets(line, sizeof line, f) != NULL)
-    if (sscanf(line, "Private_Dirty: %ld", &kib) == 1) break;
-  fclose(f);
-  return kib * 1024;
-}
 
 /* --- sockets --- */
 
@@ -243,11 +200,11 @@ static void fan_out(long total) {
 }
 
 static void hold(void) {
-  long before = server_memory();
+  long before = server_memory(server);
   dial_all();
   active = conns;
   echo(conns);
-  printf("%ld %ld %ld\n", conns, before, server_memory());
+  printf("%ld %ld %ld\n", conns, before, server_memory(server));
   fflush(stdout);
   while (read(0, in, sizeof in) > 0) continue;
 }
@@ -281,10 +238,10 @@ int main(int argc, char **argv) {
     }
     if (modes[m].dials) dial_all();
     modes[m].run(count / 10 + 1);
-    double cpu = server_cpu(), t = now();
+    double cpu = server_cpu(server), t = now();
     modes[m].run(count);
     t = now() - t;
-    printf("%ld %.9f %.0f\n", count, t, server_cpu() - cpu);
+    printf("%ld %.9f %.0f\n", count, t, server_cpu(server) - cpu);
     return 0;
   }
   return 2;
