@@ -163,7 +163,7 @@ deps:
 
 # What some specs talk to or run, which are skipped without them.
 deps-specs: deps
-	$(DEPS) --optional telnet nc redis-server ldoc bluetooth
+	$(DEPS) --optional telnet nc redis-server ldoc bluetooth openssl python3 curl nginx
 
 deps-demo:
 	$(DEPS) cc lua headers

@@ -25,6 +25,7 @@ have() {
     services) test -e /etc/services ;;
     # (Other systems' headers are other ones.)
     bluetooth) test "$(uname -s)" != Linux || test -e /usr/include/bluetooth/bluetooth.h ;;
+    nginx) command -v nginx >/dev/null || test -x /usr/sbin/nginx ;; # which is in root's PATH alone
     libkqueue) pkg-config --exists libkqueue 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
@@ -60,6 +61,7 @@ package() {
     apk:nc | zypper:nc) echo netcat-openbsd ;;
     pacman:telnet) echo inetutils ;;
     pacman:nc) echo openbsd-netcat ;;
+    pacman:python3) echo python ;;
     dnf:redis-server | apk:redis-server | pacman:redis-server | zypper:redis-server | brew:redis-server | pkg:redis-server)
       echo redis ;;
     *:busted | *:luacheck | *:ldoc) echo rock "$1" ;;
