@@ -30,7 +30,7 @@ local LIST = {
   { "chained", subject = "localhost", by = "intermediate", names = LOCAL },
   { "wildcard", subject = "wildcard", by = "ca", names = "DNS:*.example.test" },
   { "other", subject = "other", by = "ca", names = "DNS:other.example.test" }, -- a second one, for SNI
-  { "wrong_host", subject = "elsewhere", by = "ca", names = "DNS:elsewhere.test, DNS:www.elsewhere.test, IP:192.0.2.1" },
+  { "wrong_host", subject = "elsewhere", by = "ca", names = "DNS:elsewhere.test, DNS:www.elsewhere.test" },
   { "common_name", subject = "localhost", by = "ca" }, -- the name stands in the subject alone
   { "expired", subject = "localhost", by = "ca", names = LOCAL, days = { VALID[1], "710101000000Z" } },
   { "not_yet_valid", subject = "localhost", by = "ca", names = LOCAL, days = { "490101000000Z", VALID[2] } },
