@@ -205,14 +205,18 @@ run-doc: $(CORE)
 bench: deps-bench
 	$(AGAIN) run-bench
 
-BENCH_C := $(patsubst spec/%.c,$(BUILD)/%,$(wildcard spec/bench/*/*.c))
+# Those on OpenSSL are left out where its headers are not.
+OPENSSL_H = $(shell echo '\#include <openssl/ssl.h>' | $(CC) $(CFLAGS) -E - >/dev/null 2>&1 && echo yes)
+BENCH_C   = $(patsubst spec/%.c,$(BUILD)/%,$(filter-out $(if $(OPENSSL_H),,spec/bench/tls/%),$(wildcard spec/bench/*/*.c)))
 
 run-bench: $(CORE) $(SUPPORT) $(BENCH_C)
 	@BUILD=$(BUILD) $(LUA) spec/bench/run.lua $(BENCHES)
 
 $(BUILD)/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -O2 $(WARN) $(WERROR) -o $@ $<
+	$(CC) -std=c11 -O2 $(WARN) $(WERROR) -o $@ $< $(BENCH_LIBS)
+
+$(BUILD)/bench/tls/%: BENCH_LIBS = -lssl -lcrypto
 
 # --- checking -------------------------------------------------------------------------------------
 
