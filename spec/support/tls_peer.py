@@ -113,6 +113,9 @@ class Link:
             self.tls.unwrap()
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLError as e:
+            if e.reason != "APPLICATION_DATA_AFTER_CLOSE_NOTIFY":  # what came before the answer
+                raise
         self.flush()
 
     def reset(self):
