@@ -146,7 +146,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < n; i++)
       if (ev[i].data.ptr == NULL)
         accept_all();
-      else
-        modes[m].serve(ev[i].data.ptr);
+      else if (ev[i].events != EPOLLOUT || ((Conn *)ev[i].data.ptr)->left > 0)
+        modes[m].serve(ev[i].data.ptr); /* not before there is something to do */
   }
 }
