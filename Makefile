@@ -61,6 +61,7 @@ ifeq ($(SYSTEM),Darwin)
 SHARED := -bundle -undefined dynamic_lookup
 else ifeq ($(SYSTEM),Linux)
 LIBS   += -ldl
+NODELETE := -Wl,-z,nodelete
 endif
 
 # `make KQUEUE=1` adds the backend kqueue on a system that has kqueue(2) from libkqueue alone. That has
@@ -76,9 +77,18 @@ endif
 
 ALL_CFLAGS = -std=c11 -fPIC -pthread -fvisibility=hidden $(WARN) $(WERROR) $(LUA_CFLAGS) $(KQUEUE_CFLAGS) $(CFLAGS)
 
-CORE_SRC := $(sort $(wildcard csrc/*.c csrc/*/*.c))
+# csock.tls is a module of its own, built where OpenSSL 3 and its headers are (`make TLS=`: left out).
+OPENSSL_CFLAGS ?= $(shell pkg-config --cflags openssl 2>/dev/null)
+OPENSSL_LIBS   ?= $(shell pkg-config --libs openssl 2>/dev/null || echo -lssl -lcrypto)
+TLS ?= $(shell echo 'OPENSSL_VERSION_MAJOR>=3' | $(CC) $(OPENSSL_CFLAGS) -include openssl/opensslv.h -E -P - 2>/dev/null | \
+  grep -q '^ *[3-9][0-9]* *>= *3' && echo $(BUILD)/csock/tls.so)
+
+CORE_SRC := $(sort $(filter-out csrc/tls/%,$(wildcard csrc/*.c csrc/*/*.c)))
 CORE_OBJ := $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 CORE     := $(BUILD)/csock/core.so
+TLS_SRC  := $(sort $(wildcard csrc/tls/*.c))
+TLS_OBJ  := $(TLS_SRC:csrc/%.c=$(BUILD)/obj/%.o)
+MODULES  := $(CORE) $(TLS)
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.so,$(wildcard spec/support/*.c spec/faults/*.c))
 
 # A program that specs start finds csock wherever its working directory is.
@@ -90,10 +100,10 @@ SPECS      ?= spec
 TIME_LIMIT ?= 2100
 BUSTED      = timeout -k 10 $(TIME_LIMIT) $(KQUEUE_ENV) $(LUA) spec/support/run.lua
 
-all: $(CORE)
+all: $(MODULES)
 
 help:
-	@echo 'make            build $(CORE)'
+	@echo 'make            build $(MODULES)'
 	@echo 'make demo       a server and a client that talk to each other, from nothing'
 	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/socket: some)'
 	@echo 'make run-test   the same, and installs nothing that is missing'
@@ -115,6 +125,14 @@ $(CORE): $(CORE_OBJ)
 	$(call say,LD $@)
 	$(Q)$(CC) $(SHARED) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(CORE_OBJ) $(KQUEUE_LIBS) $(LIBS)
 
+# What it has given to OpenSSL (callbacks) is called for as long as OpenSSL is there: it is never unloaded.
+$(BUILD)/csock/tls.so: $(TLS_OBJ)
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(SHARED) $(NODELETE) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(TLS_OBJ) $(OPENSSL_LIBS)
+
+$(TLS_OBJ): ALL_CFLAGS += $(OPENSSL_CFLAGS)
+
 # Rebuilt when the flags change.
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -127,7 +145,7 @@ $(BUILD)/spec/%.so: spec/%.c $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(SHARED) -MMD -MP -MF $(@:.so=.d) $(LDFLAGS) -o $@ $<
 
 # What decides how the objects come out: the commands, and a header that the core asks for by __has_include.
-FLAGS = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(wildcard /usr/include/bluetooth/bluetooth.h)
+FLAGS = $(CC) $(ALL_CFLAGS) $(OPENSSL_CFLAGS) $(LDFLAGS) $(wildcard /usr/include/bluetooth/bluetooth.h)
 
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
@@ -135,7 +153,7 @@ $(BUILD)/flags: FORCE
 	  { echo 'No headers of Lua 5.4 or 5.5 found: run "make deps", or give LUA_CFLAGS=-I...' >&2; exit 1; }
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
--include $(CORE_OBJ:.o=.d) $(SUPPORT:.so=.d)
+-include $(CORE_OBJ:.o=.d) $(TLS_OBJ:.o=.d) $(SUPPORT:.so=.d)
 
 # --- installing -----------------------------------------------------------------------------------
 
@@ -144,14 +162,14 @@ LUA_DIRS  := $(shell find lua -mindepth 1 -type d | sort -r)
 LMOD = $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)
 CMOD = $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_VERSION)
 
-install: $(CORE)
+install: $(MODULES)
 	@for f in $(LUA_FILES:lua/%=%); do \
 	  install -d "$(LMOD)/$$(dirname $$f)" && install -m 644 lua/$$f "$(LMOD)/$$f" || exit; done
 	install -d "$(CMOD)/csock"
-	install -m 755 $(CORE) "$(CMOD)/csock/core.so"
+	install -m 755 $(MODULES) "$(CMOD)/csock/"
 
 uninstall:
-	rm -f $(addprefix "$(LMOD)"/,$(LUA_FILES:lua/%=%)) "$(CMOD)/csock/core.so"
+	rm -f $(addprefix "$(LMOD)"/,$(LUA_FILES:lua/%=%)) "$(CMOD)/csock/core.so" "$(CMOD)/csock/tls.so"
 	-rmdir $(LUA_DIRS:lua/%="$(LMOD)"/%) "$(CMOD)/csock"
 
 # --- what it needs --------------------------------------------------------------------------------
@@ -189,14 +207,14 @@ AGAIN = @$(MAKE) --no-print-directory
 demo: deps-demo
 	$(AGAIN) run-demo
 
-run-demo: $(CORE)
+run-demo: $(MODULES)
 	@examples/demo.sh
 
 doc: deps-doc
 	$(AGAIN) run-doc
 
 # config.ld knows the directories; what LDoc reads is gathered from csrc/ and lua/.
-run-doc: $(CORE)
+run-doc: $(MODULES)
 	rm -rf build/doc
 	mkdir -p build/doc/src
 	$(LUA) doc/manual.lua build/doc/src
@@ -209,7 +227,7 @@ bench: deps-bench
 OPENSSL_H = $(shell echo '\#include <openssl/ssl.h>' | $(CC) $(CFLAGS) -E - >/dev/null 2>&1 && echo yes)
 BENCH_C   = $(patsubst spec/%.c,$(BUILD)/%,$(filter-out $(if $(OPENSSL_H),,spec/bench/tls/%),$(wildcard spec/bench/*/*.c)))
 
-run-bench: $(CORE) $(SUPPORT) $(BENCH_C)
+run-bench: $(MODULES) $(SUPPORT) $(BENCH_C)
 	@BUILD=$(BUILD) $(LUA) spec/bench/run.lua $(BENCHES)
 
 $(BUILD)/bench/%: spec/bench/%.c
@@ -223,7 +241,7 @@ $(BUILD)/bench/tls/%: BENCH_LIBS = -lssl -lcrypto
 test: deps-specs
 	$(AGAIN) run-test WERROR=-Werror
 
-run-test: $(CORE) $(SUPPORT)
+run-test: $(MODULES) $(SUPPORT)
 	luacheck --quiet --no-color .
 	@$(BUSTED) $(SPECS)
 
@@ -272,7 +290,7 @@ run-lint:
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror check-layers
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror run-doc
 
-objects: $(CORE) $(SUPPORT)
+objects: $(MODULES) $(SUPPORT)
 
 check-layers: objects
 	@$(BUSTED) spec/architecture_spec.lua

@@ -25,6 +25,23 @@ static int drive(lua_State *L, int arg, const char *call, int line, cs_step *ste
   return cs_drive(L, &op);
 }
 
+static int descriptor(const cs_sock *s) {
+  return cs_sock_fd(s);
+}
+
+static bool nonblocking(const cs_sock *s) {
+  return s->timeout == 0;
+}
+
+static void methods(lua_State *L, const luaL_Reg *list, int upvalues) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
+  lua_getfield(L, -1, "methods");
+  lua_replace(L, -2);
+  lua_insert(L, -1 - upvalues);
+  luaL_setfuncs(L, list, upvalues);
+  lua_pop(L, 1);
+}
+
 static const cs_api api = {
     .size = sizeof(cs_api),
     .version = CS_API_VERSION,
@@ -36,6 +53,10 @@ static const cs_api api = {
     .transmit = cs_transport_transmit,
     .drive = drive,
     .fail = cs_transport_fail,
+    .fail_words = cs_fail_words,
+    .methods = methods,
+    .descriptor = descriptor,
+    .nonblocking = nonblocking,
 };
 
 void cs_open_api(lua_State *L) {

@@ -15,7 +15,7 @@
 
 /* Another one where what is here already changes. What is added at the end of cs_api changes its
    size alone. */
-#define CS_API_VERSION 1
+#define CS_API_VERSION 2
 
 typedef struct cs_sock cs_sock;
 
@@ -26,6 +26,16 @@ typedef struct cs_sock cs_sock;
 /* --- a transport --------------------------------------------------------------------------- */
 
 typedef struct cs_transport cs_transport;
+
+/* What is to be said of an error. `more`: further fields of the error value, up to a NULL name. */
+typedef struct cs_words {
+  const char *text; /* the words; NULL: the system's */
+  const char *name; /* "CERTIFICATE_VERIFY_FAILED"; NULL: the errno value's */
+  struct {
+    const char *name, *value;
+    bool integer; /* digits, to be a number in Lua */
+  } more[8];
+} cs_words;
 
 /* What carries a socket's bytes in the place of the kernel alone. Each function tries once and
    never blocks, runs no Lua and raises nothing. It reaches the descriptor by cs_api's `receive` and
@@ -52,9 +62,17 @@ typedef struct cs_transport_ops {
   /* The socket is at its end, or has got rid of it: frees the record. Nothing is sent. */
   void (*free)(cs_transport *t);
 
-  /* NULL, or: the words for an errno value that a function of this transport gave last, and its
-   *name ("CERTIFICATE_VERIFY_FAILED"). NULL: the system's words do. */
-  const char *(*explain)(const cs_transport *t, int err, const char **name);
+  /* NULL, or: the words for an errno value that a function of this transport gave last. `words` is
+     zeroed memory; what it points at lives until the next call. */
+  void (*explain)(cs_transport *t, int err, cs_words *words);
+
+  /* NULL, or: what must be done before bytes can pass (a handshake). connect() does it once the
+     socket is connected. 0 when there is nothing left to do. */
+  int (*establish)(cs_transport *t);
+
+  /* NULL, or: the socket, which is at the index `listener`, has accepted `conn`, which is on the
+     top of the stack: puts a transport under that one, too. May raise. */
+  void (*accepted)(lua_State *L, cs_transport *t, int listener, cs_sock *conn);
 } cs_transport_ops;
 
 /* The head of a transport's record, which is zeroed memory but for `ops`. The rest is csock's. */
@@ -91,8 +109,9 @@ typedef struct cs_api {
   /* The socket's transport, if it is one of these: or NULL. */
   cs_transport *(*transport)(const cs_sock *s, const cs_transport_ops *ops);
 
-  /* Takes the transport from the socket, which is a plain one again; the caller owns it. */
-  cs_transport *(*detach)(cs_sock *s);
+  /* Takes the transport from the socket, and puts `next` in its place (NULL: it is a plain one
+     again). The caller owns what it gets. */
+  cs_transport *(*detach)(cs_sock *s, cs_transport *next);
 
   /* For transports: recv(2) and send(2) on the descriptor. 0, an errno value (EPIPE without
      SIGPIPE), CS_READABLE or CS_WRITABLE. At the end of the stream *got is 0. */
@@ -106,6 +125,20 @@ typedef struct cs_api {
 
   /* Pushes nil, an error value and `err`; returns 3. A socket's transport may have words for it. */
   int (*fail)(lua_State *L, const cs_sock *s, const char *call, int err);
+
+  /* The same for what is no socket, with the words (which may be NULL) and a kind of one's own. */
+  int (*fail_words)(lua_State *L, const char *call, const char *kind, int err,
+                    const cs_words *words);
+
+  /* Adds methods to every socket, with the `upvalues` on the top of the stack, as luaL_setfuncs
+     does. */
+  void (*methods)(lua_State *L, const luaL_Reg *list, int upvalues);
+
+  /* The socket's descriptor, to ask the system about it: -1 when it is closed. */
+  int (*descriptor)(const cs_sock *s);
+
+  /* Whether its timeout is 0. */
+  bool (*nonblocking)(const cs_sock *s);
 } cs_api;
 
 #define CS_API_KEY "csock.api" /* in the registry: a light userdata */

@@ -70,6 +70,13 @@ M.modules = {
   },
   { name = "csock.asynchat", sections = { { "Functions", "asynchat" } } },
   { name = "csock.serve", sections = { { "Serving", "serve" } } },
+  {
+    name = "csock.ssl",
+    sections = {
+      { "Contexts", "ssl", "tls/context", "tls/material", "tls/names", "tls/session", "tls/store" },
+      { "Connections", "tls/transport", "tls/info", "tls/object" },
+    },
+  },
 }
 
 -- Constants by the beginnings of their names: the longest that fits counts.

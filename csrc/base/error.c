@@ -79,15 +79,22 @@ int cs_fail_at(lua_State *L, const char *call, int err, int address) {
   return 3;
 }
 
-int cs_fail_text(lua_State *L, const char *call, const char *kind, int err, const char *name,
-                 const char *text) {
+int cs_fail_words(lua_State *L, const char *call, const char *kind, int err,
+                  const cs_words *words) {
+  static const cs_words none;
+  if (words == NULL) words = &none;
   luaL_checkstack(L, 6, NULL);
   lua_pushnil(L);
   push_errno(L, call, err, 0);
   lua_getiuservalue(L, -1, 1);
   set_string(L, "kind", kind);
-  set_string(L, "strerror", text);
-  if (name != NULL) set_string(L, "name", name);
+  if (words->text != NULL) set_string(L, "strerror", words->text);
+  if (words->name != NULL) set_string(L, "name", words->name);
+  for (size_t i = 0; i < CS_COUNT(words->more) && words->more[i].name != NULL; i++) {
+    if (!words->more[i].integer || lua_stringtonumber(L, words->more[i].value) == 0)
+      lua_pushstring(L, words->more[i].value);
+    lua_setfield(L, -2, words->more[i].name);
+  }
   lua_pop(L, 1);
   lua_pushinteger(L, err);
   return 3;

@@ -4,6 +4,7 @@
 #define CS_ERROR_H
 
 #include "args.h"
+#include "../api.h"
 
 /* Pushes nil, the error value and `err`; returns 3. The value for each (call, errno) is made once:
    a would-block or a time-out allocates nothing. `call` must be a string literal. */
@@ -19,10 +20,9 @@ int cs_fail_gai(lua_State *L, const char *call, int code, int saved_errno, int a
 /* gethostbyname's h_errno code, kind "herror". */
 int cs_fail_host(lua_State *L, const char *call, int code, int address);
 
-/* The same with words and a `kind` of the caller's own (a new error value each time). `name` NULL:
-   that of the errno value. */
-int cs_fail_text(lua_State *L, const char *call, const char *kind, int err, const char *name,
-                 const char *text);
+/* The same with words and a `kind` of the caller's own (a new error value each time). `words` may
+   be NULL. */
+int cs_fail_words(lua_State *L, const char *call, const char *kind, int err, const cs_words *words);
 
 /* true when `err` is 0, else cs_fail. */
 int cs_result(lua_State *L, const char *call, int err);

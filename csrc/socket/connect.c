@@ -131,6 +131,8 @@ static int accept_attempt(lua_State *L, cs_op *op) {
   take_spare(L);
   err = cs_sock_adopt(L, conn, fd, nonblock, s->family, s->type, s->proto);
   if (err != 0) return cs_sock_abandon(L, conn, op->call, err);
+  if (s->transport != NULL && s->transport->ops->accepted != NULL)
+    s->transport->ops->accepted(L, s->transport, 1, conn);
   cs_address_push(L, &addr.any, len, s->proto);
   return 2;
 }
@@ -152,17 +154,34 @@ static int sock_accept(lua_State *L) {
   return cs_drive(L, &op);
 }
 
-enum { CONNECT_START, CONNECT_UNDER_WAY };
+enum { CONNECT_START, CONNECT_UNDER_WAY, CONNECT_ESTABLISHING };
 
 static int connect_fail(lua_State *L, cs_op *op, int err) {
-  if (err == EAGAIN && op->done == CONNECT_UNDER_WAY) err = EINPROGRESS;
+  if (err == EAGAIN && op->done != CONNECT_START) err = EINPROGRESS;
   if (op->ptr == NULL) return cs_fail(L, op->call, err); /* the name is not looked up yet */
   return cs_fail_address(L, op->call, err, op->ptr);
+}
+
+/* The second half: what a transport has to do before the connection is one. */
+static int establish_attempt(lua_State *L, cs_op *op) {
+  cs_sock *s = cs_sock_of(op->w);
+  cs_transport *t = s->transport;
+  int err = 0;
+  op->done = CONNECT_ESTABLISHING;
+  op->line = CS_WRITABLE;
+  if (t != NULL && t->ops->establish != NULL)
+    err = cs_transport_tried(s, CS_WRITABLE, t->ops->establish(t));
+  if (err < 0) return err;
+  if (err > 0 && op->fail == connect_fail) return cs_transport_fail(L, s, op->call, err);
+  if (err > 0) return op->fail(L, op, err);
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
 static int connect_attempt(lua_State *L, cs_op *op) {
   const cs_address *to = op->ptr;
   int err = 0;
+  if (op->done == CONNECT_ESTABLISHING) return establish_attempt(L, op);
   if (op->done == CONNECT_START) {
     cs_watched_nonblock_begin(op->w);
     if (connect(op->w->fd, &to->sa, to->len) != 0) err = errno;
@@ -183,9 +202,7 @@ static int connect_attempt(lua_State *L, cs_op *op) {
     if (getsockopt(op->w->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0) err = errno;
     if (err == 0) op->w->flags |= CS_W_CONNECTED;
   }
-  if (err != 0) return op->fail(L, op, err);
-  lua_pushboolean(L, 1);
-  return 1;
+  return err != 0 ? op->fail(L, op, err) : establish_attempt(L, op);
 }
 
 static int start_connect(lua_State *L, cs_op *op, const char *call, cs_attempt attempt,
@@ -214,7 +231,7 @@ static int sock_connect(lua_State *L) {
 
 /* connect_ex's results: the error's number alone; a failed look-up stays an error. */
 static int connect_ex_fail(lua_State *L, cs_op *op, int err) {
-  if (err == EAGAIN && op->done == CONNECT_UNDER_WAY) err = EINPROGRESS;
+  if (err == EAGAIN && op->done != CONNECT_START) err = EINPROGRESS;
   lua_pushinteger(L, err);
   return 1;
 }

@@ -143,26 +143,31 @@ int cs_transport_transmit(cs_transport *t, const char *bytes, size_t n, size_t *
 
 /* --- its life --- */
 
-int cs_transport_attach(cs_sock *s, cs_transport *t) {
-  if (cs_sock_closed(s) || s->w.fd < 0) return EBADF;
-  if (s->transport != NULL) return EISCONN;
-  if (s->type != SOCK_STREAM) return EOPNOTSUPP;
-  if (s->streams > 0) return EBUSY;
+static void put(cs_sock *s, cs_transport *t) {
   t->sock = s;
   s->transport = t;
   s->w.state->transports++;
   s->w.flags |= CS_W_READ; /* nobody has tried to read yet */
   cs_transport_tried(s, CS_READABLE, 0);
+}
+
+int cs_transport_attach(cs_sock *s, cs_transport *t) {
+  if (cs_sock_closed(s) || s->w.fd < 0) return EBADF;
+  if (s->transport != NULL) return EISCONN;
+  if (s->type != SOCK_STREAM) return EOPNOTSUPP;
+  if (s->streams > 0) return EBUSY;
+  put(s, t);
   return 0;
 }
 
-cs_transport *cs_transport_detach(cs_sock *s) {
+cs_transport *cs_transport_detach(cs_sock *s, cs_transport *next) {
   cs_transport *t = s->transport;
   if (t == NULL) return NULL;
   s->transport = NULL;
   s->w.flags &= ~TRANSPORT_FLAGS;
   s->w.state->transports--;
   t->sock = NULL;
+  if (next != NULL) put(s, next);
   return t;
 }
 
@@ -170,16 +175,16 @@ void cs_transport_end(cs_sock *s, bool goodbye) {
   cs_transport *t = s->transport;
   if (t == NULL) return;
   if (goodbye && t->forks == s->w.state->forks) t->ops->shutdown(t);
-  cs_transport_detach(s);
+  cs_transport_detach(s, NULL);
   t->ops->free(t);
 }
 
 int cs_transport_fail(lua_State *L, const cs_sock *s, const char *call, int err) {
-  const cs_transport *t = s != NULL ? s->transport : NULL;
-  const char *name = NULL, *text = NULL;
-  if (t != NULL && t->ops->explain != NULL) text = t->ops->explain(t, err, &name);
-  return text != NULL ? cs_fail_text(L, call, t->ops->name, err, name, text)
-                      : cs_fail(L, call, err);
+  cs_transport *t = s != NULL ? s->transport : NULL;
+  cs_words words = {0};
+  if (t != NULL && t->ops->explain != NULL) t->ops->explain(t, err, &words);
+  return words.text != NULL ? cs_fail_words(L, call, t->ops->name, err, &words)
+                            : cs_fail(L, call, err);
 }
 
 int cs_transport_failed(lua_State *L, const cs_sock *s, cs_op *op, int err, int line) {

@@ -69,7 +69,7 @@ int cs_transport_write(cs_sock *s, const char *bytes, size_t n, int flags, size_
 
 /* What api.h says of them. */
 int cs_transport_attach(cs_sock *s, cs_transport *t);
-cs_transport *cs_transport_detach(cs_sock *s);
+cs_transport *cs_transport_detach(cs_sock *s, cs_transport *next);
 int cs_transport_receive(cs_transport *t, char *bytes, size_t n, size_t *got);
 int cs_transport_transmit(cs_transport *t, const char *bytes, size_t n, size_t *sent);
 

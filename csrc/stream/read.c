@@ -112,8 +112,9 @@ static int find(lua_State *L, cs_op *op, cs_piece *p) {
 /* What was asked for is longer than allowed: the bytes stay where they are. */
 static int fail_too_long(lua_State *L, cs_op *op, size_t limit) {
   luaL_checkstack(L, 6, NULL);
-  const char *text = lua_pushfstring(L, "Message too long: limit %I bytes", (LUAI_UACINT)limit);
-  int n = cs_fail_text(L, op->call, "error", EMSGSIZE, NULL, text);
+  cs_words words = {
+      .text = lua_pushfstring(L, "Message too long: limit %I bytes", (LUAI_UACINT)limit)};
+  int n = cs_fail_words(L, op->call, "error", EMSGSIZE, &words);
   if (op->fail == NULL) return n;
   lua_pop(L, 1); /* lines: it is raised */
   return lua_error(L);

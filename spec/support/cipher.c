@@ -264,13 +264,13 @@ static void cipher_free(cs_transport *t) {
   free(c);
 }
 
-static const char *cipher_explain(const cs_transport *t, int err, const char **name) {
+static void cipher_explain(cs_transport *t, int err, cs_words *words) {
   (void)t;
-  *name = err == EBADMSG ? "BAD_RECORD" : err == EPROTO ? "NO_GOODBYE" : "WRONG_REPEAT";
-  return err == EBADMSG  ? "a record that is none"
-         : err == EPROTO ? "the peer has ended without a goodbye"
-         : err == EILSEQ ? "other bytes than at the last try"
-                         : NULL;
+  words->name = err == EBADMSG ? "BAD_RECORD" : err == EPROTO ? "NO_GOODBYE" : "WRONG_REPEAT";
+  words->text = err == EBADMSG  ? "a record that is none"
+                : err == EPROTO ? "the peer has ended without a goodbye"
+                : err == EILSEQ ? "other bytes than at the last try"
+                                : NULL;
 }
 
 static const cs_transport_ops ops = {
@@ -354,7 +354,7 @@ static int handshake(lua_State *L) {
 /* unwrap(socket): a plain socket again. */
 static int unwrap(lua_State *L) {
   check(L);
-  cipher_free(API->detach(API->check_sock(L, 1)));
+  cipher_free(API->detach(API->check_sock(L, 1), NULL));
   return 0;
 }
 

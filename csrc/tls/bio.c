@@ -1,0 +1,154 @@
+/* bio.c: how OpenSSL comes by a connection's bytes, and gets rid of them.
+ *
+ * OpenSSL asks for the five bytes of a record's head, then for its body. Small records come with
+ * one call to the kernel: more is received than was asked for. While large ones come, just what is
+ * asked for is received, straight to where it belongs.
+ */
+#include "tls.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAD  5    /* bytes of a record's head */
+#define AHEAD 4096 /* bytes that are received for a head */
+
+/* --- bytes that are kept --- */
+
+int tls_bytes_add(tls_bytes *b, const char *data, size_t n) {
+  if (b->from + b->len + n > b->room) {
+    if (b->from > 0) memmove(b->at, b->at + b->from, b->len);
+    b->from = 0;
+    if (b->len + n > b->room) {
+      size_t room = b->len + n > 2 * b->room ? b->len + n : 2 * b->room;
+      char *at = realloc(b->at, room);
+      if (at == NULL) return ENOMEM;
+      b->at = at;
+      b->room = room;
+    }
+  }
+  memcpy(b->at + b->from + b->len, data, n);
+  b->len += n;
+  return 0;
+}
+
+/* What is empty holds no memory: most connections are idle most of the time. */
+void tls_bytes_drop(tls_bytes *b, size_t n) {
+  b->from += n;
+  b->len -= n;
+  if (b->len == 0) tls_bytes_free(b);
+}
+
+void tls_bytes_free(tls_bytes *b) {
+  free(b->at);
+  *b = (tls_bytes){NULL, 0, 0, 0};
+}
+
+size_t tls_bio_take(tls_conn *c, char *bytes, size_t n) {
+  if (n > c->in.len) n = c->in.len;
+  if (n == 0) return 0;
+  memcpy(bytes, c->in.at + c->in.from, n);
+  tls_bytes_drop(&c->in, n);
+  return n;
+}
+
+/* --- for OpenSSL --- */
+
+static int receive(tls_conn *c, char *bytes, size_t n, size_t *got) {
+  c->io = c->carrier->receive(c, bytes, n, got);
+  if (c->io == 0 && *got == 0) c->eof = true;
+  return c->io;
+}
+
+/* A head: with what comes behind it, kept for the next call. */
+static int receive_head(tls_conn *c, char *bytes, size_t n, size_t *got) {
+  char ahead[AHEAD];
+  int err = receive(c, ahead, sizeof ahead, got);
+  if (err != 0) return err;
+  size_t all = *got;
+  if (all < n) n = all;
+  memcpy(bytes, ahead, n);
+  *got = n;
+  if (all > n && tls_bytes_add(&c->in, ahead + n, all - n) != 0) return c->io = c->broken = ENOMEM;
+  return 0;
+}
+
+static int bio_read(BIO *b, char *bytes, size_t n, size_t *got) {
+  tls_conn *c = BIO_get_data(b);
+  BIO_clear_retry_flags(b);
+  *got = tls_bio_take(c, bytes, n);
+  if (*got > 0) return 1;
+  int err =
+      n <= HEAD && c->last < AHEAD ? receive_head(c, bytes, n, got) : receive(c, bytes, n, got);
+  if (n > HEAD) c->last = (uint16_t)(n < UINT16_MAX ? n : UINT16_MAX);
+  if (err < 0) BIO_set_retry_read(b);
+  return err == 0 && *got > 0;
+}
+
+/* Takes all: see conn.c. */
+static int bio_write(BIO *b, const char *bytes, size_t n, size_t *written) {
+  tls_conn *c = BIO_get_data(b);
+  size_t at = 0;
+  BIO_clear_retry_flags(b);
+  while (c->out.len == 0 && c->silent == 0 && at < n) {
+    size_t sent;
+    int err = c->carrier->transmit(c, bytes + at, n - at, &sent);
+    if (err < 0) break;
+    if (err > 0) c->silent = err;
+    if (err == 0) at += sent;
+  }
+  if (at < n && c->silent == 0 && tls_bytes_add(&c->out, bytes + at, n - at) != 0)
+    c->silent = ENOMEM;
+  *written = n;
+  return 1;
+}
+
+int tls_bio_flush(tls_conn *c) {
+  while (c->out.len > 0 && c->silent == 0) {
+    size_t sent;
+    int err = c->carrier->transmit(c, c->out.at + c->out.from, c->out.len, &sent);
+    if (err < 0) return err;
+    if (err > 0) c->silent = err;
+    if (err == 0) tls_bytes_drop(&c->out, sent);
+  }
+  if (c->silent != 0) tls_bytes_free(&c->out);
+  return c->silent;
+}
+
+static long bio_ctrl(BIO *b, int cmd, long num, void *ptr) {
+  const tls_conn *c = BIO_get_data(b);
+  (void)num;
+  (void)ptr;
+  switch (cmd) {
+  case BIO_CTRL_FLUSH:
+    return 1;
+  case BIO_CTRL_EOF:
+    return c->eof;
+  case BIO_CTRL_PENDING:
+    return (long)c->in.len;
+  default:
+    return 0;
+  }
+}
+
+static BIO_METHOD *method; /* constant once made */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void make_method(void) {
+  BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "csock");
+  if (m == NULL) return;
+  BIO_meth_set_read_ex(m, bio_read);
+  BIO_meth_set_write_ex(m, bio_write);
+  BIO_meth_set_ctrl(m, bio_ctrl);
+  method = m;
+}
+
+BIO *tls_bio_new(tls_conn *c) {
+  pthread_once(&once, make_method);
+  BIO *b = method != NULL ? BIO_new(method) : NULL;
+  if (b == NULL) return NULL;
+  BIO_set_data(b, c);
+  BIO_set_init(b, 1);
+  return b;
+}

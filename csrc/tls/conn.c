@@ -1,0 +1,236 @@
+/* conn.c: one OpenSSL connection: handshake, bytes, end. Each function tries once.
+ *
+ * OpenSSL never hears that something cannot be sent: what the carrier does not take is kept in
+ * `out` (bio.c), and no further record is sealed while something is there. So there is no repeated
+ * SSL_write, whose bytes would have to be the same; an answer to the peer (a key update) can be
+ * sealed at any time, also behind half a record; and what the peer still says (an alert that tells
+ * why) can be read after it has stopped to listen.
+ */
+#include "tls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OWED_MAX 65536 /* bytes of answers that a peer which does not read may cause */
+
+static int conn_index; /* constant once made, by module.c */
+
+int tls_conn_once(void) {
+  conn_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+  return conn_index;
+}
+
+tls_conn *tls_conn_of(const SSL *ssl) {
+  return SSL_get_ex_data(ssl, conn_index);
+}
+
+/* Sees each certificate of the chain; says nothing, but remembers what was wrong. */
+int tls_conn_verified(int ok, X509_STORE_CTX *store) {
+  if (ok) return 1;
+  const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+  tls_conn *c = ssl != NULL ? tls_conn_of(ssl) : NULL;
+  if (c != NULL) tls_failure_certificate(c, store, X509_STORE_CTX_get_error(store));
+  return 0;
+}
+
+int tls_conn_init(tls_conn *c, SSL_CTX *ctx, const tls_carrier *carrier) {
+  const tls_context *t = tls_context_of(ctx);
+  ERR_clear_error();
+  c->carrier = carrier;
+  c->server = t->server;
+  c->ssl = SSL_new(ctx);
+  BIO *bio = c->ssl != NULL ? tls_bio_new(c) : NULL;
+  if (bio == NULL || SSL_set_ex_data(c->ssl, conn_index, c) != 1) {
+    BIO_free(bio);
+    ERR_clear_error();
+    return ENOMEM;
+  }
+  SSL_set_bio(c->ssl, bio, bio);
+  c->ragged = t->ragged;
+  if (SSL_get_verify_mode(c->ssl) != SSL_VERIFY_NONE)
+    SSL_set_verify(c->ssl, SSL_get_verify_mode(c->ssl), tls_conn_verified);
+  if (c->server)
+    SSL_set_accept_state(c->ssl);
+  else
+    SSL_set_connect_state(c->ssl);
+  return 0;
+}
+
+void tls_conn_free(tls_conn *c) {
+  SSL_free(c->ssl);
+  c->ssl = NULL;
+  tls_bytes_free(&c->in);
+  tls_bytes_free(&c->out);
+  free(c->server_name);
+  c->server_name = NULL;
+  tls_failure_free(c->failure);
+  c->failure = NULL;
+  ERR_clear_error();
+}
+
+/* --- results --- */
+
+static int wants(tls_conn *c, int direction) {
+  c->want = (int8_t)direction;
+  return direction;
+}
+
+/* What an SSL function's failure means; nothing may come between it and this. */
+static int failed(tls_conn *c, int r) {
+  switch (SSL_get_error(c->ssl, r)) {
+  case SSL_ERROR_WANT_READ:
+    /* The carrier said so, or why it gave nothing. */
+    ERR_clear_error();
+    return wants(c, c->io < 0 ? c->io : CS_READABLE);
+  case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+    ERR_clear_error();
+    return TLS_ASK;
+  case SSL_ERROR_ZERO_RETURN:
+    ERR_clear_error();
+    c->ended = true;
+    return 0;
+  case SSL_ERROR_SYSCALL:
+    if (c->io > 0) {
+      ERR_clear_error();
+      return c->broken = c->io;
+    }
+    return tls_failure_take(c);
+  default:
+    return tls_failure_take(c);
+  }
+}
+
+/* Before each use. 0, or why there is none. */
+static int enter(tls_conn *c) {
+  c->want = 0;
+  if (c->broken != 0) return c->broken;
+  c->io = 0;
+  ERR_clear_error();
+  return 0;
+}
+
+/* --- the handshake --- */
+
+int tls_conn_handshake(tls_conn *c) {
+  int err = enter(c);
+  if (err != 0) return err;
+  if (!SSL_is_init_finished(c->ssl)) {
+    int r = SSL_do_handshake(c->ssl);
+    err = r == 1 ? 0 : failed(c, r);
+    if (err == 0 && r != 1) err = tls_failure_take(c); /* the peer's end in the middle of it */
+  }
+  /* What it has to say (an alert, too) goes first: the peer waits for that. */
+  int sent = tls_bio_flush(c);
+  if (sent < 0 && err <= 0 && err != TLS_ASK) return wants(c, sent);
+  tls_errors_none();
+  return err;
+}
+
+/* --- bytes --- */
+
+int tls_conn_read(tls_conn *c, char *bytes, size_t n, bool peek, size_t *got) {
+  *got = 0;
+  if (c->ended) return 0;
+  int err = enter(c);
+  if (err != 0) return c->ragged && c->cut ? 0 : err;
+  if (c->out.len > 0 && (err = tls_bio_flush(c)) < 0 && c->out.len > OWED_MAX) return wants(c, err);
+  int r = peek ? SSL_peek_ex(c->ssl, bytes, n, got) : SSL_read_ex(c->ssl, bytes, n, got);
+  if (r == 1) return 0;
+  *got = 0;
+  err = failed(c, r);
+  if (c->out.len > 0) {
+    int sent = tls_bio_flush(c);
+    /* A handshake under way: the peer says nothing before it has heard this. */
+    if (sent < 0 && err == CS_READABLE && !SSL_is_init_finished(c->ssl)) return wants(c, sent);
+  }
+  tls_errors_none();
+  return c->ragged && c->cut ? 0 : err;
+}
+
+static uint64_t sum(const char *data, size_t len) {
+  uint64_t h = 14695981039346656037u;
+  for (size_t i = 0; i < len; i++) h = (h ^ (unsigned char)data[i]) * 1099511628211u;
+  return h;
+}
+
+/* The record that the last call has sealed is on its way now: whether it held these bytes. (Where
+   somebody has given up a write in the middle, others' bytes follow it, as with a plain socket.) */
+static bool was_held(tls_conn *c, const char *bytes, size_t n, size_t *sent) {
+  size_t held = c->held;
+  c->held = 0;
+  if (held == 0 || n < held || sum(bytes, held) != c->held_sum) return false;
+  *sent = held;
+  return true;
+}
+
+int tls_conn_write(tls_conn *c, const char *bytes, size_t n, size_t *sent) {
+  *sent = 0;
+  int err = enter(c);
+  if (err != 0) return err;
+  if (c->said_end) return EPIPE;
+  if ((err = tls_bio_flush(c)) != 0) return err < 0 ? wants(c, err) : err;
+  if (was_held(c, bytes, n, sent)) return 0;
+  if (n > TLS_RECORD_MAX) n = TLS_RECORD_MAX;
+  size_t sealed = 0;
+  int r = SSL_write_ex(c->ssl, bytes, n, &sealed);
+  if (r != 1) {
+    err = failed(c, r);
+    int flushed = tls_bio_flush(c);
+    if (c->ended && err == 0) return EPIPE;
+    return flushed < 0 && err == CS_READABLE ? wants(c, flushed) : err;
+  }
+  if ((err = tls_bio_flush(c)) == 0) {
+    *sent = sealed;
+    return 0;
+  }
+  if (err > 0) return err;
+  c->held = sealed;
+  c->held_sum = sum(bytes, sealed);
+  return wants(c, err);
+}
+
+/* --- the end --- */
+
+int tls_conn_shutdown(tls_conn *c) {
+  int err = enter(c);
+  if (err != 0 || !SSL_is_init_finished(c->ssl)) return err;
+  if (!c->said_end) {
+    if (SSL_shutdown(c->ssl) < 0) {
+      ERR_clear_error();
+      return 0; /* there is nobody to say it to */
+    }
+    c->said_end = true;
+  }
+  err = tls_bio_flush(c);
+  tls_errors_none();
+  return err < 0 ? wants(c, err) : 0;
+}
+
+int tls_conn_unwrap(tls_conn *c) {
+  int err = tls_conn_shutdown(c);
+  if (err != 0) return err;
+  if (!SSL_is_init_finished(c->ssl)) return ENOTCONN;
+  char byte;
+  size_t got;
+  err = tls_conn_read(c, &byte, 1, true, &got);
+  if (err == 0 && got > 0) return EBUSY; /* there is something to be read first */
+  return err;
+}
+
+/* --- what is there --- */
+
+size_t tls_conn_buffered(const tls_conn *c) {
+  int n = SSL_pending(c->ssl);
+  return n > 0 ? (size_t)n : 0;
+}
+
+/* Whether a record is there as a whole; `in` begins where one does, or nobody asks (bio.c). */
+static bool whole_record(const tls_conn *c) {
+  const unsigned char *head = (const unsigned char *)c->in.at + c->in.from;
+  return c->in.len >= 5 && c->in.len >= 5 + ((size_t)head[3] << 8 | head[4]);
+}
+
+bool tls_conn_pending(const tls_conn *c) {
+  return c->broken != 0 || c->ended || c->eof || SSL_pending(c->ssl) > 0 || whole_record(c);
+}
