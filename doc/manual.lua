@@ -39,6 +39,15 @@ M.modules = {
   { name = "csock.class", sections = { { "Functions", "class" } } },
   { name = "csock.redis", sections = { { "Functions", "redis", "redis/subscription" } } },
   { name = "csock.redis.resp", sections = { { "Functions", "redis/resp" } } },
+  {
+    name = "csock.url",
+    sections = {
+      { "Taking apart and putting together", "url", "url/result" },
+      { "Quoting", "url/quote" },
+      { "Query strings and forms", "url/query" },
+    },
+  },
+  { name = "csock.url.robots", sections = { { "Functions", "url/robots" } } },
   { name = "csock.bytesio", sections = { { "Functions", "bytesio" } } },
   {
     name = "csock.socketserver",

@@ -49,6 +49,10 @@ local function objects()
   list.client = require("csock.redis").client("redis://127.0.0.1:1")
   list.subscription = assert(list.client:subscribe("none", { wait = false }))
   list.bytesio = require "csock.bytesio"
+  local url = require "csock.url"
+  list.splitresult, list.parseresult = url.urlsplit "http://u:p@h:1", url.urlparse "http://h"
+  list.defragresult = url.urldefrag "http://h"
+  list.robotfileparser = require("csock.url.robots").RobotFileParser
   for name, value in pairs(require "csock.socketserver") do
     if type(value) == "table" then list[name:lower()] = value end
   end
