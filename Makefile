@@ -162,6 +162,13 @@ LUA_DIRS  := $(shell find lua -mindepth 1 -type d | sort -r)
 LMOD = $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)
 CMOD = $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_VERSION)
 
+# The module that needs OpenSSL, by itself: a rock of its own.
+tls: $(BUILD)/csock/tls.so
+
+install-tls: $(BUILD)/csock/tls.so
+	install -d "$(CMOD)/csock"
+	install -m 755 $< "$(CMOD)/csock/tls.so"
+
 install: $(MODULES)
 	@for f in $(LUA_FILES:lua/%=%); do \
 	  install -d "$(LMOD)/$$(dirname $$f)" && install -m 644 lua/$$f "$(LMOD)/$$f" || exit; done
@@ -178,6 +185,7 @@ DEPS = @LUA='$(LUA)' LUA_VERSION='$(LUA_VERSION)' LUA_CFLAGS='$(strip $(LUA_CFLA
 
 deps:
 	$(DEPS) cc lua headers busted luacheck luarocks services
+	$(DEPS) --optional openssl-headers
 
 # What some specs talk to or run, which are skipped without them.
 deps-specs: deps
@@ -185,6 +193,7 @@ deps-specs: deps
 
 deps-demo:
 	$(DEPS) cc lua headers
+	$(DEPS) --optional openssl-headers
 
 deps-lint: deps
 	$(DEPS) gcc clang clang-format cppcheck ldoc
@@ -286,7 +295,7 @@ run-lint:
 	  --suppress=missingIncludeSystem -j 2 -D__GNUC__ $(ELSEWHERE) -Icsrc csrc
 	@for f in $(LUA_CHECKED); do $(LUAC) -p $$f || exit; done
 	luacheck --quiet --no-color .
-	luarocks --lua-version=$(LUA_VERSION) lint rockspec/csock-scm-1.rockspec
+	@for f in rockspec/*.rockspec; do luarocks --lua-version=$(LUA_VERSION) lint $$f || exit; done
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror check-layers
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror run-doc
 
@@ -343,7 +352,7 @@ clean:
 	rm -rf build doc/html
 
 FORCE:
-.PHONY: all help install uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
+.PHONY: all help tls install install-tls uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test kqueue run-kqueue lint run-lint objects check-layers sanitize run-sanitize \
   valgrind run-valgrind \
   faults run-faults clean FORCE

@@ -28,6 +28,7 @@ build = {
   type = "make",
   variables = {
     BUILD = "build/rock",
+    TLS = "", -- a rock of its own: csock-ssl
     CC = "$(CC)",
     CFLAGS = "$(CFLAGS)",
     LUA = "$(LUA)",

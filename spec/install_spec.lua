@@ -15,8 +15,8 @@ local use = [[
 ]]
 
 -- What a program prints that finds modules in `root` alone, and works in a directory of its own.
-local function use_from(root)
-  local status, out, err = process.run({ process.interpreter, "-e", use }, {
+local function use_from(root, program)
+  local status, out, err = process.run({ process.interpreter, "-e", program or use }, {
     cwd = "/",
     env = {
       LUA_PATH = ("%s/share/lua/%s/?.lua"):format(root, version),
@@ -34,6 +34,11 @@ local function run(argv, opts)
   assert(status == 0, table.concat(argv, " ") .. "\n" .. out .. err)
 end
 
+local use_ssl = [[
+  local ok, ssl = pcall(require, "csock.ssl")
+  print(ok and ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) or ssl)
+]]
+
 describe("installing", function()
   local dir
 
@@ -42,14 +47,18 @@ describe("installing", function()
 
   describe("with luarocks make", function()
     -- As it is done by hand: from a checkout of its own, and not as a part of this very make.
-    setup(function()
-      run { "cp", "-R", "Makefile", "csrc", "lua", "rockspec", "LICENSE", dir }
+    local function luarocks_make(name)
       run({ "luarocks", "--lua-version=" .. version, "make", "--tree", dir .. "/rocks", "--deps-mode=none",
-        "rockspec/csock-scm-1.rockspec" }, {
+        "rockspec/" .. name .. "-scm-1.rockspec" }, {
         cwd = dir, timeout = 120,
         env = { LUA_PATH = false, LUA_CPATH = false, MAKEFLAGS = false, MAKELEVEL = false, BUILD = false, CC = false,
           CFLAGS = false, WERROR = false, KQUEUE = false },
       })
+    end
+
+    setup(function()
+      run { "cp", "-R", "Makefile", "csrc", "lua", "rockspec", "LICENSE", dir }
+      luarocks_make "csock"
     end)
 
     it("works", function() assert.equal("installed\n", use_from(dir .. "/rocks")) end)
@@ -63,6 +72,15 @@ describe("installing", function()
     it("exports luaopen_csock_core and nothing else", function()
       local core = ("%s/rocks/lib/lua/%s/csock/core.so"):format(dir, version)
       assert.same({ "luaopen_csock_core" }, tree.exports(core))
+    end)
+
+    it("says in one line what csock.ssl lacks, and the rock csock-ssl brings it", function()
+      assert.equal("csock.ssl needs the module csock.tls: install it with `luarocks install csock-ssl`"
+        .. " (or build csock with OpenSSL 3's headers, libssl-dev, at hand)\n", use_from(dir .. "/rocks", use_ssl))
+      if not package.searchpath("csock.tls", package.cpath) then return pending "OpenSSL's headers are not here" end
+      luarocks_make "csock-ssl"
+      assert.equal("<SSLContext for servers>\n", use_from(dir .. "/rocks", use_ssl))
+      assert.same({ "luaopen_csock_tls" }, tree.exports(("%s/rocks/lib/lua/%s/csock/tls.so"):format(dir, version)))
     end)
 
     it("builds with warnings, which are no errors, and for threads", function()

@@ -7,6 +7,33 @@
 #include <string.h>
 #include <unistd.h>
 
+/***
+What connections share: whom they trust, whose certificate they show, what they allow. Made by
+@{create_default_context}. Once a connection has been made under it, it is frozen: whatever would
+change it raises, but for `reload` and `set_stapled_response`.
+
+These properties can be read and set, as Python's:
+
+* `verify_mode`: `CERT_NONE`, `CERT_OPTIONAL`, `CERT_REQUIRED`. A server may ask its clients for
+  certificates; a client always wants the server's (but see @{insecure_context})
+* `check_hostname` (boolean): a client verifies that the certificate is for `server_hostname`
+* `verify_flags`, `options` (integers): sums of `VERIFY_...` and of `OP_...`
+* `minimum_version`, `maximum_version`: of `TLSVersion`
+* `sni_callback`: which context a server uses for the name that a client asks for: a table from names
+  (`["*.example.org"]` for one label more) to contexts; or a function, called with the socket, the name
+  (or nil) and the context in `do_handshake`, which gives a context, nil (this one will do) or false
+  (refuse the client). It cannot wait
+* `num_tickets` (integer): how many tickets a server gives for resumption, with TLS 1.3
+* `session_cache` (boolean; true): a client keeps the last session with each `server_hostname`, and takes
+  it up again
+* `suppress_ragged_eofs` (boolean; false): a connection that was cut without close_notify ends like any
+  other. What was sent may have been cut by anybody, then
+* `keylog_filename`: where the secrets of connections are written, for Wireshark
+
+These can be read: `protocol`, `server_side`, `insecure`, `in_use`, `security_level`.
+@type SSLContext
+*/
+
 /* --- its life --- */
 
 /* TLS 1.2 and later; no renegotiation, which has been abused, and no compression, which leaks. */
@@ -341,6 +368,11 @@ static int context_set_ecdh_curve(lua_State *L) {
   return set_list(L, "set_ecdh_curve", set_groups);
 }
 
+/***
+The ciphers that the context allows. Source: Python's `SSLContext.get_ciphers`.
+@function SSLContext:get_ciphers
+@treturn {table,...} each with `name`, `protocol`, `strength_bits`, `alg_bits`, `id`
+*/
 static int context_get_ciphers(lua_State *L) {
   const tls_context *t = tls_context_check(L, 1);
   STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(t->ctx);

@@ -149,7 +149,7 @@ static int open_module(lua_State *L) {
   tls_setfuncs(L, tls_transport_functions);
   tls_setfuncs(L, tls_object_functions);
   tls_session_register(L);
-  tls_object_register(L);
+  tls_object_register(L, tls_info_methods);
   tls_context_register(L);
   lua_setfield(L, -2, "SSLContext"); /* its methods */
   const cs_api *api = TLS_API(L);

@@ -9,6 +9,16 @@
 #define QUEUE  "csock.MemoryBIO"
 #define OBJECT "csock.SSLObject"
 
+/***
+A queue of bytes.
+@type MemoryBIO
+*/
+
+/***
+TLS between two queues of bytes. It has the methods of an @{SSLSocket} that ask for something, too.
+@type SSLObject
+*/
+
 /* --- MemoryBIO --- */
 
 typedef struct queue {
@@ -276,6 +286,11 @@ static int object_unwrap(lua_State *L) {
   return result(L, o, "unwrap", tls_conn_unwrap(&o->conn));
 }
 
+/***
+What a try that gave `EAGAIN` waits for.
+@function SSLObject:want
+@treturn ?string `"readable"`: bytes from the peer
+*/
 static int object_want(lua_State *L) {
   int want = check_object(L)->conn.want;
   if (want == 0) return 0;
@@ -298,7 +313,7 @@ const luaL_Reg tls_object_functions[] = {
     {NULL, NULL},
 };
 
-void tls_object_register(lua_State *L) {
+void tls_object_register(lua_State *L, const luaL_Reg *more) {
   static const luaL_Reg queue_meta[] = {{"__gc", queue_gc}, {NULL, NULL}};
   static const luaL_Reg object_meta[] = {
       {"__gc", object_gc}, {"__tostring", object_tostring}, {NULL, NULL}};
@@ -311,7 +326,7 @@ void tls_object_register(lua_State *L) {
   luaL_setfuncs(L, object_meta, 0);
   lua_newtable(L);
   tls_setfuncs(L, object_methods);
-  tls_setfuncs(L, tls_info_methods);
+  tls_setfuncs(L, more);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }

@@ -285,6 +285,14 @@ static int wrap(lua_State *L) {
   return 1;
 }
 
+/***
+What a socket over TLS has beside the methods of every socket; a plain one raises. All else is as
+ever: `recv` gives `""` once the peer has said that it is done (close_notify), an error
+`UNEXPECTED_EOF_WHILE_READING` when the connection was cut without that, and `ECONNRESET` for a
+reset; `shutdown(SHUT_WR)` and `close` say close_notify, and neither waits for the peer.
+@type SSLSocket
+*/
+
 /* --- steps --- */
 
 typedef struct step {

@@ -29,29 +29,28 @@ end
 
 local Context = tls.SSLContext -- the methods that all contexts have
 
---- `"OpenSSL 3.0.19 27 Jan 2026"`, and its number and parts as a sequence.
+--- The library's version, such as `"OpenSSL 3.0.15 3 Sep 2024"`; `OPENSSL_VERSION_NUMBER` is its number.
 -- @field OPENSSL_VERSION
+
+--- The version's parts: a sequence of major, minor and patch.
 -- @field OPENSSL_VERSION_INFO
 local major, minor, patch
 M.OPENSSL_VERSION, major, minor, patch = tls.version()
 M.OPENSSL_VERSION_INFO = { major, minor, patch }
 
---- What this OpenSSL can: booleans.
--- @field HAS_SNI
--- @field HAS_ALPN
--- @field HAS_TLSv1_3
+-- What this OpenSSL can. Python's names.
 M.HAS_SNI, M.HAS_ALPN, M.HAS_ECDH, M.HAS_TLSv1_2, M.HAS_TLSv1_3 = true, true, true, true, true
 M.HAS_SSLv2, M.HAS_NPN, M.HAS_never_check_common_name = false, false, true
 
 --- Versions of the protocol, for `minimum_version` and `maximum_version`.
--- @table TLSVersion
+-- @field TLSVersion
 M.TLSVersion = {
   MINIMUM_SUPPORTED = -2, MAXIMUM_SUPPORTED = -1,
   SSLv3 = 0x300, TLSv1 = 0x301, TLSv1_1 = 0x302, TLSv1_2 = 0x303, TLSv1_3 = 0x304,
 }
 
 --- What a context is for: `SERVER_AUTH`, to verify servers (a client's), or `CLIENT_AUTH` (a server's).
--- @table Purpose
+-- @field Purpose
 M.Purpose = { SERVER_AUTH = "SERVER_AUTH", CLIENT_AUTH = "CLIENT_AUTH" }
 
 -- --- contexts --------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@ local csock = require "csock"
 local manual = require "doc.manual"
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
+local has_ssl, ssl = pcall(require, "csock.ssl")
+if not has_ssl then ssl = nil end
 
 local pages = {}
 for _, page in ipairs(manual.gather()) do
@@ -25,6 +27,7 @@ local private = {
 -- What some systems lack.
 local lacking = {}
 for _, name in ipairs { "epoll", "kqueue", "kevent" } do lacking[name] = csock[name] == nil end
+for _, name in ipairs { "SSLContext", "SSLSocket", "SSLObject", "MemoryBIO" } do lacking[name] = not ssl end
 
 local function missing(has, documented, except)
   local list = {}
@@ -68,6 +71,12 @@ local function objects()
   list.reason = require("csock.reactor.reason").Reason
   list.stream = assert(list.socket:makefile "rw")
   list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
+  if ssl then
+    list.SSLSocket = list.socket
+    list.SSLContext = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+    list.MemoryBIO = ssl.MemoryBIO()
+    list.SSLObject = assert(list.SSLContext:wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO()))
+  end
   return list, function()
     list.server:close()
     list.client:close()
@@ -99,6 +108,13 @@ describe("the manual", function()
   it("has a text for every method, and no method that is not there", function()
     local list, close = objects()
     local wrong = {}
+    -- Every socket has the methods of those over TLS, once csock.ssl is loaded; an SSLObject those that ask.
+    local types, on_tls = pages.csock.types, pages["csock.ssl"].types
+    for name, item in pairs(on_tls.SSLSocket) do
+      if on_tls.SSLObject[name] == nil then on_tls.SSLObject[name] = ssl and list.SSLObject[name] and item end
+    end
+    for name, item in pairs(types.socket) do on_tls.SSLSocket[name] = on_tls.SSLSocket[name] or item end
+    if ssl then types.socket = on_tls.SSLSocket end
     for _, page in pairs(pages) do
       for name, documented in pairs(page.types) do
         local object = list[name]

@@ -26,6 +26,7 @@ have() {
     # (Other systems' headers are other ones.)
     bluetooth) test "$(uname -s)" != Linux || test -e /usr/include/bluetooth/bluetooth.h ;;
     nginx) command -v nginx >/dev/null || test -x /usr/sbin/nginx ;; # which is in root's PATH alone
+    openssl-headers) echo '#include <openssl/ssl.h>' | cc -E - >/dev/null 2>&1 || pkg-config --exists openssl 2>/dev/null ;;
     libkqueue) pkg-config --exists libkqueue 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
@@ -55,6 +56,7 @@ package() {
     apt:nc) echo netcat-openbsd ;;
     apt:bluetooth) echo libbluetooth-dev ;;
     apt:libkqueue) echo libkqueue-dev pkg-config ;;
+    apt:openssl-headers) echo libssl-dev ;;
     apt:*) echo "$1" ;;
     dnf:nc) echo nmap-ncat ;;
     apk:telnet) echo busybox-extras ;;
@@ -69,6 +71,10 @@ package() {
     dnf:services) echo setup ;;
     dnf:headers) echo lua-devel ;;
     dnf:bluetooth) echo bluez-libs-devel ;;
+    dnf:openssl-headers) echo openssl-devel ;;
+    apk:openssl-headers) echo openssl-dev ;;
+    zypper:openssl-headers) echo libopenssl-3-devel ;;
+    *:openssl-headers) echo openssl ;;
     apk:bluetooth) echo bluez-dev ;;
     pacman:bluetooth) echo bluez-libs ;;
     zypper:bluetooth) echo bluez-devel ;;
