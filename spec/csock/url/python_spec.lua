@@ -358,24 +358,27 @@ describe("csock.url.robots gives what Python gives", function()
   local NUMBERS = { "1", "30", "1.5", "-1", "", "x", "1/2", "10/ 5", "1/2/3", "007", "/" }
   local PATHS = {
     "/", "", "/a", "/a/", "/a b", "*", "/*", "/a%2Fb", "/%7ejoe", "/ü", "//x/a", "///a", "/a?b", "/a;", "a",
-    "http://h/a", "//[", "/%0Aa", "%20/a", "/a%09", "//h\u{FF0F}/a",
+    "http://h/a", "/%2a", "//", "/?", "/a#b",
   }
+  local ODD = { "//[", "//h\u{FF0F}/a", "/%0Aa", "%20/a", "/a%09" } -- where Python differs
+
+  local function target() return one_of(random(40) == 1 and ODD or PATHS) end
 
   local function line()
     if random(6) == 1 then return one_of { "", "", " ", "# x", "nonsense", ":" } end
     local name = one_of(NAMES)
-    local value = name:find "gent" and one_of(AGENTS) or name:find "%-" and one_of(NUMBERS) or one_of(PATHS)
+    local value = name:find "gent" and one_of(AGENTS) or name:find "%-" and one_of(NUMBERS) or target()
     return maybe(5, "\t") .. name .. maybe(5, " ") .. ":" .. maybe(2, " ") .. value .. maybe(8, " ") .. maybe(8, "# x")
   end
 
-  local function is_stripped(text) return url.unquote(text):find "[\0-\x1F]" or url.unquote(text):find "%f[^\0\n] /" end
+  local function is_stripped(text) return text:find "%%0[9A]" or text:find "%%20/" end
 
   it_agrees("to any question", function()
     local questions = list_of(3000, function()
       local question = { "robots", repeated(12, function() return line() .. "\n" end) .. line() }
       for _ = 1, 4 do
         question[#question + 1] = one_of(AGENTS) .. maybe(3, "/2")
-        question[#question + 1] = maybe(3, "http://h") .. one_of(PATHS) .. maybe(3, path())
+        question[#question + 1] = maybe(3, "http://h") .. target() .. maybe(3, path())
       end
       return question
     end)
@@ -394,7 +397,7 @@ describe("csock.url.robots gives what Python gives", function()
       return answer
     end, function(question, _, theirs)
       if theirs[1] == "refused" then
-        return table.concat(question, " "):find "//" and note "a path that is no URL is a path"
+        return table.concat(question, " "):find "//%S*[%[\xEF]" and note "a path that is no URL is a path"
       end
       for i = 2, #question do
         if is_stripped(question[i]) then return note "blanks and control characters that were quoted stay" end
