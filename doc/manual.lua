@@ -84,6 +84,7 @@ M.modules = {
     sections = {
       { "Contexts", "ssl", "tls/context", "tls/material", "tls/names", "tls/session", "tls/store" },
       { "Connections", "tls/transport", "tls/info", "tls/object" },
+      { "Certificates", "ssl/certificates" },
     },
   },
 }

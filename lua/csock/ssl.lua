@@ -219,6 +219,7 @@ function Context.wrap_bio(context, incoming, outgoing, options)
   return tls.object(context, incoming, outgoing, options.server_hostname, options.session)
 end
 
+for name, f in pairs(require "csock.ssl.certificates"(M)) do M[name] = f end
 M.MemoryBIO = tls.MemoryBIO
 M.RAND_bytes = tls.RAND_bytes
 M.RAND_status = tls.RAND_status
