@@ -28,7 +28,7 @@ local in_lua = {
 }
 
 for name, value in next, core do
-  if not in_lua[name] then M[name] = value end
+  if not in_lua[name] and name ~= "http" then M[name] = value end -- that is for csock.http alone
 end
 for _, name in ipairs { "spawn", "sleep", "yield", "run", "now", "wrap", "resume" } do M[name] = core.loop[name] end
 

@@ -67,7 +67,9 @@ local function symbols()
 end
 
 -- The layers of csrc/, each above those that may use it.
-local LAYERS = { "sys", "base", "wait", "loop", "name", "socket", "stream", "poll", "reactor", "constants" }
+local LAYERS = {
+  "sys", "base", "wait", "loop", "name", "socket", "stream", "poll", "reactor", "constants", "http",
+}
 
 -- Folders that become .so files of their own.
 local MODULES = { tls = true }
@@ -89,6 +91,19 @@ describe("the tree", function()
     assert.same({}, find(tree.files("csrc/sys", "."), { "lua%.h", "lauxlib", "lua_", "luaL_" }))
     for _, name in ipairs(tree.files("csrc/sys", ".")) do
       for _, included in ipairs(includes(name)) do assert.matches("^csrc/sys/", included, nil, name) end
+    end
+  end)
+
+  it("keeps Lua out of the parser of HTTP", function()
+    local binding = { push = true, parse = true, read = true }
+    for _, name in ipairs(tree.files("csrc/http", ".")) do
+      if not binding[name:match "([%w_]+)%.[ch]$"] then
+        assert.same({}, find({ name }, { "lua%.h", "lauxlib", "lua_", "luaL_" }))
+        for _, included in ipairs(includes(name)) do
+          local known = included:match "^csrc/http/([%w_]+)%.h$"
+          assert(included:find "^csrc/sys/" or known and not binding[known], name .. ": " .. included)
+        end
+      end
     end
   end)
 
@@ -266,7 +281,8 @@ describe("the tree", function()
 
   it("uses only csock's public face in its Lua modules", function()
     assert.same({}, find(LUA, { 'csock%.core' }, function(name)
-      return name == "lua/csock.lua" or name:find "^lua/csock/loop" -- which are that face
+      -- ... which are that face; and the parser of HTTP is for its protocols.
+      return name == "lua/csock.lua" or name:find "^lua/csock/loop" or name:find "^lua/csock/http"
     end))
     assert.same({}, find(LUA, { 'debug%.getregistry', 'debug%.getmetatable', 'debug%.setmetatable' }))
   end)

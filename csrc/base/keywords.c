@@ -36,6 +36,14 @@ static int read_int(lua_State *L, int idx, const cs_keyword *row, int least, int
   return (int)n;
 }
 
+static uint64_t read_count(lua_State *L, int idx, const cs_keyword *row) {
+  int is_integer, value = lua_gettop(L);
+  lua_Integer n = lua_tointegerx(L, value, &is_integer);
+  if (lua_type(L, value) != LUA_TNUMBER || !is_integer) wrong(L, idx, value, row, "integer");
+  if (n < 0) wrong(L, idx, value, row, "integer >= 0");
+  return (uint64_t)n;
+}
+
 /* Takes the value on the top, which is none of nil and false. */
 static void read_value(lua_State *L, int idx, const cs_keyword *row) {
   switch (row->kind) {
@@ -44,6 +52,9 @@ static void read_value(lua_State *L, int idx, const cs_keyword *row) {
     break;
   case CS_KEYWORD_INT:
     *(int *)row->to = read_int(L, idx, row, row->least, row->most);
+    break;
+  case CS_KEYWORD_COUNT:
+    *(uint64_t *)row->to = read_count(L, idx, row);
     break;
   case CS_KEYWORD_FD: {
     int fd = read_int(L, idx, row, INT_MIN, INT_MAX);

@@ -10,6 +10,7 @@
 typedef enum cs_keyword_kind {
   CS_KEYWORD_FLAG,    /* bool: any value */
   CS_KEYWORD_INT,     /* int: least .. most */
+  CS_KEYWORD_COUNT,   /* uint64_t */
   CS_KEYWORD_FD,      /* int: a descriptor */
   CS_KEYWORD_TIMEOUT, /* int64_t: seconds, as ns */
   CS_KEYWORD_BYTES    /* cs_keyword_bytes: a string or buffer */

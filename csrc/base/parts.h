@@ -40,6 +40,9 @@
   PART(signals) \
   PART(fork) \
   PART(process) \
+  PART(http) \
+  PART(http_parse) \
+  PART(http_read) \
   PART(api)
 /* clang-format on */
 

@@ -161,6 +161,24 @@ static int new_stream(lua_State *L) {
   return open_descriptor(L, st, options.closefd);
 }
 
+void cs_stream_push_over(lua_State *L, int idx, cs_stream_source *source) {
+  cs_stream *over = cs_stream_check(L, idx), *st = push_new(L);
+  if (over->sock != NULL)
+    lua_getiuservalue(L, idx, 1);
+  else
+    lua_pushvalue(L, idx);
+  lua_setiuservalue(L, -2, 1);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, 2);
+  st->sock = over->sock;
+  st->w = over->w;
+  st->timeout = over->timeout;
+  st->limit = over->limit;
+  st->source = source;
+  st->readable = true;
+  st->closed = false;
+}
+
 /* --- waiting --- */
 
 /***
@@ -219,9 +237,9 @@ static int close_now(cs_stream *st) {
   cs_turn_end_leave(st->w->state, &st->end);
   cs_bytes_free(&st->in);
   cs_bytes_free(&st->out);
-  if (st->sock != NULL) {
-    cs_watched_wake(st->w, st); /* they find it closed */
-    return cs_sock_release_stream(st->sock);
+  if (st->sock != NULL || st->source != NULL) {
+    if (st->w->fd >= 0) cs_watched_wake(st->w, st); /* they find it closed */
+    return st->source == NULL ? cs_sock_release_stream(st->sock) : 0;
   }
   if (st->owns) return cs_watched_close(&st->own);
   cs_watched_release(&st->own);

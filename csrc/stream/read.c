@@ -5,7 +5,7 @@
 #include "../base/parts.h"
 #include "piece.h"
 
-static void take(cs_stream *st, size_t n) {
+void cs_stream_drop(cs_stream *st, size_t n) {
   cs_bytes_consume(&st->in, n < st->in.len ? n : st->in.len);
   st->scanned = 0;
   st->taken++;
@@ -20,26 +20,23 @@ size_t cs_stream_take(lua_State *L, int idx, char *bytes, size_t n) {
   if (n > st->in.len) n = st->in.len;
   if (n == 0) return 0;
   memcpy(bytes, cs_bytes_at(&st->in, 0), n);
-  take(st, n);
+  cs_stream_drop(st, n);
   return n;
 }
 
 /* --- operations ---
    In the op: done = where the current piece begins, size = how far it has been looked through,
-   slot = its format's stack index, last = that of the last one, flags = AT_END once the stream has
-   ended, mark = the stream's count of reads: when another task has taken bytes meanwhile, the call
-   starts anew. */
+   slot = its format's stack index, last = that of the last one, flags = CS_STREAM_AT_END once the
+   stream has ended, mark = the stream's count of reads: when another task has taken bytes
+   meanwhile, the call starts anew. */
 
-#define AT_END 1
-
-static void start(cs_op *op, cs_stream *st, const char *call, cs_attempt attempt) {
+void cs_stream_begin(cs_op *op, cs_stream *st, const char *call, cs_attempt attempt) {
   cs_stream_op(op, st, st->readable, call, attempt);
   op->mark = st->taken;
   op->slot = 2;
 }
 
-/* To be called first in each attempt. */
-static cs_stream *resume(cs_op *op) {
+cs_stream *cs_stream_begun(cs_op *op) {
   cs_stream *st = op->ptr;
   if (op->mark != st->taken) {
     op->mark = st->taken;
@@ -65,10 +62,26 @@ static int fill(lua_State *L, cs_op *op) {
   if (err == 0) err = cs_stream_receive(st, space, room, &got);
   if (err < 0) idle(st);
   if (err != 0) return cs_stream_failed(L, op, err, CS_READABLE);
-  if (got == 0) op->flags |= AT_END;
+  if (got == 0) op->flags |= CS_STREAM_AT_END;
   if (got == room) st->want = CS_STREAM_MORE;
   cs_bytes_commit(&st->in, got);
   return 0;
+}
+
+/* Whether nothing has come, so that a task begins with the wait and need not ask the kernel. */
+static bool begins_waiting(cs_op *op) {
+  cs_stream *st = op->ptr;
+  if (op->line != 0 || (st->w->flags & (CS_W_WATCHED | CS_W_INPUT)) != CS_W_WATCHED) return false;
+  if (st->source != NULL && st->source->ready(st->source)) return false;
+  op->line = CS_READABLE;
+  idle(st);
+  return true;
+}
+
+int cs_stream_more(lua_State *L, cs_op *op) {
+  const cs_stream *st = op->ptr;
+  int n = begins_waiting(op) ? CS_AGAIN : fill(L, op);
+  return n == 0 && op->mark != st->taken ? CS_AGAIN : n; /* a fileno method has read from it */
 }
 
 /* Short delimiters as numbers; 0 for others. */
@@ -91,29 +104,25 @@ static int find(lua_State *L, cs_op *op, cs_piece *p) {
   if (key != 0 && key == st->scanned_for && op->size < st->scanned) op->size = st->scanned;
   bool may_wait = p->kind != CS_PIECE_COUNT || p->limit > 0;
   for (bool filled = false;; filled = true) {
-    if (cs_piece_measure(L, &st->in, op->done, op->flags & AT_END, &op->size, p)) return 0;
+    if (cs_piece_measure(L, &st->in, op->done, op->flags & CS_STREAM_AT_END, &op->size, p))
+      return 0;
     if (key != 0) {
       st->scanned = op->size;
       st->scanned_for = key;
     }
     if (filled) return CS_AGAIN;
-    if (op->line == 0 && may_wait && (st->w->flags & (CS_W_WATCHED | CS_W_INPUT)) == CS_W_WATCHED) {
-      op->line = CS_READABLE; /* nothing has come: in a task the driver need not ask the kernel */
-      idle(st);
-      return CS_AGAIN;
-    }
-    int n = fill(L, op);
+    int n = may_wait ? cs_stream_more(L, op) : fill(L, op);
     if ((n == CS_READABLE || n == CS_WRITABLE) && !may_wait) return 0;
     if (n != 0) return n;
-    if (op->mark != st->taken) return CS_AGAIN; /* a fileno method has read from this very stream */
+    if (op->mark != st->taken) return CS_AGAIN;
   }
 }
 
 /* What was asked for is longer than allowed: the bytes stay where they are. */
 static int fail_too_long(lua_State *L, cs_op *op, size_t limit) {
   luaL_checkstack(L, 6, NULL);
-  cs_words words = {
-      .text = lua_pushfstring(L, "Message too long: limit %I bytes", (LUAI_UACINT)limit)};
+  cs_words words = {.text =
+                        lua_pushfstring(L, "Message too long: limit %I bytes", (LUAI_UACINT)limit)};
   int n = cs_fail_words(L, op->call, "error", EMSGSIZE, &words);
   if (op->fail == NULL) return n;
   lua_pop(L, 1); /* lines: it is raised */
@@ -174,18 +183,18 @@ static int push_results(lua_State *L, cs_op *op) {
   for (int slot = 2; slot <= op->last && at <= st->in.len; slot++) {
     size_t scan = at;
     cs_piece p = format_piece(L, slot, CS_NO_LIMIT);
-    cs_piece_measure(L, &st->in, at, op->flags & AT_END, &scan, &p);
+    cs_piece_measure(L, &st->in, at, op->flags & CS_STREAM_AT_END, &scan, &p);
     cs_piece_push(L, &st->in, at, &p);
     at = p.end;
     count++;
     if (p.absent) break;
   }
-  take(st, at);
+  cs_stream_drop(st, at);
   return count;
 }
 
 static int read_attempt(lua_State *L, cs_op *op) {
-  cs_stream *st = resume(op);
+  cs_stream *st = cs_stream_begun(op);
   for (; op->slot <= op->last; op->slot++) {
     cs_piece p = format_piece(L, op->slot, st->limit);
     int n = find(L, op, &p);
@@ -207,7 +216,7 @@ static inline bool take_ready_line(lua_State *L, cs_stream *st) {
   size_t n = (size_t)(lf - line);
   if (n > st->limit) return false;
   lua_pushlstring(L, line, n > 0 && lf[-1] == '\r' ? n - 1 : n);
-  take(st, n + 1);
+  cs_stream_drop(st, n + 1);
   return true;
 }
 
@@ -244,7 +253,7 @@ static int stream_read(lua_State *L) {
   cs_stream *st = cs_stream_check(L, 1);
   if (check_formats(L) && take_ready_line(L, st)) return 1;
   if (lua_gettop(L) == 1) lua_pushliteral(L, "l");
-  start(&op, st, "read", read_attempt);
+  cs_stream_begin(&op, st, "read", read_attempt);
   op.last = lua_gettop(L);
   return cs_drive(L, &op);
 }
@@ -265,7 +274,7 @@ static int next_pieces(lua_State *L) {
   luaL_checkstack(L, count + 1, NULL);
   lua_pushvalue(L, lua_upvalueindex(1));
   for (int i = 1; i <= count; i++) lua_pushvalue(L, lua_upvalueindex(2 + i));
-  start(&op, cs_stream_check(L, 1), "lines", read_attempt);
+  cs_stream_begin(&op, cs_stream_check(L, 1), "lines", read_attempt);
   op.fail = raise_failure;
   op.last = count + 1;
   return cs_drive(L, &op);
@@ -309,14 +318,14 @@ static size_t limit_at(lua_State *L, int slot) {
 }
 
 static int readline_attempt(lua_State *L, cs_op *op) {
-  cs_stream *st = resume(op);
+  cs_stream *st = cs_stream_begun(op);
   cs_piece p = line_piece(CS_PIECE_WHOLE_LINE, limit_at(L, 2), st->limit);
   int n = find(L, op, &p);
   if (n != 0) return n;
   if (p.too_long) return fail_too_long(L, op, st->limit);
   p.absent = false; /* "" */
   cs_piece_push(L, &st->in, 0, &p);
-  take(st, p.end);
+  cs_stream_drop(st, p.end);
   return 1;
 }
 
@@ -334,12 +343,12 @@ static int stream_readline(lua_State *L) {
   cs_op op;
   cs_stream *st = cs_stream_check(L, 1);
   limit_at(L, 2);
-  start(&op, st, "readline", readline_attempt);
+  cs_stream_begin(&op, st, "readline", readline_attempt);
   return cs_drive(L, &op);
 }
 
 static int readlines_attempt(lua_State *L, cs_op *op) {
-  cs_stream *st = resume(op);
+  cs_stream *st = cs_stream_begun(op);
   size_t hint = limit_at(L, 2), at = 0;
   cs_piece p = line_piece(CS_PIECE_WHOLE_LINE, CS_NO_LIMIT, st->limit);
   if (hint == 0) hint = CS_NO_LIMIT;
@@ -358,7 +367,7 @@ static int readlines_attempt(lua_State *L, cs_op *op) {
     lua_rawseti(L, -2, i);
     at = p.end;
   }
-  take(st, at);
+  cs_stream_drop(st, at);
   return 1;
 }
 
@@ -376,12 +385,12 @@ static int stream_readlines(lua_State *L) {
   cs_op op;
   cs_stream *st = cs_stream_check(L, 1);
   limit_at(L, 2);
-  start(&op, st, "readlines", readlines_attempt);
+  cs_stream_begin(&op, st, "readlines", readlines_attempt);
   return cs_drive(L, &op);
 }
 
 static int read_until_attempt(lua_State *L, cs_op *op) {
-  cs_stream *st = resume(op);
+  cs_stream *st = cs_stream_begun(op);
   cs_piece p = {.kind = CS_PIECE_RECORD, .limit = limit_at(L, 3), .most = CS_NO_LIMIT};
   if (p.limit == CS_NO_LIMIT) p.limit = st->limit;
   p.delimiter = lua_tolstring(L, 2, &p.delimiter_len);
@@ -397,7 +406,7 @@ static int read_until_attempt(lua_State *L, cs_op *op) {
                                                 p.delimiter, p.delimiter_len) == 0;
   lua_pushlstring(L, cs_bytes_at(&st->in, 0), whole ? end - p.delimiter_len : end);
   lua_pushboolean(L, whole);
-  take(st, end);
+  cs_stream_drop(st, end);
   return 2;
 }
 
@@ -422,12 +431,12 @@ static int stream_read_until(lua_State *L) {
   luaL_checklstring(L, 2, &len);
   luaL_argcheck(L, len > 0, 2, "empty delimiter");
   limit_at(L, 3);
-  start(&op, st, "read_until", read_until_attempt);
+  cs_stream_begin(&op, st, "read_until", read_until_attempt);
   return cs_drive(L, &op);
 }
 
 static int peek_attempt(lua_State *L, cs_op *op) {
-  cs_stream *st = resume(op);
+  cs_stream *st = cs_stream_begun(op);
   bool any = lua_isnoneornil(L, 2);
   cs_piece p = {
       .kind = CS_PIECE_COUNT, .limit = any ? 1 : cs_check_size(L, 2), .most = CS_NO_LIMIT};
@@ -452,7 +461,7 @@ static int stream_peek(lua_State *L) {
   cs_op op;
   cs_stream *st = cs_stream_check(L, 1);
   cs_opt_size(L, 2, 0);
-  start(&op, st, "peek", peek_attempt);
+  cs_stream_begin(&op, st, "peek", peek_attempt);
   return cs_drive(L, &op);
 }
 

@@ -14,7 +14,8 @@ int cs_stream_visible_fd(const cs_stream *st) {
 int cs_stream_fd(lua_State *L, int idx, bool *buffered) {
   const cs_stream *st = cs_object_test(L, idx, &cs_stream_class);
   if (st == NULL) return -2;
-  *buffered = st->in.len > 0 || cs_transport_has_input(st->w);
+  *buffered = st->in.len > 0 || cs_transport_has_input(st->w) ||
+              (st->source != NULL && st->source->ready(st->source));
   return cs_stream_visible_fd(st);
 }
 

@@ -8,16 +8,30 @@
 #include "../sys/bytes.h"
 #include "../sys/rw.h"
 
+/* Where a stream's bytes come from when it is not the descriptor itself: what is received there is
+   decoded first. */
+typedef struct cs_stream_source cs_stream_source;
+struct cs_stream_source {
+  const char *kind; /* of its errors */
+  /* As cs_stream_receive. */
+  int (*receive)(cs_stream_source *source, char *bytes, size_t n, size_t *got);
+  /* Whether that needs nothing from the kernel. */
+  bool (*ready)(const cs_stream_source *source);
+  /* The words for an errno value that it gave last; as a transport's. */
+  void (*explain)(const cs_stream_source *source, int err, cs_words *words);
+};
+
 typedef struct cs_stream {
   const cs_class *cls;
-  cs_watched *w;   /* the socket's, or `own` */
-  cs_watched own;  /* over anything but a socket object */
-  cs_sock *sock;   /* NULL, or the socket; uservalue 1 keeps it alive */
-  int64_t timeout; /* ns; without a socket object, whose timeout it would be */
-  cs_bytes in;     /* received, not yet read */
-  cs_bytes out;    /* written, not yet sent */
-  size_t want;     /* room to make for receiving: more where more comes */
-  size_t scanned;  /* in the first bytes of `in` no delimiter `scanned_for` begins */
+  cs_watched *w;            /* the socket's, or `own` */
+  cs_watched own;           /* over anything but a socket object */
+  cs_sock *sock;            /* NULL, or the socket; uservalue 1 keeps it alive */
+  cs_stream_source *source; /* NULL, or what is read; uservalue 2 keeps it alive */
+  int64_t timeout;          /* ns; without a socket object, whose timeout it would be */
+  cs_bytes in;              /* received, not yet read */
+  cs_bytes out;             /* written, not yet sent */
+  size_t want;              /* room to make for receiving: more where more comes */
+  size_t scanned;           /* in the first bytes of `in` no delimiter `scanned_for` begins */
   uint64_t scanned_for;
   size_t limit;    /* the most bytes of a line, or of all that is read at once */
   size_t out_size; /* `out` is sent when it holds so much */
@@ -62,6 +76,7 @@ int cs_stream_usable(lua_State *L, cs_stream *st);
 /* One try to move bytes through the stream's descriptor: 0, an errno value, or the direction that
    it needs. The socket's transport is in it. */
 static inline int cs_stream_receive(cs_stream *st, char *bytes, size_t n, size_t *got) {
+  if (st->source != NULL) return st->source->receive(st->source, bytes, n, got);
   if (st->sock != NULL) return cs_sock_read(st->sock, bytes, n, 0, NULL, got);
   int err = cs_rw_read(st->w->fd, st->kind, bytes, n, got);
   return err == EAGAIN ? CS_READABLE : err;
@@ -74,17 +89,46 @@ static inline int cs_stream_transmit(cs_stream *st, size_t *sent) {
   return err == EAGAIN ? CS_WRITABLE : err;
 }
 
-/* Fails a call of the stream, in the words of its socket's transport where it has some. */
+/* Fails a call of the stream, in the words of its source or its socket's transport where they have
+   some. */
 static inline int cs_stream_fail(lua_State *L, const cs_op *op, int err) {
   const cs_stream *st = op->ptr;
+  cs_words words = {0};
+  if (st->source != NULL) st->source->explain(st->source, err, &words);
+  if (words.text != NULL) return cs_fail_words(L, op->call, st->source->kind, err, &words);
   return cs_transport_fail(L, st->sock, op->call, err);
 }
 
 /* What an attempt returns when such a try did not give 0. */
 static inline int cs_stream_failed(lua_State *L, cs_op *op, int err, int line) {
   const cs_stream *st = op->ptr;
+  if (err > 0 && op->fail == NULL) return cs_stream_fail(L, op, err);
   return cs_transport_failed(L, st->sock, op, err, line);
 }
+
+/* --- reading (read.c) ---
+   For attempts that look at `in` until they know all that they will take, and take it then. In the
+   op: done and size are the attempt's, 0 at first and when another task has taken bytes meanwhile;
+   slot is 2 then; flags has CS_STREAM_AT_END once the stream has ended. */
+
+#define CS_STREAM_AT_END 1
+
+void cs_stream_begin(cs_op *op, cs_stream *st, const char *call, cs_attempt attempt);
+
+/* To be called first in each attempt. */
+cs_stream *cs_stream_begun(cs_op *op);
+
+/* Receives once: 0, or what the attempt has to return. When it needs still more then, it returns
+   CS_AGAIN: the driver looks at the deadline. */
+int cs_stream_more(lua_State *L, cs_op *op);
+
+/* Takes the first `n` bytes of `in`. */
+void cs_stream_drop(cs_stream *st, size_t n);
+
+/* Pushes a stream that reads from `source`, which is the userdata on the top and takes its bytes
+   from the stream at `idx`. It replaces the userdata, has the other one's limit, waits as that one
+   does, and never closes its descriptor. */
+void cs_stream_push_over(lua_State *L, int idx, cs_stream_source *source);
 
 /* Sends what it can without waiting, for an attempt: 0 when `out` is empty, else what the attempt
    has to return. */

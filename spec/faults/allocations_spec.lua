@@ -1,5 +1,5 @@
 -- Memory runs out at every allocation in turn: what comes is an error, and nothing is lost. What is
--- tried: allocations.lua, allocations_loop.lua.
+-- tried: allocations.lua, allocations_loop.lua, allocations_http.lua.
 local oom = require "spec.faults.oom"
 local posix = require "spec.support.posix"
 local tree = require "spec.support.tree"
@@ -26,7 +26,8 @@ local function exhaust(file, name, lasting)
   end
 end
 
-for _, file in ipairs { "spec/faults/allocations.lua", "spec/faults/allocations_loop.lua" } do
+for _, part in ipairs { "", "_loop", "_http" } do
+  local file = "spec/faults/allocations" .. part .. ".lua"
   describe("with memory running out", function()
     setup(function()
       local csock = require "csock"

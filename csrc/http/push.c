@@ -1,0 +1,163 @@
+/* push.c: heads as tables, refusals as errors, and the object that holds limits. What Lua finds in
+   csock.core.http is for csock.http and its kin, not for programs. */
+#include "push.h"
+#include "../base/keywords.h"
+#include "../base/parts.h"
+
+/* --- limits --- */
+
+typedef struct limits_object {
+  const cs_class *cls;
+  cs_http_limits limits;
+} limits_object;
+
+static const cs_class limits_class = {"csock.http.limits"};
+
+const cs_http_limits *cs_http_push_limits(lua_State *L, int arg) {
+  if (lua_isnoneornil(L, arg)) return &cs_http_verdict_limits;
+  const limits_object *object = cs_object_check(L, arg, &limits_class);
+  return &object->limits;
+}
+
+/* limits(options): an object for the functions here, made once and used for many messages. Options,
+   in bytes: line, field, head, extension, trailer, body; and fields, a number. What is not given is
+   as usual; body = false: no limit, which is usual. (What each is: verdict.h.) */
+static int new_limits(lua_State *L) {
+  const cs_http_limits usual = cs_http_verdict_limits;
+  int line = (int)usual.line, field = (int)usual.field, fields = (int)usual.fields,
+      head = (int)usual.head, extension = (int)usual.extension, trailer = (int)usual.trailer;
+  cs_http_limits limits = usual;
+  const cs_keyword rows[] = {{"line", CS_KEYWORD_INT, &line, 1, INT_MAX},
+                             {"field", CS_KEYWORD_INT, &field, 1, INT_MAX},
+                             {"fields", CS_KEYWORD_INT, &fields, 0, CS_HTTP_FIELDS},
+                             {"head", CS_KEYWORD_INT, &head, 1, INT_MAX},
+                             {"extension", CS_KEYWORD_INT, &extension, 0, INT_MAX},
+                             {"trailer", CS_KEYWORD_INT, &trailer, 2, INT_MAX},
+                             {"body", CS_KEYWORD_COUNT, &limits.body, 0, 0}};
+  cs_keywords_read(L, 1, rows, CS_COUNT(rows));
+  limits.line = (uint32_t)line;
+  limits.field = (uint32_t)field;
+  limits.fields = (uint32_t)fields;
+  limits.head = (uint32_t)head;
+  limits.extension = (uint32_t)extension;
+  limits.trailer = (uint32_t)trailer;
+  limits_object *object = cs_object_new(L, &limits_class, sizeof *object, 0);
+  object->limits = limits;
+  return 1;
+}
+
+/* --- heads --- */
+
+static void push_span(lua_State *L, const char *bytes, cs_http_span span) {
+  lua_pushlstring(L, bytes + span.at, span.len);
+}
+
+#define NAME_USUAL 64
+
+/* Pushes the name in lower case; as it was sent, it is at the top. */
+static void push_lower(lua_State *L, const char *name, size_t n) {
+  char usual[NAME_USUAL];
+  luaL_Buffer b;
+  char *lower = n <= NAME_USUAL ? usual : luaL_buffinitsize(L, &b, n);
+  bool same = true;
+  for (size_t i = 0; i < n; i++) {
+    lower[i] = cs_http_lower(name[i]);
+    same &= lower[i] == name[i];
+  }
+  if (n > NAME_USUAL)
+    luaL_pushresultsize(&b, n);
+  else if (same)
+    lua_pushvalue(L, -1);
+  else
+    lua_pushlstring(L, lower, n);
+}
+
+/* The list of names and values, in order and as they were sent: {"Host", "a", "Accept", "b"}; and
+   in the same table each name in lower case with its value, or its values with ", " between them.
+ */
+void cs_http_push_fields(lua_State *L, const cs_http_field *list, unsigned count,
+                         const char *bytes) {
+  luaL_checkstack(L, 6, NULL);
+  lua_createtable(L, 2 * (int)count, (int)count);
+  for (unsigned i = 0; i < count; i++) {
+    const cs_http_field *f = &list[i];
+    push_span(L, bytes, f->name);
+    push_lower(L, bytes + f->name.at, f->name.len);
+    lua_insert(L, -2);
+    lua_rawseti(L, -3, 2 * (lua_Integer)i + 1);
+    push_span(L, bytes, f->value);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -4, 2 * (lua_Integer)i + 2);
+    lua_pushvalue(L, -2);
+    if (lua_rawget(L, -4) == LUA_TNIL) {
+      lua_pop(L, 1);
+    } else {
+      lua_pushliteral(L, ", ");
+      lua_rotate(L, -3, 2); /* before it, value: the one so far, and what is between them */
+      lua_concat(L, 3);
+    }
+    lua_rawset(L, -3);
+  }
+}
+
+static const char *const bodies[] = {[CS_HTTP_BODY_NONE] = "none",
+                                     [CS_HTTP_BODY_LENGTH] = "length",
+                                     [CS_HTTP_BODY_CHUNKED] = "chunked",
+                                     [CS_HTTP_BODY_CLOSE] = "close",
+                                     [CS_HTTP_BODY_TUNNEL] = "tunnel"};
+
+static void set_flag(lua_State *L, const char *name, bool flag) {
+  lua_pushboolean(L, flag);
+  lua_setfield(L, -2, name);
+}
+
+/* The fields: of a request method and target, of a response status and reason; version (10 or 11),
+   headers, body ("none", "length", "chunked", "close", "tunnel") and, of "length", length;
+   keep_alive. upgrade and expect_continue are there where they are true. */
+void cs_http_push_head(lua_State *L, const cs_http_head *h, const char *bytes,
+                       const cs_http_framing *f) {
+  luaL_checkstack(L, 8, NULL);
+  lua_createtable(L, 0, 8);
+  if (h->response) {
+    cs_set_int(L, "status", h->status);
+    push_span(L, bytes, h->reason);
+    lua_setfield(L, -2, "reason");
+  } else {
+    push_span(L, bytes, h->method);
+    lua_setfield(L, -2, "method");
+    push_span(L, bytes, h->target);
+    lua_setfield(L, -2, "target");
+  }
+  cs_set_int(L, "version", h->version);
+  cs_http_push_fields(L, h->list, h->place.count, bytes);
+  lua_setfield(L, -2, "headers");
+  lua_pushstring(L, bodies[f->body]);
+  lua_setfield(L, -2, "body");
+  if (f->body == CS_HTTP_BODY_LENGTH) cs_set_int(L, "length", (lua_Integer)f->length);
+  set_flag(L, "keep_alive", f->keep_alive);
+  if (f->upgrade) set_flag(L, "upgrade", true);
+  if (f->expect_continue) set_flag(L, "expect_continue", true);
+}
+
+/* --- refusals --- */
+
+void cs_http_push_words(cs_http_verdict v, cs_words *words) {
+  words->text = cs_http_verdict_text(v);
+  words->more[0].name = "status";
+  words->more[0].value = cs_http_verdict_status(v);
+  words->more[0].integer = true;
+}
+
+int cs_http_push_refusal(lua_State *L, const char *call, cs_http_verdict v) {
+  cs_words words = {0};
+  cs_http_push_words(v, &words);
+  return cs_fail_words(L, call, CS_HTTP_KIND, cs_http_verdict_errno(v), &words);
+}
+
+void cs_open_http(lua_State *L) {
+  static const luaL_Reg functions[] = {{"limits", new_limits}, {NULL, NULL}};
+  cs_class_make(L, &limits_class, NULL, NULL);
+  lua_newtable(L);
+  cs_setfuncs(L, functions);
+  lua_setfield(L, -2, "http");
+}

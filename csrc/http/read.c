@@ -1,0 +1,267 @@
+/* read.c: messages out of a stream: heads from what it has received, without a copy, and bodies as
+   streams of their own. Both wait as every read of a stream does. */
+#include "chunks.h"
+#include "push.h"
+#include "../base/parts.h"
+#include "../stream/stream.h"
+#include "../wait/driver.h"
+
+/* --- heads ---
+   On the stack: the stream, the request's method or nil, the limits or nil. In the op: done, size
+   and last are the place up to which the head has been read (fields.h). The fields themselves are
+   not kept while the task waits: a head that did not come at once is read once more when it is
+   complete. */
+
+static int read_head(lua_State *L, cs_op *op, bool response) {
+  cs_stream *st = cs_stream_begun(op);
+  const cs_http_limits *limits = cs_http_push_limits(L, 3);
+  cs_http_field list[CS_HTTP_FIELDS];
+  cs_http_head h = {.response = response, .list = list};
+  cs_http_verdict v;
+  if (op->done > 0) h.place.count = (unsigned)op->last;
+  h.place.at = op->done;
+  h.place.scanned = op->size;
+  bool whole = op->done == 0;
+  for (bool filled = false;; filled = true) {
+    v = cs_http_head_read(&h, cs_bytes_at(&st->in, 0), st->in.len, limits);
+    if (v != CS_HTTP_MORE) break;
+    op->done = h.place.at;
+    op->size = h.place.scanned;
+    op->last = (int)h.place.count;
+    if (op->flags & CS_STREAM_AT_END) {
+      bool nothing = st->in.len <= 2 && h.place.at == st->in.len; /* an empty line is nothing */
+      if (!nothing) return cs_http_push_refusal(L, op->call, CS_HTTP_CUT);
+      lua_pushnil(L);
+      return 1;
+    }
+    if (filled) return CS_AGAIN;
+    int n = cs_stream_more(L, op);
+    if (n != 0) return n;
+  }
+  const char *bytes = cs_bytes_at(&st->in, 0), *method = NULL;
+  size_t method_len = 0;
+  cs_http_framing f;
+  if (response && !lua_isnil(L, 2)) method = lua_tolstring(L, 2, &method_len);
+  if (v == CS_HTTP_DONE && !whole) {
+    h = (cs_http_head){.response = response, .list = list};
+    v = cs_http_head_read(&h, bytes, st->in.len, limits);
+  }
+  if (v == CS_HTTP_DONE) v = cs_http_head_check(&h, bytes);
+  if (v == CS_HTTP_DONE) v = cs_http_framing_decide(&h, bytes, method, method_len, limits, &f);
+  if (v != CS_HTTP_DONE) return cs_http_push_refusal(L, op->call, v);
+  cs_http_push_head(L, &h, bytes, &f);
+  cs_stream_drop(st, h.place.at);
+  return 1;
+}
+
+static int request_attempt(lua_State *L, cs_op *op) {
+  return read_head(L, op, false);
+}
+
+static int response_attempt(lua_State *L, cs_op *op) {
+  return read_head(L, op, true);
+}
+
+/* read_request(stream[, limits]): the head (push.c) of the next request, which is taken from the
+   stream; nil alone when the stream has ended before one; nil, error, errno when reading fails, or
+   when it is refused (error.status): its bytes stay in the stream then. */
+static int read_request(lua_State *L) {
+  cs_op op;
+  cs_stream *st = cs_stream_check(L, 1);
+  lua_settop(L, 2);
+  cs_http_push_limits(L, 2);
+  lua_pushnil(L);
+  lua_insert(L, 2);
+  cs_stream_begin(&op, st, "read_request", request_attempt);
+  return cs_drive(L, &op);
+}
+
+/* read_response(stream[, method[, limits]]): the same of a response to a request with that
+   method. */
+static int read_response(lua_State *L) {
+  cs_op op;
+  cs_stream *st = cs_stream_check(L, 1);
+  luaL_optstring(L, 2, NULL);
+  lua_settop(L, 3);
+  cs_http_push_limits(L, 3);
+  cs_stream_begin(&op, st, "read_response", response_attempt);
+  return cs_drive(L, &op);
+}
+
+/* --- bodies --- */
+
+typedef struct body {
+  const cs_class *cls;
+  cs_stream_source source;
+  cs_stream *over; /* the connection's; uservalue 1 keeps it alive */
+  cs_http_body kind;
+  cs_http_limits limits;
+  cs_http_chunks chunks; /* its `run` is what is left of a length, too */
+  cs_http_verdict refused;
+  bool ended;
+} body;
+
+static const cs_class body_class = {"csock.http.body"};
+
+static body *of_source(const cs_stream_source *source) {
+  return (body *)((const char *)source - offsetof(body, source));
+}
+
+static int refuse(body *b, cs_http_verdict v) {
+  b->refused = v;
+  return cs_http_verdict_errno(v);
+}
+
+static void body_explain(const cs_stream_source *source, int err, cs_words *words) {
+  cs_http_verdict v = of_source(source)->refused;
+  if (cs_http_refused(v) && err == cs_http_verdict_errno(v)) cs_http_push_words(v, words);
+}
+
+/* The connection has ended. */
+static int end(body *b) {
+  if (b->kind != CS_HTTP_BODY_CLOSE) return refuse(b, CS_HTTP_CUT);
+  b->ended = true;
+  return 0;
+}
+
+/* Receives into the connection's stream: 0 when bytes have come, or the body has ended. */
+static int receive_more(body *b) {
+  cs_stream *over = b->over;
+  char *space;
+  size_t room, got = 0;
+  int err = cs_bytes_reserve(&over->in, over->want, &space, &room);
+  if (err == 0) err = cs_stream_receive(over, space, room, &got);
+  if (err != 0) return err;
+  if (got == 0) return end(b);
+  cs_bytes_commit(&over->in, got);
+  return 0;
+}
+
+/* A run of so many bytes is received where it is wanted, with no buffer between; a shorter one
+   together with what comes after it. */
+#define DIRECT 4096
+
+/* Takes bytes of the current run. */
+static int take_run(body *b, char *bytes, size_t n, size_t *got) {
+  cs_stream *over = b->over;
+  int err = 0;
+  if (n > b->chunks.run) n = (size_t)b->chunks.run;
+  if (over->in.len == 0 && n >= DIRECT) {
+    err = cs_stream_receive(over, bytes, n, got);
+    if (err == 0 && *got == 0) return end(b);
+  } else {
+    if (over->in.len == 0) err = receive_more(b);
+    *got = n < over->in.len ? n : over->in.len;
+    memcpy(bytes, cs_bytes_at(&over->in, 0), *got);
+    if (*got > 0) cs_stream_drop(over, *got);
+  }
+  if (b->kind == CS_HTTP_BODY_CLOSE || err != 0) return err;
+  b->chunks.run -= *got;
+  b->ended = b->kind == CS_HTTP_BODY_LENGTH && b->chunks.run == 0;
+  return 0;
+}
+
+/* Goes on to the next run: 0 when bytes of it follow, or the body has ended. */
+static int next_run(body *b) {
+  for (;;) {
+    size_t used;
+    const cs_bytes *in = &b->over->in;
+    cs_http_verdict v =
+        cs_http_chunks_read(&b->chunks, cs_bytes_at(in, 0), in->len, &used, &b->limits);
+    if (used > 0) cs_stream_drop(b->over, used);
+    b->ended = v == CS_HTTP_DONE;
+    if (cs_http_refused(v)) return refuse(b, v);
+    if (v != CS_HTTP_MORE) return 0;
+    int err = receive_more(b);
+    if (err != 0) return err;
+  }
+}
+
+static int body_receive(cs_stream_source *source, char *bytes, size_t n, size_t *got) {
+  body *b = of_source(source);
+  *got = 0;
+  if (b->over->closed) return EBADF;
+  if (cs_http_refused(b->refused)) return refuse(b, b->refused);
+  while (*got < n && !b->ended) {
+    size_t more = 0;
+    /* What has come is given before the kernel is asked for the rest. */
+    if (*got > 0 && b->over->in.len == 0) return 0;
+    int err = b->chunks.run == 0 && b->kind == CS_HTTP_BODY_CHUNKED ? next_run(b) : 0;
+    if (err == 0 && !b->ended) err = take_run(b, bytes + *got, n - *got, &more);
+    *got += more;
+    if (err != 0) return *got > 0 ? 0 : err;
+  }
+  return 0;
+}
+
+static bool body_ready(const cs_stream_source *source) {
+  const body *b = of_source(source);
+  return b->ended || b->over->in.len > 0 || cs_http_refused(b->refused) || b->over->closed;
+}
+
+/* body(stream, kind[, length[, limits]]): a stream that reads the body of a message whose head has
+   just been taken from `stream`; `kind` and `length` are the head's `body` and `length`. It has all
+   methods of a stream. It ends with the body, and fails where that is cut, malformed or too long:
+   what came before can still be read then. Closing it leaves the connection open, and what was not
+   read in it. */
+static int new_body(lua_State *L) {
+  static const char *const kinds[] = {"none", "length", "chunked", "close", NULL};
+  cs_stream *over = cs_stream_check(L, 1);
+  cs_http_body kind = (cs_http_body)luaL_checkoption(L, 2, NULL, kinds);
+  lua_Integer length = kind == CS_HTTP_BODY_LENGTH ? cs_check_int(L, 3, 0, LUA_MAXINTEGER) : 0;
+  const cs_http_limits *limits = cs_http_push_limits(L, 4);
+  body *b = cs_object_new(L, &body_class, sizeof *b, 1);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  b->source = (cs_stream_source){CS_HTTP_KIND, body_receive, body_ready, body_explain};
+  b->over = over;
+  b->kind = kind;
+  b->limits = *limits;
+  b->chunks.run = kind == CS_HTTP_BODY_CLOSE ? UINT64_MAX : (uint64_t)length;
+  b->ended = kind == CS_HTTP_BODY_NONE || (kind == CS_HTTP_BODY_LENGTH && length == 0);
+  cs_stream_push_over(L, 1, &b->source);
+  return 1;
+}
+
+static body *check_body(lua_State *L) {
+  const cs_stream *st = cs_stream_check(L, 1);
+  luaL_argcheck(L, st->source != NULL && st->source->receive == body_receive, 1, "no body");
+  return of_source(st->source);
+}
+
+/* body_ended(body): whether all of it has come from the connection (it may not have been read yet),
+   so that another message may follow. */
+static int body_ended(lua_State *L) {
+  lua_pushboolean(L, check_body(L)->ended);
+  return 1;
+}
+
+/* body_trailers(body): the table of the trailers (as `headers` of a head), empty where there are
+   none and while the body has not ended. */
+static int body_trailers(lua_State *L) {
+  const body *b = check_body(L);
+  cs_http_field list[CS_HTTP_FIELDS];
+  unsigned count = cs_http_chunks_trailers(&b->chunks, &b->limits, list);
+  cs_http_push_fields(L, list, count, cs_bytes_at(&b->chunks.trailer, 0));
+  return 1;
+}
+
+static int body_gc(lua_State *L) {
+  body *b = cs_object_check(L, 1, &body_class);
+  cs_http_chunks_free(&b->chunks);
+  return 0;
+}
+
+void cs_open_http_read(lua_State *L) {
+  static const luaL_Reg functions[] = {{"body", new_body},
+                                       {"body_ended", body_ended},
+                                       {"body_trailers", body_trailers},
+                                       {"read_request", read_request},
+                                       {"read_response", read_response},
+                                       {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__gc", body_gc}, {NULL, NULL}};
+  cs_class_make(L, &body_class, NULL, meta);
+  lua_getfield(L, -1, "http");
+  cs_setfuncs(L, functions);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,71 @@
+-- What is tried with a failing allocator of the parser of HTTP; see allocations.lua.
+local HEAD = "POST /a HTTP/1.1\r\nHost: a\r\n" .. ("X"):rep(100) .. ": b\r\nC: " .. ("d"):rep(100) .. "\r\nc: e\r\n"
+local CHUNKS = "5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nX: y\r\n\r\n"
+
+local function load_http()
+  return require "csock.core".http
+end
+
+-- A stream that has received `bytes` and then its end.
+local function fed(bytes)
+  return function()
+    local csock = require "csock"
+    local a, b = assert(csock.socketpair())
+    local stream = assert(b:makefile())
+    assert(a:sendall(bytes))
+    a:close()
+    return load_http(), stream, b
+  end
+end
+
+return {
+  ["parse_request"] = {
+    prepare = load_http,
+    run = function(http)
+      local head, next = http.parse_request(HEAD .. "\r\n", 1, http.limits { fields = 10 })
+      assert(#head.headers == 8 and next == #HEAD + 3)
+    end,
+  },
+  ["parse_response"] = {
+    prepare = load_http,
+    run = function(http) assert(http.parse_response("HTTP/1.1 200 OK\r\nA: b\r\n\r\n").headers.a == "b") end,
+  },
+  ["a refusal"] = {
+    prepare = load_http,
+    run = function(http) assert(select(2, http.parse_request "GET /\r\n").status == 400) end,
+  },
+  ["decoder"] = {
+    prepare = load_http,
+    run = function(http)
+      local decoder, body = http.decoder(), {}
+      for byte in CHUNKS:gmatch "." do
+        body[#body + 1] = assert(decoder:feed(byte))
+      end
+      assert(table.concat(body) == "hello world" and decoder:trailers().x == "y")
+    end,
+  },
+  ["read_request, and a body in chunks"] = {
+    prepare = fed(HEAD .. "Transfer-Encoding: chunked\r\n\r\n" .. CHUNKS),
+    run = function(http, stream)
+      local head = assert(http.read_request(stream))
+      local body = assert(http.body(stream, head.body))
+      assert(assert(body:read "a") == "hello world")
+      assert(http.body_trailers(body).x == "y" and http.body_ended(body))
+      body:close()
+    end,
+  },
+  ["read_response, and a body of a length"] = {
+    prepare = fed("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+    run = function(http, stream)
+      local head = assert(http.read_response(stream, "GET"))
+      assert(assert(http.body(stream, head.body, head.length):read "a") == "hello")
+    end,
+  },
+  ["a body that is cut"] = {
+    prepare = fed "hell",
+    run = function(http, stream)
+      local text, err = http.body(stream, "length", 5):read "a"
+      assert(text == nil and (err.name == "EBADMSG" or error(err)))
+    end,
+  },
+}

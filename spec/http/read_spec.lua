@@ -1,0 +1,404 @@
+-- Messages out of streams: heads cut anywhere, bodies as streams.
+local csock = require "csock"
+local errno = csock.errno
+local http = require "csock.core".http
+local posix = require "spec.support.posix"
+local streams = require "spec.support.streams"
+local vectors = require "spec.http.vectors"
+
+local in_pieces, reader = streams.in_pieces, streams.reader
+
+after_each(streams.close_all)
+
+-- What a call gave, to be compared: errors by their texts.
+local function results(...)
+  local list = table.pack(...)
+  for i = 1, list.n do
+    if csock.is_error(list[i]) then list[i] = list[i].status .. " " .. list[i].strerror end
+  end
+  return list
+end
+
+describe("a head", function()
+  local function check(how, run, vectors_of, parse, read)
+    it("is the same at every cut as whole, " .. how, function()
+      run(function()
+        for name, case in pairs(vectors_of) do
+          local whole = results(parse(case[1], case.method))
+          for _, size in ipairs { 1, 2, 3, 7, #case[1] } do
+            local st = in_pieces(case[1], size)
+            local one = results(read(st, case.method))
+            if whole[1] then whole = { whole[1], n = 1 } end
+            assert.same(whole, one, name)
+            assert.equal(0, whole[1] and st:buffered() or 0, name)
+            streams.close_all()
+          end
+        end
+      end)
+    end)
+  end
+
+  for how, run in pairs(streams.ways) do
+    check("of a request, " .. how, run, vectors.requests, function(bytes) return http.parse_request(bytes) end,
+      function(st) return http.read_request(st) end)
+    check("of a response, " .. how, run, vectors.responses, http.parse_response, http.read_response)
+  end
+
+  it("has the same limits at every cut as whole", function()
+    local bytes = "GET /abc HTTP/1.1\r\nHost: a\r\nX: 123456789\r\nY: z\r\n\r\n"
+    for name, most in pairs { line = 20, field = 20, fields = 5, head = #bytes + 1 } do
+      for limit = 1, most do
+        local limits = http.limits { [name] = limit }
+        local whole = results(http.parse_request(bytes, 1, limits))
+        for _, size in ipairs { 1, 2, 3, 5 } do
+          local one = results(http.read_request(in_pieces(bytes, size), limits))
+          if whole[1] then whole = { whole[1], n = 1 } end
+          assert.same(whole, one, ("%s = %d, %d at a time"):format(name, limit, size))
+          streams.close_all()
+        end
+      end
+    end
+  end)
+
+  it("leaves what comes after it in the stream", function()
+    local st, peer = reader()
+    peer:sendall "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nrest"
+    peer:close()
+    assert.equal("/1", http.read_request(st).target)
+    assert.equal("/2", http.read_request(st).target)
+    assert.equal("rest", st:read "a")
+  end)
+
+  it("is nil alone at the end of the stream", function()
+    for _, bytes in ipairs { "", "\r\n" } do
+      assert.same({ n = 1 }, table.pack(http.read_request(in_pieces(bytes, 1))))
+    end
+    assert.same({ n = 1 }, table.pack(http.read_response(in_pieces("", 1))))
+  end)
+
+  it("that is cut is an error", function()
+    local bytes = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    for n = 1, #bytes - 1 do
+      local nothing, err, code = http.read_request(in_pieces(bytes:sub(1, n), 5))
+      assert.is_nil(nothing)
+      assert.matches("ended in the middle", tostring(err))
+      assert.same({ errno.EBADMSG, 400 }, { code, err.status })
+    end
+  end)
+
+  it("that is refused stays in the stream", function()
+    local st = in_pieces("GET / HTTP/1.1\r\n\r\n", 3)
+    for _ = 1, 2 do assert.equal(400, select(2, http.read_request(st)).status) end
+    assert.equal("GET / HTTP/1.1", st:read())
+  end)
+
+  for how, run in pairs(streams.ways) do
+    it("times out and can be asked for again " .. how, function()
+      run(function()
+        local st, peer, s = reader()
+        s:settimeout(0.01)
+        for _, piece in ipairs { "\r", "\nGET / HT", "TP/1.1\r", "\nHost: a\r\nA", ": b\r\n" } do
+          peer:send(piece)
+          local nothing, err, code = http.read_request(st)
+          assert.is_nil(nothing)
+          assert.same({ "read_request", errno.ETIMEDOUT }, { err.call, code })
+        end
+        peer:send "\r\n"
+        assert.equal("b", http.read_request(st).headers.a)
+      end)
+    end)
+
+    it("is begun anew when another call has taken its beginning " .. how, function()
+      run(function()
+        local st, peer = reader()
+        local head
+        local task = csock.spawn(function() head = http.read_request(st) end)
+        local sender = csock.spawn(function()
+          peer:send "POST / HTTP/1.1\r\nA: b\r\n"
+          csock.sleep(0.01)
+          assert.equal("POST / HTTP/1.1", st:read())
+          assert.equal("A: b", st:read())
+          peer:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        end)
+        if how:find "task" then
+          task:join()
+          sender:join()
+        else
+          csock.run()
+        end
+        assert.same({ "Host", "a", host = "a" }, head.headers)
+      end)
+    end)
+  end
+
+  it("of many lines costs no more a byte at a time than its length", function()
+    local st, peer = reader()
+    local bytes = "GET / HTTP/1.1\r\nHost: a\r\n" .. ("X: 0123456789\r\n"):rep(98) .. "\r\n"
+    local function cost(n)
+      csock.spawn(function()
+        for i = 1, n do
+          peer:send(bytes:sub(i, i))
+          csock.yield()
+        end
+      end)
+      local task = csock.spawn(function() return http.read_request(st) end)
+      local began = os.clock()
+      csock.run()
+      assert(task:join())
+      return os.clock() - began
+    end
+    cost(#bytes)
+    -- Looked through from its beginning for each byte, it would be 1.1 million bytes.
+    assert.is_true(cost(#bytes) < 2)
+  end)
+
+  it("is taken from any stream, and from nothing else", function()
+    local st, w = streams.pipe_reader()
+    posix.write(w, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcdef")
+    posix.close(w)
+    local head = assert(http.read_request(st))
+    assert.equal("abc", http.body(st, head.body, head.length):read "a")
+    assert.equal("def", st:read "a")
+    assert.has_error(function() http.read_request(io.stdin) end)
+    assert.has_error(function() http.read_request(st, {}) end)
+    assert.has_error(function() http.read_response(st, {}) end)
+    st:close()
+    assert.equal("EBADF", select(2, http.read_request(st)).name)
+  end)
+end)
+
+describe("a body", function()
+  -- The body of `kind` in `bytes`, which come in pieces, and the connection's stream.
+  local function body_in(bytes, size, ...)
+    local st = in_pieces(bytes, size)
+    return streams.keep((http.body(st, ...))), st
+  end
+
+  for how, run in pairs(streams.ways) do
+    it("in chunks is the same at every cut, " .. how, function()
+      run(function()
+        for name, case in pairs(vectors.chunks) do
+          local bytes, decoder = case[1], http.decoder()
+          local whole, why = decoder:feed(bytes)
+          for _, size in ipairs { 1, 2, 3, 7, #bytes } do
+            local body, st = body_in(bytes .. "more", size, "chunked")
+            local text, err = body:read "a"
+            if whole then
+              assert.equal(whole, text, name)
+              assert.is_true(http.body_ended(body))
+              assert.same(case.trailers or {}, http.body_trailers(body))
+              assert.is_nil(body:read(1))
+              assert.equal("more", st:read "a")
+            else
+              assert.same({ nil, why.strerror, "EBADMSG" }, { text, err.strerror, err.name }, name)
+              assert.is_false(http.body_ended(body))
+            end
+            streams.close_all()
+          end
+        end
+      end)
+    end)
+
+    it("of a length is what comes up to it, " .. how, function()
+      run(function()
+        for size = 1, 8 do
+          local body, st = body_in("hello\nyou", size, "length", 6)
+          assert.equal("hello", body:read())
+          assert.is_true(http.body_ended(body))
+          assert.is_nil(body:read())
+          assert.same({}, http.body_trailers(body))
+          assert.equal("you", st:read "a")
+        end
+      end)
+    end)
+
+    it("of no length ends with the connection, " .. how, function()
+      run(function()
+        for size = 1, 9 do
+          local body = body_in("hello\nyou", size, "close")
+          assert.same({ "hello", "you" }, { body:read("l", "a") })
+          assert.is_nil(body:read())
+          assert.is_true(http.body_ended(body))
+        end
+      end)
+    end)
+
+    it("that is cut is an error in every way of reading it, " .. how, function()
+      run(function()
+        local ways = {
+          function(body) return body:read "a" end, function(body) return body:read(7) end,
+          function(body) return body:read "l" end, function(body) return body:readline() end,
+          function(body) return body:readlines() end, function(body) return body:read_until "x" end,
+          function(body) return body:peek(7) end,
+          function(body)
+            local ok, err = pcall(body:lines())
+            assert.is_false(ok)
+            return nil, err, err.errno
+          end,
+        }
+        for _, way in ipairs(ways) do
+          for kind, bytes in pairs { length = "hello", chunked = "7\r\nhello" } do
+            local body = body_in(bytes, 2, kind, 7)
+            for _ = 1, 2 do
+              local nothing, err, code = way(body)
+              assert.is_nil(nothing)
+              assert.matches("ended in the middle of a message %[EBADMSG%]", tostring(err))
+              assert.equal(errno.EBADMSG, code)
+            end
+            assert.equal("hello", body:read(5)) -- what did come
+            assert.equal(errno.EBADMSG, select(3, body:read(1)))
+            assert.is_false(http.body_ended(body))
+          end
+        end
+      end)
+    end)
+
+    it("waits, times out, and goes on, " .. how, function()
+      run(function()
+        local st, peer, s = reader()
+        local body = streams.keep(http.body(st, "chunked"))
+        s:settimeout(0.01)
+        for _, piece in ipairs { "5", "\r\nhel", "lo", "\r", "\n6;a=", '"b"\r\n', " world", "\r\n0\r\nA: ", "b\r\n" } do
+          peer:send(piece)
+          assert.equal(errno.ETIMEDOUT, select(3, body:read "a"))
+        end
+        peer:send "\r\nnext\n"
+        assert.equal("hello world", body:read "a")
+        assert.equal("b", http.body_trailers(body).a)
+        assert.equal("next", st:read())
+      end)
+    end)
+
+    it("gives what has come without waiting for the rest, " .. how, function()
+      run(function()
+        local st, peer = reader()
+        local body = streams.keep(http.body(st, "chunked"))
+        peer:send "5\r\nhello\r\n5\r\nwor"
+        assert.equal("hellowor", body:peek())
+        assert.equal("hellowor", body:read(8))
+      end)
+    end)
+  end
+
+  it("of nothing has ended", function()
+    for _, body in ipairs { (body_in("x", 1, "none")), (body_in("x", 1, "length", 0)) } do
+      assert.is_true(http.body_ended(body))
+      assert.equal("", body:read "a")
+      assert.is_nil(body:read())
+    end
+  end)
+
+  it("that has ended or is there needs nothing from the kernel, in a task either", function()
+    streams.in_task(function()
+      local st, peer = reader()
+      peer:send "GET / HTTP/1.1\r\nHost: a\r\n\r\nhello0\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
+      assert(http.read_request(st))
+      local body = streams.keep(http.body(st, "length", 5))
+      assert.equal("hello", body:read "a")
+      assert.is_nil(body:read())
+      body = streams.keep(http.body(st, "chunked"))
+      assert.equal("", body:read "a")
+      assert.is_nil(body:read())
+      assert.equal("/2", http.read_request(st).target)
+    end)
+  end)
+
+  it("is as large as it is, in either framing, with little in memory", function()
+    local chunk, count = ("0123456789abcdef"):rep(4096), 64
+    local st, peer = reader()
+    csock.spawn(function()
+      for _ = 1, count do assert(peer:sendall(chunk)) end
+      for _ = 1, count do assert(peer:sendall("10000\r\n" .. chunk .. "\r\n")) end
+      assert(peer:sendall "0\r\n\r\n.")
+    end)
+    local got = { 0, 0 }
+    csock.spawn(function()
+      for i, kind in ipairs { "length", "chunked" } do
+        local body = streams.keep(http.body(st, kind, #chunk * count))
+        for piece in body:lines(10007) do
+          local at = got[i] % 16 + 1
+          assert.equal(chunk:sub(at, at + #piece - 1), piece)
+          got[i] = got[i] + #piece
+        end
+      end
+      assert.equal(".", st:read(1))
+    end)
+    csock.run()
+    assert.same({ #chunk * count, #chunk * count }, got)
+  end)
+
+  it("over its limit is an error", function()
+    local limits = http.limits { body = 5 }
+    local body = body_in("3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n", 100, "chunked", nil, limits)
+    local nothing, err = body:read "a"
+    assert.is_nil(nothing)
+    assert.matches("body is longer", tostring(err))
+    assert.same({ "http", 413, "EMSGSIZE" }, { err.kind, err.status, err.name })
+    assert.equal("abc", body:read(3))
+  end)
+
+  it("has its connection's limit", function()
+    local a, b = streams.pair()
+    local st = streams.keep(a:makefile("r", -1, { limit = 4 }))
+    b:send "hello\n"
+    local body = streams.keep(http.body(st, "length", 6))
+    assert.equal(errno.EMSGSIZE, select(3, body:read()))
+    assert.equal("hell", body:read(4))
+  end)
+
+  it("closes nothing but itself, and ends with its connection", function()
+    local st, peer, s = reader()
+    peer:send "hello"
+    local body = http.body(st, "length", 10)
+    assert.equal("he", body:read(2))
+    assert.is_true(body:close())
+    assert.equal(errno.EBADF, select(3, body:read(1)))
+    assert.is_true(s:fileno() >= 0)
+    body = http.body(st, "length", 10)
+    peer:send "more"
+    assert.equal("m", body:read(1)) -- what the other body has received is lost with it
+    st:close()
+    assert.equal("ore", body:read(3))
+    assert.equal(errno.EBADF, select(3, body:read(1)))
+    s:close()
+    assert.equal(-1, body:fileno())
+    body:close()
+    assert.equal(errno.EBADF, select(3, body:read(1)))
+  end)
+
+  it("is woken in a task when the socket is closed", function()
+    local st, _, s = reader()
+    local body, code = http.body(st, "length", 10), nil
+    csock.spawn(function() code = select(3, body:read "a") end)
+    csock.spawn(function()
+      st:close()
+      s:close()
+    end)
+    csock.run()
+    assert.equal(errno.EBADF, code)
+  end)
+
+  it("is readable for select while bytes of it are in the connection's stream", function()
+    local st, peer = reader()
+    peer:send "\nhello"
+    st:read()
+    local body = streams.keep(http.body(st, "length", 5))
+    assert.same({ body }, (csock.select({ body }, {}, {}, 0)))
+    assert.equal("hello", body:read "a")
+  end)
+
+  it("cannot be written to", function()
+    local body = body_in("x", 1, "length", 1)
+    assert.is_nil(body:write "y")
+  end)
+
+  it("must be one", function()
+    local st = reader()
+    assert.has_error(function() http.body_ended(st) end)
+    assert.has_error(function() http.body_trailers(st) end)
+    assert.has_error(function() http.body(st, "tunnel") end)
+    assert.has_error(function() http.body(st, "length") end)
+    assert.has_error(function() http.body(st, "length", -1) end)
+    assert.has_error(function() http.body(io.stdin, "none") end)
+  end)
+end)
