@@ -232,9 +232,7 @@ run-doc: $(MODULES)
 bench: deps-bench
 	$(AGAIN) run-bench
 
-# Those on OpenSSL are left out where its headers are not.
-OPENSSL_H = $(shell echo '\#include <openssl/ssl.h>' | $(CC) $(CFLAGS) -E - >/dev/null 2>&1 && echo yes)
-BENCH_C   = $(patsubst spec/%.c,$(BUILD)/%,$(filter-out $(if $(OPENSSL_H),,spec/bench/tls/%),$(wildcard spec/bench/*/*.c)))
+BENCH_C := $(patsubst spec/%.c,$(BUILD)/%,$(filter-out $(if $(TLS),,spec/bench/tls/%),$(wildcard spec/bench/*/*.c)))
 
 run-bench: $(MODULES) $(SUPPORT) $(BENCH_C)
 	@BUILD=$(BUILD) $(LUA) spec/bench/run.lua $(BENCHES)
@@ -243,7 +241,7 @@ $(BUILD)/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O2 $(WARN) $(WERROR) -o $@ $< $(BENCH_LIBS)
 
-$(BUILD)/bench/tls/%: BENCH_LIBS = -lssl -lcrypto
+$(BUILD)/bench/tls/%: BENCH_LIBS = $(OPENSSL_CFLAGS) $(OPENSSL_LIBS)
 
 # --- checking -------------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ local ROWS = {
 -- Milliseconds of requiring a module, of its first context and of its second.
 local FIRST_CONTEXT = {
   csock = [[
-    local now = require "csock".monotonic
+    local now = require "csock".now
     local t0 = now()
     local ssl = require "csock.ssl"
     local t1 = now()
