@@ -5,6 +5,7 @@ local check = require "csock.check"
 local happy = require "csock.happy"
 local internal = require "csock.loop.internal"
 local loop = require "csock.loop"
+local secure = require "csock.secure"
 
 -- Splits arguments into an address (a value, a table, or a list of its parts) and the options that may follow it.
 -- Raises for what is neither, and for an option of which `rows` know nothing.
@@ -38,6 +39,14 @@ end
 
 local function is_ipv6(host)
   return type(host) == "string" and host:find(":", 1, true) ~= nil
+end
+
+-- What the server at such an address must show a certificate for, unless told: the host that was asked for.
+local function server_name_of(args)
+  local host = host_of(args)
+  if type(host) == "userdata" then host = host.host end
+  if not secure.NAME.fits(host) then return nil end
+  return is_ipv6(host) and host:match "^[^%%]*" or host -- the scope is this side's alone
 end
 
 return function(csock)
@@ -94,12 +103,22 @@ return function(csock)
 
   local connection_options = {
     timeout = { check.TIMEOUT, nil, false }, source_address = { check.ANY }, all_errors = { check.ANY },
+    ssl = { secure.CLIENT }, server_hostname = { secure.NAME, nil, false }, session = { check.ANY },
   }
+
+  local function check_ssl_options(options, number)
+    for _, name in ipairs { "server_hostname", "session" } do
+      if options[name] and not options.ssl then
+        check.bad("create_connection", number, ("option '%s' without 'ssl'"):format(name))
+      end
+    end
+  end
 
   -- create_connection, and what it is connected to: the address, also when the peer is gone already. (Two results of
   -- the public one would get in the way of `table.insert(list, csock.create_connection(...))`.)
   function internal.dial(...)
     local args, options = split_arguments("create_connection", connection_options, ...)
+    check_ssl_options(options, args.n + 1)
     local timeout = options.timeout
     if timeout == nil then timeout = csock.getdefaulttimeout() end
     local deadline = timeout and timeout > 0 and csock.now() + timeout
@@ -130,8 +149,14 @@ return function(csock)
       end
     end
     if not s then return combined_error(infos, errors) end
+    local address = addresses[s]
+    if options.ssl then
+      if options.server_hostname == nil then options.server_hostname = server_name_of(args) end
+      s, err, errno = secure.connect(options.ssl, s, options, left())
+      if not s then return nil, err, errno end
+    end
     s:settimeout(timeout or nil)
-    return s, addresses[s]
+    return s, address
   end
 
   --- Connects to a host by its name or address: looks it up and tries every address in turn. In a task
@@ -140,15 +165,19 @@ return function(csock)
   -- @function create_connection
   -- @param address `{host, port}` or the two as arguments (a name or a number each), or an address
   -- value
-  -- @tparam[opt] table options `timeout`: seconds for the whole call, the look-up and all attempts,
-  -- afterwards the socket's timeout (default: the default timeout; false: none); `source_address`: what to bind the
-  -- socket to; `all_errors`: for Python's sake, all errors are there anyway
+  -- @tparam[opt] table options `timeout`: seconds for the whole call, the look-up, all attempts and the handshake of
+  -- TLS, afterwards the socket's timeout (default: the default timeout; false: none); `source_address`: what to bind
+  -- the socket to; `all_errors`: for Python's sake, all errors are there anyway; `ssl`: the connection is over TLS: a
+  -- client's context of `csock.ssl`, or true for the default one; with it `server_hostname`: the name that is asked for
+  -- and verified (default: the host; false: none) and `session`: an earlier one
   -- @treturn[1] socket
   -- @treturn[2] nil
-  -- @treturn[2] error the look-up's, or one that names each address and why it failed; its `errors`
-  -- are the attempts' errors in order, its `errno` is the last one's
+  -- @treturn[2] error the look-up's; or one that names each address and why it failed: its `errors`
+  -- are the attempts' errors in order, its `errno` is the last one's; or that of the handshake (its `call` is
+  -- "do_handshake"), which is made with the first address that answers, and closes the socket when it fails
   -- @treturn[2] int errno
   -- @usage local s <close> = assert(csock.create_connection{"localhost", 21567})
+  -- @usage local s <close> = assert(csock.create_connection({"example.org", 443}, {ssl = true}))
   M.create_connection = check.public(function(...)
     local s, err, errno = internal.dial(...)
     if s then return s end

@@ -3,6 +3,7 @@
 local check = require "csock.check"
 local loop = require "csock.loop"
 local internal = require "csock.loop.internal"
+local secure = require "csock.secure"
 
 --- A running server.
 -- @type server
@@ -48,6 +49,17 @@ local function accept_connections(server)
       if verdict == "over" then error(addr, 0) end
       server.changed:wait(pause)
     end
+  end
+end
+
+-- The handler of a server over TLS: a connection reaches the program's when the handshake is made. A handshake that
+-- fails is everyday life on a public port, and no error of this program: only who asks is told.
+local function after_handshake(handler, options)
+  return function(conn, addr)
+    secure.cover(options.ssl, conn)
+    local ok, err = secure.greet(conn, options.handshake_timeout)
+    if ok then return handler(conn, addr) end
+    if options.handshake_failed then options.handshake_failed(err, addr) end
   end
 end
 
@@ -117,6 +129,8 @@ end
 local OWN = {
   max_connections = { check.integer(1), math.huge, math.huge },
   idle_timeout = { check.kind("seconds > 0", function(value) return check.SECONDS.fits(value) and value > 0 end) },
+  ssl = { secure.SERVER }, handshake_timeout = { secure.SECONDS, secure.HANDSHAKE_TIMEOUT },
+  handshake_failed = { check.FUNCTION },
 }
 
 -- The options apart: those of `serve` itself, read, and those of create_server.
@@ -136,7 +150,11 @@ end
 -- @raise for a wrong argument or option
 -- @tparam[opt] table options those of `create_server`, and `max_connections`: how many are served
 -- at once; others wait in the backlog (default: no limit); `idle_timeout`: a connection is ended, and its handler
--- cancelled, when no byte has passed in either direction for so many seconds, or up to a quarter more (default: never)
+-- cancelled, when no byte has passed in either direction for so many seconds, or up to a quarter more (default: never);
+-- `ssl`: a server's context of `csock.ssl`: the connections are over TLS, and reach the handler after the handshake,
+-- which is made in the connection's task (it counts for `max_connections`, and as idle); `handshake_timeout`: how many
+-- seconds it may take (default 10; false: no limit); `handshake_failed(err, addr)`: called when it has failed (default:
+-- nobody is told, since every stranger can make that happen)
 -- @treturn[1] server
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -153,6 +171,7 @@ return function(create_server, address, handler, options)
     check.bad("serve", 3, ("option '%s' for a socket that listens already"):format((next(listening))))
   end
   listener:settimeout(nil) -- the default timeout is for connections
+  if own.ssl then handler = after_handshake(handler, own) end
   local server = setmetatable({
     listener = listener, handler = handler, count = 0, changed = internal.waiters(),
     connections = {}, -- task -> its socket
