@@ -139,6 +139,47 @@ for way, run in pairs {
   end
 end
 
+describe("a stream over a transport", function()
+  -- One that a task writes more to than it can send before the peer answers, and the task; what comes after the
+  -- answer asks no question. The peer answers in the turn after, when the loop has looked for it in vain.
+  local function answered(mode)
+    local a, b = csock.socketpair()
+    cipher.wrap(keep(a), { every = 2 })
+    cipher.wrap(keep(b), { every = 0 })
+    a:settimeout(LIMIT)
+    local stream = keep(a:makefile "w")
+    assert(stream:setvbuf(mode, 250))
+    local writer = csock.spawn(function()
+      assert(stream:write(pattern(10))) -- what the turn's end is for
+      return stream:write(pattern(250):sub(11))
+    end)
+    csock.sleep(0)
+    csock.sleep(0)
+    assert.equal("waiting", writer:status())
+    b:settimeout(0)
+    assert.equal(pattern(200), b:recv(100) .. b:recv(100))
+    assert.equal(E.EAGAIN, select(3, b:recv(100))) -- answers
+    return stream, writer, b
+  end
+
+  it("has written all when the turn's end has received the answer that a write waits for", function()
+    in_task(function()
+      local stream, writer, b = answered "turn"
+      assert.equal(stream, (assert(writer:join(LIMIT))))
+      assert.equal(pattern(250):sub(201), b:recv(100))
+    end)
+  end)
+
+  it("has written all when another task's flush has received the answer that a write waits for", function()
+    in_task(function()
+      local stream, writer, b = answered "full"
+      assert(stream:flush())
+      assert.equal(stream, (assert(writer:join(LIMIT))))
+      assert.equal(pattern(250):sub(201), b:recv(100))
+    end)
+  end)
+end)
+
 -- A server's socket, as it comes from accept.
 local function wrapped(conn) return ciphered.wrap(conn) end
 
@@ -358,6 +399,30 @@ describe("the reactor over a transport", function()
       transport:write "4"
       internal.hub.flush() -- before the loop has heard of it: receives both
       assert.equal("in the same turn", events:get(LIMIT))
+      port:stopListening()
+      keep.close()
+    end)
+  end)
+
+  it("sends on when a task has received the answer", function()
+    reactors.run(function()
+      local connections = csock.loop.queue()
+      local port = listen(protocol.Protocol, {
+        connectionMade = function(self)
+          self.transport:pauseProducing() -- the answer is not the reactor's to receive
+          connections:put(self.transport)
+        end,
+      })
+      local s = dial(port:getHost())
+      local transport = assert(connections:get(LIMIT))
+      for i = 1, 4 do transport:write(tostring(i)) internal.hub.flush() end -- the third asks
+      assert.equal("123", s:recv(1) .. s:recv(1) .. s:recv(1))
+      s:settimeout(0)
+      assert.equal(E.EAGAIN, select(3, s:recv(1))) -- answers
+      transport.socket:settimeout(0)
+      assert.equal(E.EAGAIN, select(3, transport.socket:recv(1))) -- before the loop has heard of it
+      s:settimeout(LIMIT)
+      assert.equal("4", s:recv(1))
       port:stopListening()
       keep.close()
     end)

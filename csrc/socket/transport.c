@@ -24,10 +24,22 @@
 
 /* --- what others may do now --- */
 
+/* What came may be what the other line waits for, and the poller will not tell of it again. */
+static void tell_of_input(cs_watched *w, bool reading) {
+  if (reading && (w->flags & CS_W_WRITE_IN)) {
+    w->flags &= ~CS_W_WRITE_IN;
+    cs_watched_pass(w, CS_WRITABLE);
+  }
+  if (!(w->flags & CS_W_PENDING)) return;
+  if (!reading) cs_watched_pass(w, CS_READABLE);
+  cs_watched_held(w);
+}
+
 int cs_transport_tried(cs_sock *s, int line, int result) {
   cs_transport *t = s->transport;
   cs_watched *w = &s->w;
   if (t == NULL) return result; /* the step has taken it off */
+  unsigned before = w->flags;
   bool moved = t->moved, reading = line == CS_READABLE;
   t->moved = false;
   t->forks = w->state->forks;
@@ -35,15 +47,8 @@ int cs_transport_tried(cs_sock *s, int line, int result) {
   if (t->ops->pending(t)) w->flags |= CS_W_PENDING;
   if (reading && result == CS_WRITABLE) w->flags |= CS_W_READ_OUT;
   if (!reading && result == CS_READABLE) w->flags |= CS_W_WRITE_IN;
-  if (!moved) return result;
-  /* What came may be what the other line waits for, and the poller will not tell of it again. */
-  if (reading && (w->flags & CS_W_WRITE_IN)) {
-    w->flags &= ~CS_W_WRITE_IN;
-    cs_watched_pass(w, CS_WRITABLE);
-  }
-  if (!(w->flags & CS_W_PENDING)) return result;
-  if (!reading) cs_watched_pass(w, CS_READABLE);
-  cs_watched_held(w);
+  if (moved) tell_of_input(w, reading);
+  if ((before ^ w->flags) & TRANSPORT_FLAGS) cs_watched_changed(w);
   return result;
 }
 
@@ -160,14 +165,22 @@ int cs_transport_attach(cs_sock *s, cs_transport *t) {
   return 0;
 }
 
-cs_transport *cs_transport_detach(cs_sock *s, cs_transport *next) {
+static cs_transport *take_off(cs_sock *s) {
   cs_transport *t = s->transport;
-  if (t == NULL) return NULL;
   s->transport = NULL;
   s->w.flags &= ~TRANSPORT_FLAGS;
   s->w.state->transports--;
   t->sock = NULL;
+  return t;
+}
+
+cs_transport *cs_transport_detach(cs_sock *s, cs_transport *next) {
+  if (s->transport == NULL) return NULL;
+  cs_transport *t = take_off(s);
   if (next != NULL) put(s, next);
+  cs_watched_pass(&s->w, CS_READABLE); /* who has waited for what the transport needs, */
+  cs_watched_pass(&s->w, CS_WRITABLE);
+  cs_watched_changed(&s->w); /* and who stands behind them */
   return t;
 }
 
@@ -175,7 +188,7 @@ void cs_transport_end(cs_sock *s, bool goodbye) {
   cs_transport *t = s->transport;
   if (t == NULL) return;
   if (goodbye && t->forks == s->w.state->forks) t->ops->shutdown(t);
-  cs_transport_detach(s, NULL);
+  take_off(s);
   t->ops->free(t);
 }
 

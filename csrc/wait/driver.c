@@ -63,10 +63,11 @@ static bool in_vain(const cs_loop *loop, const cs_watched *w, int line) {
 }
 
 /* After an operation: what it left for others to read, or the room to write, is the next one's. The
-   poller says nothing of it, since nothing has changed. */
+   poller says nothing of it, since nothing has changed. Who is in no line may have used either. */
 static void pass_turn(cs_watched *w, int line) {
-  if (line == CS_READABLE && cs_watched_readers_due(w)) cs_unpark_next(&w->readers);
-  if (line == CS_WRITABLE && cs_watched_writers_due(w)) cs_unpark_next(&w->writers);
+  if (w == NULL) return;
+  if (line != CS_WRITABLE) cs_watched_readers_next(w);
+  if (line != CS_READABLE) cs_watched_writers_next(w);
 }
 
 /* Whether the current task has had its share of this turn, and can be suspended here. */

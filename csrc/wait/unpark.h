@@ -23,6 +23,15 @@ static inline void cs_unpark_next(cs_waitq *q) {
   if (!cs_waitq_empty(q) && q->woken == 0) cs_unpark_first(q);
 }
 
+/* The same where what the first in a line waits for is there. */
+static inline void cs_watched_readers_next(cs_watched *w) {
+  if (cs_watched_readers_due(w)) cs_unpark_next(&w->readers);
+}
+
+static inline void cs_watched_writers_next(cs_watched *w) {
+  if (cs_watched_writers_due(w)) cs_unpark_next(&w->writers);
+}
+
 /* The task owes nobody its turn any more: it runs, or never will. */
 void cs_unpark_settle(cs_task *task);
 

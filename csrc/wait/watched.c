@@ -42,6 +42,15 @@ void cs_watched_tell(cs_loop *loop, cs_watched *w) {
   loop->ops->want(loop->poller, w->slot, wants);
 }
 
+void cs_watched_changed(cs_watched *w) {
+  cs_loop *loop = w->state->loop;
+  if (loop == NULL || !cs_is_watched(loop, w)) return;
+  cs_watched_tell(loop, w);
+  if (loop->current != NULL) return; /* the operation under way passes its turn on when it ends */
+  cs_watched_readers_next(w);
+  cs_watched_writers_next(w);
+}
+
 /* --- O_NONBLOCK --- */
 
 int cs_watched_nonblock_keep(cs_watched *w, short events) {

@@ -97,6 +97,11 @@ void cs_watched_pass(cs_watched *w, int line);
 /* Input is held of which the kernel will not tell: for those who wait for this among others. */
 void cs_watched_held(cs_watched *w);
 
+/* Somebody who may stand in no line has changed what the first in one waits for (CS_W_PENDING,
+   CS_W_READ_OUT, CS_W_WRITE_IN): the poller is asked for that, and who need not wait any more tries
+   again. */
+void cs_watched_changed(cs_watched *w);
+
 /* --- for the loop --- */
 
 /* In the poller from now on: 0 or errno. A failure leaves it as it was. */

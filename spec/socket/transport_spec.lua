@@ -305,7 +305,9 @@ describe("a socket's transport", function()
   end)
 
   it("waits to say goodbye in shutdown, as long as the socket may", function()
-    local a, b = pair { every = 0, record = 4096 }
+    local a, b = csock.socketpair() -- once full it stays so; TCP's kernel may still make room
+    cipher.wrap(keep(a), { every = 0, record = 4096 })
+    cipher.wrap(keep(b), { every = 0, record = 4096 })
     local sent = fill(a)
     a:settimeout(0.02)
     assert.equal(E.ETIMEDOUT, select(3, a:shutdown(csock.SHUT_WR)))
@@ -477,6 +479,84 @@ describe("what a transport holds", function()
       assert.equal("more", b:recv(100))
       assert(b:sendall "end")
       assert.equal("end", assert(reader:join(ciphered.LIMIT)))
+    end)
+  end)
+
+  -- Tasks that wait to send over `a` until `b` has answered, each its number; and the answer, of which the loop has
+  -- not heard. The first of them asks nothing.
+  local function answered(count)
+    local a, b = csock.socketpair()
+    local writers = {}
+    cipher.wrap(keep(a), { every = 2 })
+    cipher.wrap(keep(b), { every = 0 })
+    assert(a:sendall "a")
+    assert(a:sendall "b") -- and a question
+    for i = 1, count do writers[i] = csock.spawn(function() return a:sendall(tostring(i)) end) end
+    csock.sleep(0)
+    assert.equal("waiting", writers[count]:status())
+    b:settimeout(0)
+    assert.equal("a", b:recv(10))
+    assert.equal("b", b:recv(10))
+    assert.equal(E.EAGAIN, select(3, b:recv(10))) -- answers
+    b:settimeout(ciphered.LIMIT)
+    a:settimeout(0)
+    return a, b, writers
+  end
+
+  it("wakes a writer when another, who did not wait for it, has received its answer", function()
+    in_task(function()
+      local a, b, writers = answered(1)
+      assert.equal(1, a:send "0")
+      assert.equal(1, assert(writers[1]:join(ciphered.LIMIT)))
+      assert.equal("0", b:recv(10))
+      assert.equal("1", b:recv(10))
+    end)
+  end)
+
+  it("wakes all writers when a reader has received the answer", function()
+    in_task(function()
+      local a, b, writers = answered(2)
+      assert.equal(E.EAGAIN, select(3, a:recv(1))) -- receives it
+      for i = 1, 2 do
+        assert.equal(1, assert(writers[i]:join(ciphered.LIMIT)))
+        assert.equal(tostring(i), b:recv(10))
+      end
+    end)
+  end)
+
+  it("wakes a reader when the program has received it outside of tasks", function()
+    local a, b = pair { every = 0, ahead = 4096 }
+    local reader = csock.spawn(function() return b:recv(10) end)
+    csock.run(function()
+      csock.sleep(0)
+      csock.loop.stop()
+    end)
+    assert.equal("waiting", reader:status())
+    assert(a:sendall "one")
+    assert(a:sendall "two")
+    b:settimeout(ciphered.LIMIT)
+    assert.equal("one", b:recv(10)) -- receives both
+    in_task(function() assert.equal("two", assert(reader:join(ciphered.LIMIT))) end)
+  end)
+
+  it("wakes who waits for what it needs, when it is taken off", function()
+    in_task(function()
+      local a, b = pair { every = 1 }
+      assert(a:sendall "asks")
+      local writers = {}
+      for i = 1, 2 do writers[i] = csock.spawn(function() return a:sendall(tostring(i)) end) end
+      csock.sleep(0)
+      assert.equal("waiting", writers[2]:status())
+      assert.equal("asks", b:recv(10))
+      b:settimeout(0)
+      assert.equal(E.EAGAIN, select(3, b:recv(10))) -- answers
+      cipher.unwrap(a)
+      cipher.unwrap(b)
+      b:settimeout(ciphered.LIMIT)
+      for i = 1, 2 do
+        assert.equal(1, assert(writers[i]:join(ciphered.LIMIT)))
+        assert.equal(tostring(i), b:recv(1))
+      end
     end)
   end)
 

@@ -140,6 +140,23 @@ describe("stream:write", function()
     assert.is_true(table.concat(got) == MANY .. "end")
   end)
 
+  it("ends for all who flush when one of them has sent everything", function()
+    local listener = streams.keep((assert(csock.create_server { "127.0.0.1", 0 })))
+    local s = streams.keep((assert(csock.create_connection(listener:getsockname()))))
+    local peer = streams.keep((assert(listener:accept())))
+    local st = streams.keep(assert(s:makefile("w", 1 << 30)))
+    streams.in_task(function()
+      s:settimeout(5)
+      peer:settimeout(5)
+      local tasks, size, got = {}, 16 * #MANY, 0 -- more than the two kernels' ends hold
+      for _ = 1, 16 do assert(st:write(MANY)) end
+      for i = 1, 4 do tasks[i] = csock.spawn(st.flush, st) end
+      csock.sleep(0)
+      while got < size do got = got + #assert(peer:recv(1 << 20)) end
+      for i = 1, 4 do assert.is_true(assert(tasks[i]:join(5))) end
+    end)
+  end)
+
   it("waits for a slow reader in a blocking call", function()
     local p <close> = process.lua { "-e", [[
       local csock = require "csock"
