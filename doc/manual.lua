@@ -35,6 +35,8 @@ M.modules = {
       },
     },
   },
+  { name = "csock.wire.headers", sections = { { "Functions", "wire/headers" } } },
+  { name = "csock.wire.dates", sections = { { "Functions", "wire/dates" } } },
   { name = "csock.happy", sections = { { "Functions", "happy" } } },
   { name = "csock.class", sections = { { "Functions", "class" } } },
   { name = "csock.redis", sections = { { "Functions", "redis", "redis/subscription" } } },

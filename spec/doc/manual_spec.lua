@@ -71,6 +71,7 @@ local function objects()
   list.reason = require("csock.reactor.reason").Reason
   list.stream = assert(list.socket:makefile "rw")
   list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
+  list.headers = require("csock.wire.headers").new()
   if ssl then
     list.SSLSocket = list.socket
     list.SSLContext = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))

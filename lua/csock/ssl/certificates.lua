@@ -1,18 +1,7 @@
 -- certificates.lua: certificates between PEM and DER, their dates, and a server's, as Python's ssl has them.
 local check = require "csock.check"
+local dates = require "csock.wire.dates"
 local tls = require "csock.tls"
-
-local MONTHS = {}
-for i, name in ipairs { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" } do
-  MONTHS[name] = i
-end
-
--- Days from 1970-01-01 to a day of the Gregorian calendar: years are counted from March on.
-local function days(year, month, day)
-  local y = month > 2 and year or year - 1
-  local of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-  return 365 * y + y // 4 - y // 100 + y // 400 + of_year - 719468
-end
 
 local ASKED = {
   ca_certs = { check.STRING }, timeout = { check.TIMEOUT }, server_hostname = { check.STRING },
@@ -49,11 +38,10 @@ return function(ssl)
   -- @treturn int seconds since 1970-01-01, as `os.time` counts them
   function M.cert_time_to_seconds(cert_time)
     check.argument(check.STRING, cert_time, 1, "cert_time_to_seconds")
-    local name, day, hour, minute, second, year =
-      cert_time:match "^(%a%a%a) +(%d%d?) (%d%d):(%d%d):(%d%d) (%d%d%d%d) GMT$"
-    local month = MONTHS[name]
-    if not month then check.bad("cert_time_to_seconds", 1, "a time like 'Jan  5 09:34:43 2018 GMT' expected") end
-    return days(tonumber(year), month, tonumber(day)) * 86400 + hour * 3600 + minute * 60 + tonumber(second)
+    local month, day, clock, year = cert_time:match "^(%a%a%a) +(%d%d?) (%d%d:%d%d:%d%d) (%d%d%d%d) GMT$"
+    local time = month and dates.parse_mail(("%s %s %s %s GMT"):format(day, month, year, clock))
+    if not time then check.bad("cert_time_to_seconds", 1, "a time like 'Jan  5 09:34:43 2018 GMT' expected") end
+    return time
   end
 
   --- The certificate that a server shows. It is not verified, unless `ca_certs` says against what.

@@ -1,0 +1,207 @@
+--- A block of header fields, as HTTP and mail have them: in order, with names whose case does not matter.
+--
+--     local headers = require "csock.wire.headers"
+--     local h = headers.new { "Content-Type", "text/plain", "Set-Cookie", "a=1", "Set-Cookie", "b=2" }
+--     h["content-type"]            --> "text/plain"
+--     h:all "set-cookie"           --> { "a=1", "b=2" }
+--     for name, value in h:each() do print(name, value) end
+--
+-- A field is found by its name in any case, unless a method is called so; `get` finds each.
+-- @module csock.wire.headers
+local check = require "csock.check"
+
+local M = {}
+local methods = {}
+
+-- A token of RFC 9110 section 5.6.2.
+local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$"
+
+local function lower(name) return (name:gsub("%u", string.lower)) end
+
+-- A block has one element: what the parser gives, a sequence of names and values in turn, as they were sent, in which
+-- each name in lower case is also a key, with its value, or its values with ", " between them. It is a table of its own
+-- because a stranger chooses those keys: they must not hide a method.
+local metatable = {
+  __name = "csock.headers",
+  __index = function(block, key)
+    local method = methods[key]
+    if method then return method end
+    return type(key) == "string" and block[1][lower(key)] or nil
+  end,
+}
+
+-- --- checks ----------------------------------------------------------------------------------------
+
+--- Whether these bytes can be the name of a field.
+-- @function is_name
+-- @tparam string name
+-- @treturn boolean
+function M.is_name(name) return type(name) == "string" and name:find(TOKEN) ~= nil end
+
+--- Whether these bytes can be the value of a field, or stand in a line at all: no CR, LF or NUL.
+-- @function is_value
+-- @tparam string value
+-- @treturn boolean
+function M.is_value(value) return type(value) == "string" and not value:find "[\r\n\0]" end
+
+local function value_of(value, number, call)
+  if math.type(value) then value = tostring(value) end
+  if type(value) ~= "string" then check.expected(call, number, "string", value) end
+  if not M.is_value(value) then check.bad(call, number, "a value without CR, LF and NUL expected") end
+  return value
+end
+
+local function name_of(name, number, call)
+  if type(name) ~= "string" then check.expected(call, number, "string", name) end
+  if not M.is_name(name) then check.bad(call, number, "the name of a field expected") end
+  return name
+end
+
+-- --- making ----------------------------------------------------------------------------------------
+
+--- Makes a block.
+-- @function new
+-- @tparam[opt] table fields a sequence of names and values in turn, or a table from names to values (a sequence of
+-- values: several fields), which come in the order of their names; or another block
+-- @treturn headers
+function M.new(fields)
+  local block = setmetatable({ {} }, metatable)
+  if fields == nil then return block end
+  if type(fields) ~= "table" then check.expected("headers.new", 1, "table", fields) end
+  if M.is(fields) then fields = fields[1] end
+  if #fields > 0 then
+    for i = 1, #fields, 2 do block:add(fields[i], fields[i + 1]) end
+    return block
+  end
+  local names = {}
+  for name in next, fields do names[#names + 1] = name_of(name, 1, "headers.new") end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local value = fields[name]
+    for _, one in ipairs(type(value) == "table" and value or { value }) do block:add(name, one) end
+  end
+  return block
+end
+
+--- Makes a block of the table that the parser gave.
+-- @function adopt
+-- @tparam table parsed
+-- @treturn headers
+function M.adopt(parsed) return setmetatable({ parsed }, metatable) end
+
+--- Whether this is a block.
+-- @function is
+-- @param value
+-- @treturn boolean
+function M.is(value) return getmetatable(value) == metatable end
+
+-- --- methods ---------------------------------------------------------------------------------------
+
+--- A block of header fields.
+-- @type headers
+
+--- The value of a field; of several, their values with `", "` between them.
+-- @function headers:get
+-- @tparam string name
+-- @param[opt] default what is given where there is none
+-- @treturn ?string
+function methods.get(block, name, default)
+  local value = block[1][lower(name)]
+  if value == nil then return default end
+  return value
+end
+
+--- The values of all fields of this name.
+-- @function headers:all
+-- @tparam string name
+-- @treturn {string,...}
+function methods.all(block, name)
+  local raw, list = block[1], {}
+  name = lower(name)
+  for i = 1, #raw, 2 do
+    if lower(raw[i]) == name then list[#list + 1] = raw[i + 1] end
+  end
+  return list
+end
+
+--- Adds a field, behind those of the same name.
+-- @function headers:add
+-- @tparam string name
+-- @tparam string|number value
+-- @treturn headers itself
+function methods.add(block, name, value)
+  name_of(name, 1, "add")
+  value = value_of(value, 2, "add")
+  local raw, key = block[1], lower(name)
+  local before = raw[key]
+  raw[#raw + 1] = name
+  raw[#raw + 1] = value
+  raw[key] = before and before .. ", " .. value or value
+  return block
+end
+
+--- Takes away all fields of this name.
+-- @function headers:remove
+-- @tparam string name
+-- @treturn headers itself
+function methods.remove(block, name)
+  name = lower(name)
+  local raw = block[1]
+  if raw[name] == nil then return block end
+  local kept, count = 0, #raw
+  for i = 1, count, 2 do
+    if lower(raw[i]) ~= name then
+      raw[kept + 1], raw[kept + 2] = raw[i], raw[i + 1]
+      kept = kept + 2
+    end
+  end
+  for i = kept + 1, count do raw[i] = nil end
+  raw[name] = nil
+  return block
+end
+
+--- Makes this the only field of its name.
+-- @function headers:set
+-- @tparam string name
+-- @tparam string|number value
+-- @treturn headers itself
+function methods.set(block, name, value)
+  name_of(name, 1, "set")
+  value = value_of(value, 2, "set")
+  return block:remove(name):add(name, value)
+end
+
+--- Walks over all fields, in order.
+-- @function headers:each
+-- @treturn function for `for name, value in`
+function methods.each(block)
+  local raw, i = block[1], -1
+  return function()
+    i = i + 2
+    return raw[i], raw[i + 1]
+  end
+end
+
+--- Whether a comma-separated field has this token, whatever its case.
+-- @function headers:has
+-- @tparam string name
+-- @tparam string token
+-- @treturn boolean
+function methods.has(block, name, token)
+  token = lower(token)
+  for piece in (methods.get(block, name) or ""):gmatch "[^,]+" do
+    if lower(piece:match "^[ \t]*(.-)[ \t]*$") == token then return true end
+  end
+  return false
+end
+
+--- The block as it is sent, each line ended by CRLF, without the empty line behind it.
+-- @function headers:encode
+-- @treturn string
+function methods.encode(block)
+  local raw, lines = block[1], {}
+  for i = 1, #raw, 2 do lines[#lines + 1] = raw[i] .. ": " .. raw[i + 1] .. "\r\n" end
+  return table.concat(lines)
+end
+
+return M

@@ -1,0 +1,62 @@
+local headers = require "csock.wire.headers"
+
+describe("a block of header fields", function()
+  it("keeps order and names, and finds values whatever the case", function()
+    local h = headers.new { "Host", "a", "X-One", "1", "x-one", "2" }
+    assert.equal("a", h.host)
+    assert.equal("1, 2", h["X-ONE"])
+    assert.equal("1, 2", h:get "x-one")
+    assert.same({ "1", "2" }, h:all "X-One")
+    assert.is_nil(h:get "none")
+    assert.equal("else", h:get("none", "else"))
+    assert.equal("Host: a\r\nX-One: 1\r\nx-one: 2\r\n", h:encode())
+  end)
+
+  it("is made from a table of names, in their order", function()
+    local h = headers.new { B = 1, A = { "x", "y" } }
+    assert.equal("A: x\r\nA: y\r\nB: 1\r\n", h:encode())
+    assert.equal(h:encode(), headers.new(h):encode())
+  end)
+
+  it("sets, removes and walks", function()
+    local h = headers.new { "A", "1", "B", "2", "a", "3" }
+    h:set("A", 4):add("C", "5")
+    assert.equal("B: 2\r\nA: 4\r\nC: 5\r\n", h:encode())
+    h:remove "b"
+    local seen = {}
+    for name, value in h:each() do seen[#seen + 1] = name .. "=" .. value end
+    assert.same({ "A=4", "C=5" }, seen)
+    assert.is_nil(h.b)
+  end)
+
+  it("finds tokens in lists", function()
+    local h = headers.new { "Connection", "keep-alive,\tUpgrade " }
+    assert.is_true(h:has("connection", "upgrade"))
+    assert.is_false(h:has("connection", "close"))
+    assert.is_false(h:has("none", "close"))
+  end)
+
+  it("refuses what would become another line", function()
+    for _, value in ipairs { "a\r\nB: c", "a\nb", "a\0" } do
+      assert.error_matches(function() headers.new { A = value } end, "without CR, LF and NUL")
+    end
+    for _, name in ipairs { "", "a b", "a:", "a\r", "\xc3\xa4" } do
+      assert.error_matches(function() headers.new():add(name, "x") end, "name of a field")
+    end
+  end)
+
+  it("takes the parser's table as it is", function()
+    local h = headers.adopt { "A", "1", a = "1" }
+    assert.equal("1", h.A)
+    assert.is_true(headers.is(h))
+    assert.is_false(headers.is {})
+  end)
+
+  it("cannot be disturbed by the names that a stranger chooses", function()
+    local h = headers.adopt { "get", "x", "1", "y", "raw", "z", get = "x", ["1"] = "y", raw = "z" }
+    assert.equal("x", h:get "get")
+    assert.equal("y", h:get "1")
+    assert.equal("z", h.raw)
+    assert.equal("get: x\r\n1: y\r\nraw: z\r\n", h:encode())
+  end)
+end)
