@@ -47,6 +47,8 @@ static bool set_defaults(tls_context *t) {
   if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) return false;
   static const unsigned char id[] = "csock";
   if (t->server && SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1) != 1) return false;
+  /* A client asks for a stapled response (get_stapled_response). */
+  if (!t->server && SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp) != 1) return false;
   bool verifies = !t->server && !t->insecure;
   SSL_CTX_set_verify(ctx, verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
   /* Whoever trusts a certificate need not have the one that signed it. */

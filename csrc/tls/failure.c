@@ -101,7 +101,8 @@ static const struct {
     {SSL_R_VERSION_TOO_LOW, "the two have no version of TLS in common"},
     {SSL_R_NO_SHARED_CIPHER,
      "no cipher in common: has the server a certificate (load_cert_chain)?"},
-    {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, "the peer found no cipher or version in common"},
+    {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE,
+     "the peer found no cipher or version in common, or misses a certificate"},
     {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the peer does not trust our certificate's authority"},
     {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "the peer refused our certificate"},
     {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "the peer says that our certificate has expired"},
@@ -140,23 +141,69 @@ static void write_reason(unsigned long e, char *name, size_t room) {
   name[i] = '\0';
 }
 
-/* The oldest error is the cause; 0: there is none. */
-static unsigned long take_queue(void) {
-  unsigned long e = ERR_get_error();
-  ERR_clear_error();
-  return e;
+/* The oldest error is the cause; 0: there is none. Among a connection's, the oldest of libssl's
+   own: libcrypto's before it say what it stumbled over. */
+static unsigned long take_queue(bool connection) {
+  unsigned long first = 0, own = 0, e;
+  while ((e = ERR_get_error()) != 0) {
+    if (first == 0) first = e;
+    if (own == 0 && ERR_GET_LIB(e) == ERR_LIB_SSL) own = e;
+  }
+  return connection && own != 0 ? own : first;
 }
 
 static bool is_memory(unsigned long e) {
   return ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
 }
 
+/* RFC 8446 section 6, RFC 5246 section 7.2, and those of extensions. */
+static const struct {
+  int code;
+  const char *name;
+} alerts[] = {
+    {0, "close_notify"},
+    {10, "unexpected_message"},
+    {20, "bad_record_mac"},
+    {21, "decryption_failed"},
+    {22, "record_overflow"},
+    {30, "decompression_failure"},
+    {40, "handshake_failure"},
+    {41, "no_certificate"},
+    {42, "bad_certificate"},
+    {43, "unsupported_certificate"},
+    {44, "certificate_revoked"},
+    {45, "certificate_expired"},
+    {46, "certificate_unknown"},
+    {47, "illegal_parameter"},
+    {48, "unknown_ca"},
+    {49, "access_denied"},
+    {50, "decode_error"},
+    {51, "decrypt_error"},
+    {60, "export_restriction"},
+    {70, "protocol_version"},
+    {71, "insufficient_security"},
+    {80, "internal_error"},
+    {86, "inappropriate_fallback"},
+    {90, "user_canceled"},
+    {100, "no_renegotiation"},
+    {109, "missing_extension"},
+    {110, "unsupported_extension"},
+    {111, "certificate_unobtainable"},
+    {112, "unrecognized_name"},
+    {113, "bad_certificate_status_response"},
+    {114, "bad_certificate_hash_value"},
+    {115, "unknown_psk_identity"},
+    {116, "certificate_required"},
+    {120, "no_application_protocol"},
+};
+
+/* The alert that the peer has sent; NULL: the error is none of those. */
 static const char *alert_of(unsigned long e) {
-  int reason = ERR_GET_REASON(e);
-  if (ERR_GET_LIB(e) != ERR_LIB_SSL || reason < SSL_AD_REASON_OFFSET ||
-      reason >= SSL_AD_REASON_OFFSET + 256)
-    return NULL;
-  return SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET);
+  int code = ERR_GET_REASON(e) - SSL_AD_REASON_OFFSET;
+  if (ERR_GET_LIB(e) != ERR_LIB_SSL) return NULL;
+  for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++)
+    if (alerts[i].code == code) return alerts[i].name;
+  return NULL;
 }
 
 static void add(char *text, size_t room, const char *more) {
@@ -187,11 +234,12 @@ static void write_verify(const tls_conn *c, tls_failure *f) {
 }
 
 int tls_failure_take(tls_conn *c) {
-  unsigned long e = take_queue();
+  unsigned long e = take_queue(true);
   tls_failure *f = failure_of(c);
   bool cut = c->eof && (e == 0 || (ERR_GET_LIB(e) == ERR_LIB_SSL &&
                                    ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING));
-  c->cut = cut && SSL_is_init_finished(c->ssl);
+  /* (An error resets the state that SSL_is_init_finished asks for.) */
+  c->cut = cut && SSL_get_peer_finished(c->ssl, NULL, 0) > 0;
   c->broken = is_memory(e) || f == NULL ? ENOMEM : EPROTO;
   if (f == NULL) return c->broken;
   bool refused = ERR_GET_LIB(e) == ERR_LIB_SSL &&
@@ -245,12 +293,17 @@ void tls_failure_words(tls_conn *c, int err, cs_words *words) {
 }
 
 int tls_failure_push(lua_State *L, const cs_api *api, const char *call, const char *what) {
-  unsigned long e = take_queue();
+  unsigned long e = take_queue(false);
   char name[64];
   const char *reason = e != 0 ? ERR_reason_error_string(e) : NULL;
   cs_words words = {.name = name};
   if (is_memory(e)) return api->fail(L, NULL, call, ENOMEM);
-  if (e != 0 && ERR_GET_LIB(e) == ERR_LIB_SYS) return api->fail(L, NULL, call, ERR_GET_REASON(e));
+  if (e != 0 && ERR_GET_LIB(e) == ERR_LIB_SYS) {
+    words.name = NULL;
+    words.text =
+        what != NULL ? lua_pushfstring(L, "%s: %s", what, strerror(ERR_GET_REASON(e))) : NULL;
+    return api->fail_words(L, call, "error", ERR_GET_REASON(e), &words);
+  }
   write_reason(e, name, sizeof name);
   if (e == 0) snprintf(name, sizeof name, "INVALID");
   if (reason == NULL) reason = e != 0 ? name : "refused";

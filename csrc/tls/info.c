@@ -158,7 +158,7 @@ something has been received. Source: Python's `ssl.SSLSocket.session`.
 @treturn ?SSLSession with `id`, `time`, `timeout`, `ticket_lifetime_hint`, `has_ticket`
 */
 static int conn_session(lua_State *L) {
-  return tls_session_push(L, tls_conn_at(L, 1)->ssl);
+  return tls_session_push(L, tls_conn_at(L, 1));
 }
 
 /***
@@ -168,6 +168,20 @@ Whether the handshake took up an earlier session. Source: Python's `ssl.SSLSocke
 */
 static int conn_session_reused(lua_State *L) {
   lua_pushboolean(L, SSL_session_reused(tls_conn_at(L, 1)->ssl));
+  return 1;
+}
+
+/***
+The OCSP response that the server has sent with its certificate (see `set_stapled_response`). Nobody
+has verified it. Not with a session that was taken up again.
+@function SSLSocket:get_stapled_response
+@treturn ?string DER; nil: none
+*/
+static int conn_get_stapled_response(lua_State *L) {
+  const unsigned char *der;
+  long len = SSL_get_tlsext_status_ocsp_resp(tls_conn_at(L, 1)->ssl, &der);
+  if (len <= 0) return 0;
+  lua_pushlstring(L, (const char *)der, (size_t)len);
   return 1;
 }
 
@@ -261,6 +275,7 @@ const luaL_Reg tls_info_methods[] = {
     {"get_unverified_chain", conn_get_unverified_chain},
     {"session", conn_session},
     {"session_reused", conn_session_reused},
+    {"get_stapled_response", conn_get_stapled_response},
     {"pending", conn_pending},
     {"server_hostname", conn_server_hostname},
     {"server_side", conn_server_side},

@@ -105,8 +105,12 @@ static int hello(SSL *ssl, int *alert, void *arg) {
   return SSL_CLIENT_HELLO_RETRY;
 }
 
-/* Runs the program's function, which may close the connection. Pushes what it says, or its error.
- */
+static bool is_server(const tls_context *t) {
+  return t != NULL && t->server;
+}
+
+/* Runs the program's function, which may close the connection. Pushes what it says (a server's
+   context, nil or false), or an error. */
 static bool ask(lua_State *L, int arg, const char *name) {
   lua_pushvalue(L, arg);
   lua_rawget(L, TLS_OWNERS);
@@ -117,6 +121,12 @@ static bool ask(lua_State *L, int arg, const char *name) {
   lua_pushvalue(L, context);
   bool fine = lua_pcall(L, 3, 1, 0) == LUA_OK;
   lua_remove(L, context);
+  if (fine && lua_toboolean(L, -1) && !is_server(tls_context_test(L, -1))) {
+    lua_pushfstring(L, "sni_callback: a server's SSLContext, nil or false expected, got %s",
+                    luaL_typename(L, -1));
+    lua_replace(L, -2);
+    return false;
+  }
   return fine;
 }
 
@@ -156,12 +166,19 @@ static char *lower(const char *name) {
   return text;
 }
 
+/* A star stands for the first label as a whole. */
+static bool is_pattern(const char *name) {
+  if (name[0] == '*' && name[1] == '.') name += 2;
+  return name[0] != '\0' && strchr(name, '*') == NULL;
+}
+
 static int count_pairs(lua_State *L, int table) {
   int n = 0;
   for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1), n++) {
-    luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING, table, "names expected as keys");
-    if (tls_context_test(L, -1) == NULL)
-      luaL_error(L, "sni_callback: an SSLContext expected for '%s'", lua_tostring(L, -2));
+    if (lua_type(L, -2) != LUA_TSTRING || !is_pattern(lua_tostring(L, -2)))
+      luaL_error(L, "sni_callback: names or '*.name' expected as keys");
+    if (!is_server(tls_context_test(L, -1)))
+      luaL_error(L, "sni_callback: a server's SSLContext expected for '%s'", lua_tostring(L, -2));
   }
   return n;
 }

@@ -161,7 +161,7 @@ static int make_object(lua_State *L) {
   tls_context *t = tls_context_check(L, 1);
   queue *incoming = check_queue(L, 2), *outgoing = check_queue(L, 3);
   const char *name = luaL_optstring(L, 4, NULL);
-  SSL_SESSION *session = tls_session_opt(L, 5);
+  SSL_SESSION *session = tls_session_opt(L, 5, t, name);
   object *o = lua_newuserdatauv(L, sizeof *o, 2);
   memset(o, 0, sizeof *o);
   luaL_setmetatable(L, OBJECT);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define SESSION "csock.SSLSession"
 
@@ -11,54 +12,78 @@
 
 /* --- SSLSession --- */
 
-SSL_SESSION *tls_session_opt(lua_State *L, int arg) {
-  if (lua_isnoneornil(L, arg)) return NULL;
-  SSL_SESSION **p = luaL_checkudata(L, arg, SESSION);
-  return *p;
+/* Who takes up a session again verifies nothing: it goes by what was verified then. So it is of use
+   to the same context alone, for the same name. */
+typedef struct session {
+  SSL_SESSION *session;
+  SSL_CTX *ctx;
+  char *name; /* malloc; NULL: none was expected */
+} session;
+
+static bool same_name(const char *a, const char *b) {
+  if (a == NULL || b == NULL) return a == b;
+  size_t len = strlen(a);
+  return strncasecmp(a, b, len) == 0 && (b[len] == '\0' || strcmp(b + len, ".") == 0);
 }
 
-int tls_session_push(lua_State *L, const SSL *ssl) {
-  SSL_SESSION **p = lua_newuserdatauv(L, sizeof(SSL_SESSION *), 0);
-  *p = NULL;
+SSL_SESSION *tls_session_opt(lua_State *L, int arg, const tls_context *t, const char *name) {
+  if (lua_isnoneornil(L, arg)) return NULL;
+  const session *s = luaL_checkudata(L, arg, SESSION);
+  if (t->server) luaL_error(L, "session: a server takes up what its clients bring");
+  if (s->ctx != t->ctx) luaL_error(L, "session: it is another context's");
+  if (t->check_hostname && !same_name(s->name, name))
+    luaL_error(L, "session: it is of a connection to another server");
+  return s->session;
+}
+
+int tls_session_push(lua_State *L, const tls_conn *c) {
+  session *s = lua_newuserdatauv(L, sizeof *s, 0);
+  *s = (session){NULL, NULL, NULL};
   luaL_setmetatable(L, SESSION);
-  *p = SSL_get1_session((SSL *)(uintptr_t)ssl);
-  if (*p == NULL) lua_pushnil(L);
+  if (c->server_name != NULL && (s->name = strdup(c->server_name)) == NULL)
+    return luaL_error(L, "not enough memory");
+  s->ctx = SSL_get_SSL_CTX(c->ssl);
+  SSL_CTX_up_ref(s->ctx);
+  s->session = SSL_get1_session(c->ssl);
+  if (s->session == NULL) lua_pushnil(L);
   return 1;
 }
 
 static int session_gc(lua_State *L) {
-  SSL_SESSION **p = luaL_checkudata(L, 1, SESSION);
-  SSL_SESSION_free(*p);
-  *p = NULL;
+  session *s = luaL_checkudata(L, 1, SESSION);
+  SSL_SESSION_free(s->session);
+  SSL_CTX_free(s->ctx);
+  free(s->name);
+  *s = (session){NULL, NULL, NULL};
   return 0;
 }
 
 static int session_index(lua_State *L) {
   static const char *const names[] = {"id",         "time", "timeout", "ticket_lifetime_hint",
                                       "has_ticket", NULL};
-  SSL_SESSION **p = luaL_checkudata(L, 1, SESSION);
+  const SSL_SESSION *s = ((const session *)luaL_checkudata(L, 1, SESSION))->session;
   const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   int i = 0;
   unsigned len;
   while (names[i] != NULL && strcmp(names[i], name) != 0) i++;
-  if (*p == NULL) return 0;
+  if (s == NULL) return 0;
   switch (i) {
   case 0: {
-    const unsigned char *id = SSL_SESSION_get_id(*p, &len);
+    const unsigned char *id = SSL_SESSION_get_id(s, &len);
     lua_pushlstring(L, (const char *)id, len);
     return 1;
   }
   case 1:
-    lua_pushinteger(L, SSL_SESSION_get_time(*p));
+    lua_pushinteger(L, SSL_SESSION_get_time(s));
     return 1;
   case 2:
-    lua_pushinteger(L, SSL_SESSION_get_timeout(*p));
+    lua_pushinteger(L, SSL_SESSION_get_timeout(s));
     return 1;
   case 3:
-    lua_pushinteger(L, (lua_Integer)SSL_SESSION_get_ticket_lifetime_hint(*p));
+    lua_pushinteger(L, (lua_Integer)SSL_SESSION_get_ticket_lifetime_hint(s));
     return 1;
   case 4:
-    lua_pushboolean(L, SSL_SESSION_has_ticket(*p));
+    lua_pushboolean(L, SSL_SESSION_has_ticket(s));
     return 1;
   default:
     return 0;
@@ -66,11 +91,12 @@ static int session_index(lua_State *L) {
 }
 
 static int session_eq(lua_State *L) {
-  SSL_SESSION **a = luaL_testudata(L, 1, SESSION), **b = luaL_testudata(L, 2, SESSION);
+  const session *a = luaL_testudata(L, 1, SESSION), *b = luaL_testudata(L, 2, SESSION);
   unsigned n, m;
-  if (a == NULL || b == NULL || *a == NULL || *b == NULL) return 0;
-  const unsigned char *x = SSL_SESSION_get_id(*a, &n), *y = SSL_SESSION_get_id(*b, &m);
-  lua_pushboolean(L, *a == *b || (n > 0 && n == m && memcmp(x, y, n) == 0));
+  if (a == NULL || b == NULL || a->session == NULL || b->session == NULL) return 0;
+  const unsigned char *x = SSL_SESSION_get_id(a->session, &n);
+  const unsigned char *y = SSL_SESSION_get_id(b->session, &m);
+  lua_pushboolean(L, a->session == b->session || (n > 0 && n == m && memcmp(x, y, n) == 0));
   return 1;
 }
 
@@ -96,10 +122,10 @@ static size_t find(const tls_context *t, const char *name) {
 }
 
 /* OpenSSL's: 1: the session is ours now. */
-static int keep(SSL *ssl, SSL_SESSION *session) {
+static int keep(SSL *ssl, SSL_SESSION *fresh) {
   const tls_conn *c = tls_conn_of(ssl);
   tls_context *t = tls_context_of(SSL_get_SSL_CTX(ssl));
-  if (c == NULL || c->server || c->server_name == NULL || !SSL_SESSION_is_resumable(session))
+  if (c == NULL || c->server || c->server_name == NULL || !SSL_SESSION_is_resumable(fresh))
     return 0;
   size_t i = find(t, c->server_name);
   if (t->kept == NULL) t->kept = calloc(KEPT_MAX, sizeof *t->kept);
@@ -108,7 +134,7 @@ static int keep(SSL *ssl, SSL_SESSION *session) {
   if (i < t->kept_count) tls_record_drop_session(t, i);
   if (t->kept_count == KEPT_MAX) tls_record_drop_session(t, KEPT_MAX - 1);
   memmove(&t->kept[1], &t->kept[0], t->kept_count * sizeof *t->kept);
-  t->kept[0] = (struct tls_kept){name, session};
+  t->kept[0] = (struct tls_kept){name, fresh};
   t->kept_count++;
   return 1;
 }

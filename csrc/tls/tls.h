@@ -253,8 +253,11 @@ int tls_certificate_push_der(lua_State *L, X509 *cert);
 void tls_certificate_names(X509 *cert, char *text, size_t room); /* "'a', 'b'" */
 
 /* session.c: the session at `arg`, or NULL for nil. */
-SSL_SESSION *tls_session_opt(lua_State *L, int arg);
-int tls_session_push(lua_State *L, const SSL *ssl);   /* the one it has, or nil */
-void tls_session_resume(tls_conn *c, tls_context *t); /* one that is kept */
+
+/* The SSLSession at `arg`, or NULL; raises when a connection under the context to that name must
+   not take it up. */
+SSL_SESSION *tls_session_opt(lua_State *L, int arg, const tls_context *t, const char *name);
+int tls_session_push(lua_State *L, const tls_conn *c); /* the one it has, or nil */
+void tls_session_resume(tls_conn *c, tls_context *t);  /* one that is kept */
 
 #endif

@@ -265,7 +265,7 @@ static int wrap(lua_State *L) {
   cs_sock *s = api->check_sock(L, 1);
   tls_context *t = tls_context_check(L, 2);
   const char *name = luaL_optstring(L, 3, NULL);
-  SSL_SESSION *session = tls_session_opt(L, 4);
+  SSL_SESSION *session = tls_session_opt(L, 4, t, name);
   tls_conn *c = NULL;
   set_owner(L, 1, 2); /* before there is something to be lost */
   int fd = api->descriptor(s);
