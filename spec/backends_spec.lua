@@ -10,7 +10,7 @@ local function run(name, backend, preload)
 end
 
 local function has_tasks(text)
-  return text:find "csock%.run" or text:find "spawn%(" or text:find "csock%.serve"
+  return text:find "csock%.run" or text:find "spawn%(" or text:find "csock%.serve" or text:find "tls%.ways"
 end
 
 describe("with the backend", function()
@@ -18,7 +18,7 @@ describe("with the backend", function()
     if backend ~= csock.loop.backend() then
       for _, dir in ipairs { "spec/base", "spec/wait", "spec/loop", "spec/name", "spec/socket", "spec/stream",
         "spec/poll", "spec/reactor", "spec/csock", "spec/weather_spec.lua",
-        "spec/transport_spec.lua" } do
+        "spec/transport_spec.lua", "spec/tls" } do
         for _, name in ipairs(tree.files(dir, "_spec%.lua$")) do
           if has_tasks(tree.read(name)) then
             it(("%s %s holds"):format(backend, name), function() run(name, backend) end)

@@ -162,10 +162,9 @@ http {
   scgi_temp_path %s;
   server {
     listen 127.0.0.1:%d ssl;
-    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_protocols %s;
     ssl_certificate %s;
     ssl_certificate_key %s;
-    %s
     location / { return 200 "nginx over $ssl_protocol\n"; }
   }
 }
@@ -173,14 +172,14 @@ http {
 
 --- Starts nginx on a free port (`port`), where any path gives "nginx over TLSv1.3". Ends with `kill`.
 -- @tparam table certificate as in certificates
--- @tparam[opt] string lines more of the configuration, for the server
-function M.nginx(certificate, lines)
+-- @tparam[opt] string protocols "TLSv1.2": that one alone
+function M.nginx(certificate, protocols)
   local dir = assert(posix.mkdtemp())
   for _ = 1, 20 do -- somebody else may take the port
     local port = free_port()
     local file <close> = assert(io.open(dir .. "/conf", "w"))
-    assert(file:write(NGINX:format(dir, dir, dir, dir, dir, dir, port, certificate.chain or certificate.cert,
-      certificate.key, lines or "")))
+    assert(file:write(NGINX:format(dir, dir, dir, dir, dir, dir, port, protocols or "TLSv1.2 TLSv1.3",
+      certificate.chain or certificate.cert, certificate.key)))
     file:close()
     local p = process.start { M.has.nginx, "-p", dir, "-e", "stderr", "-c", dir .. "/conf" }
     p.port = port
