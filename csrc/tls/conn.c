@@ -192,6 +192,15 @@ int tls_conn_write(tls_conn *c, const char *bytes, size_t n, size_t *sent) {
 
 /* --- the end --- */
 
+/* Takes tickets that nobody has read from the kernel: it would not send what is still on its way, but
+   reset the connection, when that is closed over them. (What the peer says stays to be read.) */
+static void take_tickets(tls_conn *c) {
+  char byte;
+  size_t got;
+  (void)tls_conn_read(c, &byte, 1, true, &got);
+  c->want = 0;
+}
+
 int tls_conn_shutdown(tls_conn *c) {
   int err = enter(c);
   if (err != 0 || !SSL_is_init_finished(c->ssl)) return err;
@@ -204,7 +213,9 @@ int tls_conn_shutdown(tls_conn *c) {
   }
   err = tls_bio_flush(c);
   tls_errors_none();
-  return err < 0 ? wants(c, err) : 0;
+  if (err < 0) return wants(c, err);
+  take_tickets(c);
+  return 0;
 }
 
 int tls_conn_unwrap(tls_conn *c) {

@@ -142,6 +142,18 @@ describe("the end of a connection over TLS", function()
         end)
       end)
 
+      it("by close leaves nothing unsent, though nobody has read what the other side said (tickets)" .. where,
+        function()
+          run(function()
+            local server = tls.listen { role = "deaf", version = version }
+            local s = assert(tls.dial(server.port))
+            assert.equal(300000, s:sendall(("x"):rep(300000)))
+            s:close()
+            tls.release()
+            assert.equal("300000 bytes, closed", server:result())
+          end)
+        end)
+
       it("is two-sided by unwrap, after which the socket is a plain one" .. where, function()
         run(function()
           local s, server = dial "lines"

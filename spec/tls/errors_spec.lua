@@ -161,6 +161,45 @@ describe("an error of TLS", function()
     end)
   end)
 
+  it("leaves nothing in OpenSSL's queue, the host's as well, and is not led by what others have left", function()
+    local openssl = require "spec.support.openssl"
+    if not pcall(openssl.first_error) then return pending "another libcrypto" end
+    local a, b = tls.raw_pair()
+    local expired = { tls.raw_pair(nil, tls.server(certificates.expired)) }
+    local steps = {
+      shake = function() return tls.shake(a, b) end,
+      refuse = function() return tls.shake(expired[1], expired[2]) end,
+      nothing = function() return a:recv(1) end,
+      context = function() return tls.server() end,
+      file = function() return tls.server():load_cert_chain "/nonexistent" end,
+      ciphers = function() return tls.client():set_ciphers "NONE" end,
+      data = function() return tls.client():load_verify_locations { cadata = "x" } end,
+      key = function() return tls.server():load_cert_chain(certificates.encrypted.cert, certificates.encrypted.key) end,
+      pem = function() return ssl.PEM_cert_to_DER_cert "x" end,
+      details = function() return a:getpeercert(), a:cipher(), a:get_verified_chain(), a:session() end,
+      keys = function() return a:key_update() end,
+      unwrap = function() return a:unwrap() end,
+    }
+    local want = {
+      { "shake", true }, { "nothing" }, { "refuse" }, { "context", true }, { "file" }, { "ciphers" }, { "data" },
+      { "key" }, { "pem" }, { "details", true }, { "keys", true }, { "nothing" }, { "unwrap" },
+    }
+    for _, row in ipairs(want) do
+      openssl.leave_error()
+      local ok, err = steps[row[1]]()
+      assert.equal(row[2] or false, ok and true or false, row[1] .. ": " .. tostring(err))
+      if row[1] == "nothing" then assert.equal(E.EAGAIN, err.errno) end
+      if row[1] == "refuse" then assert.equal("CERTIFICATE_VERIFY_FAILED", err.name) end
+      assert.equal(0, openssl.first_error(), row[1])
+    end
+    a:settimeout(tls.LIMIT)
+    for _, s in ipairs { a, b } do
+      openssl.leave_error()
+      s:close()
+      assert.equal(0, openssl.first_error())
+    end
+  end)
+
   for name, load in pairs {
     ["a file that is not there"] = function(context) return context:load_cert_chain "/nonexistent/cert.pem" end,
     ["a file without a certificate"] = function(context)
