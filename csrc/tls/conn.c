@@ -219,9 +219,9 @@ int tls_conn_shutdown(tls_conn *c) {
 }
 
 int tls_conn_unwrap(tls_conn *c) {
+  if (c->broken == 0 && !SSL_is_init_finished(c->ssl)) return ENOTCONN;
   int err = tls_conn_shutdown(c);
   if (err != 0) return err;
-  if (!SSL_is_init_finished(c->ssl)) return ENOTCONN;
   char byte;
   size_t got;
   err = tls_conn_read(c, &byte, 1, true, &got);

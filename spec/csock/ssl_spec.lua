@@ -24,7 +24,7 @@ describe("csock.ssl", function()
   setup(function() dir = assert(posix.mkdtemp()) end)
   teardown(function()
     tls.close()
-    os.execute("rm -r '" .. dir .. "'")
+    process.run { "rm", "-r", dir }
   end)
   after_each(keep.close)
 

@@ -121,17 +121,17 @@ local function directory()
   local dir = here:gsub("\n$", "") .. "/build/certificates-" .. digest(config .. lines)
   if not readable(dir .. "/ca.pem") then
     local making = ("%s.%d"):format(dir, posix.getpid())
-    assert(os.execute(("rm -rf '%s' && mkdir -p '%s'"):format(making, making)))
+    assert(process.run { "mkdir", "-p", making } == 0)
     local file <close> = assert(io.open(making .. "/config", "w"))
     assert(assert(file:write(config)):flush())
     local status, out, err = process.run({ "sh", "-c", lines }, { cwd = making, timeout = 60 })
     assert(status == 0, out .. err)
-    if not os.rename(making, dir) then os.execute(("rm -rf '%s'"):format(making)) end
+    if not os.rename(making, dir) then process.run { "rm", "-rf", making } end
   end
   return dir
 end
 
-local M = { PASSWORD = PASSWORD, available = os.execute "command -v openssl >/dev/null" == true }
+local M = { PASSWORD = PASSWORD, available = process.run { "sh", "-c", "command -v openssl" } == 0 }
 
 if M.available then
   M.dir = directory()

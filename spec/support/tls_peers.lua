@@ -19,14 +19,14 @@ M.LIMIT = 10 * process.slowness
 
 local function find(name)
   for _, path in ipairs { name, "/usr/sbin/" .. name } do
-    if os.execute("command -v " .. path .. " >/dev/null") then return path end
+    if process.run { "sh", "-c", "command -v " .. path } == 0 then return path end
   end
   return false
 end
 
 --- The programs: path or false. Python's must have ssl.
 M.has = { openssl = certificates.available and "openssl", curl = find "curl", nginx = find "nginx" }
-M.has.python = os.execute "python3 -c 'import ssl' 2>/dev/null" and "python3" or false
+M.has.python = find "python3" and process.run { "python3", "-c", "import ssl" } == 0 and "python3"
 
 --- `n` bytes in which a lost, doubled or misplaced one is noticed; the roles `source` and `sink` know them.
 function M.pattern(n)
@@ -187,7 +187,7 @@ function M.nginx(certificate, protocols)
     while p:running() and posix.monotonic() < deadline do
       local s <close> = csock.create_connection { "127.0.0.1", port }
       if s and p:running() then
-        os.execute("rm -rf '" .. dir .. "'")
+        process.run { "rm", "-rf", dir }
         return p
       end
       posix.sleep(0.01)
