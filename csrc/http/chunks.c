@@ -5,7 +5,6 @@ enum {
   SIZE,        /* 1*HEXDIG */
   BEFORE_NAME, /* a ';' was there */
   NAME,
-  AFTER_NAME,
   BEFORE_VALUE, /* a '=' was there */
   TOKEN,
   QUOTED,
@@ -38,31 +37,26 @@ static cs_http_verdict read_size(cs_http_chunks *c, char byte, const cs_http_lim
   return c->size > limits->body - c->total ? CS_HTTP_BODY_TOO_LONG : CS_HTTP_MORE;
 }
 
-/* chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ): the phase after
-   `byte`, or REFUSED. */
+/* *( ";" name [ "=" ( token / quoted-string ) ] ), without the blanks between that nobody sends:
+   the phase after `byte`, or REFUSED. */
 static uint8_t after_extension(uint8_t phase, char byte) {
-  bool token = cs_http_is(byte, CS_HTTP_TOKEN_CHAR), blank = cs_http_is_blank(byte);
+  bool token = cs_http_is(byte, CS_HTTP_TOKEN_CHAR), text = cs_http_is(byte, CS_HTTP_TEXT_CHAR);
   switch (phase) {
   case BEFORE_NAME:
-    return token ? NAME : blank ? phase : REFUSED;
+    return token ? NAME : REFUSED;
   case BEFORE_VALUE:
-    return token ? TOKEN : byte == '"' ? QUOTED : blank ? phase : REFUSED;
+    return token ? TOKEN : byte == '"' ? QUOTED : REFUSED;
   case QUOTED:
-    return byte == '"'                           ? AFTER_VALUE
-           : byte == '\\'                        ? ESCAPED
-           : cs_http_is(byte, CS_HTTP_TEXT_CHAR) ? phase
-                                                 : REFUSED;
+    if (byte == '"') return AFTER_VALUE;
+    if (byte == '\\') return ESCAPED;
+    return text ? QUOTED : REFUSED;
   case ESCAPED:
-    return cs_http_is(byte, CS_HTTP_TEXT_CHAR) ? QUOTED : REFUSED;
-  default: /* NAME, AFTER_NAME, TOKEN, AFTER_VALUE */
-    break;
+    return text ? QUOTED : REFUSED;
+  default: /* NAME, TOKEN, AFTER_VALUE */
+    if (token && phase != AFTER_VALUE) return phase;
+    if (byte == '=' && phase == NAME) return BEFORE_VALUE;
+    return byte == ';' ? BEFORE_NAME : byte == '\r' ? SIZE_LF : REFUSED;
   }
-  bool name = phase == NAME || phase == AFTER_NAME;
-  if ((phase == NAME || phase == TOKEN) && token) return phase;
-  if (byte == ';') return BEFORE_NAME;
-  if (byte == '=' && name) return BEFORE_VALUE;
-  if (blank) return name ? AFTER_NAME : AFTER_VALUE;
-  return byte == '\r' && phase != AFTER_NAME ? SIZE_LF : REFUSED;
 }
 
 static cs_http_verdict read_extension(cs_http_chunks *c, char byte, const cs_http_limits *limits) {
@@ -98,6 +92,19 @@ static cs_http_verdict read_byte(cs_http_chunks *c, char byte, const cs_http_lim
   }
 }
 
+/* No trailer may say where the message ends: somebody may take it for a header. */
+static cs_http_verdict check_trailers(const cs_http_chunks *c, const cs_http_limits *limits) {
+  cs_http_field list[CS_HTTP_FIELDS];
+  unsigned count = cs_http_chunks_trailers(c, limits, list);
+  for (unsigned i = 0; i < count; i++) {
+    const char *name = cs_bytes_at(&c->trailer, list[i].name.at);
+    size_t n = list[i].name.len;
+    if (CS_HTTP_EQUAL(name, n, "content-length") || CS_HTTP_EQUAL(name, n, "transfer-encoding"))
+      return CS_HTTP_TRAILER;
+  }
+  return CS_HTTP_DONE;
+}
+
 /* Keeps the lines until the empty one has come. */
 static cs_http_verdict read_trailer(cs_http_chunks *c, const char *bytes, size_t len, size_t *used,
                                     const cs_http_limits *limits) {
@@ -115,9 +122,8 @@ static cs_http_verdict read_trailer(cs_http_chunks *c, const char *bytes, size_t
   cs_bytes_retract(&c->trailer, beyond);
   *used += len - beyond;
   if (v != CS_HTTP_DONE) return v;
-  if (c->place.count == 0) cs_bytes_free(&c->trailer);
   c->phase = END;
-  return v;
+  return check_trailers(c, limits);
 }
 
 cs_http_verdict cs_http_chunks_read(cs_http_chunks *c, const char *bytes, size_t len, size_t *used,

@@ -7,7 +7,7 @@
 
 #define CS_HTTP_TOKEN_CHAR  1 /* of names, methods, codings */
 #define CS_HTTP_TEXT_CHAR   2 /* of values: printing, blank, HTAB, and the bytes from 0x80 on */
-#define CS_HTTP_TARGET_CHAR 4 /* TEXT but blanks and '#' */
+#define CS_HTTP_TARGET_CHAR 4 /* printing ASCII but '#' */
 #define CS_HTTP_HOST_CHAR   8 /* of a host's name, and of IPv4 addresses */
 #define CS_HTTP_DIGIT_CHAR  16
 #define CS_HTTP_HEX_CHAR    32

@@ -45,6 +45,7 @@
   V(CHUNK_SIZE, EBADMSG, 400, "the size of a chunk is malformed") \
   V(CHUNK_EXTENSION, EBADMSG, 400, "the extensions of a chunk are malformed") \
   V(CHUNK_END, EBADMSG, 400, "a chunk does not end with CRLF") \
+  V(TRAILER, EBADMSG, 400, "a Content-Length or a Transfer-Encoding among the trailers") \
   V(CUT, EBADMSG, 400, "the connection ended in the middle of a message") \
   V(NO_MEMORY, ENOMEM, 500, "out of memory") /* clang-format on */
 /* clang-format on */
