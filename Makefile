@@ -116,6 +116,7 @@ help:
 	@echo 'make sanitize   all specs under AddressSanitizer and UBSan'
 	@echo 'make valgrind   the specs of the core, and what closes, cancels and forks, under valgrind'
 	@echo 'make faults     a failing allocator, failing system calls'
+	@echo 'make fuzz       libFuzzer on parsers, FUZZ_SECONDS=60 each'
 	@echo 'make clean      (V=1 shows the commands)'
 
 # --- building -------------------------------------------------------------------------------------
@@ -346,6 +347,27 @@ faults: deps
 run-faults: objects
 	@$(BUSTED) spec/faults
 
+# libFuzzer on what is pure C and reads what strangers send, for a minute (FUZZ_SECONDS) each. What it finds becomes
+# a case of a spec.
+FUZZ_SRC     := $(wildcard spec/fuzz/*.c)
+FUZZ_HTTP    := csrc/sys/bytes.c $(addprefix csrc/http/,verdict.c syntax.c fields.c head.c framing.c chunks.c)
+FUZZ_SECONDS ?= 60
+
+fuzz: deps-fuzz
+	$(AGAIN) run-fuzz
+
+deps-fuzz: deps
+	$(DEPS) clang
+
+run-fuzz: $(FUZZ_SRC:spec/%.c=$(BUILD)/%)
+	@for f in $^; do mkdir -p $$f.corpus && $(LUA) spec/fuzz/seeds.lua $$f.corpus && \
+	  $$f -max_total_time=$(FUZZ_SECONDS) -max_len=400 -timeout=5 -print_final_stats=1 -verbosity=0 \
+	    -artifact_prefix=$$f. $$f.corpus || exit; done
+
+$(BUILD)/fuzz/%: spec/fuzz/%.c $(FUZZ_HTTP) FORCE
+	@mkdir -p $(@D)
+	clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(WARN) -o $@ $< $(FUZZ_HTTP)
+
 clean:
 	rm -rf build doc/html
 
@@ -353,4 +375,4 @@ FORCE:
 .PHONY: all help tls install install-tls uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test kqueue run-kqueue lint run-lint objects check-layers sanitize run-sanitize \
   valgrind run-valgrind \
-  faults run-faults clean FORCE
+  faults run-faults fuzz deps-fuzz run-fuzz clean FORCE
