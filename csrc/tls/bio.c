@@ -1,8 +1,8 @@
 /* bio.c: how OpenSSL comes by a connection's bytes, and gets rid of them.
  *
- * OpenSSL asks for the five bytes of a record's head, then for its body. Small records come with
- * one call to the kernel: more is received than was asked for. While large ones come, just what is
- * asked for is received, straight to where it belongs.
+ * OpenSSL asks for the five bytes of a record's head, then for its body. What is received for a
+ * head is more than that: a small record comes with one call to the kernel, and of large ones, once
+ * they come, several do. The rest of a body is received straight to where it belongs.
  */
 #include "tls.h"
 
@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD  5    /* bytes of a record's head */
-#define AHEAD 4096 /* bytes that are received for a head */
+#define HEAD  5                                   /* bytes of a record's head */
+#define AHEAD 4096                                /* bytes that are received for a head */
+#define MANY  (4 * (HEAD + TLS_RECORD_MAX + 256)) /* ... while records are larger than that */
 
 /* --- bytes that are kept --- */
 
@@ -74,13 +75,34 @@ static int receive_head(tls_conn *c, char *bytes, size_t n, size_t *got) {
   return 0;
 }
 
+/* The same where much is expected. `in` is empty. */
+static int receive_many(tls_conn *c, char *bytes, size_t n, size_t *got) {
+  char *at = malloc(MANY);
+  if (at == NULL) return c->io = c->broken = ENOMEM;
+  c->in = (tls_bytes){.at = at, .room = MANY};
+  int err = receive(c, at, MANY, &c->in.len);
+  if (err == 0 && c->in.len > 0)
+    *got = tls_bio_take(c, bytes, n);
+  else
+    tls_bytes_free(&c->in);
+  return err;
+}
+
+int tls_bio_fill(tls_conn *c) {
+  char ahead[AHEAD];
+  size_t got;
+  int err = receive(c, ahead, sizeof ahead, &got);
+  return err == 0 && got > 0 ? tls_bytes_add(&c->in, ahead, got) : err;
+}
+
 static int bio_read(BIO *b, char *bytes, size_t n, size_t *got) {
   tls_conn *c = BIO_get_data(b);
   BIO_clear_retry_flags(b);
   *got = tls_bio_take(c, bytes, n);
   if (*got > 0) return 1;
-  int err =
-      n <= HEAD && c->last < AHEAD ? receive_head(c, bytes, n, got) : receive(c, bytes, n, got);
+  int err = n > HEAD          ? receive(c, bytes, n, got)
+            : c->last < AHEAD ? receive_head(c, bytes, n, got)
+                              : receive_many(c, bytes, n, got);
   if (n > HEAD) c->last = (uint16_t)(n < UINT16_MAX ? n : UINT16_MAX);
   if (err < 0) BIO_set_retry_read(b);
   return err == 0 && *got > 0;

@@ -112,9 +112,17 @@ static int enter(tls_conn *c) {
 
 /* --- the handshake --- */
 
+/* Whether the handshake may begin: 0, an errno value or a direction. OpenSSL makes 40 KB of buffers
+   for it at once, which a client that has connected and says nothing is not worth. */
+static int begin(tls_conn *c) {
+  if (!c->server || c->in.len > 0 || !SSL_in_before(c->ssl)) return 0;
+  int err = tls_bio_fill(c);
+  return err < 0 ? wants(c, err) : (c->broken = err);
+}
+
 int tls_conn_handshake(tls_conn *c) {
   int err = enter(c);
-  if (err != 0) return err;
+  if (err != 0 || (err = begin(c)) != 0) return err;
   if (!SSL_is_init_finished(c->ssl)) {
     int r = SSL_do_handshake(c->ssl);
     err = r == 1 ? 0 : failed(c, r);
@@ -129,14 +137,38 @@ int tls_conn_handshake(tls_conn *c) {
 
 /* --- bytes --- */
 
+/* Whether a record is there as a whole; `in` begins where one does, or nobody asks (bio.c). */
+static bool whole_record(const tls_conn *c) {
+  const unsigned char *head = (const unsigned char *)c->in.at + c->in.from;
+  return c->in.len >= 5 && c->in.len >= 5 + ((size_t)head[3] << 8 | head[4]);
+}
+
+/* Adds what has come together with the first of `n` bytes, as a plain socket gives it. What else is
+   found out in doing so, the next call says. */
+static void read_more(tls_conn *c, char *bytes, size_t n, size_t *got) {
+  while (*got < n && whole_record(c)) {
+    size_t more = 0;
+    int r = SSL_read_ex(c->ssl, bytes + *got, n - *got, &more);
+    *got += more;
+    if (r == 1) continue;
+    (void)failed(c, r);
+    c->want = 0;
+    return;
+  }
+}
+
 int tls_conn_read(tls_conn *c, char *bytes, size_t n, bool peek, size_t *got) {
   *got = 0;
   if (c->ended) return 0;
   int err = enter(c);
   if (err != 0) return c->ragged && c->cut ? 0 : err;
+  if ((err = begin(c)) != 0) return err;
   if (c->out.len > 0 && (err = tls_bio_flush(c)) < 0 && c->out.len > OWED_MAX) return wants(c, err);
   int r = peek ? SSL_peek_ex(c->ssl, bytes, n, got) : SSL_read_ex(c->ssl, bytes, n, got);
-  if (r == 1) return 0;
+  if (r == 1) {
+    if (!peek) read_more(c, bytes, n, got);
+    return 0;
+  }
   *got = 0;
   err = failed(c, r);
   if (c->out.len > 0) {
@@ -234,12 +266,6 @@ int tls_conn_unwrap(tls_conn *c) {
 size_t tls_conn_buffered(const tls_conn *c) {
   int n = SSL_pending(c->ssl);
   return n > 0 ? (size_t)n : 0;
-}
-
-/* Whether a record is there as a whole; `in` begins where one does, or nobody asks (bio.c). */
-static bool whole_record(const tls_conn *c) {
-  const unsigned char *head = (const unsigned char *)c->in.at + c->in.from;
-  return c->in.len >= 5 && c->in.len >= 5 + ((size_t)head[3] << 8 | head[4]);
 }
 
 bool tls_conn_pending(const tls_conn *c) {

@@ -92,6 +92,9 @@ size_t tls_conn_buffered(const tls_conn *c);
 
 BIO *tls_bio_new(tls_conn *c);
 
+/* Receives what is there into `in`. 0, an errno value or a direction. */
+int tls_bio_fill(tls_conn *c);
+
 /* Sends what is in `out`. */
 int tls_bio_flush(tls_conn *c);
 

@@ -38,9 +38,7 @@ end
 
 local context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 assert(context:load_cert_chain(certificate, key))
-local server = assert(csock.serve({ "127.0.0.1", 0 }, function(conn)
-  if context:wrap_socket(conn, { server_side = true }) then handlers[mode](conn) end
-end, { backlog = 1024 }))
+local server = assert(csock.serve({ "127.0.0.1", 0 }, handlers[mode], { ssl = context, backlog = 1024 }))
 print(server:getsockname().port)
 io.stdout:flush()
 csock.run()
