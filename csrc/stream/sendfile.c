@@ -82,7 +82,20 @@ static int send_by_kernel(lua_State *L, cs_op *op, transfer *t, int fd) {
   }
 }
 
-/* Reads the next piece into the chunk. 0, EAGAIN, or an errno value. */
+/* Reads from the source once: 0, an errno value, or the direction that it needs. A stream knows
+   what lies between its descriptor and its bytes. */
+static int read_source(lua_State *L, const transfer *t, int fd, size_t n, size_t *got) {
+  cs_stream *st = cs_object_test(L, FILE_ARG, &cs_stream_class);
+  if (st != NULL && st->in.len == 0) return cs_stream_receive(st, t->chunk, n, got);
+  if (st != NULL) {
+    *got = cs_stream_take(L, FILE_ARG, t->chunk, n);
+    return 0;
+  }
+  int err = cs_rw_read(fd, t->kind, t->chunk, n, got);
+  return err == EAGAIN ? CS_READABLE : err;
+}
+
+/* Reads the next piece into the chunk, likewise. */
 static int read_chunk(lua_State *L, transfer *t, int fd) {
   size_t n = at_most(t->left, CHUNK), got = 0;
   int err = 0;
@@ -91,8 +104,7 @@ static int read_chunk(lua_State *L, transfer *t, int fd) {
     if (r < 0) err = errno;
     if (r > 0) got = (size_t)r;
   } else {
-    got = cs_stream_take(L, FILE_ARG, t->chunk, n);
-    if (got == 0) err = cs_rw_read(fd, t->kind, t->chunk, n, &got);
+    err = read_source(L, t, fd, n, &got);
   }
   t->from = 0;
   t->to = err == 0 ? got : 0;
@@ -107,7 +119,8 @@ static int send_copy(lua_State *L, cs_op *op, transfer *t, int fd) {
   if (t->from == t->to) {
     int err = read_chunk(L, t, fd);
     t->input.fd = fd;
-    if (err == EAGAIN) return CS_ANY;
+    t->input.events = err == CS_WRITABLE ? POLLOUT : POLLIN;
+    if (err < 0) return CS_ANY;
     if (err != 0) return sendfile_fail(L, op, err);
     if (t->to == 0) return finish(L, t);
   }
@@ -136,7 +149,6 @@ static int look_at_source(lua_State *L, transfer *t) {
   if (mode < 0 || (mode & O_ACCMODE) == O_WRONLY) return EBADF;
   int err = cs_rw_kind_of(fd, &t->kind);
   if (err != 0) return err;
-  t->input.events = POLLIN;
   if (lseek(fd, 0, SEEK_CUR) < 0) {
     t->way = BY_READING;
     return t->start == 0 ? 0 : ESPIPE;
