@@ -20,22 +20,29 @@ cs_watched *cs_due_take(cs_hub *hub) {
   return CS_MEMBER_OF(cs_list_take(&hub->due), cs_watched, due);
 }
 
+static bool parted(const cs_watched *w) {
+  return w->out != NULL && w->out->parted;
+}
+
 static bool reads(const cs_watched *w) {
-  return (w->flags & CS_W_HUB_READ) && (w->out == NULL || !w->out->held);
+  return parted(w) || ((w->flags & CS_W_HUB_READ) && (w->out == NULL || !w->out->held));
+}
+
+static bool writes(const cs_watched *w) {
+  return (w->flags & CS_W_HUB_WRITE) && !parted(w);
 }
 
 unsigned cs_due_wants(const cs_watched *w) {
   unsigned wants = 0;
   if (reads(w) && !cs_watched_readers_due(w)) wants |= cs_watched_readers_want(w);
-  if ((w->flags & CS_W_HUB_WRITE) && !cs_watched_writers_due(w))
-    wants |= cs_watched_writers_want(w);
+  if (writes(w) && !cs_watched_writers_due(w)) wants |= cs_watched_writers_want(w);
   return wants;
 }
 
 unsigned cs_due(const cs_watched *w) {
   unsigned due = 0;
   if (reads(w) && cs_watched_readers_due(w)) due |= CS_READ;
-  if ((w->flags & CS_W_HUB_WRITE) && cs_watched_writers_due(w)) due |= CS_WRITE;
+  if (writes(w) && cs_watched_writers_due(w)) due |= CS_WRITE;
   if (w->out != NULL ? w->out->failed != 0 : (w->flags & CS_W_HUB_SENT) != 0) due |= CS_HANGUP;
   return due;
 }

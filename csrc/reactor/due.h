@@ -14,6 +14,8 @@ typedef struct cs_out {
   cs_bytes bytes;
   size_t sent; /* bytes that went since something waits */
   bool held;   /* nothing is received meanwhile */
+  bool parted; /* nothing is sent or received before the object has seen to it: see `part` */
+  bool last;   /* what is to be sent is the goodbye of what lies over the socket */
   int failed;  /* errno of sending, to be told when nothing more can be received */
 } cs_out;
 

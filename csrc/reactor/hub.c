@@ -179,9 +179,10 @@ static int serve_events(lua_State *L, cs_loop *loop, cs_watched *w) {
     lua_pushboolean(L, (due & CS_WRITE) != 0);
     return 4;
   }
+  bool parted = w->out != NULL && w->out->parted;
   if (due & CS_WRITE) cs_out_send(loop, w);
   if (has_failed(w)) {
-    if (!(w->flags & CS_W_HUB_READ) || cs_sock_of(w)->type != SOCK_STREAM)
+    if (parted || !(w->flags & CS_W_HUB_READ) || cs_sock_of(w)->type != SOCK_STREAM)
       return tell_failed(L, loop, w);
     /* What the peer sent before it broke is still to be had. */
     w->flags = (w->flags | CS_W_READ) & ~CS_W_READ_OUT;
@@ -190,7 +191,7 @@ static int serve_events(lua_State *L, cs_loop *loop, cs_watched *w) {
     w->flags &= ~CS_W_HUB_SENT;
     return tell(L, "sent");
   }
-  return 0;
+  return parted ? tell(L, "ready") : 0;
 }
 
 /* Pushes the protocol's method for what has come, and its arguments: *nargs of them. Or returns the
@@ -302,8 +303,8 @@ static int serve_on(lua_State *L, int status, lua_KContext context) {
 
 /* serve(): serves the sockets of this turn, until there is something to tell an object of, by one
    of its methods: object, its name, arguments. nil when all have been served. The methods are
-   ready(readable, writable), after `add`; finished(): the stream is at its end; broken(error,
-   errno); sent(): see `tell`. */
+   ready(readable, writable), after `add`; ready(), after `part`; finished(): the stream is at its
+   end; broken(error, errno); sent(): see `tell`. */
 static int hub_serve(lua_State *L) {
   return serve(L, loop_of(L), false);
 }

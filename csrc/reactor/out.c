@@ -36,7 +36,7 @@ void cs_out_drop(cs_hub *hub, cs_watched *w) {
   cs_turn_end_leave(w->state, &out->end);
   out->failed = 0;
   out->sent = 0;
-  out->held = false;
+  out->held = out->parted = out->last = false;
   out->bytes.len = out->bytes.head = 0;
   if (out->bytes.capacity > CS_BYTES_IDLE) cs_bytes_free(&out->bytes);
   if (hub->nspares < SPARES) {
@@ -89,18 +89,27 @@ static int put(cs_watched *w, const char *data, size_t len, size_t *sent) {
   return err < 0 ? 0 : err;
 }
 
+/* One try to say to the peer that nothing more will come: whether it has to be made again. What
+   fails cannot be said to anybody. */
+static bool goodbye(cs_watched *w) {
+  cs_sock *s = cs_sock_of(w);
+  cs_transport *t = s->transport;
+  return t != NULL && cs_transport_tried(s, CS_WRITABLE, t->ops->shutdown(t)) < 0;
+}
+
 void cs_out_send(cs_loop *loop, cs_watched *w) {
   cs_out *out = w->out;
   size_t sent = 0;
   cs_turn_end_leave(w->state, &out->end);
-  out->failed = put(w, cs_bytes_at(&out->bytes, 0), out->bytes.len, &sent);
+  out->last = out->last && goodbye(w);
+  if (!out->last) out->failed = put(w, cs_bytes_at(&out->bytes, 0), out->bytes.len, &sent);
   cs_bytes_consume(&out->bytes, sent);
   out->sent += sent;
   if (out->failed != 0) {
     w->flags &= ~CS_W_HUB_WRITE;
     out->held = false;
     notice(loop, w, 0);
-  } else if (out->bytes.len > 0) {
+  } else if (out->bytes.len > 0 || out->last) {
     block(loop, w);
   } else {
     w->flags &= ~CS_W_HUB_WRITE;
@@ -250,10 +259,59 @@ static int hub_shut(lua_State *L) {
   return 0;
 }
 
-/* unsent(socket): how many bytes wait, and how many have gone since some do. */
+/* goodbye(socket): all is sent, and what lies over the socket (TLS) is to say so to the peer; what
+   is written from now on is ignored. Whether that is done: else object:sent() is called when it is,
+   if it is to be told of what is sent. */
+static int hub_goodbye(lua_State *L) {
+  cs_watched *w = &cs_sock_check(L, 1)->w;
+  cs_loop *loop = w->state->loop;
+  w->flags &= ~CS_W_HUB_SEND;
+  bool waits = goodbye(w);
+  if (waits && w->out == NULL) waits = cs_out_make(loop->hub, w) != NULL;
+  if (waits) {
+    w->out->last = true;
+    block(loop, w);
+  }
+  lua_pushboolean(L, !waits);
+  return 1;
+}
+
+/* cut(socket): what lies over the socket is gone, and the peer is told nothing by it: it shall not
+   take what it has for the whole. */
+static int hub_cut(lua_State *L) {
+  cs_transport_end(cs_sock_check(L, 1), false);
+  return 0;
+}
+
+/* part(socket, parted): from now on, nothing is sent or received, but object:ready() is called
+   when the socket can be read from, or (where a try has shown that) written to: a handshake is to
+   be made. What is written is kept. Or no more. */
+static int hub_part(lua_State *L) {
+  cs_watched *w = &cs_sock_check(L, 1)->w;
+  cs_loop *loop = w->state->loop;
+  bool wanted = lua_toboolean(L, 2);
+  if (w->object == 0 || (w->out != NULL && w->out->parted) == wanted) return 0;
+  if (wanted) {
+    if (w->out == NULL && cs_out_make(loop->hub, w) == NULL)
+      return luaL_error(L, "not enough memory");
+    w->out->parted = true;
+    w->flags |= CS_W_HUB_WRITE;
+  } else {
+    w->out->parted = false;
+    cs_out_send(loop, w);
+  }
+  cs_due_notice(loop, w);
+  if (cs_is_watched(loop, w)) cs_watched_tell(loop, w);
+  return 0;
+}
+
+/* unsent(socket, now): how many bytes wait (the goodbye is one), and how many have gone since some
+   do. With `now`, those that have not had their try yet have it first. */
 static int hub_unsent(lua_State *L) {
-  const cs_watched *w = &cs_sock_check(L, 1)->w;
-  lua_pushinteger(L, w->out != NULL ? (lua_Integer)w->out->bytes.len : 0);
+  cs_watched *w = &cs_sock_check(L, 1)->w;
+  if (lua_toboolean(L, 2) && w->out != NULL && w->out->failed == 0 && !(w->flags & CS_W_HUB_WRITE))
+    cs_out_send(w->state->loop, w);
+  lua_pushinteger(L, w->out != NULL ? (lua_Integer)w->out->bytes.len + w->out->last : 0);
   lua_pushinteger(L, w->out != NULL ? (lua_Integer)w->out->sent : 0);
   return 2;
 }
@@ -265,6 +323,7 @@ static int hub_flush(lua_State *L) {
 }
 
 const luaL_Reg cs_out_functions[] = {
-    {"write", hub_write}, {"sendto", hub_sendto}, {"tell", hub_tell},   {"shut", hub_shut},
-    {"hold", hub_hold},   {"unsent", hub_unsent}, {"flush", hub_flush}, {NULL, NULL},
+    {"write", hub_write},     {"sendto", hub_sendto}, {"tell", hub_tell},   {"shut", hub_shut},
+    {"hold", hub_hold},       {"unsent", hub_unsent}, {"flush", hub_flush}, {"part", hub_part},
+    {"goodbye", hub_goodbye}, {"cut", hub_cut},       {NULL, NULL},
 };

@@ -57,6 +57,16 @@ function Protocol:dataReceived(data) end -- luacheck: ignore 212
 -- @tparam reason reason
 function Protocol:connectionLost(reason) end -- luacheck: ignore 212
 
+--- Whether it holds bytes that have come and that it has not passed on: as long as it does, `transport:startTLS` is
+-- refused. A protocol that buffers what comes should have it, as the receivers below do.
+-- @function protocol:holdsInput
+-- @treturn boolean
+
+--- Called when the handshake of TLS is made, if there is this method: after `connectionMade`, or after
+-- `transport:startTLS`. What comes over TLS is passed on later. To be overridden.
+-- Source: Twisted's `IHandshakeListener`.
+-- @function protocol:handshakeCompleted
+
 receivers(M)
 
 --- Exchanges datagrams; its transport is a `DatagramPort`.
@@ -128,6 +138,13 @@ function Factory:startFactory() end -- luacheck: ignore 212
 --- Called when the last one has ended. To be overridden.
 -- @function factory:stopFactory
 function Factory:stopFactory() end -- luacheck: ignore 212
+
+--- Called when somebody has connected to a port of `reactor.listenSSL` and not made the handshake of TLS: there is no
+-- protocol then. To be overridden.
+-- @function factory:handshakeFailed
+-- @tparam address address the peer's
+-- @tparam reason reason `SSLError`, `TimeoutError` ...; its `value` says why
+function Factory:handshakeFailed(address, reason) end -- luacheck: ignore 212
 
 -- A port or connector begins to use it.
 function Factory:doStart()

@@ -27,6 +27,7 @@ local loop = require "csock.loop"
 local connector = require "csock.reactor.connector"
 local port = require "csock.reactor.port"
 local reason = require "csock.reactor.reason"
+local tls = require "csock.reactor.tls"
 local turns = require "csock.reactor.turns"
 local check = require "csock.check"
 local internal = require "csock.loop.internal"
@@ -135,6 +136,33 @@ function M.listenTCP(number, factory, backlog, interface)
   return port.Port(socket, factory)
 end
 
+--- Listens for connections over TLS; the factory makes a protocol for each when the handshake is made. A slow client
+-- holds up nobody, and one that has not made it after `handshakeTimeout` seconds (10: @{csock.reactor.port}) is closed;
+-- the factory's `handshakeFailed` is told of each that fails.
+--
+-- Twisted calls `connectionMade` before the handshake. Here it is called after it, so that no protocol takes somebody
+-- for connected whose certificate may yet be refused; what comes is passed on after both.
+-- @tparam int number the port; 0: any free one
+-- @tparam factory factory
+-- @param contextFactory a server's `SSLContext` (@{csock.ssl}), or an object whose `getContext()` gives the one for the
+-- next connection
+-- @tparam[opt=50] int backlog
+-- @tparam[opt=""] string interface
+-- @treturn[1] sslport
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno (`EADDRINUSE`, `EACCES` ...)
+function M.listenSSL(number, factory, contextFactory, backlog, interface)
+  check.argument(PORT, number, 1, "listenSSL")
+  check_object("listenSSL", 2, factory, "factory", "doStart")
+  tls.check(contextFactory, 3, "listenSSL", true)
+  backlog = check.argument(BACKLOG, backlog or 50, 4, "listenSSL")
+  check.argument(INTERFACE, interface, 5, "listenSSL")
+  local socket, err, errno = csock.create_server({ interface or "", number }, { backlog = backlog })
+  if not socket then return nil, err, errno end
+  return port.SSLPort(socket, factory, contextFactory)
+end
+
 --- Listens for connections at a path. A socket that another program left behind there is replaced, but
 -- not one at which somebody answers. The path is removed in the end.
 -- @tparam string path
@@ -198,6 +226,40 @@ function M.connectTCP(host, number, factory, timeout, bindAddress)
   check.argument(TIMEOUT, timeout, 4, "connectTCP")
   local options = { timeout = timeout or 30, source_address = bindAddress }
   local function dial() return internal.dial({ host, number }, options) end
+  local new = connector.Connector(dial, factory, { host = host, port = number })
+  new:connect()
+  return new
+end
+
+--- Connects to a host over TLS. The server's certificate must be for `host`, where the context verifies names
+-- (@{csock.ssl}). The connection is made when the handshake is, and so is the protocol (Twisted makes it before); what
+-- goes wrong until then, a certificate that is refused for instance, is told to `clientConnectionFailed`: an
+-- `SSLError`.
+-- @tparam string host
+-- @tparam int number the port
+-- @tparam clientfactory factory
+-- @param contextFactory a client's `SSLContext`, or an object whose `getContext()` gives one; its field
+-- `server_hostname`, if it has one, is the name to be verified in place of `host`
+-- @tparam[opt=30] number timeout seconds for all of it, with the handshake
+-- @param[opt] bindAddress this side's address, such as `{"127.0.0.1", 0}`
+-- @treturn connector
+function M.connectSSL(host, number, factory, contextFactory, timeout, bindAddress)
+  check.argument(HOST, host, 1, "connectSSL")
+  check.argument(PORT, number, 2, "connectSSL")
+  check_object("connectSSL", 3, factory, "factory", "startedConnecting")
+  tls.check(contextFactory, 4, "connectSSL", false)
+  check.argument(TIMEOUT, timeout, 5, "connectSSL")
+  local options = { timeout = timeout or 30, source_address = bindAddress }
+  local function dial()
+    local remaining = internal.countdown(options.timeout)
+    local socket, other = internal.dial({ host, number }, options)
+    if not socket then return nil, other end
+    local holder <close> = internal.holder(socket)
+    socket:settimeout(remaining())
+    local ok, err = tls.wrap(socket, contextFactory, { server_side = false }, host)
+    if not ok then return nil, err end
+    return holder:take(), other, true
+  end
   local new = connector.Connector(dial, factory, { host = host, port = number })
   new:connect()
   return new

@@ -171,6 +171,8 @@ return function(M)
     add(pieces, data)
   end
 
+  function LineOnlyReceiver:holdsInput() return self._pieces ~= false or self._at <= #self._buffer end
+
   function LineOnlyReceiver:dataReceived(data)
     if self._busy then -- a callback feeds it
       self._buffer, self._changed = self._buffer .. data, true
@@ -267,6 +269,9 @@ return function(M)
   StringReceiver.MAX_LENGTH = 99999
 
   StringReceiver._busy = false
+  StringReceiver._more = false -- while a string is passed on: something has come behind it
+
+  function StringReceiver:holdsInput() return self._pieces ~= nil or self._more end
 
   -- What has come of a string, in `_pieces`: it is looked at again when `need` bytes are there.
   local function gather(self, data)
@@ -293,6 +298,7 @@ return function(M)
       local text, where = self:_parse(data, at)
       if text then
         at = where
+        self._more = at <= #data
         self:stringReceived(text)
         if self._pieces then -- fed by the callback
           data, at = sub(data, at) .. table.concat(self._pieces), 1
@@ -305,7 +311,7 @@ return function(M)
         at = #data + 1 -- no way to tell where the next one would begin
       end
     end
-    self._busy = false
+    self._busy, self._more = false, false
     if at <= #data then keep(self, sub(data, at), need) end
   end
 

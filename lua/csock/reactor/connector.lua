@@ -1,4 +1,4 @@
---- What the reactor's `connectTCP` and `connectUNIX` give: a connection that is under way, open or lost.
+--- What the reactor's `connectTCP`, `connectSSL` and `connectUNIX` give: a connection that is under way, open or lost.
 -- @module csock.reactor.connector
 local class = require "csock.class"
 local loop = require "csock.loop"
@@ -19,7 +19,8 @@ local Connector = class("Connector")
 M.Connector = Connector
 Connector.state = "disconnected"
 
--- `dial()` connects, in a task: a socket and the address that it is connected to, or nil and the error.
+-- `dial()` connects, in a task: a socket, the address that it is connected to, and whether it is over TLS; or nil and
+-- the error.
 function Connector:__init(dial, factory, destination)
   self.dial, self.factory = dial, factory
   for name, value in pairs(destination) do self[name] = value end
@@ -28,22 +29,23 @@ end
 -- The attempt is over, in one way or another.
 local function end_attempt(self)
   under_way[self] = nil
-  local task, socket = self.task, self.socket
-  self.task, self.socket, self.other = nil, nil, nil
+  local task, socket, secure = self.task, self.socket, self.secure
+  self.task, self.socket, self.other, self.secure = nil, nil, nil, nil
   if task then task:cancel() end
-  return socket
+  return socket, secure
 end
 
 -- To be done in the reactor's task: callbacks never interrupt each other.
 local function finish(self, attempt)
   if self.attempt ~= attempt or self.state ~= "connecting" then return end
   local other = self.other
-  local socket = end_attempt(self)
+  local socket, secure = end_attempt(self)
   if not socket then return self:connectionFailed(reason.of_connect(other)) end
   self.state = "connected"
   local client = socket:getpeername() or other -- it may have been reset
   local connection = transport.Connection(socket, client, self)
   self.transport = connection
+  if secure then connection:secured() end
   local function open()
     local protocol = self.factory:buildProtocol(client)
     if protocol then
@@ -56,8 +58,12 @@ local function finish(self, attempt)
 end
 
 local function attempt_to_connect(self, attempt)
-  local ok, socket, other = pcall(self.dial)
-  if ok then self.socket, self.other = socket, other else self.other = socket end -- a bindAddress that is none
+  local ok, socket, other, secure = pcall(self.dial)
+  if ok then
+    self.socket, self.other, self.secure = socket, other, secure
+  else
+    self.other = socket -- a bindAddress that is none, a context that is none
+  end
   self.task = nil
   turns.callLater(0, finish, self, attempt)
 end

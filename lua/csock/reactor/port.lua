@@ -1,8 +1,9 @@
---- What the reactor listens on: `listenTCP`, `listenUNIX` and `listenUDP` give these.
+--- What the reactor listens on: `listenTCP`, `listenSSL`, `listenUNIX` and `listenUDP` give these.
 -- @module csock.reactor.port
 local class = require "csock.class"
 local csock = require "csock"
 local reason = require "csock.reactor.reason"
+local tls = require "csock.reactor.tls"
 local transport = require "csock.reactor.transport"
 local turns = require "csock.reactor.turns"
 local unixpath = require "csock.unixpath"
@@ -91,8 +92,8 @@ function Base:startReading()
 end
 
 -- A new connection: `client` is the peer's address.
-local function open(connection, factory, client)
-  local protocol = factory:buildProtocol(client)
+function Port:open(connection, client)
+  local protocol = self.factory:buildProtocol(client)
   if protocol then
     connection:start(protocol)
   else
@@ -101,13 +102,13 @@ local function open(connection, factory, client)
 end
 
 function Port:ready()
-  local listener, factory = self.socket, self.factory
+  local listener = self.socket
   for _ = 1, MOST do
     local socket, client, errno = listener:accept()
     if socket then
       self.failures = 0
       local connection = transport.Connection(socket, client)
-      turns.call_for(connection, open, connection, factory, client)
+      turns.call_for(connection, self.open, self, connection, client)
     elseif errno == EAGAIN or not self.connected then
       return
     else
@@ -134,6 +135,36 @@ function Port:connectionLost()
   if not close(self) then return end
   if self.path then unixpath.remove_dead(self.path, csock.SOCK_STREAM) end
   turns.call(self.factory.doStop, self.factory)
+end
+
+--- A port whose connections are over TLS: the factory is asked for a protocol when the handshake is made. One that
+-- fails is told to `factory:handshakeFailed`.
+-- @type sslport
+local SSLPort = class("SSLPort", Port)
+M.SSLPort = SSLPort
+
+--- Within how many seconds a client must have made the handshake. `math.huge`: there is no limit. May be set.
+-- @field sslport:handshakeTimeout
+SSLPort.handshakeTimeout = 10
+
+function SSLPort:__init(socket, factory, contextFactory)
+  self.contextFactory = contextFactory
+  Port.__init(self, socket, factory)
+end
+
+local function refused(self, connection, client, err)
+  local factory = self.factory
+  connection:connectionLost(reason.ConnectionLost(err))
+  if factory.handshakeFailed then turns.call(factory.handshakeFailed, factory, client, reason.of_connect(err)) end
+end
+
+function SSLPort:open(connection, client)
+  local ok, err = tls.wrap(connection.socket, self.contextFactory, { server_side = true })
+  if not ok then return refused(self, connection, client, err) end
+  connection:shake_hands(self.handshakeTimeout, function(_, failure)
+    if failure then return refused(self, connection, client, failure) end
+    Port.open(self, connection, client)
+  end)
 end
 
 --- A port for datagrams; the transport of a `DatagramProtocol`.

@@ -11,7 +11,8 @@
 --   `ConnectionDone`: the peer, or `loseConnection`, closed it; `ConnectionLost`: it broke, or the reactor stopped;
 --   `ConnectionAborted` (a `ConnectionLost`): `abortConnection`;
 -- - `ConnectError`: any failure to connect; `ConnectBindError`, `DNSLookupError`, `NoRouteError`,
---   `ConnectionRefusedError`, `TimeoutError`; `UserError`: the program gave up;
+--   `ConnectionRefusedError`, `TimeoutError`, `SSLError` (the handshake of TLS failed: `value.name`, `value.hint` and
+--   others say why); `UserError`: the program gave up;
 -- - `CallbackError` (ours): a callback raised an error; `value` is what it raised, `traceback` says where.
 -- @module csock.reactor.reason
 local class = require "csock.class"
@@ -84,6 +85,7 @@ define("ConnectBindError", M.ConnectError, "Couldn't bind")
 define("DNSLookupError", M.ConnectError, "DNS lookup failed")
 define("NoRouteError", M.ConnectError, "No route to host")
 define("ConnectionRefusedError", M.ConnectError, "Connection was refused by other side")
+define("SSLError", M.ConnectError, "TLS handshake failed")
 define("UserError", Reason, "User aborted connection")
 define("TimeoutError", M.UserError, "User timeout caused connection failure")
 define("CallbackError", Reason, "A callback failed")
@@ -100,6 +102,7 @@ local of_connect = {
 function M.of_connect(err)
   local last = err.errors and err.errors[#err.errors] or err
   if err.kind == "gaierror" then return M.DNSLookupError(err) end
+  if err.kind == "ssl" then return M.SSLError(err) end
   if last.call == "bind" then return M.ConnectBindError(err) end
   return (of_connect[last.name] or M.ConnectError)(err)
 end

@@ -43,6 +43,19 @@ Connection.bufferSize = 65536
 -- @field transport:abortTimeout
 Connection.abortTimeout = 60
 
+--- Within how many seconds a handshake must be made that `startTLS` has begun. `math.huge`: there is no limit. May be
+-- set for one connection, or for all.
+-- @field transport:handshakeTimeout
+Connection.handshakeTimeout = 10
+
+--- Whether it is over TLS: `reactor.listenSSL`, `connectSSL`, or the end of `startTLS`.
+-- @field transport:TLS
+Connection.TLS = false
+
+--- What the two have agreed on to speak over TLS (ALPN): `"h2"`; nil: nothing.
+-- Source: Twisted's `INegotiated.negotiatedProtocol`.
+-- @field transport:negotiatedProtocol
+
 function Connection:__init(socket, client, connector)
   socket:settimeout(0)
   self.socket, self.client, self.disconnecting = socket, client, false
@@ -61,11 +74,19 @@ end
 
 -- --- the end --------------------------------------------------------------------------------------
 
+-- Over TLS, the peer is told that nothing more will come (close_notify) when it has everything; else it sees that it
+-- has not.
+local function is_whole(self, why)
+  return class.isinstance(why, reason.ConnectionDone) and hub.unsent(self.socket) == 0
+end
+
 local function lose(self, why)
   if self.disconnected then return end
   self.connected, self.disconnected = false, true
+  if self.TLS and not is_whole(self, why) then hub.cut(self.socket) end
   hub.remove(self.socket)
   if self.closing then self.closing:cancel() end
+  if self.handshake and self.handshake.timer then self.handshake.timer:cancel() end
   if self.aborting then
     self.socket:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, string.pack("ii", 1, 0)) -- resets
   end
@@ -140,6 +161,15 @@ function Connection:waits(bytes)
   end
 end
 
+local limit_closing
+
+-- Whether the peer knows that all is sent, where that has to be said; else `sent` comes again when it is.
+local function said_goodbye(self)
+  if not self.TLS or hub.goodbye(self.socket) then return true end
+  if self.disconnecting and not self.closing then limit_closing(self) end
+  return false
+end
+
 -- All is sent: what comes next?
 function Connection:sent()
   local producer = self.producer
@@ -156,8 +186,9 @@ function Connection:sent()
   elseif producer then
     return
   elseif self.disconnecting then
-    lose(self, DONE)
+    if said_goodbye(self) then lose(self, DONE) end
   elseif self.writeDisconnecting then
+    if not said_goodbye(self) then return end
     self.writeDisconnecting, self.writeDisconnected = false, true
     tell(self)
     hub.shut(self.socket)
@@ -175,6 +206,7 @@ function Connection:start(protocol)
   self.protocol = protocol
   self:watch()
   protocol:makeConnection(self)
+  if self.TLS and self.connected and protocol.handshakeCompleted then protocol:handshakeCompleted() end
 end
 
 -- The peer has finished.
@@ -195,7 +227,7 @@ end
 -- --- closing --------------------------------------------------------------------------------------
 
 -- Has a connection that closes aborted when its peer takes nothing for so long.
-local function limit_closing(self)
+function limit_closing(self)
   if self.abortTimeout == math.huge then return end
   self.gone = select(2, hub.unsent(self.socket))
   self.closing = turns.callLater(self.abortTimeout, function()
@@ -207,9 +239,9 @@ local function limit_closing(self)
   end)
 end
 
---- Closes the connection when everything is sent that was written; a registered producer goes on
--- until it unregisters. Nothing more is received. The protocol's `connectionLost` comes later, with
--- `ConnectionDone`; or with `ConnectionAborted`, when the peer does not take what is left (`abortTimeout`).
+--- Closes the connection when everything is sent that was written, over TLS with a close_notify behind it; a
+-- registered producer goes on until it unregisters. Nothing more is received. The protocol's `connectionLost` comes
+-- later, with `ConnectionDone`; or with `ConnectionAborted`, when the peer does not take what is left (`abortTimeout`).
 -- @function transport:loseConnection
 function Connection:loseConnection()
   if not self.connected or self.disconnecting then return end
@@ -231,7 +263,8 @@ function Connection:abortConnection()
 end
 
 --- Closes the writing half when everything is sent that was written: the peer sees the end of the
--- stream, and may still send. The protocol's `writeConnectionLost` is called then, if it has one.
+-- stream (over TLS: close_notify), and may still send. The protocol's `writeConnectionLost` is called then, if it has
+-- one.
 --
 -- A protocol with a method `readConnectionLost` is told by it that the peer has closed its half, and goes
 -- on writing; without one the connection is over then.
@@ -309,6 +342,13 @@ function Connection:getPeer() return self.client end
 -- @treturn[2] error
 -- @treturn[2] int errno
 function Connection:getHost() return self.socket:getsockname() end
+
+--- The socket, for its own methods: `version()` and `cipher()` over TLS, `getsockopt` ... What it receives and sends is
+-- the transport's.
+-- Source: Twisted's `getHandle`.
+-- @function transport:getHandle
+-- @treturn socket
+function Connection:getHandle() return self.socket end
 
 -- A boolean option.
 local function option(name, level, number)
