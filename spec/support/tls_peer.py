@@ -230,8 +230,7 @@ def records(link):
 
 def deaf(link):
     """Never reads, until the other side has had enough: then says what there was."""
-    event.wait(LIMIT)
-    event.clear()
+    releases.acquire(timeout=LIMIT)
     try:
         data = link.all()
         return "%d bytes, closed" % len(data)
@@ -316,7 +315,7 @@ def taker(link):
 
 TLS = [echo, lines, info, source, sink, ragged, reset, cut, half, dribble, records, deaf, corrupt, ask, taker]
 RAW = [stall, answer, speak, hang_up, hang_up_hard, part]
-event = threading.Event()  # ends all waits of `deaf`
+releases = threading.Semaphore(0)  # each lets one `deaf` go on
 
 
 def configure(context, options):
@@ -446,7 +445,7 @@ def main():
             except queue.Empty:
                 reply = "fault: no connection has ended"
         elif verb == "release":
-            event.set()
+            releases.release()
             reply = "ok"
         else:
             options = dict(pair.split("=", 1) for pair in rest.split("\t") if pair)

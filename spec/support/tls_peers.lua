@@ -99,7 +99,7 @@ function Connection:result()
   return self.peer:call("result\t" .. self.key .. "\n")
 end
 
---- Lets a `deaf` one go on.
+--- Lets one that is `deaf` go on.
 function Peer:release() return self:call "release\n" end
 
 function Peer:kill() self.process:kill() end
