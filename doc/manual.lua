@@ -69,7 +69,7 @@ M.modules = {
       { "Connectors", "reactor/connector" },
     },
   },
-  { name = "csock.reactor.transport", sections = { { "Functions", "reactor/transport" } } },
+  { name = "csock.reactor.transport", sections = { { "Functions", "reactor/transport", "reactor/tls" } } },
   { name = "csock.reactor.reason", sections = { { "Functions", "reactor/reason" } } },
   { name = "csock.protocol", sections = { { "Protocols", "protocol" }, { "Receivers", "protocol/receivers" } } },
   {

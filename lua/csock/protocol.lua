@@ -57,15 +57,17 @@ function Protocol:dataReceived(data) end -- luacheck: ignore 212
 -- @tparam reason reason
 function Protocol:connectionLost(reason) end -- luacheck: ignore 212
 
---- Whether it holds bytes that have come and that it has not passed on: as long as it does, `transport:startTLS` is
--- refused. A protocol that buffers what comes should have it, as the receivers below do.
--- @function protocol:holdsInput
--- @treturn boolean
-
---- Called when the handshake of TLS is made, if there is this method: after `connectionMade`, or after
--- `transport:startTLS`. What comes over TLS is passed on later. To be overridden.
+--- Called when the handshake of TLS is made: after `connectionMade`, or some time after `transport:startTLS`. What
+-- comes over TLS is passed on later. To be overridden.
 -- Source: Twisted's `IHandshakeListener`.
 -- @function protocol:handshakeCompleted
+function Protocol:handshakeCompleted() end -- luacheck: ignore 212
+
+--- Whether it holds bytes that have come and that it has not made use of: as long as it does, `transport:startTLS` is
+-- refused. A protocol that keeps what comes overrides this, as the receivers below do.
+-- @function protocol:holdsInput
+-- @treturn boolean
+function Protocol:holdsInput() return false end -- luacheck: ignore 212
 
 receivers(M)
 

@@ -27,6 +27,7 @@ local loop = require "csock.loop"
 local connector = require "csock.reactor.connector"
 local port = require "csock.reactor.port"
 local reason = require "csock.reactor.reason"
+local secure = require "csock.secure"
 local tls = require "csock.reactor.tls"
 local turns = require "csock.reactor.turns"
 local check = require "csock.check"
@@ -155,7 +156,7 @@ end
 function M.listenSSL(number, factory, contextFactory, backlog, interface)
   check.argument(PORT, number, 1, "listenSSL")
   check_object("listenSSL", 2, factory, "factory", "doStart")
-  tls.check(contextFactory, 3, "listenSSL", true)
+  tls.check(secure.SERVER, contextFactory, 3, "listenSSL")
   backlog = check.argument(BACKLOG, backlog or 50, 4, "listenSSL")
   check.argument(INTERFACE, interface, 5, "listenSSL")
   local socket, err, errno = csock.create_server({ interface or "", number }, { backlog = backlog })
@@ -238,8 +239,8 @@ end
 -- @tparam string host
 -- @tparam int number the port
 -- @tparam clientfactory factory
--- @param contextFactory a client's `SSLContext`, or an object whose `getContext()` gives one; its field
--- `server_hostname`, if it has one, is the name to be verified in place of `host`
+-- @param contextFactory a client's `SSLContext`; true for the default one; or an object whose `getContext()` gives one,
+-- and whose field `server_hostname`, if it has one, is the name to be verified in place of `host`
 -- @tparam[opt=30] number timeout seconds for all of it, with the handshake
 -- @param[opt] bindAddress this side's address, such as `{"127.0.0.1", 0}`
 -- @treturn connector
@@ -247,18 +248,14 @@ function M.connectSSL(host, number, factory, contextFactory, timeout, bindAddres
   check.argument(HOST, host, 1, "connectSSL")
   check.argument(PORT, number, 2, "connectSSL")
   check_object("connectSSL", 3, factory, "factory", "startedConnecting")
-  tls.check(contextFactory, 4, "connectSSL", false)
+  tls.check(secure.CLIENT, contextFactory, 4, "connectSSL")
   check.argument(TIMEOUT, timeout, 5, "connectSSL")
-  local options = { timeout = timeout or 30, source_address = bindAddress }
   local function dial()
-    local remaining = internal.countdown(options.timeout)
-    local socket, other = internal.dial({ host, number }, options)
-    if not socket then return nil, other end
-    local holder <close> = internal.holder(socket)
-    socket:settimeout(remaining())
-    local ok, err = tls.wrap(socket, contextFactory, { server_side = false }, host)
-    if not ok then return nil, err end
-    return holder:take(), other, true
+    local context, name = tls.context(contextFactory, host)
+    local socket, other = internal.dial({ host, number }, {
+      timeout = timeout or 30, source_address = bindAddress, ssl = context, server_hostname = name,
+    })
+    return socket, other, true
   end
   local new = connector.Connector(dial, factory, { host = host, port = number })
   new:connect()

@@ -3,6 +3,7 @@
 local class = require "csock.class"
 local csock = require "csock"
 local reason = require "csock.reactor.reason"
+local secure = require "csock.secure"
 local tls = require "csock.reactor.tls"
 local transport = require "csock.reactor.transport"
 local turns = require "csock.reactor.turns"
@@ -145,7 +146,7 @@ M.SSLPort = SSLPort
 
 --- Within how many seconds a client must have made the handshake. `math.huge`: there is no limit. May be set.
 -- @field sslport:handshakeTimeout
-SSLPort.handshakeTimeout = 10
+SSLPort.handshakeTimeout = secure.HANDSHAKE_TIMEOUT
 
 function SSLPort:__init(socket, factory, contextFactory)
   self.contextFactory = contextFactory
@@ -159,8 +160,7 @@ local function refused(self, connection, client, err)
 end
 
 function SSLPort:open(connection, client)
-  local ok, err = tls.wrap(connection.socket, self.contextFactory, { server_side = true })
-  if not ok then return refused(self, connection, client, err) end
+  secure.cover(tls.context(self.contextFactory), connection.socket)
   connection:shake_hands(self.handshakeTimeout, function(_, failure)
     if failure then return refused(self, connection, client, failure) end
     Port.open(self, connection, client)

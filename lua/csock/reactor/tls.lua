@@ -1,11 +1,12 @@
 -- TLS under the reactor's connections: the handshake, which the reactor makes beside everything else it does, and
--- what a connection over TLS has more than others. The manual has the methods under the type `transport`.
+-- what connections have for it.
 local csock = require "csock"
 local class = require "csock.class"
 local reason = require "csock.reactor.reason"
 local transport = require "csock.reactor.transport"
 local turns = require "csock.reactor.turns"
 local check = require "csock.check"
+local secure = require "csock.secure"
 local internal = require "csock.loop.internal"
 
 local hub = internal.hub
@@ -14,36 +15,27 @@ local EAGAIN, EBUSY, ENOTCONN, ETIMEDOUT = E.EAGAIN, E.EBUSY, E.ENOTCONN, E.ETIM
 
 local Connection = transport.Connection
 
+local SSLCONTEXT = check.kind("SSLContext", function(value)
+  return value ~= true and (secure.SERVER.fits(value) or secure.CLIENT.fits(value))
+end)
+
 local M = {}
 
 -- --- contexts -------------------------------------------------------------------------------------
 
-local function is_context(value)
-  local meta = type(value) == "userdata" and getmetatable(value)
-  return meta and meta.__name == "csock.SSLContext"
+local function gives_context(value)
+  return type(value) == "table" and not class.isclass(value) and value.getContext ~= nil
 end
 
--- Raises for what is no context of this side, and no object that gives one.
-function M.check(value, place, call, server_side)
-  if is_context(value) then
-    if server_side == nil or value.server_side == server_side then return end
-    check.bad(call, place, ("a context for %s expected"):format(server_side and "servers" or "clients"))
-  end
-  if type(value) == "table" and not class.isclass(value) and value.getContext then return end
-  check.expected(call, place, "SSLContext, or an object with getContext()", value)
+-- Raises for what is no context of this kind (see csock.secure), and no object that gives one.
+function M.check(kind, value, place, call)
+  if not gives_context(value) then check.argument(kind, value, place, call) end
 end
 
--- Puts TLS under a socket: `wrap_socket` with these options, and the name to verify by default.
-function M.wrap(socket, contextFactory, options, host)
-  local given = {}
-  for name, value in pairs(options or {}) do given[name] = value end
-  local context = contextFactory
-  if not is_context(context) then
-    context = contextFactory:getContext()
-    host = contextFactory.server_hostname or host
-  end
-  if given.server_hostname == nil and not context.server_side then given.server_hostname = host end
-  return context:wrap_socket(socket, given)
+-- The context for the next connection, and the name that a client verifies.
+function M.context(factory, host)
+  if not gives_context(factory) then return factory, host end
+  return factory:getContext(), factory.server_hostname or host
 end
 
 -- --- the handshake --------------------------------------------------------------------------------
@@ -90,15 +82,22 @@ end
 
 -- What was sent in the clear would pass for what came over TLS, and the other way round.
 local function buffered(self)
-  local protocol = self.protocol
   if hub.unsent(self.socket, true) > 0 then return "what was written in the clear is not sent yet" end
-  if protocol.holdsInput and protocol:holdsInput() then return "the peer has sent more in the clear" end
+  if self.protocol:holdsInput() then return "the peer has sent more in the clear" end
+end
+
+-- Puts TLS under the socket.
+local function put_under(self, contextFactory, options)
+  local context, name = M.context(contextFactory, self.connector and self.connector.host)
+  local given = { do_handshake_on_connect = false }
+  for option, value in pairs(options or {}) do given[option] = value end
+  if given.server_hostname == nil and not context.server_side then given.server_hostname = name end
+  return context:wrap_socket(self.socket, given)
 end
 
 local function started(self, err)
   if err then return self:connectionLost(reason.ConnectionLost(err)) end
-  local protocol = self.protocol
-  if protocol.handshakeCompleted then protocol:handshakeCompleted() end
+  self.protocol:handshakeCompleted()
 end
 
 --- Goes on over TLS, on either side: what is written from now on waits until the handshake is made, and nothing that
@@ -118,18 +117,17 @@ end
 -- @treturn[2] int errno (`EBUSY`: something is buffered; `EISCONN`: it is over TLS already; `ENOTCONN`: it is closed,
 -- or being closed)
 function Connection:startTLS(contextFactory, options)
-  M.check(contextFactory, 1, "startTLS")
+  M.check(SSLCONTEXT, contextFactory, 1, "startTLS")
   if not self.connected or self.disconnecting or self.writeDisconnecting or self.writeDisconnected then
     return csock.make_error { call = "startTLS", errno = ENOTCONN }
   end
   if self.TLS or self.handshake then return csock.make_error { call = "startTLS", errno = E.EISCONN } end
   local why = buffered(self)
-  local host = self.connector and self.connector.host
   local ok, err, errno
   if why then
     ok, err, errno = csock.make_error { call = "startTLS", errno = EBUSY, strerror = why }
   else
-    ok, err, errno = M.wrap(self.socket, contextFactory, options, host)
+    ok, err, errno = put_under(self, contextFactory, options)
   end
   if not ok then
     self:abortConnection()

@@ -7,6 +7,7 @@
 local class = require "csock.class"
 local csock = require "csock"
 local reason = require "csock.reactor.reason"
+local secure = require "csock.secure"
 local turns = require "csock.reactor.turns"
 local internal = require "csock.loop.internal"
 
@@ -46,7 +47,7 @@ Connection.abortTimeout = 60
 --- Within how many seconds a handshake must be made that `startTLS` has begun. `math.huge`: there is no limit. May be
 -- set for one connection, or for all.
 -- @field transport:handshakeTimeout
-Connection.handshakeTimeout = 10
+Connection.handshakeTimeout = secure.HANDSHAKE_TIMEOUT
 
 --- Whether it is over TLS: `reactor.listenSSL`, `connectSSL`, or the end of `startTLS`.
 -- @field transport:TLS
@@ -77,13 +78,13 @@ end
 -- Over TLS, the peer is told that nothing more will come (close_notify) when it has everything; else it sees that it
 -- has not.
 local function is_whole(self, why)
-  return class.isinstance(why, reason.ConnectionDone) and hub.unsent(self.socket) == 0
+  return (why == DONE or class.isinstance(why, reason.ConnectionDone)) and hub.unsent(self.socket) == 0
 end
 
 local function lose(self, why)
   if self.disconnected then return end
   self.connected, self.disconnected = false, true
-  if self.TLS and not is_whole(self, why) then hub.cut(self.socket) end
+  if not is_whole(self, why) then hub.cut(self.socket) end
   hub.remove(self.socket)
   if self.closing then self.closing:cancel() end
   if self.handshake and self.handshake.timer then self.handshake.timer:cancel() end
@@ -163,9 +164,9 @@ end
 
 local limit_closing
 
--- Whether the peer knows that all is sent, where that has to be said; else `sent` comes again when it is.
+-- Whether the peer knows that all is sent, where that has to be said (TLS); else `sent` comes again when it is.
 local function said_goodbye(self)
-  if not self.TLS or hub.goodbye(self.socket) then return true end
+  if hub.goodbye(self.socket) then return true end
   if self.disconnecting and not self.closing then limit_closing(self) end
   return false
 end
@@ -206,7 +207,7 @@ function Connection:start(protocol)
   self.protocol = protocol
   self:watch()
   protocol:makeConnection(self)
-  if self.TLS and self.connected and protocol.handshakeCompleted then protocol:handshakeCompleted() end
+  if self.TLS and self.connected then protocol:handshakeCompleted() end
 end
 
 -- The peer has finished.
