@@ -2,6 +2,8 @@
  * record.c's; certificates are in material.c, names in names.c, sessions in session.c. */
 #include "tls.h"
 
+#include <openssl/rand.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +21,16 @@ These properties can be read and set, as Python's:
 * `check_hostname` (boolean): a client verifies that the certificate is for `server_hostname`
 * `verify_flags`, `options` (integers): sums of `VERIFY_...` and of `OP_...`
 * `minimum_version`, `maximum_version`: of `TLSVersion`
-* `sni_callback`: which context a server uses for the name that a client asks for: a table from names
-  (`["*.example.org"]` for one label more) to contexts; or a function, called with the socket, the name
-  (or nil) and the context in `do_handshake`, which gives a context, nil (this one will do) or false
-  (refuse the client). It cannot wait
+* `sni_callback`: which context a server uses for the name that a client asks for: a table from
+names
+  (`["*.example.org"]` for one label more) to contexts; or a function, called with the socket, the
+name (or nil) and the context in `do_handshake`, which gives a context, nil (this one will do) or
+false (refuse the client). It cannot wait
 * `num_tickets` (integer): how many tickets a server gives for resumption, with TLS 1.3
-* `session_cache` (boolean; true): a client keeps the last session with each `server_hostname`, and takes
-  it up again
-* `suppress_ragged_eofs` (boolean; false): a connection that was cut without close_notify ends like any
-  other. What was sent may have been cut by anybody, then
+* `session_cache` (boolean; true): a client keeps the last session with each `server_hostname`, and
+takes it up again
+* `suppress_ragged_eofs` (boolean; false): a connection that was cut without close_notify ends like
+any other. What was sent may have been cut by anybody, then
 * `keylog_filename`: where the secrets of connections are written, for Wireshark
 
 These can be read: `protocol`, `server_side`, `insecure`, `in_use`, `security_level`.
@@ -45,8 +48,13 @@ static bool set_defaults(tls_context *t) {
   /* Idle connections of a server hold no buffers; a client has few, and busy ones. */
   if (t->server) SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
   if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) return false;
-  static const unsigned char id[] = "csock";
-  if (t->server && SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1) != 1) return false;
+  /* What a server's context has agreed on with a client is taken up again under that context alone:
+     another may demand certificates. (The keys of tickets are the first context's, where
+     sni_callback chooses others.) */
+  unsigned char id[16];
+  if (t->server &&
+      (RAND_bytes(id, sizeof id) != 1 || SSL_CTX_set_session_id_context(ctx, id, sizeof id) != 1))
+    return false;
   /* A client asks for a stapled response (get_stapled_response). */
   if (!t->server && SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp) != 1) return false;
   bool verifies = !t->server && !t->insecure;

@@ -54,25 +54,21 @@ static const tls_sni *find(const tls_context *t, const char *name) {
   return NULL;
 }
 
-/* SSL_set_SSL_CTX takes the certificates alone. */
-static void switch_to(SSL *ssl, SSL_CTX *ctx) {
+/* SSL_set_SSL_CTX takes the certificates, whom to trust, and the name under which sessions are
+   made: one of another context is not taken up. The rest was copied from the first context. False:
+   no memory. */
+static bool switch_to(SSL *ssl, SSL_CTX *ctx) {
   int mode = SSL_CTX_get_verify_mode(ctx);
-  SSL_set_SSL_CTX(ssl, ctx);
+  X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+  if (SSL_set_SSL_CTX(ssl, ctx) == NULL) return false;
   SSL_set_verify(ssl, mode, mode != SSL_VERIFY_NONE ? tls_conn_verified : NULL);
   SSL_set_verify_depth(ssl, SSL_CTX_get_verify_depth(ctx));
+  X509_VERIFY_PARAM_clear_flags(param, X509_VERIFY_PARAM_get_flags(param));
+  X509_VERIFY_PARAM_set_flags(param, X509_VERIFY_PARAM_get_flags(SSL_CTX_get0_param(ctx)));
   SSL_clear_options(ssl, SSL_get_options(ssl) & ~SSL_CTX_get_options(ctx));
   SSL_set_options(ssl, SSL_CTX_get_options(ctx));
-}
-
-static int choose_by_name(SSL *ssl, int *alert, void *arg) {
-  const tls_context *t = tls_context_of(SSL_get_SSL_CTX(ssl));
-  const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-  (void)alert;
-  (void)arg;
-  if (name == NULL) return SSL_TLSEXT_ERR_NOACK;
-  const tls_sni *found = find(t, name);
-  if (found != NULL && found->ctx != NULL) switch_to(ssl, found->ctx);
-  return found != NULL || t->sni_count == 0 ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+  return SSL_set_min_proto_version(ssl, (int)SSL_CTX_get_min_proto_version(ctx)) == 1 &&
+         SSL_set_max_proto_version(ssl, (int)SSL_CTX_get_max_proto_version(ctx)) == 1;
 }
 
 /* The name in the hello's extension, RFC 6066 section 3: a list of one. NULL: none that is one. */
@@ -92,17 +88,28 @@ static char *asked_name(SSL *ssl) {
   return text;
 }
 
-/* The program's function cannot run in here: the handshake stops, and whoever makes it asks. */
+/* A context is chosen before all else: later, a session of another context would have been taken up
+   already, and with it what that has verified. */
 static int hello(SSL *ssl, int *alert, void *arg) {
   tls_conn *c = tls_conn_of(ssl);
+  const tls_context *t = tls_context_of(SSL_get_SSL_CTX(ssl));
   (void)arg;
-  if (c->refused != 0) {
-    *alert = c->refused;
-    return SSL_CLIENT_HELLO_ERROR;
+  if (!c->decided) {
+    if (c->server_name == NULL) c->server_name = asked_name(ssl);
+    if (t->asks) return SSL_CLIENT_HELLO_RETRY; /* no function of the program's can run in here */
+    const tls_sni *found = c->server_name != NULL ? find(t, c->server_name) : NULL;
+    if (found != NULL && found->ctx != NULL && !switch_to(ssl, found->ctx))
+      c->refused = SSL_AD_INTERNAL_ERROR;
+    c->decided = true;
   }
-  if (c->decided) return SSL_CLIENT_HELLO_SUCCESS;
-  if (c->server_name == NULL) c->server_name = asked_name(ssl);
-  return SSL_CLIENT_HELLO_RETRY;
+  *alert = c->refused;
+  return c->refused != 0 ? SSL_CLIENT_HELLO_ERROR : SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* Whether the client is told that its name was of use. */
+static int acknowledge(SSL *ssl, int *alert, void *arg) {
+  (void)ssl, (void)alert, (void)arg;
+  return SSL_TLSEXT_ERR_OK;
 }
 
 static bool is_server(const tls_context *t) {
@@ -134,10 +141,11 @@ static void decide(lua_State *L, tls_conn *c, bool fine) {
   tls_context *chosen = fine ? tls_context_test(L, -1) : NULL;
   if (!fine)
     c->refused = SSL_AD_INTERNAL_ERROR;
-  else if (chosen != NULL)
-    switch_to(c->ssl, chosen->ctx), chosen->used = true;
+  else if (chosen != NULL && !switch_to(c->ssl, chosen->ctx))
+    c->refused = SSL_AD_INTERNAL_ERROR;
   else if (!lua_toboolean(L, -1) && !lua_isnil(L, -1))
     c->refused = SSL_AD_UNRECOGNIZED_NAME;
+  if (chosen != NULL) chosen->used = true;
   c->decided = true;
 }
 
@@ -210,9 +218,10 @@ void tls_names_set_sni(lua_State *L, tls_context *t, int context, int value) {
   }
   lua_pushvalue(L, value);
   lua_setiuservalue(L, context, TLS_SNI_VALUE);
-  SSL_CTX_set_client_hello_cb(t->ctx, type == LUA_TFUNCTION ? hello : NULL, NULL);
-  int (*choose)(SSL *, int *, void *) = type == LUA_TTABLE ? choose_by_name : NULL;
-  SSL_CTX_set_tlsext_servername_callback(t->ctx, choose);
+  t->asks = type == LUA_TFUNCTION;
+  SSL_CTX_set_client_hello_cb(t->ctx, type != LUA_TNIL ? hello : NULL, NULL);
+  int (*heard)(SSL *, int *, void *) = type != LUA_TNIL ? acknowledge : NULL;
+  SSL_CTX_set_tlsext_servername_callback(t->ctx, heard);
 }
 
 /* --- the protocol inside (RFC 7301) --- */

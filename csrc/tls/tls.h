@@ -152,6 +152,7 @@ typedef struct tls_context {
   bool check_hostname;
   bool ragged;
   bool used;         /* frozen */
+  bool asks;         /* sni_callback is a function */
   bool trusts;       /* has authorities of its own */
   bool shared_store; /* its certificates are those of the process */
   bool keeps_sessions;

@@ -121,6 +121,67 @@ describe("SNI", function()
     end
   end)
 
+  -- A name's context may demand what another's does not: a client's certificate, a version.
+  for _, how in ipairs { "table", "function" } do
+    describe("by a " .. how .. ", with contexts that demand different things,", function()
+      local CERTIFICATE = { load_verify_locations = certificates.ca.cert, verify_mode = tls.ssl.CERT_REQUIRED }
+
+      -- A server whose context for closed.test has these options.
+      local function serve(options)
+        local server, names = tls.server(), { ["open.test"] = tls.server(), ["closed.test"] = tls.server(nil, options) }
+        server.sni_callback = how == "table" and names or function(_, name) return names[name] end
+        return server
+      end
+
+      local function connect(server, client, name, session)
+        local a, b = tls.raw_pair(client, server, { server_hostname = name, session = session })
+        local ok, err = tls.shake(a, b)
+        if not ok then return nil, err end
+        assert(b:send "x" and a:recv(1)) -- the session is there
+        return a, b
+      end
+
+      for _, version in ipairs { "1.2", "1.3" } do
+        it("takes up a session again under its own context alone, TLS " .. version, function()
+          local server = serve(CERTIFICATE)
+          local client = tls.client { version = version, session_cache = false, check_hostname = false }
+          local session = assert(connect(server, client, "open.test")):session()
+          assert.is_true(assert(connect(server, client, "open.test", session)):session_reused())
+          for _, name in ipairs { "other.test", "closed.test" } do
+            local a, err = connect(server, client, name, session)
+            if name == "closed.test" then
+              assert.is_nil(a)
+              assert.equal("PEER_DID_NOT_RETURN_A_CERTIFICATE", err.name)
+            else
+              assert.is_false(a:session_reused())
+            end
+          end
+        end)
+      end
+
+      it("allows the versions that the chosen one does", function()
+        local server = serve { version = "1.3" }
+        local client = tls.client { version = "1.2", check_hostname = false }
+        assert.equal("TLSv1.2", assert(connect(server, client, "open.test")):version())
+        local a, err = connect(server, client, "closed.test")
+        assert.is_nil(a)
+        assert.equal("UNSUPPORTED_PROTOCOL", err.name)
+      end)
+
+      it("verifies as the chosen one does", function()
+        local server = serve {
+          load_verify_locations = CERTIFICATE.load_verify_locations, verify_mode = CERTIFICATE.verify_mode,
+          verify_flags = tls.ssl.VERIFY_CRL_CHECK_LEAF, -- and there is no such list
+        }
+        local client = tls.client { check_hostname = false }
+        assert(client:load_cert_chain(certificates.client.cert, certificates.client.key))
+        local a, err = connect(server, client, "closed.test")
+        assert.is_nil(a)
+        assert.equal("CERTIFICATE_VERIFY_FAILED", err.name)
+      end)
+    end)
+  end
+
   describe("by a function", function()
     it("is given the socket, the name and the context, and gives another one", function()
       local other, got = tls.server(certificates.other), nil
