@@ -162,8 +162,9 @@ static int connect_fail(lua_State *L, cs_op *op, int err) {
   return cs_fail_address(L, op->call, err, op->ptr);
 }
 
-/* The second half: what a transport has to do before the connection is one. */
-static int establish_attempt(lua_State *L, cs_op *op) {
+/* The second half: what a transport has to do before the connection is one. `again`: there was one
+   already, unless an earlier call's time ran out in this half. */
+static int establish_attempt(lua_State *L, cs_op *op, bool again) {
   cs_sock *s = cs_sock_of(op->w);
   cs_transport *t = s->transport;
   int err = 0;
@@ -173,6 +174,7 @@ static int establish_attempt(lua_State *L, cs_op *op) {
     err = cs_transport_tried(s, CS_WRITABLE, t->ops->establish(t));
   if (err < 0) return err;
   if (err > 0 && op->fail == connect_fail) return cs_transport_fail(L, s, op->call, err);
+  if (err == 0 && again) err = EISCONN;
   if (err > 0) return op->fail(L, op, err);
   lua_pushboolean(L, 1);
   return 1;
@@ -181,7 +183,7 @@ static int establish_attempt(lua_State *L, cs_op *op) {
 static int connect_attempt(lua_State *L, cs_op *op) {
   const cs_address *to = op->ptr;
   int err = 0;
-  if (op->done == CONNECT_ESTABLISHING) return establish_attempt(L, op);
+  if (op->done == CONNECT_ESTABLISHING) return establish_attempt(L, op, false);
   if (op->done == CONNECT_START) {
     cs_watched_nonblock_begin(op->w);
     if (connect(op->w->fd, &to->sa, to->len) != 0) err = errno;
@@ -202,7 +204,8 @@ static int connect_attempt(lua_State *L, cs_op *op) {
     if (getsockopt(op->w->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0) err = errno;
     if (err == 0) op->w->flags |= CS_W_CONNECTED;
   }
-  return err != 0 ? op->fail(L, op, err) : establish_attempt(L, op);
+  bool again = err == EISCONN;
+  return err != 0 && !again ? op->fail(L, op, err) : establish_attempt(L, op, again);
 }
 
 static int start_connect(lua_State *L, cs_op *op, const char *call, cs_attempt attempt,

@@ -370,6 +370,16 @@ static int hang_up(lua_State *L) {
   return 1;
 }
 
+/* crossed(object): whether reading from it must write first, and writing read: what is to be polled
+   for is the other thing then. False for what is no socket. */
+static int crossed(lua_State *L) {
+  const cs_sock *s = cs_object_test(L, 1, &cs_sock_class);
+  unsigned flags = s != NULL ? s->w.flags : 0;
+  lua_pushboolean(L, (flags & CS_W_READ_OUT) != 0);
+  lua_pushboolean(L, (flags & CS_W_WRITE_IN) != 0);
+  return 2;
+}
+
 /***
 Gives the descriptor away: the socket is closed without closing it. A transport (TLS) is let go,
 with what it holds, and the peer is told nothing: the descriptor is that of a plain connection.
@@ -518,5 +528,7 @@ void cs_open_socket(lua_State *L) {
   lua_getfield(L, -1, "loop");
   lua_pushcfunction(L, hang_up);
   lua_setfield(L, -2, "hang_up");
+  lua_pushcfunction(L, crossed);
+  lua_setfield(L, -2, "crossed");
   lua_pop(L, 1);
 }

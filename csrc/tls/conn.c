@@ -269,5 +269,6 @@ size_t tls_conn_buffered(const tls_conn *c) {
 }
 
 bool tls_conn_pending(const tls_conn *c) {
-  return c->broken != 0 || c->ended || c->eof || SSL_pending(c->ssl) > 0 || whole_record(c);
+  return c->broken != 0 || c->ended || c->eof || SSL_pending(c->ssl) > 0 || whole_record(c) ||
+         (c->opens && SSL_in_before(c->ssl));
 }

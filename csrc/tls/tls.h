@@ -60,6 +60,7 @@ struct tls_conn {
   uint64_t held_sum; /* what they were */
   uint16_t last;     /* length of the last record's body that was asked for */
   int8_t want;       /* direction of the last would-block; 0: none */
+  bool opens;        /* it has to speak first, and its carrier can carry that */
   bool eof;          /* the carrier is at its end */
   bool ended;        /* the peer has said that it is done */
   bool cut;          /* it is at its end without having said so */

@@ -208,6 +208,7 @@ static int attach(const cs_api *api, cs_sock *s, SSL_CTX *ctx, tls_conn **made) 
   t->head.ops = &ops;
   t->api = api;
   int err = tls_conn_init(&t->conn, ctx, &carrier);
+  t->conn.opens = !t->conn.server && connected(api->descriptor(s)); /* else connect does it */
   if (err == 0) err = api->attach(s, &t->head);
   if (err != 0) {
     op_free(&t->head);

@@ -33,6 +33,11 @@
 --   (`max_outgoing`), a listening channel has patience when descriptors run out and outlives an error in
 --   `handle_accepted`, and the handlers that are not overridden leave nothing behind that would be reported again.
 -- - The loop is csock's own: tasks run beside it, and may use its channels.
+-- - A channel is over TLS when its socket is: `context:wrap_socket(self.socket, ...)` (@{csock.ssl}) before `connect`,
+--   on one that listens (then what it accepts is over TLS, too), or on a socket without a timeout that is given to
+--   `set_socket`. The handshake is made as data is received and sent, and before `handle_connect`; `loop` waits for
+--   what TLS needs, whatever that is. A handshake that fails is an error of `recv` or `send`. Where a context's
+--   `sni_callback` is a function, `handle_read` calls `self.socket:do_handshake()` until that is done.
 --
 -- @{csock.asynchat} is for protocols of lines and messages. New programs are written more easily with tasks
 -- (@{csock.serve}), in which code needs no handlers; these modules are for those that know Python's.

@@ -21,6 +21,7 @@ local function renew(self)
   self.poller, self.per_second = epoll or csock.poll(), epoll and 1 or 1000
   self.pid = csock.getpid()
   self.masks, self.sources, self.channels = {}, {}, {} -- by descriptor
+  self.reads, self.writes = {}, {} -- the events that a channel is told of as readable, and as writable: 0 is none
   self.always = {} -- descriptors that cannot be watched, since they are always ready: regular files
 end
 
@@ -52,6 +53,7 @@ function Watch:forget(fd)
   if not self.masks[fd] then return end
   if not self.always[fd] then self.poller:unregister(fd) end -- which fails when it is closed, and so forgotten
   self.masks[fd], self.sources[fd], self.channels[fd], self.always[fd] = nil, nil, nil, nil
+  self.reads[fd], self.writes[fd] = nil, nil
 end
 
 -- Begins a turn: nothing that is not asked for in it is watched in the end.
@@ -60,14 +62,18 @@ function Watch:begin()
   self.asked, self.ready = {}, {}
 end
 
--- Asks for the events of a channel: true, or nil and the error.
+-- Asks for the events of a channel: true, or nil and the error. Over TLS it may have to write before it can read on,
+-- and to read before it can write: then that is what it waits for.
 function Watch:ask(fd, channel, readable, writable)
   local source = channel.socket or fd
   if source ~= fd and source:fileno() ~= fd then
     return csock.make_error { call = "poll", errno = csock.errno.EBADF }
   end
   if self.sources[fd] ~= source then self:forget(fd) end
-  local mask = PRI | (readable and IN or 0) | (writable and OUT or 0)
+  local reading_writes, writing_reads = internal.crossed(source)
+  local reads = not readable and 0 or reading_writes and OUT or IN
+  local writes = not writable and 0 or writing_reads and IN or OUT
+  local mask = PRI | reads | writes
   if self.masks[fd] ~= mask then
     local change = self.masks[fd] and self.poller.modify or self.poller.register
     local ok, err, errno = true, nil, nil
@@ -75,9 +81,13 @@ function Watch:ask(fd, channel, readable, writable)
     if not ok and err.name ~= "EPERM" then return nil, err, errno end
     self.masks[fd], self.sources[fd], self.always[fd] = mask, source, self.always[fd] or not ok or nil
   end
-  self.channels[fd], self.asked[fd] = channel, true
+  self.channels[fd], self.asked[fd], self.reads[fd], self.writes[fd] = channel, true, reads, writes
   local holds_input = readable and source ~= fd and source.dirty and source:dirty()
-  if holds_input or self.always[fd] then table.insert(self.ready, { fd = fd, event = mask & ~PRI }) end
+  if self.always[fd] then
+    table.insert(self.ready, { fd = fd, event = mask & ~PRI })
+  elseif holds_input then
+    table.insert(self.ready, { fd = fd, event = reads })
+  end
   return true
 end
 
@@ -95,12 +105,13 @@ function Watch:sort(events)
   local list = {}
   local function add(found)
     for _, one in ipairs(found) do
-      local fd, event, mask = one.fd, one.event, self.masks[one.fd]
-      if not mask then return renew(self) end
+      local fd, event = one.fd, one.event
+      local reads, writes = self.reads[fd], self.writes[fd]
+      if not reads then return renew(self) end
       list[#list + 1] = {
         fd = fd, channel = self.channels[fd],
-        readable = mask & IN ~= 0 and event & (IN | BROKEN) ~= 0,
-        writable = mask & OUT ~= 0 and event & (OUT | BROKEN) ~= 0,
+        readable = reads ~= 0 and event & (reads | BROKEN) ~= 0,
+        writable = writes ~= 0 and event & (writes | BROKEN) ~= 0,
         urgent = event & PRI ~= 0,
       }
     end

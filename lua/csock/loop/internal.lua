@@ -8,6 +8,7 @@ local M = {
   waiters = core.waiters, -- (call): where tasks wait for each other: `wait([timeout])`, `wake([all])`
   hub = core.hub,         -- one task that serves many sockets: the reactor's
   hang_up = core.hang_up, -- (socket): ends a connection whose handler has returned; false: it has to wait for that
+  crossed = core.crossed, -- (object): whether its reads must write first, and its writes read (a transport's)
 }
 
 -- --- in every case --------------------------------------------------------------------------------
