@@ -1,7 +1,9 @@
 -- Messages out of streams: heads cut anywhere, bodies as streams.
 local csock = require "csock"
+local ciphered = require "spec.support.ciphered"
 local errno = csock.errno
 local http = require "csock.core".http
+local keep = require "spec.support.keep"
 local posix = require "spec.support.posix"
 local streams = require "spec.support.streams"
 local vectors = require "spec.http.vectors"
@@ -422,4 +424,38 @@ describe("a body", function()
     assert.has_error(function() http.body(st, "length", -1) end)
     assert.has_error(function() http.body(io.stdin, "none") end)
   end)
+end)
+
+describe("messages over a transport", function()
+  local peer
+  setup(function() peer = ciphered.start() end)
+  teardown(function() peer:kill() end)
+  after_each(keep.close)
+
+  for how, run in pairs(streams.ways) do
+    it("are read as from the kernel, " .. how, function()
+      run(function()
+        local s = ciphered.dial(peer, "echo", ciphered.LIMIT)
+        local st, text = streams.keep(s:makefile()), ciphered.pattern(2000)
+        for _ = 1, 3 do
+          local chunks = {}
+          for i = 1, #text, 700 do
+            local chunk = text:sub(i, i + 699)
+            chunks[#chunks + 1] = ("%x\r\n%s\r\n"):format(#chunk, chunk)
+          end
+          assert(s:sendall("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            .. table.concat(chunks) .. "0\r\nA: b\r\n\r\n"
+            .. "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " .. #text .. "\r\n\r\n" .. text))
+          for _, trailer in ipairs { "b", false } do
+            local head = assert(http.read_request(st))
+            local body <close> = http.body(st, head.body, head.length)
+            assert.equal(text, body:read "a")
+            assert.equal(trailer or nil, http.body_trailers(body).a)
+          end
+        end
+        assert(s:shutdown(csock.SHUT_WR))
+        assert.is_nil(http.read_request(st))
+      end)
+    end)
+  end
 end)
