@@ -288,11 +288,14 @@ local function typed()
   return stdin
 end
 
--- Why nothing more is to be expected of this connection; nil while it lives.
-local function ended(socket)
+-- What has come, without taking it or waiting: "" at the end of the connection. (What wakes us may be nothing for us:
+-- TLS has messages of its own.)
+local function peek(socket)
+  local timeout = socket:gettimeout()
+  socket:settimeout(0)
   local data, err = socket:recv(1, csock.MSG_PEEK)
-  if data == "" then return ENDED end
-  return not data and err.errno ~= csock.errno.EAGAIN and err or nil
+  socket:settimeout(timeout)
+  return data, err
 end
 
 --- The next line that is typed: nil at the end of the input (Ctrl-D). Other tasks go on meanwhile, and Ctrl-C
@@ -305,9 +308,12 @@ function example.typed_line(socket)
     if line or not err then return line end
     if errno ~= csock.errno.EAGAIN then error(err) end
     for _, ready in ipairs(assert(csock.select(watched, {}, {}))) do
-      local why = ready == socket and ended(socket)
-      if why then return nil, why end
-      if ready == socket then watched = { io.stdin } end -- it says something, which whoever reads next will see
+      if ready == socket then
+        local data, why = peek(socket)
+        if data == "" then return nil, ENDED end
+        if not data and why.errno ~= csock.errno.EAGAIN then return nil, why end
+        if data then watched = { io.stdin } end -- it says something, which whoever reads next will see
+      end
     end
   end
 end

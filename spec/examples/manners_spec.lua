@@ -1,4 +1,6 @@
 -- What examples/README.md promises of every example alike: how it takes arguments, and how it ends.
+local certificates = require "spec.support.certificates"
+local contexts = require "spec.support.contexts"
 local example = require "spec.support.example"
 local csock = require "csock"
 local tree = require "spec.support.tree"
@@ -10,15 +12,23 @@ local servers = {
   "tsTservSS", "tsTservSS_async", "tsTservSS_async --fork", "tsTservSS_persist", "thanks_ss", "thanks_forking",
   "thanks_threading", "hello_ss", "echo_threading", "async_echo", "async_chat",
   "tsTservTW", "logger_tw", "line_logger_tw",
-  "safe_send --receive", "chat_half --listen", "chat_full --listen",
+  "safe_send --receive", "chat_half --listen", "chat_full --listen", "tls_tserv",
 }
 
 -- Clients that meet a refusal as soon as they start.
 local tcp_clients = {
   "tsTclnt", "tsTclnt6", "tsTclnt_safe", "thanks_client", "select_two", "echo_stream_client",
   "command_client", "sleep_client", "name_client", "web_client", "safe_send", "chat_half", "chat_full",
-  "tsTclntSS_persist", "tsTclntTW",
+  "tsTclntSS_persist", "tsTclntTW", "tls_tclnt", "https_head",
 }
+
+-- What those are told that speak TLS.
+local over_tls = { tls_tserv = {}, tls_tclnt = {}, https_head = {} }
+if not contexts.missing then
+  over_tls.tls_tserv = { "--certificate", certificates.good.cert, "--key", certificates.good.key }
+  over_tls.tls_tclnt = { "--cafile", certificates.ca.cert }
+  over_tls.https_head = over_tls.tls_tclnt
+end
 
 -- Clients that wait at a prompt, and the server that each needs.
 local prompts = {
@@ -26,7 +36,7 @@ local prompts = {
   echo_stream_client = "echo_stream_server", echo_dgram_client = "echo_dgram_server",
   command_client = "command_server", sleep_client = "sleep_server",
   name_client = "name_server", tsTclntSS = "tsTservSS", tsTclntSS_persist = "tsTservSS_persist",
-  tsTclntTW = "tsTservTW",
+  tsTclntTW = "tsTservTW", tls_tclnt = "tls_tserv",
 }
 
 local alone = { "socket_options", "select_stdin", "hosts_and_services", "connected_dgram", "daytime" }
@@ -35,7 +45,14 @@ local udp = { tsUserv = true, echo_dgram_server = true, daytime_server = true }
 
 local function split(command)
   local name, option = command:match("^(%S+) ?(.*)$")
-  return name, option ~= "" and { option } or {}
+  local told = over_tls[name]
+  return name, option ~= "" and { option } or told and table.move(told, 1, #told, 1, {}) or {}
+end
+
+-- Where this can be tried: it, or pending.
+local function it_can(command)
+  if command:find("6$") and not example.has_ipv6 then return pending end
+  return over_tls[command] and contexts.missing and pending or it
 end
 
 local function arguments_of(command, ...)
@@ -72,7 +89,7 @@ describe("examples:", function()
 
   for _, command in ipairs(servers) do
     local name = split(command)
-    local test = command:find("6$") and not example.has_ipv6 and pending or it
+    local test = it_can(command)
 
     describe(command, function()
       test("says which port it got for port 0", function()
@@ -117,8 +134,7 @@ describe("examples:", function()
   end
 
   for _, command in ipairs(servers) do
-    local it = command:find("6$") and not example.has_ipv6 and pending or it
-    it(command .. " ends on Ctrl-D at a terminal with status 0", function()
+    it_can(command)(command .. " ends on Ctrl-D at a terminal with status 0", function()
       local program = start_at_terminal(command, host_of(command), 0)
       program:expect("listening on port %d+")
       program:write("\4")
@@ -144,7 +160,7 @@ describe("examples:", function()
   end
 
   for _, command in ipairs(tcp_clients) do
-    local test = command:find("6$") and not example.has_ipv6 and pending or it
+    local test = it_can(command)
     test(command .. " says in one line that it is refused", function()
       local socket, port = taken(command)
       socket:close()
@@ -166,7 +182,7 @@ describe("examples:", function()
   -- UDP servers do without SO_REUSEADDR (see the README), and leave no port in this state.
   it("start again at once on the port that a connection was just closed on", function()
     for _, command in ipairs(servers) do
-      if not udp[command] and (example.has_ipv6 or not command:find("6$")) then
+      if not udp[command] and it_can(command) == it then
         local first = start(command, host_of(command), 0)
         local port = math.tointeger(first:expect("listening on port (%d+)\n"))
         local client <close> = assert(csock.create_connection({ host_of(command), port }, { timeout = 5 }))
@@ -186,12 +202,12 @@ describe("examples:", function()
   end)
 
   for client, server in pairs(prompts) do
-    local test = client:find("6$") and not example.has_ipv6 and pending or it
+    local test = it_can(client)
 
     describe(client, function()
       local port
       before_each(function()
-        port = example.server_on(host_of(client), server).port
+        port = example.server_on(host_of(client), arguments_of(server)).port
       end)
 
       test("ends at the end of its input with status 0", function()
@@ -208,7 +224,7 @@ describe("examples:", function()
       end)
 
       test("ends on Ctrl-C at its prompt with status 0, and has closed its sockets", function()
-        local program = example.start_with_warnings(client, host_of(client), port) -- collecting an open one warns
+        local program = example.start_with_warnings(arguments_of(client, host_of(client), port)) -- open ones warn
         program:expect("> ")
         program:interrupt()
         assert.equal("", program:ends(0))
@@ -238,10 +254,9 @@ describe("examples:", function()
   end
 
   for client, server in pairs(prompts) do
-    local it = client:find("6$") and not example.has_ipv6 and pending or it
-    it(client .. " ends on Ctrl-C and on Ctrl-D at a terminal with status 0", function()
+    it_can(client)(client .. " ends on Ctrl-C and on Ctrl-D at a terminal with status 0", function()
       local host = host_of(client)
-      local port = example.server_on(host, server).port
+      local port = example.server_on(host, arguments_of(server)).port
       for _, key in ipairs { "\3", "\4" } do
         local program = start_at_terminal(client, host, port)
         program:expect("> ")
@@ -297,13 +312,14 @@ describe("examples:", function()
   it("have the ports of the book by default", function()
     for port, names in pairs {
       [21567] = "tsTserv tsTclnt tsTserv6 tsTclnt6 tsUserv tsUclnt tsTservSS tsTclntSS tsTservTW tsTclntTW "
-        .. "tsTserv_safe tsTclnt_safe tsTservSS_async tsTservSS_persist tsTclntSS_persist",
+        .. "tsTserv_safe tsTclnt_safe tsTservSS_async tsTservSS_persist tsTclntSS_persist tls_tserv tls_tclnt",
       [1234] = "thanks_server thanks_client thanks_ss thanks_forking thanks_threading select_server poll_server "
         .. "select_two logger_tw line_logger_tw",
       [45000] = "echo_stream_server echo_stream_client echo_dgram_server echo_dgram_client connected_dgram async_echo",
       [12321] = "echo_threading",
       [2626] = "chat_server",
       [80] = "web_client",
+      [443] = "https_head",
     } do
       for name in names:gmatch "%S+" do
         local text = tree.read("examples/" .. name .. ".lua")
