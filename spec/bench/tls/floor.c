@@ -139,6 +139,7 @@ int main(int argc, char **argv) {
   while (strcmp(modes[m].name, argv[1]) != 0)
     if (++m == sizeof modes / sizeof *modes) return 2;
   signal(SIGPIPE, SIG_IGN);
+  memset(message, 'x', sizeof message);
   prepare(argv[2], argv[3]);
   watch(ls, EPOLLIN, NULL);
   for (;;) {
