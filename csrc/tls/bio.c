@@ -17,17 +17,23 @@
 
 /* --- bytes that are kept --- */
 
+/* Room for so many bytes as a whole. 0 or ENOMEM. */
+int tls_bytes_reserve(tls_bytes *b, size_t room) {
+  if (room <= b->room) return 0;
+  char *at = realloc(b->at, room);
+  if (at == NULL) return ENOMEM;
+  b->at = at;
+  b->room = room;
+  return 0;
+}
+
 int tls_bytes_add(tls_bytes *b, const char *data, size_t n) {
   if (b->from + b->len + n > b->room) {
     if (b->from > 0) memmove(b->at, b->at + b->from, b->len);
     b->from = 0;
-    if (b->len + n > b->room) {
-      size_t room = b->len + n > 2 * b->room ? b->len + n : 2 * b->room;
-      char *at = realloc(b->at, room);
-      if (at == NULL) return ENOMEM;
-      b->at = at;
-      b->room = room;
-    }
+    if (b->len + n > b->room &&
+        tls_bytes_reserve(b, b->len + n > 2 * b->room ? b->len + n : 2 * b->room) != 0)
+      return ENOMEM;
   }
   memcpy(b->at + b->from + b->len, data, n);
   b->len += n;
@@ -113,7 +119,7 @@ static int bio_write(BIO *b, const char *bytes, size_t n, size_t *written) {
   tls_conn *c = BIO_get_data(b);
   size_t at = 0;
   BIO_clear_retry_flags(b);
-  while (c->out.len == 0 && c->silent == 0 && at < n) {
+  while (!c->gathers && c->out.len == 0 && c->silent == 0 && at < n) {
     size_t sent;
     int err = c->carrier->transmit(c, bytes + at, n - at, &sent);
     if (err < 0) break;
@@ -134,7 +140,7 @@ int tls_bio_flush(tls_conn *c) {
     if (err > 0) c->silent = err;
     if (err == 0) tls_bytes_drop(&c->out, sent);
   }
-  if (c->silent != 0) tls_bytes_free(&c->out);
+  if (c->silent != 0 || c->out.len == 0) tls_bytes_free(&c->out);
   return c->silent;
 }
 

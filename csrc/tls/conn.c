@@ -124,7 +124,9 @@ int tls_conn_handshake(tls_conn *c) {
   int err = enter(c);
   if (err != 0 || (err = begin(c)) != 0) return err;
   if (!SSL_is_init_finished(c->ssl)) {
+    c->gathers = true; /* tickets follow each other */
     int r = SSL_do_handshake(c->ssl);
+    c->gathers = false;
     err = r == 1 ? 0 : failed(c, r);
     if (err == 0 && r != 1) err = tls_failure_take(c); /* the peer's end in the middle of it */
   }
@@ -180,20 +182,54 @@ int tls_conn_read(tls_conn *c, char *bytes, size_t n, bool peek, size_t *got) {
   return c->ragged && c->cut ? 0 : err;
 }
 
+#define LANES 4 /* that the processor does at the same time */
+
+static uint64_t mixed(uint64_t h, uint64_t word) {
+  h = (h ^ word) * 0x9e3779b97f4a7c15u;
+  return h ^ h >> 32;
+}
+
+/* One that two texts have in common as good as never. It is made of every record that the kernel
+   does not take at once, so it must cost little beside the sealing. */
 static uint64_t sum(const char *data, size_t len) {
-  uint64_t h = 14695981039346656037u;
-  for (size_t i = 0; i < len; i++) h = (h ^ (unsigned char)data[i]) * 1099511628211u;
+  uint64_t lanes[LANES] = {1, 2, 3, 4}, word, h = len;
+  for (; len >= sizeof lanes; data += sizeof lanes, len -= sizeof lanes)
+    for (int i = 0; i < LANES; i++) {
+      memcpy(&word, data + (size_t)i * sizeof word, sizeof word);
+      lanes[i] = mixed(lanes[i], word);
+    }
+  for (int i = 0; i < LANES; i++) h = mixed(h, lanes[i]);
+  for (; len > 0; data++, len--) h = mixed(h, (unsigned char)*data);
   return h;
 }
 
-/* The record that the last call has sealed is on its way now: whether it held these bytes. (Where
-   somebody has given up a write in the middle, others' bytes follow it, as with a plain socket.) */
+/* The records that the last call has sealed are on their way now: whether they held these bytes.
+   (Where somebody has given up a write in the middle, others' bytes follow it, as with a plain
+   socket.) */
 static bool was_held(tls_conn *c, const char *bytes, size_t n, size_t *sent) {
   size_t held = c->held;
   c->held = 0;
   if (held == 0 || n < held || sum(bytes, held) != c->held_sum) return false;
   *sent = held;
   return true;
+}
+
+/* Seals some of `n` bytes, as records for one send: the kernel's way to the peer costs as much as
+   the sealing. Of more than two, the first would no longer be in the cache. OpenSSL's result. */
+static int seal(tls_conn *c, const char *bytes, size_t n, size_t *sealed) {
+  const size_t most = 2 * TLS_RECORD_MAX, room = 2 * (TLS_RECORD_MAX + 256);
+  int r = 1;
+  *sealed = 0;
+  if (n > most) n = most;
+  if (n > TLS_RECORD_MAX && tls_bytes_reserve(&c->out, room) != 0) n = TLS_RECORD_MAX;
+  while (r == 1 && *sealed < n) {
+    size_t record = n - *sealed < TLS_RECORD_MAX ? n - *sealed : TLS_RECORD_MAX, took = 0;
+    c->gathers = *sealed + record < n;
+    r = SSL_write_ex(c->ssl, bytes + *sealed, record, &took);
+    *sealed += took;
+  }
+  c->gathers = false;
+  return r;
 }
 
 int tls_conn_write(tls_conn *c, const char *bytes, size_t n, size_t *sent) {
@@ -203,11 +239,10 @@ int tls_conn_write(tls_conn *c, const char *bytes, size_t n, size_t *sent) {
   if (c->said_end) return EPIPE;
   if ((err = tls_bio_flush(c)) != 0) return err < 0 ? wants(c, err) : err;
   if (was_held(c, bytes, n, sent)) return 0;
-  if (n > TLS_RECORD_MAX) n = TLS_RECORD_MAX;
-  size_t sealed = 0;
-  int r = SSL_write_ex(c->ssl, bytes, n, &sealed);
-  if (r != 1) {
-    err = failed(c, r);
+  size_t sealed;
+  int r = seal(c, bytes, n, &sealed);
+  if (r != 1) err = failed(c, r); /* after the first of two: the next call says it */
+  if (sealed == 0) {
     int flushed = tls_bio_flush(c);
     if (c->ended && err == 0) return EPIPE;
     return flushed < 0 && err == CS_READABLE ? wants(c, flushed) : err;
@@ -224,8 +259,9 @@ int tls_conn_write(tls_conn *c, const char *bytes, size_t n, size_t *sent) {
 
 /* --- the end --- */
 
-/* Takes tickets that nobody has read from the kernel: it would not send what is still on its way, but
-   reset the connection, when that is closed over them. (What the peer says stays to be read.) */
+/* Takes tickets that nobody has read from the kernel: it would not send what is still on its way,
+   but reset the connection, when that is closed over them. (What the peer says stays to be read.)
+ */
 static void take_tickets(tls_conn *c) {
   char byte;
   size_t got;

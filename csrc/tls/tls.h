@@ -61,6 +61,7 @@ struct tls_conn {
   uint16_t last;     /* length of the last record's body that was asked for */
   int8_t want;       /* direction of the last would-block; 0: none */
   bool opens;        /* it has to speak first, and its carrier can carry that */
+  bool gathers;      /* what is sealed is kept in `out`, to be sent with what follows */
   bool eof;          /* the carrier is at its end */
   bool ended;        /* the peer has said that it is done */
   bool cut;          /* it is at its end without having said so */
@@ -102,6 +103,7 @@ int tls_bio_flush(tls_conn *c);
 /* Takes bytes that were received and belong to nobody any more. */
 size_t tls_bio_take(tls_conn *c, char *bytes, size_t n);
 
+int tls_bytes_reserve(tls_bytes *b, size_t room);
 int tls_bytes_add(tls_bytes *b, const char *data, size_t n);
 void tls_bytes_drop(tls_bytes *b, size_t n);
 void tls_bytes_free(tls_bytes *b);

@@ -48,6 +48,27 @@ describe("a connection over TLS", function()
     end
   end)
 
+  it("carries what is longer than the kernel takes at once, whatever the lengths", function()
+    local client, server = pair()
+    local parts = {}
+    for i = 1, 60 do parts[i] = string.pack("<I4", i):rep(4000 * i % 17393 + 1) end
+    local text, got, sent = table.concat(parts):rep(4), {}, nil
+    csock.run(function()
+      csock.spawn(function()
+        for from = 1, #text, 300007 do
+          sent = client:sendall(text:sub(from, from + 300006))
+          if not sent then break end
+        end
+        client:shutdown(csock.SHUT_WR)
+      end)
+      repeat
+        got[#got + 1] = assert(server:recv(#got % 9 == 0 and 100000 or 777 * (#got % 50 + 1)))
+      until got[#got] == ""
+    end)
+    assert.is_truthy(sent)
+    assert.is_true(table.concat(got) == text)
+  end)
+
   it("gives what has come before the end, then the end", function()
     local client, server = pair()
     assert(client:sendall "one")
