@@ -33,15 +33,6 @@ static bool nonblocking(const cs_sock *s) {
   return s->timeout == 0;
 }
 
-static void methods(lua_State *L, const luaL_Reg *list, int upvalues) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
-  lua_getfield(L, -1, "methods");
-  lua_replace(L, -2);
-  lua_insert(L, -1 - upvalues);
-  luaL_setfuncs(L, list, upvalues);
-  lua_pop(L, 1);
-}
-
 static const cs_api api = {
     .size = sizeof(cs_api),
     .version = CS_API_VERSION,
@@ -54,7 +45,7 @@ static const cs_api api = {
     .drive = drive,
     .fail = cs_transport_fail,
     .fail_words = cs_fail_words,
-    .methods = methods,
+    .methods = cs_sock_methods,
     .descriptor = descriptor,
     .nonblocking = nonblocking,
 };

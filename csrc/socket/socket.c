@@ -73,6 +73,28 @@ static void push_variant(lua_State *L, const cs_sock *s) {
   lua_remove(L, -2);
 }
 
+/* Copies the `n` upvalues at `first` to the top, and makes functions of the list with them in the
+   table below. */
+static void set_methods(lua_State *L, const luaL_Reg *list, int first, int n) {
+  for (int i = 0; i < n; i++) lua_pushvalue(L, first + i);
+  luaL_setfuncs(L, list, n);
+}
+
+/* The sockets that there are already, and the variants, get them as well. */
+void cs_sock_methods(lua_State *L, const luaL_Reg *list, int upvalues) {
+  int first = lua_gettop(L) - upvalues + 1;
+  luaL_checkstack(L, upvalues + 6, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
+  lua_getfield(L, -1, "methods");
+  set_methods(L, list, first, upvalues);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &variants_key);
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 2)) {
+    lua_getfield(L, -1, "__index");
+    set_methods(L, list, first, upvalues);
+  }
+  lua_settop(L, first - 1);
+}
+
 static void use_metatable(lua_State *L, int idx, const cs_sock *s) {
   idx = lua_absindex(L, idx);
   luaL_checkstack(L, 8, NULL);

@@ -35,6 +35,9 @@ int cs_sock_adopt(lua_State *L, cs_sock *s, int fd, bool nonblock, int family, i
 /* A socket that could not be completed: closes it and fails. */
 int cs_sock_abandon(lua_State *L, cs_sock *s, const char *call, int err);
 
+/* Adds methods to every socket, with the upvalues on the top of the stack, which are popped. */
+void cs_sock_methods(lua_State *L, const luaL_Reg *list, int upvalues);
+
 /* Changes the timeout, O_NONBLOCK with it. `idx` is where the socket is on the stack. */
 int cs_sock_set_timeout(lua_State *L, int idx, cs_sock *s, int64_t timeout);
 

@@ -45,6 +45,18 @@ describe("csock.ssl", function()
     assert.matches("^nil\tnil\ncsock.ssl needs [^\n]*\n$", out)
   end)
 
+  it("gives its methods to the sockets that there are already, with a timeout and without one", function()
+    local status, out, err = process.run({ process.interpreter, "-e", [[
+      local csock = require "csock"
+      local a, b = csock.socketpair()
+      b:settimeout(1)
+      require "csock.ssl"
+      for _, s in ipairs { a, b, (csock.socketpair()), csock.socket() } do print(s.do_handshake ~= nil) end
+    ]] })
+    assert.equal(0, status, err)
+    assert.equal(("true\n"):rep(4), out)
+  end)
+
   describe("a default context", function()
     it("verifies, and speaks TLS 1.2 and later", function()
       local context = tls.client()
