@@ -5,6 +5,7 @@ local csock = require "csock"
 local class = require "csock.class"
 local unixpath = require "csock.unixpath"
 local internal = require "csock.loop.internal"
+local secure = require "csock.secure"
 local loop = csock.loop
 
 local TICK = 0.5     -- Python's poll_interval
@@ -48,6 +49,9 @@ end
 -- Whether no further request may be taken at present.
 function BaseServer._is_full() return false end
 
+-- Called with each request before all others: nothing is said in the clear that is not meant to be.
+function BaseServer._cover() end
+
 -- Waits until get_request has something to give, if that does not wait itself.
 function BaseServer:_await() return csock.select({ self }) end
 
@@ -72,7 +76,9 @@ local function see_to(self, request, client_address)
   local _ <close> = internal.guard(function() -- also when this task is cancelled
     if not handed_over then self:shutdown_request(request) end
   end)
-  local ok, verified = self:_protected("verify_request", request, client_address)
+  local verified
+  local ok = self:_protected("_cover", request, client_address)
+  if ok then ok, verified = self:_protected("verify_request", request, client_address) end
   handed_over = ok and verified and self:_protected("process_request", request, client_address)
 end
 
@@ -287,6 +293,16 @@ TCPServer.allow_reuse_address = false
 -- @field tcpserver:allow_reuse_port
 TCPServer.allow_reuse_port = false
 
+--- What puts the connections over TLS: a server's context of @{csock.ssl}; nil (the default): nothing. The handshake is
+-- made by `finish_request`, and so in the request's own task or process where it has one; what fails in it never
+-- reaches the handler. May be changed while the server serves. (csock's own.)
+-- @field tcpserver:ssl_context
+
+--- How many seconds the handshake may take, and so how long a silent client can hold up a server that sees to one
+-- request after the other: 10; false: no limit. (csock's own.)
+-- @field tcpserver:handshake_timeout
+TCPServer.handshake_timeout = secure.HANDSHAKE_TIMEOUT
+
 local function has_messages(kind) return kind == csock.SOCK_DGRAM end
 
 -- Takes a socket over that somebody else has made: an object or a descriptor.
@@ -316,7 +332,13 @@ local function bind_and_activate(self)
 end
 
 -- `mode` is of use to the servers at paths alone; see there.
-local OPTIONS = { bind_and_activate = { check.ANY, true, false }, socket = { check.ANY }, mode = { unixpath.MODE } }
+local OPTIONS = {
+  bind_and_activate = { check.ANY, true, false }, socket = { check.ANY }, mode = { unixpath.MODE },
+  ssl_context = { secure.SERVER }, handshake_timeout = { secure.SECONDS, nil, false },
+}
+
+-- Options that are fields of the server as well.
+local FIELDS = { "mode", "ssl_context", "handshake_timeout" }
 
 --- Made by calling the class: `TCPServer({"", 21567}, Handler)`.
 -- @param server_address an address (`{host, port}`; a path for the Unix servers)
@@ -324,7 +346,8 @@ local OPTIONS = { bind_and_activate = { check.ANY, true, false }, socket = { che
 -- @param[opt] options `bind_and_activate` = false: does not call `server_bind` and `server_activate` (false alone says
 -- the same); `socket`: a socket, or a descriptor such as `listen_fds` gives, that is bound and listens already: the
 -- server takes it instead of making one, and its address is that socket's; `mode`: of the Unix servers, who may
--- connect, as for chmod(1) (`"660"`, or a number); what the umask leaves otherwise
+-- connect, as for chmod(1) (`"660"`, or a number); what the umask leaves otherwise; `ssl_context` and
+-- `handshake_timeout`: the fields of these names
 -- @treturn[1] tcpserver
 -- @treturn[2] nil when one of them failed; everything is closed
 -- @treturn[2] error
@@ -333,7 +356,9 @@ function TCPServer:__init(server_address, RequestHandlerClass, options)
   if type(options) == "boolean" then options = { bind_and_activate = options } end
   options = check.options(options, OPTIONS, 3, self.__class.__name)
   TCPServer.super.__init(self, server_address, RequestHandlerClass)
-  if options.mode then self.mode = options.mode end
+  for _, name in ipairs(FIELDS) do
+    if options[name] ~= nil then self[name] = options[name] end
+  end
   if options.socket then return take_over(self, options.socket) end
   local ok, err, errno
   self.socket, err, errno = csock.socket(self.address_family, self.socket_type)
@@ -400,6 +425,29 @@ function TCPServer:fileno() return self.socket:fileno() end
 -- @treturn[2] error
 -- @treturn[2] int errno
 function TCPServer:get_request() return self.socket:accept() end
+
+function TCPServer:_cover(request)
+  if self.ssl_context then secure.cover(self.ssl_context, request) end
+end
+
+--- Makes a handler, which does the work; over TLS, when the handshake has been made.
+-- @tparam socket request
+-- @tparam address client_address
+function TCPServer:finish_request(request, client_address)
+  if self.ssl_context then
+    local ok, err = secure.greet(request, self.handshake_timeout or nil)
+    if not ok then return self:handle_handshake_error(request, client_address, err) end
+  end
+  TCPServer.super.finish_request(self, request, client_address)
+end
+
+--- Called when the handshake has failed, or taken too long. May be overridden; does nothing, since every stranger can
+-- make that happen. (csock's own.)
+-- @function tcpserver:handle_handshake_error
+-- @tparam socket request it is closed after this
+-- @tparam address client_address
+-- @tparam error err
+function TCPServer.handle_handshake_error() end
 
 --- Tells the client that no more will come, and closes the connection.
 -- @tparam socket request
