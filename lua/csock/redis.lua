@@ -19,6 +19,7 @@ local loop = require "csock.loop"
 local resp = require "csock.redis.resp"
 local connections = require "csock.redis.connection"
 local subscriptions = require "csock.redis.subscription"
+local secure = require "csock.secure"
 local internal = require "csock.loop.internal"
 
 local M = {
@@ -33,13 +34,13 @@ local function decoded(text)
   return (text:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
---- Takes a URL apart: `redis://[[user]:password@]host[:port][/db]`.
+--- Takes a URL apart: `redis://[[user]:password@]host[:port][/db]`, or the same with `rediss`, which is over TLS.
 -- @tparam string url
--- @treturn[1] table `host`, `port`, `db`, and where given `username`, `password`
+-- @treturn[1] table `host`, `port`, `db`, and where given `username`, `password`; `ssl` = true for `rediss`
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with it
 function M.parse_url(url)
-  local authority, path = url:match "^redis://([^/?#]*)/?([^/?#]*)$"
+  local over_tls, authority, path = url:match "^redis(s?)://([^/?#]*)/?([^/?#]*)$"
   if not authority then return nil, "redis://[:password@]host[:port][/db] expected" end
   local login, place = authority:match "^(.*)@([^@]*)$"
   local host, port = (place or authority):match "^%[(.*)%]:?(%d*)$"
@@ -54,13 +55,14 @@ function M.parse_url(url)
   return {
     host = host == "" and "localhost" or decoded(host), port = port, db = db,
     username = user ~= "" and decoded(user) or nil, password = password ~= "" and decoded(password) or nil,
+    ssl = over_tls ~= "" or nil,
   }
 end
 
 local SETTINGS = {
   timeout = { check.TIMEOUT, 10 }, retry = { check.TIMEOUT, 0, 0 }, protocol = { check.one_of("2 or 3", 2, 3), 2, 2 },
   delay = { check.SECONDS, 0.1, 0 }, max_delay = { check.TIMEOUT, 5, math.huge }, heartbeat = { check.TIMEOUT, 30 },
-  limit = { check.integer(1), resp.LIMIT, math.huge },
+  limit = { check.integer(1), resp.LIMIT, math.huge }, ssl = { secure.CLIENT }, server_hostname = { secure.NAME },
 }
 
 local function settings_of(call, url, options)
@@ -68,6 +70,8 @@ local function settings_of(call, url, options)
   local place, what = M.parse_url(url)
   if not place then check.bad(call, 1, what) end
   local settings = check.options(options, SETTINGS, 2, call)
+  place.ssl = settings.ssl or place.ssl -- a context of one's own, for either kind of URL
+  if settings.server_hostname and not place.ssl then check.bad(call, 2, "option 'server_hostname' without TLS") end
   for name, value in pairs(place) do settings[name] = value end
   return settings
 end
@@ -81,13 +85,15 @@ Client.__index = Client
 
 --- Makes a client, which connects when it is first used.
 -- @function csock.redis.client
--- @tparam string url `redis://[[user]:password@]host[:port][/db]`
+-- @tparam string url `redis://[[user]:password@]host[:port][/db]`; `rediss://...` is over TLS
 -- @tparam[opt] table options in seconds: `timeout`: for connecting, and for each reply (default 10;
 -- false: no limit); `retry`: how long a call goes on trying to connect (0: one try); `delay` and
 -- `max_delay`: the first and the longest pause between tries (0.1 and 5; each is up to a half shorter,
 -- by chance); `heartbeat`: how long a subscription is silent before the server is asked for a sign of
 -- life (30; false: never). And `protocol`: 2, or 3 (`HELLO 3`); `limit`: how many bytes a reply may have in all
--- (512 MiB; each value in a list counts as 16 more), so that a server cannot fill the memory
+-- (512 MiB; each value in a list counts as 16 more), so that a server cannot fill the memory; `ssl`: a client's context
+-- of @{csock.ssl} instead of the default one of `rediss`, with `server_hostname`: the name that is verified instead of
+-- the host's
 -- @treturn client
 -- @raise for an URL that is none
 function M.client(url, options)

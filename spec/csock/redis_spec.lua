@@ -20,6 +20,7 @@ describe("a redis URL", function()
     assert.same({ host = "h", port = 7, db = 0, username = "u", password = "p:@/" },
       parse "redis://u:p%3a%40%2F@h:7")
     assert.same({ host = "::1", port = 7, db = 0 }, parse "redis://[::1]:7")
+    assert.same({ host = "h", port = 7, db = 3, password = "p", ssl = true }, parse "rediss://:p@h:7/3")
   end)
 
   it("that is none is refused, saying why", function()
@@ -32,6 +33,7 @@ describe("a redis URL", function()
       ["redis://h/db"] = "the database must be a number, not 'db'",
       ["redis://h/99999999999999999999"] = "too large",
       ["redis://h/0/1"] = "expected",
+      ["redisss://h"] = "expected",
     } do
       local parts, message = parse(url)
       assert.is_nil(parts)

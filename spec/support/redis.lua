@@ -17,6 +17,9 @@ local M = {}
 --- Whether this machine has one. Specs that need it are skipped otherwise.
 M.available = os.execute "command -v redis-server >/dev/null 2>&1" ~= nil
 
+--- Whether that one can speak TLS.
+M.over_tls = M.available and not os.execute "redis-server --tls-port x 2>&1 | grep -q 'Bad directive'"
+
 local running = {}
 
 local Server = {}
@@ -31,6 +34,11 @@ end
 local function try(self)
   local command = { "redis-server", "--port", tostring(self.port), "--bind", "127.0.0.1", "--save", "",
     "--dir", self.dir, "--daemonize", "no" }
+  local tls = self.options.tls
+  if tls then
+    table.move({ "--port", "0", "--tls-port", tostring(self.port), "--tls-cert-file", tls.cert, "--tls-key-file",
+      tls.key, "--tls-ca-cert-file", tls.ca, "--tls-auth-clients", "no" }, 1, 12, #command + 1, command)
+  end
   table.move(self.options, 1, #self.options, #command + 1, command)
   self.process = process.start(command)
   local ok, why = pcall(self.process.expect, self.process, "Ready to accept connections")
@@ -39,14 +47,15 @@ local function try(self)
   return false, why
 end
 
---- Starts a server; `options` are more words of its command line.
+--- Starts a server; `options` are more words of its command line. With a field `tls` (paths: `cert`, `key` and `ca`) it
+-- speaks TLS alone.
 function M.start(options)
   local self = setmetatable({ options = options or {}, dir = assert(posix.mkdtemp()) }, Server)
   running[#running + 1] = self
   local ok, why
   for _ = 1, 5 do
     self.port = free_port()
-    self.url = "redis://127.0.0.1:" .. self.port
+    self.url = (self.options.tls and "rediss" or "redis") .. "://127.0.0.1:" .. self.port
     ok, why = try(self)
     if ok then return self end
   end

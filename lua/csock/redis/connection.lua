@@ -35,8 +35,9 @@ end
 
 -- Connects and logs in: a connection; nil, err, errno (none with an error that the server answered).
 function M.open(settings)
-  local socket, err, errno =
-    csock.create_connection({ settings.host, settings.port }, { timeout = settings.timeout or false })
+  local socket, err, errno = csock.create_connection({ settings.host, settings.port }, {
+    timeout = settings.timeout or false, ssl = settings.ssl, server_hostname = settings.server_hostname,
+  })
   if not socket then return nil, err, errno end
   local connection = setmetatable({
     socket = socket, timeout = settings.timeout, protocol = settings.protocol, limit = settings.limit,
@@ -60,9 +61,13 @@ function Connection:fail(err, errno)
   if self.err then return nil, self.err, self.errno end
   if err.call ~= "redis" and err.kind ~= "redis" then
     local _
-    _, err = csock.make_error { call = "redis", errno = errno, address = self.socket:getpeername() }
+    _, err = csock.make_error {
+      call = "redis", errno = errno, address = self.socket:getpeername(), -- in the words of TLS, where those are its
+      kind = err.kind, name = err.name, strerror = err.strerror,
+    }
   end
   self.err, self.errno = err, errno
+  self.socket:settimeout(0) -- a goodbye (TLS) has one try
   self.socket:shutdown(csock.SHUT_RDWR) -- so that closing the stream does not wait to send the rest
   if self.stream then self.stream:close() end
   self.socket:close()
