@@ -189,6 +189,7 @@ static int body_receive(cs_stream_source *source, char *bytes, size_t n, size_t 
     int err = b->chunks.run == 0 && b->kind == CS_HTTP_BODY_CHUNKED ? next_run(b) : 0;
     if (err == 0 && !b->ended) err = take_run(b, bytes + *got, n - *got, &more);
     *got += more;
+    if (err < 0) cs_bytes_idle(&b->over->in); /* it may be long until something comes */
     if (err != 0) return *got > 0 ? 0 : err;
   }
   return 0;
@@ -213,7 +214,7 @@ static int new_body(lua_State *L) {
   body *b = cs_object_new(L, &body_class, sizeof *b, 1);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
-  b->source = (cs_stream_source){CS_HTTP_KIND, body_receive, body_ready, body_explain};
+  b->source = (cs_stream_source){CS_HTTP_KIND, over, body_receive, body_ready, body_explain};
   b->over = over;
   b->kind = kind;
   b->limits = *limits;

@@ -24,6 +24,7 @@ void cs_stream_op(cs_op *op, cs_stream *st, bool able, const char *call, cs_atte
   op->closed = st->closed || !able;
   op->outlives = true;
   op->ptr = st;
+  if (st->source != NULL) op->over = st->source->over;
 }
 
 int cs_stream_usable(lua_State *L, cs_stream *st) {

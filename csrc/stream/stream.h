@@ -12,7 +12,8 @@
    decoded first. */
 typedef struct cs_stream_source cs_stream_source;
 struct cs_stream_source {
-  const char *kind; /* of its errors */
+  const char *kind;             /* of its errors */
+  const struct cs_stream *over; /* the stream that it reads from */
   /* As cs_stream_receive. */
   int (*receive)(cs_stream_source *source, char *bytes, size_t n, size_t *got);
   /* Whether that needs nothing from the kernel. */

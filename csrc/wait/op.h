@@ -78,8 +78,9 @@ struct cs_op {
   int last; /* another one */
   unsigned mark;
   void *ptr;
-  struct pollfd *fds;       /* for CS_ANY: op->nfds of them, */
-  int owner;                /* ... in the userdata at this stack index */
+  const void *over;   /* NULL, or an object beside `ptr` whose closing ends the wait: watched.h */
+  struct pollfd *fds; /* for CS_ANY: op->nfds of them, */
+  int owner;          /* ... in the userdata at this stack index */
   struct cs_joined *joined; /* the wait for them that is under way: park.c's */
 };
 
@@ -103,6 +104,7 @@ static inline void cs_op_init(cs_op *op, const char *call, cs_attempt attempt, c
   op->why = CS_WHY_NONE;
   op->mark = op->nfds = 0;
   op->ptr = NULL;
+  op->over = NULL;
   op->fds = NULL;
   op->owner = 0;
   op->joined = NULL;

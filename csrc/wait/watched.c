@@ -88,7 +88,8 @@ static void wake_some(cs_waitq *q, const void *stream) {
     next = link != last ? link->next : NULL;
     const cs_op *op = task->op;
     const void *waits_for = op != NULL && op->outlives ? op->ptr : NULL;
-    if (waits_for == stream) cs_unpark_ready(task, CS_WHY_EVENT);
+    if (waits_for == stream || (stream != NULL && op != NULL && op->over == stream))
+      cs_unpark_ready(task, CS_WHY_EVENT);
   }
 }
 

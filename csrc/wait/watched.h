@@ -86,8 +86,8 @@ int cs_watched_close(cs_watched *w);
 int cs_watched_release(cs_watched *w);
 
 /* One of several objects over the descriptor is closed: a stream, or (NULL) the socket. The tasks
-   try again that wait in it, and those that wait for it among others; the rest keep their places.
- */
+   try again that wait in it or over it, and those that wait for it among others; the rest keep
+   their places. */
 void cs_watched_wake(cs_watched *w, const void *stream);
 
 /* The first in a line (CS_READABLE, CS_WRITABLE: see cs_op) tries again: there is something for it

@@ -45,6 +45,13 @@ describe("a body in chunks:", function()
     end
   end
 
+  it("has any number of chunks", function()
+    local chunk = "5;a=b\r\nhello\r\n"
+    for _, n in ipairs { 255, 256, 257, 1000 } do
+      assert.equal(("hello"):rep(n), (decode(chunk:rep(n) .. "0\r\n\r\n", 3)))
+    end
+  end)
+
   it("is begun anywhere in a string, and ended", function()
     local decoder = http.decoder()
     assert.same({ "hello", 20, true }, { decoder:feed("head5\r\nhello\r\n0\r\n\r\nmore", 5) })

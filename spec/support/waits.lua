@@ -11,6 +11,7 @@
 --
 -- What it opened is closed by `waits.close`, for after_each.
 local csock = require "csock"
+local http = require "csock.core".http
 local posix = require "spec.support.posix"
 
 local M = {}
@@ -114,6 +115,16 @@ end)
 reading_stream("read_until", function(stream) return stream:read_until "\n" end,
   function(data) return data == "go" or data == "go\n" end)
 reading_stream("readline", function(stream) return stream:readline() end, function(data) return data == "go\n" end)
+
+reading_stream("read_request", http.read_request, function(head) return head.headers.host == "a" end,
+  "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+do
+  local bodies = setmetatable({}, { __mode = "k" })
+  reading_stream("read a body", function(stream)
+    bodies[stream] = bodies[stream] or http.body(stream, "chunked")
+    return bodies[stream]:read(2)
+  end, nil, "2\r\ngo\r\n")
+end
 
 rows[#rows + 1] = { name = "stream read all", make = function()
   local a, b = keep(csock.socketpair())
