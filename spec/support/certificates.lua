@@ -17,8 +17,16 @@ local PASSWORD = "correct horse"
 local VALID = { "700101000000Z", "491231235959Z" }
 local LOCAL = "DNS:localhost, IP:127.0.0.1, IP:::1"
 
+-- Of each kind that a certificate tells of.
+local RICH = "DNS:localhost, DNS:*.example.test, IP:127.0.0.1, IP:2001:db8::1, email:somebody@example.test, "
+  .. "URI:https://example.test/a?b, RID:1.2.3.4, dirName:directory"
+local MORE = [[
+authorityInfoAccess = OCSP;URI:http://ocsp.example.test/, caIssuers;URI:http://ca.example.test/ca.crt
+crlDistributionPoints = URI:http://crl.example.test/a.crl, URI:http://crl.example.test/b.crl
+]]
+
 -- name -> `subject`, `by` (an authority, or itself), `names`, `days` (of validity: from, to), `extensions` (a section
--- below), `key` (P-256 unless told), `md`. In the order in which they are made.
+-- below), `more` (lines of one's own), `key` (P-256 unless told), `md`. In the order in which they are made.
 local LIST = {
   { "ca", subject = "Good CA", by = "ca", extensions = "authority" },
   { "intermediate", subject = "Intermediate CA", by = "ca", extensions = "authority" },
@@ -32,6 +40,7 @@ local LIST = {
   { "other", subject = "other", by = "ca", names = "DNS:other.example.test" }, -- a second one, for SNI
   { "wrong_host", subject = "elsewhere", by = "ca", names = "DNS:elsewhere.test, DNS:www.elsewhere.test" },
   { "common_name", subject = "localhost", by = "ca" }, -- the name stands in the subject alone
+  { "rich", subject = "rich/O=An Organization/OU=A Unit/C=XX", by = "ca", names = RICH, more = MORE },
   { "expired", subject = "localhost", by = "ca", names = LOCAL, days = { VALID[1], "710101000000Z" } },
   { "not_yet_valid", subject = "localhost", by = "ca", names = LOCAL, days = { "490101000000Z", VALID[2] } },
   { "self_signed", subject = "localhost", by = "self_signed", names = LOCAL },
@@ -56,9 +65,16 @@ default_md = sha256
 unique_subject = no
 [ policy ]
 commonName = supplied
+organizationName = optional
+organizationalUnitName = optional
+countryName = optional
 [ req ]
 distinguished_name = names
 [ names ]
+[ directory ]
+C = XX
+O = Another
+CN = a directory's
 [ authority ]
 basicConstraints = critical, CA:TRUE
 keyUsage = critical, keyCertSign, cRLSign
@@ -85,6 +101,7 @@ local function recipe()
     if not row.extensions then
       config[#config + 1] = SERVER:format(name)
       if row.names then config[#config + 1] = ("subjectAltName = %s\n"):format(row.names) end
+      config[#config + 1] = row.more
     end
     local by = row.by == name and ("-selfsign -keyfile %s.key"):format(name)
       or ("-cert %s.pem -keyfile %s.key"):format(row.by, row.by)

@@ -264,6 +264,21 @@ describe("a handshake", function()
     end)
   end)
 
+  it("is given up at Ctrl-C", function()
+    local listener = keep(csock.create_server { "127.0.0.1", 0 })
+    local p <close> = process.lua { "-e", ([[
+      local csock, tls = require "csock", require "spec.support.tls"
+      local s = csock.create_connection { "127.0.0.1", %d }
+      print(pcall(tls.client().wrap_socket, tls.client(), s, { server_hostname = "localhost" }))
+    ]]):format(listener:getsockname().port) }
+    local s = keep((assert(listener:accept())))
+    s:settimeout(tls.LIMIT)
+    assert.equal("\22", s:recv(1)) -- its hello
+    p:signal "SIGINT"
+    p:expect "^false\t[^\n]*interrupted!\n"
+    assert.equal(0, p:wait())
+  end)
+
   it("is given up where its task is cancelled, and the socket is closed or of no use", function()
     tls.in_task(function()
       local server = tls.listen { role = "stall" }
@@ -374,6 +389,32 @@ describe("a socket", function()
         assert.equal("220 go ahead\n", tls.line(s))
         assert(tls.client():wrap_socket(s, { server_hostname = "localhost" }))
         assert.equal("HELLO\n", tls.ask(s, "hello"))
+      end)
+    end)
+
+    it("of a server goes over to TLS in the middle, " .. way, function()
+      run(function()
+        local listener = keep(csock.create_server { "127.0.0.1", 0 })
+        local client = tls.connect { role = "ask", port = listener:getsockname().port, starttls = "STARTTLS\n" }
+        local s = keep((assert(listener:accept())))
+        s:settimeout(tls.LIMIT)
+        assert.equal("STARTTLS\n", tls.line(s))
+        assert(s:sendall "GO\n")
+        assert(tls.server():wrap_socket(s, { server_side = true }))
+        assert.equal("hello\n", tls.line(s))
+        assert(s:sendall "answer\n")
+        assert.matches("answer=answer", client:result())
+
+        local plain = tls.plain(listener:getsockname().port)
+        assert(plain:sendall "STARTTLS\nMAIL FROM:<injected>\n")
+        s = keep((assert(listener:accept())))
+        s:settimeout(tls.LIMIT)
+        assert.equal("STARTTLS\n", tls.line(s))
+        assert(s:sendall "GO\n")
+        local ok, err, errno = tls.server():wrap_socket(s, { server_side = true })
+        assert.is_nil(ok)
+        assert.equal(E.EPROTO, errno)
+        assert.equal("ssl", err.kind)
       end)
     end)
 

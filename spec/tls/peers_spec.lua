@@ -49,9 +49,11 @@ describe("over TLS", function()
         if not peers.has.nginx then return pending "no nginx" end
         run(function()
           local server = keep(peers.nginx(certificates.chained, "TLSv" .. version))
-          for _ = 1, 3 do
-            local s = assert(tls.dial(server.port))
+          local context = tls.client()
+          for i = 1, 3 do
+            local s = assert(tls.dial(server.port, context))
             assert.equal("TLSv" .. version, s:version())
+            assert.equal(i > 1, s:session_reused())
             assert(s:sendall "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
             local text = assert(keep((s:makefile())):read "a")
             assert.matches("nginx over TLSv" .. version .. "\n$", text)

@@ -166,6 +166,35 @@ describe("a client", function()
     assert.matches("^%x+$", certificate.serialNumber)
   end)
 
+  it("describes a certificate as Python does, but for IPv6 addresses, which it shortens", function()
+    local server = tls.listen { role = "lines", cert = certificates.rich }
+    local lines = {}
+    local function flatten(path, value)
+      if type(value) ~= "table" then
+        lines[#lines + 1] = ("%s = %s\n"):format(path, value)
+      elseif #value > 0 then
+        for i, part in ipairs(value) do flatten(path .. "/" .. i, part) end
+      else
+        for name, part in pairs(value) do flatten(path .. "/" .. name, part) end
+      end
+    end
+    flatten("", assert(tls.dial(server.port)):getpeercert())
+    table.sort(lines)
+    local _, theirs, err = process.run { "python3", "-c", [[
+import ssl, sys
+def flatten(path, value):
+    if isinstance(value, tuple):
+        return [line for i, part in enumerate(value) for line in flatten("%s/%d" % (path, i + 1), part)]
+    if isinstance(value, dict):
+        return [line for name in value for line in flatten(path + "/" + name, value[name])]
+    return ["%s = %s" % (path, value)]
+for line in sorted(flatten("", ssl._ssl._test_decode_cert(sys.argv[1]))):
+    print(line.replace("2001:DB8:0:0:0:0:0:1", "2001:db8::1"))
+]], certificates.rich.cert }
+    assert.equal("", err)
+    assert.equal(theirs, table.concat(lines))
+  end)
+
   -- In a process of its own, with these names in its environment.
   local function elsewhere(code, env)
     local status, out, err = process.run({ process.interpreter, "-e", code }, { env = env, timeout = 20 })
