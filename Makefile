@@ -89,7 +89,8 @@ CORE     := $(BUILD)/csock/core.so
 TLS_SRC  := $(sort $(wildcard csrc/tls/*.c))
 TLS_OBJ  := $(TLS_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 MODULES  := $(CORE) $(TLS)
-SUPPORT  := $(patsubst %.c,$(BUILD)/%.so,$(wildcard spec/support/*.c spec/faults/*.c))
+SUPPORT  := $(patsubst %.c,$(BUILD)/%.so,$(filter-out $(if $(TLS),,spec/faults/openssl.c),\
+  $(wildcard spec/support/*.c spec/faults/*.c)))
 
 # A program that specs start finds csock wherever its working directory is.
 export LUA
@@ -143,7 +144,10 @@ $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
 $(BUILD)/spec/%.so: spec/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC $<)
-	$(Q)$(CC) $(ALL_CFLAGS) $(SHARED) -MMD -MP -MF $(@:.so=.d) $(LDFLAGS) -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(SHARED) -MMD -MP -MF $(@:.so=.d) $(LDFLAGS) -o $@ $< $(SPEC_LIBS)
+
+$(BUILD)/spec/faults/openssl.so: ALL_CFLAGS += $(OPENSSL_CFLAGS)
+$(BUILD)/spec/faults/openssl.so: SPEC_LIBS = $(NODELETE) $(OPENSSL_LIBS)
 
 # What decides how the objects come out: the commands, and a header that the core asks for by __has_include.
 FLAGS = $(CC) $(ALL_CFLAGS) $(OPENSSL_CFLAGS) $(LDFLAGS) $(wildcard /usr/include/bluetooth/bluetooth.h)

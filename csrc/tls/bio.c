@@ -7,7 +7,6 @@
 #include "tls.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,21 +159,22 @@ static long bio_ctrl(BIO *b, int cmd, long num, void *ptr) {
   }
 }
 
-static BIO_METHOD *method; /* constant once made */
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static BIO_METHOD *method; /* constant once made, by module.c */
 
-static void make_method(void) {
-  BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "csock");
-  if (m == NULL) return;
+bool tls_bio_once(void) {
+  if (method != NULL) return true;
+  int type = BIO_get_new_index();
+  BIO_METHOD *m = type > 0 ? BIO_meth_new(type | BIO_TYPE_SOURCE_SINK, "csock") : NULL;
+  if (m == NULL) return false;
   BIO_meth_set_read_ex(m, bio_read);
   BIO_meth_set_write_ex(m, bio_write);
   BIO_meth_set_ctrl(m, bio_ctrl);
   method = m;
+  return true;
 }
 
 BIO *tls_bio_new(tls_conn *c) {
-  pthread_once(&once, make_method);
-  BIO *b = method != NULL ? BIO_new(method) : NULL;
+  BIO *b = BIO_new(method);
   if (b == NULL) return NULL;
   BIO_set_data(b, c);
   BIO_set_init(b, 1);

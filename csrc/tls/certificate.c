@@ -7,16 +7,37 @@
 
 int tls_certificate_push_der(lua_State *L, X509 *cert) {
   int len = i2d_X509(cert, NULL);
-  if (len <= 0) {
-    ERR_clear_error();
-    lua_pushnil(L);
-    return 1;
-  }
+  if (len <= 0) return tls_no_memory(L);
   luaL_Buffer b;
   unsigned char *p = (unsigned char *)luaL_buffinitsize(L, &b, (size_t)len);
   len = i2d_X509(cert, &p);
-  luaL_pushresultsize(&b, len > 0 ? (size_t)len : 0);
+  if (len <= 0) return tls_no_memory(L);
+  luaL_pushresultsize(&b, (size_t)len);
   return 1;
+}
+
+/* --- what OpenSSL makes for us: owned by a userdata while Lua may raise --- */
+
+typedef struct owner {
+  void *at;
+  void (*free)(void *);
+} owner;
+
+static int owner_gc(lua_State *L) {
+  owner *o = lua_touserdata(L, 1);
+  if (o->at != NULL) o->free(o->at);
+  o->at = NULL;
+  return 0;
+}
+
+static owner *push_owner(lua_State *L, void (*free)(void *)) {
+  owner *o = lua_newuserdatauv(L, sizeof *o, 0);
+  *o = (owner){NULL, free};
+  luaL_newmetatable(L, "csock.ssl.owner");
+  lua_pushcfunction(L, owner_gc); /* each time: the first may have failed here */
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  return o;
 }
 
 /* --- pieces --- */
@@ -25,28 +46,26 @@ static void push_asn1(lua_State *L, const ASN1_STRING *s) {
   lua_pushlstring(L, (const char *)ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
 }
 
+static void free_text(void *p) {
+  OPENSSL_free(p);
+}
+
+/* In UTF-8; what cannot be is left as it is. */
 static void push_text(lua_State *L, const ASN1_STRING *s) {
-  unsigned char *utf8;
+  owner *o = push_owner(L, free_text);
+  unsigned char *utf8 = NULL;
   int len = ASN1_STRING_to_UTF8(&utf8, s);
-  if (len < 0) {
-    ERR_clear_error();
-    push_asn1(L, s);
-    return;
-  }
-  char copy[512];
-  if ((size_t)len <= sizeof copy) { /* no error of Lua's may come before OPENSSL_free */
-    memcpy(copy, utf8, (size_t)len);
-    OPENSSL_free(utf8);
-    lua_pushlstring(L, copy, (size_t)len);
-  } else {
-    OPENSSL_free(utf8);
-    push_asn1(L, s);
-  }
+  o->at = utf8;
+  if (len >= 0)
+    lua_pushlstring(L, (const char *)utf8, (size_t)len);
+  else
+    tls_no_memory_if(L), push_asn1(L, s);
+  lua_remove(L, -2);
 }
 
 static void push_object(lua_State *L, const ASN1_OBJECT *object) {
   char text[128];
-  OBJ_obj2txt(text, sizeof text, object, 0);
+  if (OBJ_obj2txt(text, sizeof text, object, 0) < 0) tls_no_memory_if(L);
   lua_pushstring(L, text);
 }
 
@@ -80,23 +99,36 @@ static void push_name(lua_State *L, const X509_NAME *name) {
   }
 }
 
+static void free_bio(void *p) {
+  BIO_free(p);
+}
+
+/* For what OpenSSL prints; `push_printed` takes it from the top. */
+static BIO *push_page(lua_State *L) {
+  owner *o = push_owner(L, free_bio);
+  o->at = BIO_new(BIO_s_mem());
+  if (o->at == NULL) tls_no_memory(L);
+  return o->at;
+}
+
+static void push_printed(lua_State *L, BIO *b) {
+  const char *text;
+  tls_no_memory_if(L);
+  long n = BIO_get_mem_data(b, &text);
+  lua_pushlstring(L, text, (size_t)n);
+  lua_remove(L, -2);
+}
+
 static void push_time(lua_State *L, const ASN1_TIME *time) {
-  char text[64];
-  BIO *b = BIO_new(BIO_s_mem());
-  int n = 0;
-  if (b != NULL && ASN1_TIME_print(b, time) == 1) n = BIO_read(b, text, sizeof text);
-  BIO_free(b);
-  lua_pushlstring(L, text, n > 0 ? (size_t)n : 0);
+  BIO *b = push_page(L);
+  (void)ASN1_TIME_print(b, time); /* "Bad time value" is what it prints, too */
+  push_printed(L, b);
 }
 
 static void push_serial(lua_State *L, X509 *cert) {
-  char text[128] = "";
-  BIO *b = BIO_new(BIO_s_mem());
-  int n = 0;
-  if (b != NULL && i2a_ASN1_INTEGER(b, X509_get_serialNumber(cert)) > 0)
-    n = BIO_read(b, text, sizeof text);
-  BIO_free(b);
-  lua_pushlstring(L, text, n > 0 ? (size_t)n : 0);
+  BIO *b = push_page(L);
+  (void)i2a_ASN1_INTEGER(b, X509_get_serialNumber(cert));
+  push_printed(L, b);
 }
 
 static void push_ip(lua_State *L, const ASN1_OCTET_STRING *ip) {
@@ -142,31 +174,6 @@ static void push_general(lua_State *L, const GENERAL_NAME *name) {
   pair_up(L);
 }
 
-/* --- lists that OpenSSL makes for us: owned by a userdata while Lua may raise --- */
-
-typedef struct list {
-  void *at;
-  void (*free)(void *);
-} list;
-
-static int list_gc(lua_State *L) {
-  list *l = lua_touserdata(L, 1);
-  if (l->at != NULL) l->free(l->at);
-  l->at = NULL;
-  return 0;
-}
-
-static list *push_list(lua_State *L) {
-  list *l = lua_newuserdatauv(L, sizeof *l, 0);
-  *l = (list){NULL, NULL};
-  if (luaL_newmetatable(L, "csock.ssl.list")) {
-    lua_pushcfunction(L, list_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  return l;
-}
-
 static void free_names(void *p) {
   GENERAL_NAMES_free(p);
 }
@@ -179,15 +186,21 @@ static void free_points(void *p) {
   CRL_DIST_POINTS_free(p);
 }
 
+/* NULL: it has none, or none that can be read. */
+static void *push_extension(lua_State *L, X509 *cert, int nid, void (*free)(void *)) {
+  owner *o = push_owner(L, free);
+  o->at = X509_get_ext_d2i(cert, nid, NULL, NULL);
+  if (o->at == NULL) tls_no_memory_if(L);
+  return o->at;
+}
+
 /* table[field] = {{"DNS", "localhost"}, ...} */
 static void add_alternatives(lua_State *L, X509 *cert) {
-  list *l = push_list(L);
-  l->free = free_names;
-  l->at = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-  if (l->at != NULL) {
+  void *list = push_extension(L, cert, NID_subject_alt_name, free_names);
+  if (list != NULL) {
     lua_newtable(L);
-    for (int i = 0; i < sk_GENERAL_NAME_num(l->at); i++) {
-      push_general(L, sk_GENERAL_NAME_value(l->at, i));
+    for (int i = 0; i < sk_GENERAL_NAME_num(list); i++) {
+      push_general(L, sk_GENERAL_NAME_value(list, i));
       lua_rawseti(L, -2, i + 1);
     }
     lua_setfield(L, -3, "subjectAltName");
@@ -202,13 +215,11 @@ static bool push_uri(lua_State *L, const GENERAL_NAME *name) {
 }
 
 static void add_access(lua_State *L, X509 *cert, int nid, const char *field) {
-  list *l = push_list(L);
   lua_Integer n = 0;
-  l->free = free_access;
-  l->at = X509_get_ext_d2i(cert, NID_info_access, NULL, NULL);
+  void *list = push_extension(L, cert, NID_info_access, free_access);
   lua_newtable(L);
-  for (int i = 0; l->at != NULL && i < sk_ACCESS_DESCRIPTION_num(l->at); i++) {
-    const ACCESS_DESCRIPTION *d = sk_ACCESS_DESCRIPTION_value(l->at, i);
+  for (int i = 0; list != NULL && i < sk_ACCESS_DESCRIPTION_num(list); i++) {
+    const ACCESS_DESCRIPTION *d = sk_ACCESS_DESCRIPTION_value(list, i);
     if (OBJ_obj2nid(d->method) == nid && push_uri(L, d->location)) lua_rawseti(L, -2, ++n);
   }
   if (n == 0)
@@ -219,13 +230,11 @@ static void add_access(lua_State *L, X509 *cert, int nid, const char *field) {
 }
 
 static void add_points(lua_State *L, X509 *cert) {
-  list *l = push_list(L);
   lua_Integer n = 0;
-  l->free = free_points;
-  l->at = X509_get_ext_d2i(cert, NID_crl_distribution_points, NULL, NULL);
+  void *list = push_extension(L, cert, NID_crl_distribution_points, free_points);
   lua_newtable(L);
-  for (int i = 0; l->at != NULL && i < sk_DIST_POINT_num(l->at); i++) {
-    const DIST_POINT *d = sk_DIST_POINT_value(l->at, i);
+  for (int i = 0; list != NULL && i < sk_DIST_POINT_num(list); i++) {
+    const DIST_POINT *d = sk_DIST_POINT_value(list, i);
     if (d->distpoint == NULL || d->distpoint->type != 0) continue;
     const GENERAL_NAMES *names = d->distpoint->name.fullname;
     for (int j = 0; j < sk_GENERAL_NAME_num(names); j++)
@@ -239,7 +248,7 @@ static void add_points(lua_State *L, X509 *cert) {
 }
 
 int tls_certificate_push(lua_State *L, X509 *cert) {
-  luaL_checkstack(L, 16, NULL);
+  luaL_checkstack(L, 20, NULL);
   ERR_clear_error();
   lua_newtable(L);
   push_name(L, X509_get_subject_name(cert));

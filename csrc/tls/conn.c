@@ -16,9 +16,9 @@
 
 static int conn_index; /* constant once made, by module.c */
 
-int tls_conn_once(void) {
-  conn_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-  return conn_index;
+bool tls_conn_once(void) {
+  if (conn_index <= 0) conn_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+  return conn_index > 0;
 }
 
 tls_conn *tls_conn_of(const SSL *ssl) {

@@ -152,10 +152,6 @@ static unsigned long take_queue(bool connection) {
   return connection && own != 0 ? own : first;
 }
 
-static bool is_memory(unsigned long e) {
-  return ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
-}
-
 /* RFC 8446 section 6, RFC 5246 section 7.2, and those of extensions. */
 static const struct {
   int code;
@@ -240,7 +236,7 @@ int tls_failure_take(tls_conn *c) {
                                    ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING));
   /* (An error resets the state that SSL_is_init_finished asks for.) */
   c->cut = cut && SSL_get_peer_finished(c->ssl, NULL, 0) > 0;
-  c->broken = is_memory(e) || f == NULL ? ENOMEM : EPROTO;
+  c->broken = tls_is_memory(e) || f == NULL ? ENOMEM : EPROTO;
   if (f == NULL) return c->broken;
   bool refused = ERR_GET_LIB(e) == ERR_LIB_SSL &&
                  ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED && f->message != NULL;
@@ -297,7 +293,7 @@ int tls_failure_push(lua_State *L, const cs_api *api, const char *call, const ch
   char name[64];
   const char *reason = e != 0 ? ERR_reason_error_string(e) : NULL;
   cs_words words = {.name = name};
-  if (is_memory(e)) return api->fail(L, NULL, call, ENOMEM);
+  if (tls_is_memory(e)) return api->fail(L, NULL, call, ENOMEM);
   if (e != 0 && ERR_GET_LIB(e) == ERR_LIB_SYS) {
     words.name = NULL;
     words.text =
@@ -313,4 +309,13 @@ int tls_failure_push(lua_State *L, const cs_api *api, const char *call, const ch
   words.more[0].value = e != 0 ? ERR_lib_error_string(e) : NULL;
   if (words.more[0].value == NULL) words.more[0].name = NULL;
   return api->fail_words(L, call, "ssl", EPROTO, &words);
+}
+
+int tls_no_memory(lua_State *L) {
+  ERR_clear_error();
+  return luaL_error(L, "not enough memory");
+}
+
+void tls_no_memory_if(lua_State *L) {
+  if (tls_is_memory(take_queue(false))) tls_no_memory(L);
 }

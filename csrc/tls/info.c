@@ -249,10 +249,8 @@ static int conn_get_channel_binding(lua_State *L) {
   if (exporter) {
     static const char label[] = "EXPORTER-Channel-Binding";
     if (SSL_export_keying_material(c->ssl, bytes, EXPORTER, label, sizeof label - 1,
-                                   (const unsigned char *)"", 0, 1) != 1) {
-      ERR_clear_error();
-      return 0;
-    }
+                                   (const unsigned char *)"", 0, 1) != 1)
+      return tls_failure_push(L, TLS_API(L), "get_channel_binding", NULL);
     len = EXPORTER;
   } else {
     if (SSL_version(c->ssl) >= TLS1_3_VERSION) return 0;

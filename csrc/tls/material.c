@@ -54,12 +54,18 @@ static int pair_gc(lua_State *L) {
 static pair *push_pair(lua_State *L) {
   pair *p = lua_newuserdatauv(L, sizeof *p, 0);
   *p = (pair){NULL, NULL, NULL};
-  if (luaL_newmetatable(L, PAIR)) {
-    lua_pushcfunction(L, pair_gc);
-    lua_setfield(L, -2, "__gc");
-  }
+  luaL_newmetatable(L, PAIR);
+  lua_pushcfunction(L, pair_gc); /* each time: the first may have failed here */
+  lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   return p;
+}
+
+/* Whether PEM's functions gave nothing because nothing more is there. */
+static bool at_end(void) {
+  if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) return false;
+  ERR_clear_error();
+  return true;
 }
 
 /* The first certificate is the server's or client's own, the others lead to the authority. */
@@ -69,17 +75,14 @@ static bool read_chain(pair *p, const char *file) {
   p->cert = PEM_read_bio_X509_AUX(b, NULL, give_secret, NULL);
   p->chain = sk_X509_new_null();
   X509 *next = NULL;
-  while (p->cert != NULL && p->chain != NULL &&
-         (next = PEM_read_bio_X509(b, NULL, give_secret, NULL)) != NULL)
+  bool fine = p->cert != NULL && p->chain != NULL;
+  while (fine && (next = PEM_read_bio_X509(b, NULL, give_secret, NULL)) != NULL)
     if (sk_X509_push(p->chain, next) == 0) {
       X509_free(next);
-      break;
+      fine = false;
     }
   BIO_free(b);
-  if (p->cert == NULL || p->chain == NULL) return false;
-  if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
-    ERR_clear_error(); /* the file's end */
-  return ERR_peek_error() == 0;
+  return fine && at_end();
 }
 
 static bool read_key(pair *p, const char *file, secret *s) {
@@ -206,51 +209,51 @@ static int context_reload(lua_State *L) {
 
 /* --- authorities --- */
 
-/* The process's store is not changed: the context gets one of its own first. */
+/* The process's store is not changed: the context gets one of its own first. False: no memory. */
 static bool own_store(tls_context *t) {
   if (!t->shared_store) return true;
   X509_STORE *store = X509_STORE_new();
-  if (store == NULL) return false;
-  (void)tls_store_fill(store);
+  if (store == NULL || tls_store_fill(store) == ENOMEM) {
+    X509_STORE_free(store);
+    ERR_clear_error();
+    return false;
+  }
   SSL_CTX_set_cert_store(t->ctx, store);
   t->shared_store = false;
   return true;
 }
 
+static bool add_one(X509_STORE *store, X509 *cert) {
+  bool fine = X509_STORE_add_cert(store, cert) == 1;
+  X509_free(cert);
+  return fine;
+}
+
 /* Certificates in PEM. */
-static int add_pem(X509_STORE *store, BIO *b) {
-  int count = 0;
+static bool add_pem(X509_STORE *store, const char *data, size_t len) {
+  BIO *b = BIO_new_mem_buf(data, (int)len);
   X509 *cert;
-  while ((cert = PEM_read_bio_X509(b, NULL, give_secret, NULL)) != NULL) {
-    int ok = X509_STORE_add_cert(store, cert);
-    X509_free(cert);
-    if (ok != 1) return -1;
+  int count = 0;
+  if (b == NULL) return false;
+  while ((cert = PEM_read_bio_X509(b, NULL, give_secret, NULL)) != NULL && add_one(store, cert))
     count++;
-  }
-  if (count > 0 && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) ERR_clear_error();
-  return count;
+  BIO_free(b);
+  return cert == NULL && count > 0 && at_end();
 }
 
 /* ... and in DER, one behind the other. */
-static int add_der(X509_STORE *store, const char *data, size_t len) {
+static bool add_der(X509_STORE *store, const char *data, size_t len) {
   const unsigned char *p = (const unsigned char *)data, *end = p + len;
-  int count = 0;
   while (p < end) {
     X509 *cert = d2i_X509(NULL, &p, (long)(end - p));
-    int ok = cert != NULL ? X509_STORE_add_cert(store, cert) : 0;
-    X509_free(cert);
-    if (ok != 1) return -1;
-    count++;
+    if (cert == NULL || !add_one(store, cert)) return false;
   }
-  return count;
+  return true;
 }
 
 static bool add_data(X509_STORE *store, const char *data, size_t len) {
-  if (len > 0 && (unsigned char)data[0] == 0x30) return add_der(store, data, len) > 0;
-  BIO *b = BIO_new_mem_buf(data, (int)len);
-  int count = b != NULL ? add_pem(store, b) : 0;
-  BIO_free(b);
-  return count > 0 && ERR_peek_error() == 0;
+  bool der = len > 0 && (unsigned char)data[0] == 0x30;
+  return (der ? add_der : add_pem)(store, data, len);
 }
 
 /* load_verify_locations(context, cafile, capath, cadata) */
@@ -289,14 +292,16 @@ static int context_load_default_certs(lua_State *L) {
   tls_context *t = tls_context_open(L, 1);
   const char *call = "load_default_certs";
   ERR_clear_error();
-  X509_STORE *system = tls_store_system(L);
-  if (system == NULL) {
-    cs_words words = {.text = lua_tostring(L, -1)};
+  X509_STORE *system = NULL;
+  int err = t->trusts ? tls_store_fill(SSL_CTX_get_cert_store(t->ctx)) : tls_store_system(&system);
+  if (err == ENOENT) {
+    tls_store_push_tried(L);
+    cs_words words = {.text =
+                          lua_pushfstring(L, "no authorities found in %s", lua_tostring(L, -1))};
     return TLS_API(L)->fail_words(L, call, "ssl", ENOENT, &words);
   }
-  if (t->trusts) {
-    (void)tls_store_fill(SSL_CTX_get_cert_store(t->ctx));
-  } else {
+  if (err != 0) return TLS_API(L)->fail(L, NULL, call, err);
+  if (system != NULL) {
     SSL_CTX_set1_cert_store(t->ctx, system);
     t->shared_store = true;
   }
@@ -314,12 +319,15 @@ Source: Python's `SSLContext.get_ca_certs`.
 static int context_get_ca_certs(lua_State *L) {
   const tls_context *t = tls_context_check(L, 1);
   bool der = lua_toboolean(L, 2);
-  STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(t->ctx));
+  pair *p = push_pair(L); /* keeps them: another thread may add to the system's */
   lua_Integer n = 0;
+  ERR_clear_error();
+  p->chain = X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(t->ctx));
+  if (p->chain == NULL) return tls_no_memory(L);
   lua_newtable(L);
-  for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
-    X509 *cert = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
-    if (cert == NULL || X509_check_ca(cert) == 0) continue;
+  for (int i = 0; i < sk_X509_num(p->chain); i++) {
+    X509 *cert = sk_X509_value(p->chain, i);
+    if (X509_check_ca(cert) == 0) continue;
     if (der)
       tls_certificate_push_der(L, cert);
     else
@@ -338,8 +346,10 @@ Source: Python's `SSLContext.cert_store_stats`.
 */
 static int context_cert_store_stats(lua_State *L) {
   const tls_context *t = tls_context_check(L, 1);
-  STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(t->ctx));
+  X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
   lua_Integer certs = 0, authorities = 0, lists = 0;
+  X509_STORE_lock(store); /* another thread may add to the system's */
+  STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
   for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
     const X509_OBJECT *object = sk_X509_OBJECT_value(objects, i);
     X509 *cert = X509_OBJECT_get0_X509(object);
@@ -347,6 +357,7 @@ static int context_cert_store_stats(lua_State *L) {
     certs += cert != NULL;
     authorities += cert != NULL && X509_check_ca(cert) != 0;
   }
+  X509_STORE_unlock(store);
   ERR_clear_error();
   lua_createtable(L, 0, 3);
   lua_pushinteger(L, certs);

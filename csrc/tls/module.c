@@ -131,11 +131,15 @@ static const luaL_Reg functions[] = {
 
 /* --- opening --- */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool ready; /* constant once made */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void make_ready(void) {
-  ready = tls_conn_once() >= 0 && tls_record_once() >= 0;
+/* What the process has once. Where there was no memory for it, the next one tries again. */
+static bool make_ready(void) {
+  pthread_mutex_lock(&lock);
+  bool ready = tls_conn_once() && tls_record_once() && tls_bio_once();
+  pthread_mutex_unlock(&lock);
+  ERR_clear_error();
+  return ready;
 }
 
 static int open_module(lua_State *L) {
@@ -170,8 +174,7 @@ int luaopen_csock_tls(lua_State *L) {
   luaL_checkversion(L);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &opened_key) != LUA_TNIL) return 1;
   const cs_api *api = cs_api_get(L, "csock.tls");
-  pthread_once(&once, make_ready);
-  if (!ready) return luaL_error(L, "csock.tls: OpenSSL has no memory");
+  if (!make_ready()) return luaL_error(L, "not enough memory");
   lua_pushlightuserdata(L, (void *)(uintptr_t)api);
   lua_newtable(L); /* TLS_OWNERS: keys are weak */
   lua_createtable(L, 0, 1);

@@ -15,13 +15,13 @@ static bool is_ip(const char *name) {
   return inet_pton(AF_INET, name, bytes) == 1 || inet_pton(AF_INET6, name, bytes) == 1;
 }
 
-bool tls_names_expect(tls_conn *c, const tls_context *t, const char *name) {
-  if (c->server || name == NULL) return true;
+int tls_names_expect(tls_conn *c, const tls_context *t, const char *name) {
+  if (c->server || name == NULL) return 0;
   size_t len = strlen(name);
   if (len > 1 && name[len - 1] == '.') len--; /* an absolute name is the same name */
-  if (len == 0 || len > 255 || name[0] == '.') return false;
+  if (len == 0 || len > 255 || name[0] == '.') return EINVAL;
   c->server_name = calloc(1, len + 1);
-  if (c->server_name == NULL) return false;
+  if (c->server_name == NULL) return ENOMEM;
   memcpy(c->server_name, name, len);
   bool ok = true;
   const bool ip = is_ip(c->server_name);
@@ -34,7 +34,7 @@ bool tls_names_expect(tls_conn *c, const tls_context *t, const char *name) {
              : X509_VERIFY_PARAM_set1_host(param, c->server_name, len)) == 1;
   }
   ERR_clear_error();
-  return ok;
+  return ok ? 0 : ENOMEM;
 }
 
 /* --- the name that a client asks a server for --- */

@@ -175,7 +175,7 @@ static int make_object(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_rawset(L, TLS_OWNERS);
   int err = tls_conn_init(&o->conn, t->ctx, &carrier);
-  if (err == 0 && !tls_names_expect(&o->conn, t, name)) err = EINVAL;
+  if (err == 0) err = tls_names_expect(&o->conn, t, name);
   if (err != 0) {
     tls_conn_free(&o->conn);
     return TLS_API(L)->fail(L, NULL, "wrap_bio", err);

@@ -18,13 +18,12 @@ static int bio_gc(lua_State *L) {
 static BIO *push_bio(lua_State *L) {
   BIO **b = lua_newuserdatauv(L, sizeof(BIO *), 0);
   *b = NULL;
-  if (luaL_newmetatable(L, "csock.ssl.bio")) {
-    lua_pushcfunction(L, bio_gc);
-    lua_setfield(L, -2, "__gc");
-  }
+  luaL_newmetatable(L, "csock.ssl.bio");
+  lua_pushcfunction(L, bio_gc); /* each time: the first may have failed here */
+  lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   *b = BIO_new(BIO_s_mem());
-  if (*b == NULL) luaL_error(L, "not enough memory");
+  if (*b == NULL) tls_no_memory(L);
   return *b;
 }
 

@@ -45,9 +45,10 @@ static void free_record(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, lo
   free(t);
 }
 
-int tls_record_once(void) {
-  context_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_record);
-  return context_index;
+bool tls_record_once(void) {
+  if (context_index <= 0)
+    context_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_record);
+  return context_index > 0;
 }
 
 bool tls_record_attach(SSL_CTX *ctx, tls_context *t) {

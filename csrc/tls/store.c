@@ -66,34 +66,43 @@ static bool is_hashed(const char *directory) {
   return found;
 }
 
-static bool load(X509_STORE *store, const place *p) {
+/* 0; ENOENT: it has no certificate; ENOMEM: who knows. */
+static int load(X509_STORE *store, const place *p) {
   int before = sk_X509_OBJECT_num(X509_STORE_get0_objects(store));
   bool found = p->file != NULL && X509_STORE_load_file(store, p->file) == 1 &&
                sk_X509_OBJECT_num(X509_STORE_get0_objects(store)) > before;
-  if (p->directory != NULL && is_hashed(p->directory))
-    found = X509_STORE_load_path(store, p->directory) == 1 || found;
+  bool memory = tls_is_memory(ERR_peek_error());
   ERR_clear_error();
-  return found;
+  if (!memory && p->directory != NULL && is_hashed(p->directory))
+    found = X509_STORE_load_path(store, p->directory) == 1 || found;
+  memory = memory || tls_is_memory(ERR_peek_error());
+  ERR_clear_error();
+  return memory ? ENOMEM : found ? 0 : ENOENT;
 }
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static X509_STORE *loaded; /* under the lock until it is set, constant afterwards */
 
-bool tls_store_fill(X509_STORE *store) {
+int tls_store_fill(X509_STORE *store) {
   place all[PLACES_MAX];
-  size_t n = places(all, PLACES_MAX), i = 0;
-  while (i < n && !load(store, &all[i])) i++;
-  return i < n;
+  size_t n = places(all, PLACES_MAX);
+  int err = ENOENT;
+  for (size_t i = 0; i < n && err == ENOENT; i++) err = load(store, &all[i]);
+  return err;
 }
 
-static X509_STORE *load_new(void) {
+static int load_new(X509_STORE **into) {
   X509_STORE *store = X509_STORE_new();
-  if (store != NULL && tls_store_fill(store)) return store;
-  X509_STORE_free(store);
-  return NULL;
+  int err = store != NULL ? tls_store_fill(store) : ENOMEM;
+  if (err == 0)
+    *into = store;
+  else
+    X509_STORE_free(store);
+  ERR_clear_error();
+  return err;
 }
 
-static void push_tried(lua_State *L) {
+void tls_store_push_tried(lua_State *L) {
   place all[PLACES_MAX];
   size_t n = places(all, PLACES_MAX);
   luaL_Buffer b;
@@ -107,16 +116,12 @@ static void push_tried(lua_State *L) {
   luaL_pushresult(&b);
 }
 
-X509_STORE *tls_store_system(lua_State *L) {
+int tls_store_system(X509_STORE **store) {
   pthread_mutex_lock(&lock);
-  if (loaded == NULL) loaded = load_new();
-  X509_STORE *store = loaded;
+  int err = loaded == NULL ? load_new(&loaded) : 0;
+  *store = loaded;
   pthread_mutex_unlock(&lock);
-  if (store != NULL) return store;
-  push_tried(L);
-  lua_pushfstring(L, "no authorities found in %s", lua_tostring(L, -1));
-  lua_remove(L, -2);
-  return NULL;
+  return err;
 }
 
 static void set_string(lua_State *L, const char *name, const char *value) {

@@ -75,7 +75,7 @@ struct tls_conn {
 int tls_conn_init(tls_conn *c, SSL_CTX *ctx, const tls_carrier *carrier);
 void tls_conn_free(tls_conn *c);
 tls_conn *tls_conn_of(const SSL *ssl);
-int tls_conn_once(void);
+bool tls_conn_once(void);
 int tls_conn_verified(int ok, X509_STORE_CTX *store); /* for SSL_set_verify */
 
 /* Each tries once and gives 0, an errno value, a direction or TLS_ASK. */
@@ -92,6 +92,7 @@ size_t tls_conn_buffered(const tls_conn *c);
 
 /* --- its bytes (bio.c) ------------------------------------------------------------------------ */
 
+bool tls_bio_once(void);
 BIO *tls_bio_new(tls_conn *c);
 
 /* Receives what is there into `in`. 0, an errno value or a direction. */
@@ -123,6 +124,16 @@ void tls_failure_free(tls_failure *f);
 /* Pushes nil, an error value in the words of OpenSSL's queue, which is empty afterwards, and its
    number. `what` (may be NULL) is put before the words. */
 int tls_failure_push(lua_State *L, const cs_api *api, const char *call, const char *what);
+
+/* Whether an error of the queue says that OpenSSL had no memory. */
+static inline bool tls_is_memory(unsigned long e) {
+  return ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+}
+
+/* Raises what Lua raises when it has no memory; where the queue says that OpenSSL had none. The
+   queue is empty afterwards. */
+int tls_no_memory(lua_State *L);
+void tls_no_memory_if(lua_State *L);
 
 /* The queue belongs to the thread, and so to the host as well: it is empty before and after each of
    our calls. */
@@ -179,7 +190,7 @@ typedef struct tls_context {
 /* The record of what is at `arg`: raises for anything else; NULL for anything else. */
 tls_context *tls_context_check(lua_State *L, int arg);
 tls_context *tls_context_test(lua_State *L, int idx);
-int tls_record_once(void);
+bool tls_record_once(void);
 bool tls_record_attach(SSL_CTX *ctx, tls_context *t);
 void tls_record_drop_sni(tls_context *t); /* lets go of other contexts */
 void tls_record_drop_session(tls_context *t, size_t i);
@@ -201,13 +212,14 @@ void tls_context_register(lua_State *L);
 
 /* --- what contexts are made of --------------------------------------------------------------- */
 
-/* The system's authorities (store.c): one store for the process, never changed. NULL: the text of
-   what was tried is pushed. */
-X509_STORE *tls_store_system(lua_State *L);
+/* The system's authorities (store.c): one store for the process, to which OpenSSL alone adds, what
+   it finds in directories. 0; ENOENT: there are none; ENOMEM. */
+int tls_store_system(X509_STORE **store);
 int tls_store_paths(lua_State *L);
+void tls_store_push_tried(lua_State *L); /* the places, as a text */
 
-/* Adds them to a store of one's own, read anew. false: there are none, or no memory. */
-bool tls_store_fill(X509_STORE *store);
+/* The same: adds them to a store of one's own, read anew. */
+int tls_store_fill(X509_STORE *store);
 
 void tls_material_install(tls_context *t);
 void tls_session_install(tls_context *t);
@@ -216,8 +228,8 @@ void tls_session_install(tls_context *t);
 int tls_keylog_open(tls_context *t, const char *name);
 void tls_keylog_close(tls_context *t);
 
-/* Which name is verified and asked for; NULL: none. false: it is no name. */
-bool tls_names_expect(tls_conn *c, const tls_context *t, const char *name);
+/* Which name is verified and asked for; NULL: none. 0; EINVAL: it is no name; ENOMEM. */
+int tls_names_expect(tls_conn *c, const tls_context *t, const char *name);
 
 /* Makes the handshake of the socket or SSLObject at `arg`, and runs the program's function for the
    name where there is one. As tls_conn_handshake; raises that function's error. */

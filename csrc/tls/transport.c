@@ -259,6 +259,27 @@ static void set_owner(lua_State *L, int object, int context) {
   lua_rawset(L, TLS_OWNERS);
 }
 
+/* After `unwrap` the socket gives what came behind the end first. Once that is read, it is plain.
+ */
+static int take_off_rest(const cs_api *api, cs_sock *s) {
+  cs_transport *rest = api->transport(s, &rest_ops);
+  if (rest == NULL) return 0;
+  if (rest_pending(rest)) return EBUSY;
+  rest_free(api->detach(s, NULL));
+  return 0;
+}
+
+/* Puts TLS under the socket, to be that of the name. 0 or an errno value. */
+static int cover(const cs_api *api, cs_sock *s, tls_context *t, const char *name, tls_conn **made) {
+  int err = take_off_rest(api, s);
+  if (err != 0) return err;
+  if (listens(api->descriptor(s))) return attach_listening(api, s, t->ctx);
+  err = attach(api, s, t->ctx, made);
+  if (err != 0 || (err = tls_names_expect(*made, t, name)) == 0) return err;
+  op_free(api->detach(s, NULL));
+  return err;
+}
+
 /* wrap(socket, context, server_hostname, session): puts TLS under the socket, and says whether the
    handshake can be made now. (Else it is not connected yet, or it listens.) */
 static int wrap(lua_State *L) {
@@ -268,21 +289,19 @@ static int wrap(lua_State *L) {
   const char *name = luaL_optstring(L, 3, NULL);
   SSL_SESSION *session = tls_session_opt(L, 4, t, name);
   tls_conn *c = NULL;
+  lua_settop(L, 4);
+  lua_pushvalue(L, 1);
+  lua_rawget(L, TLS_OWNERS);
   set_owner(L, 1, 2); /* before there is something to be lost */
-  int fd = api->descriptor(s);
-  int err = listens(fd) ? attach_listening(api, s, t->ctx) : attach(api, s, t->ctx, &c);
-  if (err == 0 && c != NULL && !tls_names_expect(c, t, name)) {
-    op_free(api->detach(s, NULL));
-    err = EINVAL;
-  }
+  int err = cover(api, s, t, name, &c);
   if (err != 0) {
-    if (err != EISCONN) set_owner(L, 1, 0);
+    set_owner(L, 1, 5); /* whose it was before */
     return api->fail(L, NULL, "wrap_socket", err);
   }
   t->used = true;
   if (c != NULL && session != NULL) SSL_set_session(c->ssl, session);
   if (c != NULL && session == NULL) tls_session_resume(c, t);
-  lua_pushboolean(L, c != NULL && connected(fd) && !api->nonblocking(s));
+  lua_pushboolean(L, c != NULL && connected(api->descriptor(s)) && !api->nonblocking(s));
   return 1;
 }
 

@@ -2,15 +2,14 @@
    csock and libc; as a Lua module (require "spec.faults.shim") it is told what to do:
 
    active([call]) -> whether it is preloaded, and (for malloc) nothing stands in front of it
-   fail(call, errno, {nth = 1, times = 1, also = false})
-     from the nth call on (counted from here), `times` calls fail with this error; with `also` the
-     real call is made all the same, as when a signal comes just after it
-   short(call, bytes, {nth, times}): such calls move at most so many bytes
-   calls(call) -> how often it was called since it was last spoken of here
-   reset(): all calls are as ever
+   fail(call, errno, {nth = 1, times = 1, also = false, later = false})
+     from the nth call on (counted from here; when `later`, from `arm()`), `times` calls fail with
+     this error; with `also` the real call is made all the same, as when a signal comes just after
+   it short(call, bytes, {nth, times}): such calls move at most so many bytes calls(call) -> how
+   often it was called since it was last spoken of here reset(), disarm(): all calls are as ever
 
-   malloc stands for calloc and realloc too, and is concerned only where csock's own C code calls
-   it. One plan for each call; this is for single-threaded specs. */
+   malloc stands for calloc, realloc and strdup too, and is concerned only where csock's own C code
+   calls it. One plan for each call; this is for single-threaded specs. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -35,7 +34,7 @@ typedef struct plan {
   const char *call;
   int error;    /* 0: none */
   size_t bytes; /* at most; 0: no limit */
-  bool also;
+  bool also, later;
   long calls, first, last; /* the calls `first` .. `last` are concerned; 0: none is */
 } plan;
 
@@ -117,6 +116,7 @@ static plan plans[COUNT] = {
 /* The plan of a call that is concerned, else NULL. */
 static plan *concerned(int which) {
   plan *p = &plans[which];
+  if (p->later) return NULL;
   long n = ++p->calls;
   return p->first != 0 && n >= p->first && n <= p->last ? p : NULL;
 }
@@ -273,28 +273,39 @@ SHIM_FCNTL(fcntl64)
 /* --- memory --- */
 
 /* Where csock's code is. */
-static uintptr_t core_begin, core_end;
+static struct module {
+  const char *name;
+  uintptr_t begin, end;
+} modules[] = {{"csock/core.so", 0, 0}, {"csock/tls.so", 0, 0}};
 
-static int find_core(struct dl_phdr_info *info, size_t size, void *unused) {
-  static const char name[] = "csock/core.so";
+#define MODULES (sizeof modules / sizeof *modules)
+
+static int find_modules(struct dl_phdr_info *info, size_t size, void *unused) {
   size_t length = strlen(info->dlpi_name);
   (void)size;
   (void)unused;
-  if (length < sizeof name - 1 || strcmp(info->dlpi_name + length - sizeof name + 1, name) != 0)
-    return 0;
-  for (int i = 0; i < info->dlpi_phnum; i++) {
-    const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-    if (part->p_type != PT_LOAD || !(part->p_flags & PF_X)) continue;
-    core_begin = info->dlpi_addr + part->p_vaddr;
-    core_end = core_begin + part->p_memsz;
+  for (struct module *m = modules; m < modules + MODULES; m++) {
+    size_t n = strlen(m->name);
+    if (length < n || strcmp(info->dlpi_name + length - n, m->name) != 0) continue;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+      const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+      if (part->p_type != PT_LOAD || !(part->p_flags & PF_X)) continue;
+      m->begin = info->dlpi_addr + part->p_vaddr;
+      m->end = m->begin + part->p_memsz;
+    }
   }
-  return 1;
+  return 0;
+}
+
+static bool is_ours(uintptr_t at) {
+  for (const struct module *m = modules; m < modules + MODULES; m++)
+    if (at >= m->begin && at < m->end) return true;
+  return false;
 }
 
 static bool no_memory(const void *caller) {
   plan *p = &plans[MALLOC];
-  uintptr_t at = (uintptr_t)caller;
-  if (p->first == 0 || at < core_begin || at >= core_end || concerned(MALLOC) == NULL) return false;
+  if (p->first == 0 || !is_ours((uintptr_t)caller) || concerned(MALLOC) == NULL) return false;
   errno = ENOMEM;
   return true;
 }
@@ -317,6 +328,13 @@ void *shim_calloc(size_t n, size_t size) {
 void *shim_realloc(void *block, size_t size) EXPORT(realloc);
 void *shim_realloc(void *block, size_t size) {
   return no_memory(__builtin_return_address(0)) ? NULL : __libc_realloc(block, size);
+}
+
+char *shim_strdup(const char *text) EXPORT(strdup);
+char *shim_strdup(const char *text) {
+  size_t size = strlen(text) + 1;
+  char *copy = no_memory(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+  return copy != NULL ? memcpy(copy, text, size) : NULL;
 }
 
 /* What a compiler that fortifies by itself (Ubuntu's) calls instead. */
@@ -369,18 +387,23 @@ static long option(lua_State *L, int arg, const char *name) {
   return n;
 }
 
+static bool flag(lua_State *L, int arg, const char *name) {
+  return lua_istable(L, arg) && lua_getfield(L, arg, name) != LUA_TNIL && lua_toboolean(L, -1);
+}
+
 static plan *start(lua_State *L) {
   plan *p = check_plan(L, 1);
   long nth = option(L, 3, "nth"), times = option(L, 3, "times");
   *p = (plan){.call = p->call, .first = nth, .last = nth + times - 1};
-  dl_iterate_phdr(find_core, NULL);
+  dl_iterate_phdr(find_modules, NULL);
   return p;
 }
 
 static int l_fail(lua_State *L) {
   int error = (int)luaL_checkinteger(L, 2);
   plan *p = start(L);
-  if (lua_istable(L, 3) && lua_getfield(L, 3, "also") != LUA_TNIL) p->also = lua_toboolean(L, -1);
+  p->also = flag(L, 3, "also");
+  p->later = flag(L, 3, "later");
   p->error = error;
   return 0;
 }
@@ -394,6 +417,12 @@ static int l_short(lua_State *L) {
 static int l_calls(lua_State *L) {
   lua_pushinteger(L, check_plan(L, 1)->calls);
   return 1;
+}
+
+static int l_arm(lua_State *L) {
+  (void)L;
+  for (int i = 0; i < COUNT; i++) plans[i].later = false;
+  return 0;
 }
 
 static int l_reset(lua_State *L) {
@@ -422,8 +451,9 @@ static int l_active(lua_State *L) {
 __attribute__((visibility("default"))) int luaopen_spec_faults_shim(lua_State *L);
 
 int luaopen_spec_faults_shim(lua_State *L) {
-  static const luaL_Reg functions[] = {{"active", l_active}, {"fail", l_fail},   {"short", l_short},
-                                       {"calls", l_calls},   {"reset", l_reset}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"active", l_active}, {"fail", l_fail}, {"short", l_short},
+                                       {"calls", l_calls},   {"arm", l_arm},   {"reset", l_reset},
+                                       {"disarm", l_reset},  {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }
