@@ -310,7 +310,7 @@ check-layers: objects
 # The sanitizers' library is preloaded into the ordinary interpreter; spec/support/process.lua
 # keeps it from other programs. Leaks are looked for at the exit of every interpreter.
 SANITIZE_CC     ?= gcc
-SANITIZE_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE_CFLAGS := -O1 -g -DCS_DEBUG -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZE_ENV     = SPEC_SLOWNESS=4 LD_PRELOAD="$(KQUEUE_SHIM:%=% )$$($(SANITIZE_CC) -print-file-name=libasan.so)" \
   ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1$(KQUEUE:%=:verify_asan_link_order=0) \
   UBSAN_OPTIONS=print_stacktrace=1 \

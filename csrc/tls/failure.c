@@ -310,12 +310,3 @@ int tls_failure_push(lua_State *L, const cs_api *api, const char *call, const ch
   if (words.more[0].value == NULL) words.more[0].name = NULL;
   return api->fail_words(L, call, "ssl", EPROTO, &words);
 }
-
-int tls_no_memory(lua_State *L) {
-  ERR_clear_error();
-  return luaL_error(L, "not enough memory");
-}
-
-void tls_no_memory_if(lua_State *L) {
-  if (tls_is_memory(take_queue(false))) tls_no_memory(L);
-}

@@ -130,11 +130,6 @@ static inline bool tls_is_memory(unsigned long e) {
   return ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
 }
 
-/* Raises what Lua raises when it has no memory; where the queue says that OpenSSL had none. The
-   queue is empty afterwards. */
-int tls_no_memory(lua_State *L);
-void tls_no_memory_if(lua_State *L);
-
 /* The queue belongs to the thread, and so to the host as well: it is empty before and after each of
    our calls. */
 #ifdef CS_DEBUG
@@ -143,6 +138,11 @@ void tls_no_memory_if(lua_State *L);
 #else
 #define tls_errors_none() ((void)0)
 #endif
+
+/* memory.c: raises what Lua raises when it has no memory; where the queue says that OpenSSL had
+   none. The queue is empty afterwards. */
+int tls_no_memory(lua_State *L);
+void tls_no_memory_if(lua_State *L);
 
 /* --- contexts (record.c, context.c) ----------------------------------------------------------- */
 
