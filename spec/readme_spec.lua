@@ -1,4 +1,6 @@
 -- What README.md shows can be pasted, and prints what it says.
+local certificates = require "spec.support.certificates"
+local contexts = require "spec.support.contexts"
 local csock = require "csock"
 local process = require "spec.support.process"
 local tree = require "spec.support.tree"
@@ -78,6 +80,28 @@ describe("README.md", function()
     server:wait()
   end)
 
+  local test = contexts.missing and pending or it
+
+  test("shows a client over TLS, which trusts the system's authorities", function()
+    local server <close> = process.lua { "-e", contexts.SERVER .. [[
+      local csock = require "csock"
+      local server = assert(csock.serve({ "127.0.0.1", 0 }, function(conn)
+        conn:recv(1024)
+        conn:sendall "HTTP/1.1 200 OK"
+      end, { ssl = ctx }))
+      print(server:getsockname().port)
+      io.stdout:flush()
+      csock.run()
+    ]] }
+    local port = server:read_line()
+    local block = block_with("ssl = true", port):gsub('{"example.org", 443}', ('{"localhost", %s}'):format(port))
+    local status, out, err = process.run({ process.interpreter, "-e", "csock = require 'csock'\n" .. block },
+      { env = { SSL_CERT_FILE = certificates.ca.cert } })
+    assert.equal("", err)
+    assert.equal(0, status)
+    assert.equal("TLSv1.3\tHTTP/1.1 200 OK\n", out)
+  end)
+
   it("says what its other examples print", function()
     local checked = 0
     for _, block in ipairs(blocks(1)) do
@@ -95,11 +119,12 @@ describe("README.md", function()
   end)
 
   it("is read in two minutes", function()
-    assert.is_true(select(2, tree.read("README.md"):gsub("\n", "")) <= 110)
+    assert.is_true(select(2, tree.read("README.md"):gsub("\n", "")) <= 120)
   end)
 
   it("leads, as the guides do, to what is there", function()
-    for _, page in ipairs { "README.md", "doc/from-python.md", "doc/many-clients.md", "doc/speed.md" } do
+    for _, page in ipairs { "README.md", "doc/from-python.md", "doc/many-clients.md", "doc/speed.md",
+      "doc/tls.md" } do
       local text, folder = tree.read(page), page:match "^(.*/)" or ""
       for target in text:gmatch "%]%(([^)#]+)%)" do
         assert.is_truthy(io.open(folder .. target), page .. " leads to " .. target)
