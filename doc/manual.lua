@@ -50,6 +50,13 @@ M.modules = {
     },
   },
   { name = "csock.url.robots", sections = { { "Functions", "url/robots" } } },
+  {
+    name = "csock.httpserver",
+    sections = {
+      { "Serving by a function", "httpserver", "httpserver/serve", "httpserver/request", "httpserver/events" },
+      { "Python's servers", "httpserver/servers", "httpserver/handlers" },
+    },
+  },
   { name = "csock.bytesio", sections = { { "Functions", "bytesio" } } },
   {
     name = "csock.socketserver",

@@ -7,10 +7,21 @@
 #include "../wait/driver.h"
 
 /* --- heads ---
-   On the stack: the stream, the request's method or nil, the limits or nil. In the op: done, size
-   and last are the place up to which the head has been read (fields.h). The fields themselves are
-   not kept while the task waits: a head that did not come at once is read once more when it is
-   complete. */
+   On the stack: the stream, the request's method or nil, the limits or nil, in how many seconds a
+   head that has begun must be complete, or nil. In the op: done, size and last are the place up to
+   which the head has been read (fields.h). The fields themselves are not kept while the task waits:
+   a head that did not come at once is read once more when it is complete. */
+
+#define HURRIED 2 /* in the op's flags: the time of the head runs */
+
+/* The head has begun. Waiting for it to begin may be allowed to take much longer. */
+static void hurry(lua_State *L, cs_op *op) {
+  if ((op->flags & HURRIED) || op->timeout == 0) return;
+  int64_t deadline = cs_clock_deadline(cs_check_timeout(L, 4));
+  if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
+  if (deadline < op->deadline) op->deadline = deadline;
+  op->flags |= HURRIED;
+}
 
 static int read_head(lua_State *L, cs_op *op, bool response) {
   cs_stream *st = cs_stream_begun(op);
@@ -34,6 +45,7 @@ static int read_head(lua_State *L, cs_op *op, bool response) {
       lua_pushnil(L);
       return 1;
     }
+    if (st->in.len > 0) hurry(L, op);
     if (filled) return CS_AGAIN;
     int n = cs_stream_more(L, op);
     if (n != 0) return n;
@@ -62,14 +74,17 @@ static int response_attempt(lua_State *L, cs_op *op) {
   return read_head(L, op, true);
 }
 
-/* read_request(stream[, limits]): the head (push.c) of the next request, which is taken from the
-   stream; nil alone when the stream has ended before one; nil, error, errno when reading fails, or
-   when it is refused (error.status): its bytes stay in the stream then. */
+/* read_request(stream[, limits[, seconds]]): the head (push.c) of the next request, which is taken
+   from the stream; nil alone when the stream has ended before one; nil, error, errno when reading
+   fails, or when it is refused (error.status): its bytes stay in the stream then. `seconds`: in how
+   many after its first byte it must be complete (nil: no limit but the stream's timeout, which
+   holds for the whole call). */
 static int read_request(lua_State *L) {
   cs_op op;
   cs_stream *st = cs_stream_check(L, 1);
-  lua_settop(L, 2);
+  lua_settop(L, 3);
   cs_http_push_limits(L, 2);
+  cs_check_timeout(L, 3);
   lua_pushnil(L);
   lua_insert(L, 2);
   cs_stream_begin(&op, st, "read_request", request_attempt);
@@ -84,6 +99,7 @@ static int read_response(lua_State *L) {
   luaL_optstring(L, 2, NULL);
   lua_settop(L, 3);
   cs_http_push_limits(L, 3);
+  lua_pushnil(L);
   cs_stream_begin(&op, st, "read_response", response_attempt);
   return cs_drive(L, &op);
 }
@@ -99,6 +115,9 @@ typedef struct body {
   cs_http_chunks chunks; /* its `run` is what is left of a length, too */
   cs_http_verdict refused;
   bool ended;
+  /* The sender's pace: how long it may still be waited for, and since when it is. */
+  int64_t timeout, patience, waiting; /* ns; 0: the stream's timeout alone; 0: it is not */
+  double byte_time;                   /* ns that a byte adds to `patience`, up to `timeout` */
 } body;
 
 static const cs_class body_class = {"csock.http.body"};
@@ -117,6 +136,29 @@ static void body_explain(const cs_stream_source *source, int err, cs_words *word
   if (cs_http_refused(v) && err == cs_http_verdict_errno(v)) cs_http_push_words(v, words);
 }
 
+/* --- the pace ---
+   Only the time counts in which somebody waits for bytes: a program may take its own between two
+   reads. */
+
+static int64_t body_wait(cs_stream_source *source) {
+  body *b = of_source(source);
+  if (b->timeout == 0) return 0;
+  if (b->waiting == 0) b->waiting = cs_clock_now();
+  return b->waiting + b->patience;
+}
+
+static bool is_late(const body *b) {
+  return b->waiting != 0 && cs_clock_now() >= b->waiting + b->patience;
+}
+
+/* Bytes have come. */
+static void reward(body *b, size_t got) {
+  if (b->waiting == 0 || got == 0) return;
+  double left = (double)(b->patience - (cs_clock_now() - b->waiting)) + (double)got * b->byte_time;
+  b->patience = left > (double)b->timeout ? b->timeout : left < 0 ? 0 : (int64_t)left;
+  b->waiting = 0;
+}
+
 /* The connection has ended. */
 static int end(body *b) {
   if (b->kind != CS_HTTP_BODY_CLOSE) return refuse(b, CS_HTTP_CUT);
@@ -133,6 +175,7 @@ static int receive_more(body *b) {
   if (err == 0) err = cs_stream_receive(over, space, room, &got);
   if (err != 0) return err;
   if (got == 0) return end(b);
+  reward(b, got);
   cs_bytes_commit(&over->in, got);
   return 0;
 }
@@ -149,6 +192,7 @@ static int take_run(body *b, char *bytes, size_t n, size_t *got) {
   if (over->in.len == 0 && n >= DIRECT) {
     err = cs_stream_receive(over, bytes, n, got);
     if (err == 0 && *got == 0) return end(b);
+    reward(b, *got);
   } else {
     if (over->in.len == 0) err = receive_more(b);
     *got = n < over->in.len ? n : over->in.len;
@@ -200,24 +244,33 @@ static bool body_ready(const cs_stream_source *source) {
   return b->ended || b->over->in.len > 0 || cs_http_refused(b->refused) || b->over->closed;
 }
 
-/* body(stream, kind[, length[, limits]]): a stream that reads the body of a message whose head has
-   just been taken from `stream`; `kind` and `length` are the head's `body` and `length`. It has all
-   methods of a stream. It ends with the body, and fails where that is cut, malformed or too long:
-   what came before can still be read then. Closing it leaves the connection open, and what was not
-   read in it. */
+/* body(stream, kind[, length[, limits[, seconds[, rate]]]]): a stream that reads the body of a
+   message whose head has just been taken from `stream`; `kind` and `length` are the head's `body`
+   and `length`. It has all methods of a stream. It ends with the body, and fails where that is cut,
+   malformed or too long: what came before can still be read then. Closing it leaves the connection
+   open, and what was not read in it.
+   `seconds`: instead of the stream's timeout, how long all reads together may wait for bytes; but
+   so many as would come in a time at `rate`, in bytes a second, give that time back (nil: any byte
+   gives all back). */
 static int new_body(lua_State *L) {
   static const char *const kinds[] = {"none", "length", "chunked", "close", NULL};
   cs_stream *over = cs_stream_check(L, 1);
   cs_http_body kind = (cs_http_body)luaL_checkoption(L, 2, NULL, kinds);
   lua_Integer length = kind == CS_HTTP_BODY_LENGTH ? cs_check_int(L, 3, 0, LUA_MAXINTEGER) : 0;
   const cs_http_limits *limits = cs_http_push_limits(L, 4);
+  int64_t timeout = cs_check_timeout(L, 5);
+  lua_Number rate = luaL_optnumber(L, 6, 0);
+  luaL_argcheck(L, rate >= 0, 6, "rate >= 0 expected");
   body *b = cs_object_new(L, &body_class, sizeof *b, 1);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
-  b->source = (cs_stream_source){CS_HTTP_KIND, over, body_receive, body_ready, body_explain};
+  b->source =
+      (cs_stream_source){CS_HTTP_KIND, over, body_receive, body_ready, body_explain, body_wait};
   b->over = over;
   b->kind = kind;
   b->limits = *limits;
+  b->timeout = b->patience = timeout == CS_FOREVER ? 0 : timeout;
+  b->byte_time = rate > 0 ? 1e9 / rate : (double)b->timeout;
   b->chunks.run = kind == CS_HTTP_BODY_CLOSE ? UINT64_MAX : (uint64_t)length;
   b->ended = kind == CS_HTTP_BODY_NONE || (kind == CS_HTTP_BODY_LENGTH && length == 0);
   cs_stream_push_over(L, 1, &b->source);
@@ -234,6 +287,19 @@ static body *check_body(lua_State *L) {
    so that another message may follow. */
 static int body_ended(lua_State *L) {
   lua_pushboolean(L, check_body(L)->ended);
+  return 1;
+}
+
+/* body_status(body): the status of the answer to a request whose body is refused, or does not come;
+   nil while all is well. */
+static int body_status(lua_State *L) {
+  const body *b = check_body(L);
+  if (cs_http_refused(b->refused))
+    lua_stringtonumber(L, cs_http_verdict_status(b->refused));
+  else if (!b->ended && is_late(b))
+    lua_pushinteger(L, 408);
+  else
+    lua_pushnil(L);
   return 1;
 }
 
@@ -256,6 +322,7 @@ static int body_gc(lua_State *L) {
 void cs_open_http_read(lua_State *L) {
   static const luaL_Reg functions[] = {{"body", new_body},
                                        {"body_ended", body_ended},
+                                       {"body_status", body_status},
                                        {"body_trailers", body_trailers},
                                        {"read_request", read_request},
                                        {"read_response", read_response},

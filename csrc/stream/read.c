@@ -78,9 +78,18 @@ static bool begins_waiting(cs_op *op) {
   return true;
 }
 
+/* What is received from may know better than the call how long it is worth waiting. */
+static void wait_for_source(cs_op *op) {
+  const cs_stream *st = op->ptr;
+  int64_t deadline =
+      op->timeout == 0 || st->source->wait == NULL ? 0 : st->source->wait(st->source);
+  if (deadline != 0) op->deadline = deadline;
+}
+
 int cs_stream_more(lua_State *L, cs_op *op) {
   const cs_stream *st = op->ptr;
   int n = begins_waiting(op) ? CS_AGAIN : fill(L, op);
+  if (n < 0 && st->source != NULL) wait_for_source(op);
   return n == 0 && op->mark != st->taken ? CS_AGAIN : n; /* a fileno method has read from it */
 }
 

@@ -20,6 +20,9 @@ struct cs_stream_source {
   bool (*ready)(const cs_stream_source *source);
   /* The words for an errno value that it gave last; as a transport's. */
   void (*explain)(const cs_stream_source *source, int err, cs_words *words);
+  /* NULL, or: the source begins to wait, until when at most: a deadline instead of the call's own;
+     0: the call's own. */
+  int64_t (*wait)(cs_stream_source *source);
 };
 
 typedef struct cs_stream {

@@ -72,6 +72,14 @@ local function objects()
   list.stream = assert(list.socket:makefile "rw")
   list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
   list.headers = require("csock.wire.headers").new()
+  for name, value in pairs(require "csock.httpserver") do
+    if type(value) == "table" then list[name:lower()] = value end
+  end
+  list.httpd = assert(require("csock.httpserver").serve({ "127.0.0.1", 0 }, print))
+  local head = require("csock.core").http.parse_request "GET /?a HTTP/1.1\r\nHost: a\r\n\r\n"
+  list.request = require("csock.httpserver.request").new(head, {
+    conn = list.socket, stream = list.stream, address = true, settings = {},
+  })
   if ssl then
     list.SSLSocket = list.socket
     list.SSLContext = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
@@ -80,6 +88,7 @@ local function objects()
   end
   return list, function()
     list.server:close()
+    list.httpd:close()
     list.client:close()
     csock.run()
     for _, name in ipairs { "stream", "socket", "poll", "epoll", "kqueue", "buffer" } do

@@ -459,3 +459,92 @@ describe("messages over a transport", function()
     end)
   end
 end)
+
+describe("the time of a head", function()
+  for how, run in pairs(streams.ways) do
+    it("begins with its first byte, " .. how, function()
+      run(function()
+        local st, peer, socket = reader()
+        socket:settimeout(10)
+        peer:send "GET / HT"
+        local began = csock.now()
+        local head, err, number = http.read_request(st, nil, 0.05)
+        assert.is_nil(head)
+        assert.is_true(err:is(csock.timeout))
+        assert.equal(errno.ETIMEDOUT, number)
+        assert.is_true(csock.now() - began < 5)
+        assert.equal(8, st:buffered())
+      end)
+    end)
+
+    it("is no longer than the stream's, which holds while nothing has come, " .. how, function()
+      run(function()
+        local st, _, socket = reader()
+        socket:settimeout(0.05)
+        assert.equal(errno.ETIMEDOUT, select(3, http.read_request(st, nil, 1000)))
+        assert.equal(0, st:buffered())
+      end)
+    end)
+  end
+end)
+
+describe("the pace of a body", function()
+  -- Sends so many bytes, one after the other.
+  local function dribble(peer, count, pause)
+    return csock.spawn(function()
+      for _ = 1, count do
+        csock.sleep(pause)
+        if not peer:send "x" then return end
+      end
+    end)
+  end
+
+  it("ends the reads of one who sends too little, however many they are", function()
+    csock.run(function()
+      local st, peer = reader()
+      local body = http.body(st, "length", 1000, nil, 0.1, 1000)
+      local _ <close> = dribble(peer, 1000, 0.01)
+      local count, got, err, number = 0
+      repeat
+        got, err, number = body:read(1)
+        count = count + 1
+      until not got
+      assert.is_true(err:is(csock.timeout))
+      assert.equal(errno.ETIMEDOUT, number)
+      assert.is_true(count < 100)
+      assert.equal(408, http.body_status(body))
+    end)
+  end)
+
+  it("lets one who sends enough take longer than its time, also in one read", function()
+    csock.run(function()
+      local st, peer, socket = reader()
+      socket:settimeout(0.05) -- it is not asked
+      local body = http.body(st, "length", 30, nil, 5, 1)
+      local _ <close> = dribble(peer, 30, 0.01)
+      assert.equal(("x"):rep(30), body:read "a")
+      assert.is_nil(http.body_status(body))
+    end)
+  end)
+
+  it("counts no time in which nobody reads", function()
+    csock.run(function()
+      local st, peer = reader()
+      local body = http.body(st, "length", 2, nil, 0.2)
+      peer:send "a"
+      assert.equal("a", body:read(1))
+      csock.sleep(0.3)
+      local _ <close> = dribble(peer, 1, 0.01)
+      assert.equal("x", body:read(1))
+    end)
+  end)
+
+  it("says what a body was refused with", function()
+    local st, peer = reader()
+    peer:send "xyz\r\n"
+    local body = http.body(st, "chunked")
+    assert.is_nil(http.body_status(body))
+    assert.is_nil((body:read "a"))
+    assert.equal(400, http.body_status(body))
+  end)
+end)

@@ -1,0 +1,31 @@
+--- HTTP servers.
+--
+-- The short form is a function that gets requests and returns answers:
+--
+--     local csock = require "csock"
+--     local httpserver = require "csock.httpserver"
+--
+--     httpserver.serve({"", 8080}, function(request)
+--       return 200, {["content-type"] = "text/plain"}, "hello, " .. request.client_address.host
+--     end)
+--     csock.run()
+--
+-- @module csock.httpserver
+local events = require "csock.httpserver.events"
+local handlers = require "csock.httpserver.handlers"
+local responses = require "csock.http.status".responses
+local serve = require "csock.httpserver.serve"
+local servers = require "csock.httpserver.servers"
+
+local M = {
+  serve = serve.serve,
+  event = events.event,
+  responses = responses,
+  HTTPServer = servers.HTTPServer,
+  ThreadingHTTPServer = servers.ThreadingHTTPServer,
+  ForkingHTTPServer = servers.ForkingHTTPServer,
+  PreforkHTTPServer = servers.PreforkHTTPServer,
+  BaseHTTPRequestHandler = handlers.BaseHTTPRequestHandler,
+}
+
+return M
