@@ -1,4 +1,10 @@
---- Sockets over the toy cipher (cipher.c), for specs: pairs, and a peer in a process of its own.
+--- Sockets over a transport, for specs: pairs, and a peer in a process of its own. There are two layers, with the same
+-- functions: the toy cipher (cipher.c), whose functions are this module's as well, and TLS.
+--
+--     for _, layer in ipairs(ciphered.layers) do
+--       describe("a stream over " .. layer.name, function() ... layer.pair() ... end)
+--     end
+local contexts = require "spec.support.contexts"
 local csock = require "csock"
 local cipher = require "spec.support.cipher"
 local keep = require "spec.support.keep"
@@ -29,6 +35,33 @@ function M.pair(options)
   local b = keep((assert(listener:accept())))
   a:settimeout(nil)
   return M.wrap(a, options), M.wrap(b, options)
+end
+
+--- The layers: `name`; `wrap(s)`, for a server's socket; `wrap_client(s)`; `pair()`; `start()`, `dial(peer, role,
+-- timeout)`: see below; `cut`: the name of the error where the end was not said; `reads_to_write`: whether that happens
+-- behind a handshake. Options are the cipher's alone.
+local over_cipher = {
+  name = "a transport", wrap = M.wrap, wrap_client = M.wrap, pair = M.pair, cut = "NO_GOODBYE", reads_to_write = true,
+}
+local over_tls = { name = "TLS", cut = "UNEXPECTED_EOF_WHILE_READING" }
+M.layers = { over_cipher, not contexts.missing and over_tls or nil }
+
+local shared = {} -- contexts
+
+-- The handshake is made by the first use: both ends may be this process's.
+local function wrap_by(side, s, hostname)
+  shared[side] = shared[side] or contexts[side]()
+  return assert(shared[side]:wrap_socket(s, { server_hostname = hostname, do_handshake_on_connect = false }))
+end
+
+function over_tls.wrap(s) return wrap_by("server", s) end
+function over_tls.wrap_client(s) return wrap_by("client", s, "localhost") end
+
+function over_tls.pair()
+  local a, b = require("spec.support.tls").pair()
+  a:settimeout(nil)
+  b:settimeout(nil)
+  return a, b
 end
 
 --- What a peer does that was sent this word and a number, in a line.
@@ -65,9 +98,10 @@ function roles.sink(conn)
 end
 
 --- The peer's program.
-function M.serve()
+function M.serve(name)
+  local layer = name == over_tls.name and over_tls or over_cipher
   local server = assert(csock.serve({ "127.0.0.1", 0 }, function(conn)
-    M.wrap(conn)
+    layer.wrap(conn)
     local line = ""
     repeat line = line .. assert(conn:recv(1)) until line:sub(-1) == "\n"
     local role, n = line:match "^(%a+) ?(%d*)\n$"
@@ -78,23 +112,26 @@ function M.serve()
   csock.run()
 end
 
-local program = "require('spec.support.ciphered').serve()"
+local program = "require('spec.support.ciphered').serve(%q)"
 
---- Starts a peer; it is kept.
-function M.start()
-  local peer = process.lua { "-e", program }
-  peer.port = tonumber(peer:read_line(M.LIMIT))
-  return peer
-end
+for _, layer in ipairs { over_cipher, over_tls } do
+  --- Starts a peer; it is kept.
+  function layer.start()
+    local peer = process.lua { "-e", program:format(layer.name) }
+    peer.port = tonumber(peer:read_line(M.LIMIT))
+    return peer
+  end
 
---- A connection to the peer, over the cipher, which does there what `role` says ("source 1000").
-function M.dial(peer, role, timeout, options)
-  local s = keep((csock.create_connection({ "127.0.0.1", peer.port }, { timeout = M.LIMIT })))
-  s:settimeout(timeout)
-  M.wrap(s, options)
-  if role then assert(s:sendall(role .. "\n")) end
-  return s
+  --- A connection to the peer, which does there what `role` says ("source 1000").
+  function layer.dial(peer, role, timeout, options)
+    local s = keep((csock.create_connection({ "127.0.0.1", peer.port }, { timeout = M.LIMIT })))
+    s:settimeout(timeout)
+    layer.wrap_client(s, options)
+    if role then assert(s:sendall(role .. "\n")) end
+    return s
+  end
 end
+M.start, M.dial = over_cipher.start, over_cipher.dial
 
 --- Runs f in a task, with the loop for it, and raises its error.
 function M.in_task(f, ...)
