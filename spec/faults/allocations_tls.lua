@@ -6,6 +6,9 @@
 
 local DIR = os.getenv "CERTIFICATES"
 
+-- OpenSSL may have no memory to say what went wrong.
+local OPENSSL = os.getenv "FAULTS_ALLOCATOR" == "openssl"
+
 local function pem(name) return DIR .. "/" .. name .. ".pem" end
 local function key(name) return DIR .. "/" .. name .. ".key" end
 
@@ -459,10 +462,10 @@ local rows = {
         local fine, err = pcall(shake, a, b)
         assert(not fine)
         if err.name ~= "CERTIFICATE_VERIFY_FAILED" then error(err, 0) end
-        assert(err.verify_code and err.verify_message and err.depth, "not why")
+        assert(err.verify_code and err.verify_message and err.depth or OPENSSL, "not why")
         local ok, alert = b:do_handshake()
         refused(ok, alert)
-        assert(alert.alert, "no alert")
+        assert(alert.alert or OPENSSL, "no alert")
       end
     end,
   },
