@@ -37,6 +37,15 @@ M.modules = {
   },
   { name = "csock.wire.headers", sections = { { "Functions", "wire/headers" } } },
   { name = "csock.wire.dates", sections = { { "Functions", "wire/dates" } } },
+  { name = "csock.wire.base64", sections = { { "Functions", "wire/base64" } } },
+  {
+    name = "csock.http",
+    sections = {
+      { "Requests", "http", "http/session" },
+      { "Connections and answers", "http/connection", "http/response" },
+    },
+  },
+  { name = "csock.cookies", sections = { { "Functions", "cookies", "cookies/jar" } } },
   { name = "csock.happy", sections = { { "Functions", "happy" } } },
   { name = "csock.class", sections = { { "Functions", "class" } } },
   { name = "csock.redis", sections = { { "Functions", "redis", "redis/subscription" } } },

@@ -263,14 +263,15 @@ static int class_tostring(lua_State *L) {
 Makes an error value, for code that reports failures in csock's way.
 @function make_error
 @tparam table fields `call`, `errno`, and optionally `kind`, `name`, `strerror`, `address`,
-`message` (the whole text, instead of the usual one) and `errors` (a list of what led to it)
+`message` (the whole text, instead of the usual one), `errors` (a list of what led to it), and, of
+a server's reply, `code`, `text` and `response`
 @treturn nil always, so that it can be returned as a failure's results
 @treturn error the value
 @treturn int errno
 */
 static int make_error(lua_State *L) {
-  static const char *const copied[] = {"call",    "kind",    "name",  "strerror",
-                                       "address", "message", "errors"};
+  static const char *const copied[] = {"call",    "kind",   "name", "strerror", "address",
+                                       "message", "errors", "code", "text",     "response"};
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   lua_getfield(L, 1, "call");

@@ -153,6 +153,7 @@ static int open_module(lua_State *L) {
   tls_setfuncs(L, tls_transport_functions);
   tls_setfuncs(L, tls_object_functions);
   tls_setfuncs(L, tls_pem_functions);
+  tls_setfuncs(L, tls_digest_functions);
   tls_session_register(L);
   tls_object_register(L, tls_info_methods);
   tls_context_register(L);

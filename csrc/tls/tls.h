@@ -262,7 +262,7 @@ extern const luaL_Reg tls_transport_functions[], tls_transport_methods[];
 void tls_transport_register(lua_State *L);
 extern const luaL_Reg tls_info_methods[]; /* info.c: of both */
 void tls_cipher_push(lua_State *L, const SSL_CIPHER *cipher);
-extern const luaL_Reg tls_object_functions[], tls_pem_functions[];
+extern const luaL_Reg tls_object_functions[], tls_pem_functions[], tls_digest_functions[];
 void tls_object_register(lua_State *L, const luaL_Reg *more); /* more methods */
 void tls_session_register(lua_State *L);
 

@@ -22,6 +22,9 @@ end
 -- What a module keeps for csock's other modules.
 local private = {
   task = { watch = true, daemon = true, throw = true },
+  httpconnection = { arm = true, read_head = true, security = true, usable = true },
+  httpresponse = { settle = true },
+  session = { delete = true, head = true, options = true, patch = true, post = true, put = true }, -- all as `get`
 }
 
 -- What some systems lack.
@@ -80,6 +83,10 @@ local function objects()
   list.request = require("csock.httpserver.request").new(head, {
     conn = list.socket, stream = list.stream, address = true, settings = {},
   })
+  local http, cookies = require "csock.http", require "csock.cookies"
+  list.httpconnection, list.session = http.HTTPConnection "localhost", http.Session()
+  list.cookiejar, list.simplecookie = cookies.CookieJar(), cookies.SimpleCookie()
+  list.httpresponse = http.HTTPResponse { status = 200, reason = "OK", version = 11, url = "http://localhost/" }
   if ssl then
     list.SSLSocket = list.socket
     list.SSLContext = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))

@@ -1,0 +1,136 @@
+--- Cookies (RFC 6265): what Set-Cookie says, a jar that knows which cookies a URL gets, and a server's own.
+--
+--     local cookies = require "csock.cookies"
+--
+--     local jar = cookies.CookieJar()
+--     jar:set("https://example.org/", "id=1; Path=/; Secure; Max-Age=3600")
+--     print(jar:header "https://www.example.org/a")                       --> nil
+--     print(jar:header "https://example.org/a")                           --> id=1
+--
+--     print(cookies.parse("a=1; b=2").b)                                  --> 2
+--     print(cookies.format("id", "1", { path = "/", httponly = true }))   --> id=1; Path=/; HttpOnly
+--
+-- **No list of public suffixes is kept:** that `co.uk` is no domain of somebody's, a jar does not know, and a server
+-- below it could set a cookie for all others there. (One for a domain without a dot is refused.) Where that matters,
+-- use a jar for each site.
+-- @module csock.cookies
+local check = require "csock.check"
+local class = require "csock.class"
+local dates = require "csock.wire.dates"
+local jar = require "csock.cookies.jar"
+local setcookie = require "csock.cookies.setcookie"
+
+local M = { CookieJar = jar }
+
+local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$"
+local VALUE = '^[!#-+%--:<-%[%]-~]*$' -- RFC 6265 section 4.1.1, without the quotes around all
+
+--- Reads a Set-Cookie header as browsers do.
+-- @function parse_set_cookie
+-- @tparam string text
+-- @treturn ?table `name`, `value`, and what it says of `domain`, `path`, `expires` (seconds since 1970), `max_age`
+-- (seconds), `secure`, `httponly`, `samesite`; nil for what a client must leave out
+M.parse_set_cookie = setcookie.parse
+
+--- Reads a Cookie header. Of several cookies with one name the first counts, as it has the longer path.
+-- Source: Python's `http.cookies.SimpleCookie.load`.
+-- @function parse
+-- @tparam string text
+-- @treturn table name -> value
+function M.parse(text)
+  check.argument(check.STRING, text, 1, "parse")
+  local values = {}
+  for pair in text:gmatch "[^;]+" do
+    local name, value = pair:match "^%s*([^=]-)%s*=%s*(.-)%s*$"
+    if name and name ~= "" and values[name] == nil then values[name] = value:match '^"(.*)"$' or value end
+  end
+  return values
+end
+
+local ATTRIBUTES = {
+  path = { check.STRING }, domain = { check.STRING }, expires = { check.INTEGER }, max_age = { check.INTEGER },
+  secure = { check.ANY }, httponly = { check.ANY }, samesite = { check.one_of("Strict, Lax or None", "Strict", "Lax",
+    "None") },
+}
+
+local function plain(text, name)
+  if text and text:find "[%c;]" then check.bad("format", 3, name .. ": no ';' and no control characters expected") end
+  return text
+end
+
+--- Writes a Set-Cookie header.
+-- Source: Python's `http.cookies.Morsel.OutputString`.
+-- @function format
+-- @tparam string name a token
+-- @tparam string value without blanks, quotes, commas, semicolons and backslashes: quote others first, as by
+-- @{csock.url.quote}
+-- @tparam[opt] table attributes `path`, `domain`, `expires` (seconds since 1970), `max_age` (seconds), `secure`,
+-- `httponly`, `samesite` (`"Strict"`, `"Lax"`, `"None"`)
+-- @treturn string
+-- @raise for what no cookie may have
+function M.format(name, value, attributes)
+  check.argument(check.STRING, name, 1, "format")
+  check.argument(check.STRING, value, 2, "format")
+  if not name:find(TOKEN) then check.bad("format", 1, "a token expected") end
+  if not value:find(VALUE) then check.bad("format", 2, "a value without blanks, quotes, ',', ';' and '\\' expected") end
+  local a = check.options(attributes, ATTRIBUTES, 3, "format")
+  local list = { name .. "=" .. value }
+  local function put(text) list[#list + 1] = text end
+  if a.domain then put("Domain=" .. plain(a.domain, "domain")) end
+  if a.path then put("Path=" .. plain(a.path, "path")) end
+  if a.expires then put("Expires=" .. dates.http(a.expires)) end
+  if a.max_age then put("Max-Age=" .. a.max_age) end
+  if a.secure then put "Secure" end
+  if a.httponly then put "HttpOnly" end
+  if a.samesite then put("SameSite=" .. a.samesite) end
+  return table.concat(list, "; ")
+end
+
+--- Cookies that a server has read, and those that it sets.
+-- Source: Python's `http.cookies.SimpleCookie`, without its pickled values.
+-- @type simplecookie
+local SimpleCookie = class("SimpleCookie")
+M.SimpleCookie = SimpleCookie
+
+--- Made by calling the class.
+-- @function csock.cookies.SimpleCookie
+-- @tparam[opt] string text a Cookie header
+-- @treturn simplecookie
+function SimpleCookie:__init(text)
+  self.values, self.attributes = {}, {}
+  if text then self:load(text) end
+end
+
+--- Takes the cookies of a Cookie header.
+-- @tparam string text
+function SimpleCookie:load(text)
+  for name, value in pairs(M.parse(text)) do self.values[name] = value end
+end
+
+--- The value of a cookie.
+-- @tparam string name
+-- @treturn ?string
+function SimpleCookie:get(name) return self.values[name] end
+
+--- Sets one.
+-- @tparam string name
+-- @tparam string value
+-- @tparam[opt] table attributes as for `format`
+-- @raise for what no cookie may have
+function SimpleCookie:set(name, value, attributes)
+  M.format(name, value, attributes)
+  self.values[name], self.attributes[name] = value, attributes or {}
+end
+
+--- The values of the Set-Cookie headers for what was set, in the order of the names.
+-- Source: Python's `SimpleCookie.output`.
+-- @treturn {string,...}
+function SimpleCookie:output()
+  local names, list = {}, {}
+  for name in pairs(self.attributes) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do list[i] = M.format(name, self.values[name], self.attributes[name]) end
+  return list
+end
+
+return M

@@ -1,0 +1,206 @@
+-- plan.lua: what is asked of whom: a request of csock.http, made of its arguments, and what a redirect makes of it.
+local auth = require "csock.http.auth"
+local bodies = require "csock.http.body"
+local check = require "csock.check"
+local coding = require "csock.http.coding"
+local csock = require "csock"
+local failure = require "csock.http.failure"
+local headers = require "csock.wire.headers"
+local json = require "csock.http.json"
+local multipart = require "csock.http.multipart"
+local place = require "csock.http.place"
+local proxy = require "csock.http.proxy"
+local urls = require "csock.url"
+
+local M = {}
+
+local Plan = {}
+Plan.__index = Plan
+
+local PORTS = { http = 80, https = 443 }
+
+-- --- where to --------------------------------------------------------------------------------------
+
+-- What browsers quote without being asked. (urlsplit refuses blanks and control characters.)
+local function requoted(url)
+  return (url:gsub('[\x80-\xFF"<>\\^`{|}]', function(c) return ("%%%02X"):format(c:byte()) end))
+end
+
+-- Takes a URL apart: `scheme`, `host`, `port`, `target`, `url` (without login), `login`; nil, err, errno.
+local function locate(text)
+  local authority, rest = text:match "^(%a[%w+.-]*://[^/?#]*)(.*)$"
+  local parts, err, errno = urls.urlsplit(authority and authority .. requoted(rest) or text)
+  if not parts then return nil, err, errno end
+  local usual = PORTS[parts.scheme]
+  if not usual then
+    return failure("request", "UnknownProtocol", ("no http or https: '%s'"):format(parts.scheme))
+  end
+  if not parts.hostname then return failure("request", "InvalidURL", "the URL has no host") end
+  if parts.hostname:find "[\x80-\xFF]" then
+    return failure("request", "InvalidURL", "the host is not ASCII: write it as xn--...")
+  end
+  local login = proxy.login(parts)
+  if login == false then return failure("request", "InvalidURL", "a control character in the login") end
+  local host, port = place.bare(parts.hostname), parts.port or usual
+  local authority_of = place.authority(host, port, usual)
+  local target = parts.path == "" and "/" or parts.path
+  if parts.query ~= "" then target = target .. "?" .. parts.query end
+  return {
+    scheme = parts.scheme, host = host, port = port, authority = authority_of, target = target, login = login,
+    fragment = parts.fragment, origin = ("%s://%s:%d"):format(parts.scheme, host, port),
+    url = parts.scheme .. "://" .. authority_of .. target
+      .. (parts.fragment ~= "" and "#" .. parts.fragment or ""),
+  }
+end
+
+local function with_params(url, params)
+  if params == nil then return url end
+  local query = type(params) == "string" and params or urls.urlencode(params, { doseq = true })
+  if query == "" then return url end
+  local base, fragment = url:match "^([^#]*)(.*)$"
+  return base .. (base:find("?", 1, true) and "&" or "?") .. query .. fragment
+end
+
+-- --- what ------------------------------------------------------------------------------------------
+
+-- Gives the body its header, unless the caller has.
+local function typed(fields, kind)
+  if not fields["content-type"] then fields:add("Content-Type", kind) end
+end
+
+-- The source of the body that the options say: at most one of them.
+local function body_of(options, fields)
+  local given
+  for _, name in ipairs { "data", "json", "form" } do
+    if options[name] ~= nil then
+      if given then check.bad("request", 3, ("both '%s' and '%s'"):format(given, name)) end
+      given = name
+    end
+  end
+  if options.files then
+    if given and given ~= "form" then check.bad("request", 3, ("both 'files' and '%s'"):format(given)) end
+    local source, kind = multipart.source(options.form, options.files)
+    typed(fields, kind)
+    return source
+  end
+  if not given then return nil end
+  if given == "data" then return bodies.source(options.data, 3, "request") end
+  if given == "json" then
+    typed(fields, "application/json")
+    return bodies.source(json.encode(options.json), 3, "request")
+  end
+  typed(fields, "application/x-www-form-urlencoded")
+  return bodies.source(urls.urlencode(options.form, { doseq = true }), 3, "request")
+end
+
+-- Puts fields over others, name by name.
+local function override(fields, given)
+  local over = headers.new(given)
+  for name in over:each() do fields:remove(name) end
+  for name, value in over:each() do fields:add(name, value) end
+end
+
+-- A plan for a request; nil, err, errno. `options` have been checked.
+function M.new(method, url, options)
+  check.argument(check.STRING, method, 1, "request")
+  check.argument(check.STRING, url, 2, "request")
+  if not headers.is_name(method) then check.bad("request", 1, "a method expected: a token") end
+  local at, err, errno = locate(with_params(url, options.params))
+  if not at then return nil, err, errno end
+  local fields = headers.new {
+    "User-Agent", (csock._VERSION:gsub(" ", "/")), "Accept", "*/*",
+    "Accept-Encoding", options.decode == false and "identity" or coding.accepted(),
+  }
+  override(fields, options.session_headers)
+  override(fields, options.headers)
+  for _, name in ipairs { "content-length", "transfer-encoding" } do
+    if fields[name] then check.bad("request", 3, ("headers: %s follows from the body"):format(name)) end
+  end
+  local plan = setmetatable({ method = method, at = at, fields = fields, options = options }, Plan)
+  plan.body = body_of(options, fields)
+  plan.auth = auth.of(options.auth)
+  if not plan.auth and at.login then plan.auth = auth.of { at.login:match "^(.-):(.*)$" } end
+  if options.cookies then
+    local list = {}
+    for name, value in pairs(options.cookies) do list[#list + 1] = name .. "=" .. tostring(value) end
+    table.sort(list)
+    plan.cookies = table.concat(list, "; ")
+    if not headers.is_value(plan.cookies) then check.bad("request", 3, "cookies: no CR, LF and NUL expected") end
+  end
+  return plan
+end
+
+-- The proxy on the way: a table; false for none; nil, err, errno.
+function Plan:proxy()
+  local given = self.options.proxies
+  if given == false then return false end
+  return proxy.find(given or proxy.environment(), self.at.scheme, self.at.host, self.at.port)
+end
+
+-- The headers as they are sent; `through`: the proxy that reads the request, as it does of http. `sent` is set to
+-- whether they say who asks.
+function Plan:headers(jar, through)
+  local fields = headers.new { "Host", self.at.authority }
+  override(fields, self.fields)
+  local cookies = self.fields.cookie
+  if not cookies then
+    cookies = jar and jar:header(self.at.url)
+    if self.cookies then cookies = cookies and cookies .. "; " .. self.cookies or self.cookies end
+    if cookies then fields:add("Cookie", cookies) end
+  end
+  if through and through.authorization then fields:set("Proxy-Authorization", through.authorization) end
+  local value = self.auth and not fields.authorization and self.auth:header(self.method, self.at.target)
+  if value then fields:add("Authorization", value) end
+  self.authorized = value ~= nil and value ~= false
+  return fields
+end
+
+-- --- redirects -------------------------------------------------------------------------------------
+
+local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
+
+local function fail(name, words, response)
+  return failure("request", name, words, { code = response.status, text = response.reason })
+end
+
+-- As browsers do (Fetch, 4.4): what was posted is then fetched, and 303 always says so.
+local function method_after(method, status)
+  if status == 303 and method ~= "HEAD" then return "GET" end
+  if (status == 301 or status == 302) and method == "POST" then return "GET" end
+  return method
+end
+
+-- What only the origin may see.
+local SECRET = { "Authorization", "Cookie", "Proxy-Authorization", "Host" }
+
+-- Changes the plan to what an answer leads to: true; false for an answer that leads nowhere; nil, err, errno.
+function Plan:follow(response)
+  local location = REDIRECTS[response.status] and response.headers.location
+  if not location then return false end
+  local joined, err, errno = urls.urljoin(self.at.url, (requoted(location):gsub(" ", "%%20")))
+  if not joined then return nil, err, errno end
+  local at
+  at, err, errno = locate(joined)
+  if not at then return nil, err, errno end
+  if self.at.scheme == "https" and at.scheme == "http" and not self.options.insecure_redirects then
+    return fail("InsecureRedirect", "a redirect from https to http", response)
+  end
+  if at.fragment == "" and self.at.fragment ~= "" then at.url = at.url .. "#" .. self.at.fragment end
+  local method = method_after(self.method, response.status)
+  if method ~= self.method then
+    self.body = nil
+    for _, name in ipairs { "Content-Type", "Content-Encoding", "Content-Language", "Content-Location", "Expect" } do
+      self.fields:remove(name)
+    end
+  elseif self.body and not self.body.again then
+    return fail("UnrewindableBodyError", "a redirect, and the body cannot be sent again", response)
+  end
+  if at.origin ~= self.at.origin then -- for good: a way back brings them not again
+    for _, name in ipairs(SECRET) do self.fields:remove(name) end
+    self.auth, self.cookies = nil, nil
+  end
+  self.method, self.at = method, at
+  return true
+end
+
+return M

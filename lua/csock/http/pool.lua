@@ -1,0 +1,55 @@
+-- pool.lua: connections that are kept for the next request to the same place, a bounded number for a bounded time.
+local csock = require "csock"
+local loop = require "csock.loop"
+
+local Pool = {}
+Pool.__index = Pool
+
+local M = {}
+
+-- `size`: connections in all; `idle`: seconds that one is kept.
+function M.new(size, idle)
+  return setmetatable({ size = size, idle = idle, list = {}, pid = csock.getpid() }, Pool)
+end
+
+-- In a forked process the connections are the parent's.
+local function own(self)
+  if self.pid ~= csock.getpid() then self.list, self.pid = {}, csock.getpid() end
+  return self.list
+end
+
+-- Closes those that have been idle for too long. The oldest come first.
+local function purge(self)
+  local list, now = own(self), loop.now()
+  while list[1] and (list[1].idle_since + self.idle <= now or #list > self.size) do table.remove(list, 1):close() end
+end
+
+-- A connection to this place that still stands; nil where there is none. The one that was used last is taken: the
+-- others may then grow old.
+function Pool:take(key)
+  purge(self)
+  local list = self.list
+  for i = #list, 1, -1 do
+    if list[i].key == key then
+      local connection = table.remove(list, i)
+      if connection:usable() then return connection end
+      connection:close()
+    end
+  end
+end
+
+-- Keeps one.
+function Pool:put(connection)
+  if self.closed then return connection:close() end
+  connection.idle_since = loop.now()
+  table.insert(own(self), connection)
+  purge(self)
+end
+
+function Pool:close()
+  self.closed = true
+  for _, connection in ipairs(own(self)) do connection:close() end
+  self.list = {}
+end
+
+return M

@@ -1,0 +1,247 @@
+-- response.lua: what is read: HTTPResponse, and its like for files and data.
+local check = require "csock.check"
+local class = require "csock.class"
+local headers = require "csock.wire.headers"
+local json = require "csock.http.json"
+local failure = require "csock.http.failure"
+local readers = require "csock.http.reader"
+
+local M = {}
+
+--- What a server has answered, and what csock.url.urlopen gives. It is read like a file, or as in Python; in each way a
+-- body that was cut, is malformed, or has fewer bytes than were promised gives `nil, err, errno` (`EBADMSG`), and what
+-- came before can still be read.
+-- Source: Python's `http.client.HTTPResponse`, and `urllib.response.addinfourl`.
+-- @type httpresponse
+
+--- The status, such as 200.
+-- @field httpresponse:status
+
+--- What stands behind it: `"OK"`; may be empty, and means nothing.
+-- @field httpresponse:reason
+
+--- 10 or 11, for HTTP/1.0 and HTTP/1.1.
+-- @field httpresponse:version
+
+--- The header block, see @{csock.wire.headers}: `response.headers["content-type"]`.
+-- @field httpresponse:headers
+
+--- Where it came from, after redirects.
+-- @field httpresponse:url
+
+--- How many bytes the body has; nil where nobody knows before its end.
+-- @field httpresponse:length
+
+--- Whether the connection ends with the body.
+-- @field httpresponse:will_close
+local HTTPResponse = class("HTTPResponse")
+M.HTTPResponse = HTTPResponse
+
+-- `head` as the parser gives it; `fp`: what the body is read from; `release(whole)` is called once: when the body has
+-- been read to its end, or with false when it is given up before; `ended()` says whether it has been read; `arm()` is
+-- called before each wait.
+function HTTPResponse:__init(head, fp, hooks)
+  self.status, self.reason, self.version = head.status, head.reason, head.version
+  self.headers = headers.is(head.headers) and head.headers or headers.adopt(head.headers or {})
+  self.length, self.url = head.length, head.url
+  self.fp, self.hooks = fp, hooks or {}
+  self.will_close = head.keep_alive == false
+  self.finished = false
+end
+
+-- --- the end ---------------------------------------------------------------------------------------
+
+local function finish(self, whole)
+  if self.finished then return end
+  self.finished = true
+  if self.hooks.release then self.hooks.release(whole) end
+end
+
+-- To be called after what may have read the last byte.
+function HTTPResponse:settle()
+  if self.finished or not self.hooks.ended or self.fp:buffered() > 0 or not self.hooks.ended() then return end
+  self.fp:close()
+  self.fp = readers.of ""
+  finish(self, true)
+end
+
+local function before(self)
+  if self.hooks.arm then self.hooks.arm() end
+end
+
+local function after(self, ...)
+  self:settle()
+  return ...
+end
+
+--- Whether all of it has been read, or it was closed.
+-- Source: Python's `HTTPResponse.isclosed`.
+-- @treturn boolean
+function HTTPResponse:isclosed() return self.finished end
+
+--- Gives up what has not been read: the connection is closed then, and used again otherwise. Also at the end of a
+-- `<close>` variable's block.
+-- @treturn boolean true
+function HTTPResponse:close()
+  self:settle()
+  self.fp:close()
+  finish(self, false)
+  return true
+end
+
+HTTPResponse.__close = HTTPResponse.close
+
+-- --- headers ---------------------------------------------------------------------------------------
+
+--- The value of a field; of several, their values with `", "` between them.
+-- Source: Python's `HTTPResponse.getheader`.
+-- @tparam string name
+-- @param[opt] default
+-- @treturn ?string
+function HTTPResponse:getheader(name, default) return self.headers:get(name, default) end
+
+--- All fields, in order: a sequence of `{name, value}`.
+-- Source: Python's `HTTPResponse.getheaders`.
+-- @treturn table
+function HTTPResponse:getheaders()
+  local list = {}
+  for name, value in self.headers:each() do list[#list + 1] = { name, value } end
+  return list
+end
+
+--- The headers. Source: Python's `addinfourl.info`.
+-- @treturn headers
+function HTTPResponse:info() return self.headers end
+
+--- Where it came from, after redirects. Source: Python's `addinfourl.geturl`.
+-- @treturn string
+function HTTPResponse:geturl() return self.url end
+
+--- The status. Source: Python's `addinfourl.getcode`.
+-- @treturn int
+function HTTPResponse:getcode() return self.status end
+
+-- --- reading ---------------------------------------------------------------------------------------
+
+--- Reads all, or at most so many bytes: fewer only at the end, then `""`. With formats it reads as a stream does:
+-- `"l"`, `"L"`, `"a"`, or several, with nil at the end.
+-- Source: Python's `HTTPResponse.read`; Lua's `file:read`.
+-- @tparam[opt] int|string size bytes; nil or negative: all
+-- @param[opt] ... further formats
+-- @treturn[1] string
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno (`EBADMSG`: cut or malformed; `EMSGSIZE`; `ETIMEDOUT` ...)
+function HTTPResponse:read(size, ...)
+  before(self)
+  if select("#", ...) > 0 or type(size) == "string" then return after(self, self.fp:read(size, ...)) end
+  if size ~= nil then check.argument(check.INTEGER, size, 1, "read") end
+  local data, err, errno = self.fp:read(size and size >= 0 and size or "a")
+  self:settle()
+  if err then return nil, err, errno end
+  return data or ""
+end
+
+--- Reads what is there, at most so many bytes, and waits only where there is nothing.
+-- Source: Python's `HTTPResponse.read1`.
+-- @tparam[opt] int size bytes
+-- @treturn[1] string `""` at the end
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+function HTTPResponse:read1(size)
+  if size ~= nil then check.argument(check.INTEGER, size, 1, "read1") end
+  before(self)
+  local first, err, errno = self.fp:peek(1)
+  local data = first
+  if first and first ~= "" then
+    local there = self.fp:buffered()
+    data = self.fp:read(size and size >= 0 and math.min(size, there) or there)
+  end
+  self:settle()
+  return data, err, errno
+end
+
+--- Reads a line with its line end. Source: Python's `io.IOBase.readline`.
+-- @tparam[opt] int limit at most so many bytes
+-- @treturn[1] string `""` at the end
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+function HTTPResponse:readline(limit)
+  before(self)
+  return after(self, self.fp:readline(limit))
+end
+
+--- Reads all lines, each with its line end. Source: Python's `io.IOBase.readlines`.
+-- @treturn[1] {string,...}
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+function HTTPResponse:readlines()
+  local lines = {}
+  while true do
+    local line, err, errno = self:readline()
+    if not line then return nil, err, errno end
+    if line == "" then return lines end
+    lines[#lines + 1] = line
+  end
+end
+
+--- An iterator that reads by a format on each step, as a stream's: a line without its line end by default. It raises
+-- the error value of a failure.
+-- Source: Lua's `file:lines`.
+-- @param[opt="l"] format `"l"`, `"L"`, or a number of bytes
+-- @treturn function
+function HTTPResponse:lines(format)
+  format = format or "l"
+  return function()
+    before(self)
+    local line, err = self.fp:read(format)
+    self:settle()
+    if err then error(err, 0) end
+    return line
+  end
+end
+
+--- Reads into a buffer. Source: Python's `io.RawIOBase.readinto`.
+-- @param buffer `csock.buffer`
+-- @treturn[1] int bytes; 0 at the end
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+function HTTPResponse:readinto(buffer)
+  local data, err, errno = self:read1(#buffer)
+  if not data then return nil, err, errno end
+  if data ~= "" then buffer:set(1, data) end
+  return #data
+end
+
+--- Decodes the body as JSON: `body`, if it was read already, or what is still to be read.
+-- @treturn[1] value
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno (`EBADMSG`)
+-- @raise where neither cjson nor dkjson is installed
+function HTTPResponse:json()
+  local text, err, errno = self.body, nil, nil
+  if not text then text, err, errno = self:read() end
+  if not text then return nil, err, errno end
+  return json.decode(text)
+end
+
+--- Gives itself when the status says success (less than 400), so that it can be put into `assert`.
+-- Source: `raise_for_status` of Python's requests.
+-- @treturn[1] httpresponse itself
+-- @treturn[2] nil
+-- @treturn[2] error with `code`, `text` and `response`
+-- @treturn[2] int errno (`EPROTO`)
+function HTTPResponse:raise_for_status()
+  if self.status < 400 then return self end
+  return failure("request", "HTTPError", ("%d %s"):format(self.status, self.reason),
+    { code = self.status, text = self.reason, response = self })
+end
+
+function HTTPResponse:__tostring() return ("<HTTPResponse %d %s>"):format(self.status, self.reason) end
+
+return M
