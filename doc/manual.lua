@@ -56,6 +56,7 @@ M.modules = {
       { "Taking apart and putting together", "url", "url/result" },
       { "Quoting", "url/quote" },
       { "Query strings and forms", "url/query" },
+      { "Requests", "url/request" },
     },
   },
   { name = "csock.url.robots", sections = { { "Functions", "url/robots" } } },

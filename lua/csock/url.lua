@@ -213,4 +213,59 @@ function M.urljoin(base, url, ...)
   return to:_replace(changes):geturl()
 end
 
+-- --- opening --------------------------------------------------------------------------------------
+
+-- What needs csock.http, which needs this module: loaded when it is first used.
+local function opening(name)
+  return function(...) return require "csock.url.open"[name](...) end
+end
+
+--- Opens a URL of http, https, file or data, to read what it leads to: an answer of @{csock.http}, which has `read`,
+-- `readline`, `readlines`, `lines`, `close`, `info` (the headers), `geturl` and `status` (200 for files and data).
+-- Redirects are followed, as by @{csock.http.request}, but without cookies, and nothing is unpacked.
+-- Source: Python's `urllib.request.urlopen`.
+-- @function urlopen
+-- @tparam string|urlrequest url
+-- @param[opt] data what is posted: as a form, unless a header says otherwise
+-- @tparam[opt] table options `timeout`: seconds for all of it, reading included; `context`: as for `HTTPSConnection`;
+-- `proxies`: as for @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error for an answer that is no success its name is `HTTPError`, its `code` the status, and its
+-- `response` the answer
+-- @treturn[2] int errno
+-- @usage print(assert(url.urlopen "http://localhost/"):read "a")
+M.urlopen = opening "urlopen"
+
+--- Copies what a URL leads to into a file. What was cut on the way is an error.
+-- Source: Python's `urllib.request.urlretrieve`.
+-- @function urlretrieve
+-- @tparam string|urlrequest url
+-- @tparam[opt] string file its name; without one, a temporary file is made, which `urlcleanup` removes (of a file URL:
+-- the file itself)
+-- @tparam[opt] function reporthook called as `(blocks, size, total)`: how many blocks of `size` bytes have come, and
+-- how many bytes there are in all, -1 where nobody knows: at first with 0 blocks
+-- @param[opt] data as for `urlopen`
+-- @tparam[opt] table options as for `urlopen`
+-- @treturn[1] string the name of the file
+-- @treturn[1] headers
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+M.urlretrieve = opening "urlretrieve"
+
+--- Removes the temporary files that `urlretrieve` has made.
+-- Source: Python's `urllib.request.urlcleanup`.
+-- @function urlcleanup
+M.urlcleanup = opening "urlcleanup"
+
+--- The proxies that the environment names: scheme -> URL, and `no`: the hosts without one. HTTP_PROXY does not count in
+-- a CGI program (REQUEST_METHOD is set), where it is what a client has sent.
+-- Source: Python's `urllib.request.getproxies`.
+-- @function getproxies
+-- @treturn table
+M.getproxies = opening "getproxies"
+
+M.Request = require "csock.url.request"
+
 return M

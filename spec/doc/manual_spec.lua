@@ -58,6 +58,7 @@ local function objects()
   local url = require "csock.url"
   list.splitresult, list.parseresult = url.urlsplit "http://u:p@h:1", url.urlparse "http://h"
   list.defragresult = url.urldefrag "http://h"
+  list.urlrequest = url.Request "http://h"
   list.robotfileparser = require("csock.url.robots").RobotFileParser
   for name, value in pairs(require "csock.socketserver") do
     if type(value) == "table" then list[name:lower()] = value end

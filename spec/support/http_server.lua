@@ -83,6 +83,12 @@ function Connection:reset()
   self.sock:close()
 end
 
+--- Ends the connection without what TLS says at the end.
+function Connection:cut()
+  self.stream:close()
+  csock.close(self.sock:detach())
+end
+
 local function serve(listener, channel, handler, context)
   local count = 0
   internal.in_task(function() -- the process may have been forked in a task
@@ -93,7 +99,7 @@ local function serve(listener, channel, handler, context)
       csock.spawn(function()
         sock:settimeout(LIMIT)
         sock:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, 1)
-        if context then assert(context:wrap_socket(sock, { server_side = true })) end
+        if context and not context:wrap_socket(sock, { server_side = true }) then return end
         local stream <close> = sock:makefile "rw"
         local conn = setmetatable({ sock = sock, stream = stream, channel = channel }, Connection)
         handler(conn, number)

@@ -109,7 +109,7 @@ end)
 
 --- The rules of one server. The fields `url`, `host` and `path` say where they are; `disallow_all` and `allow_all` are
 -- for whoever fetches them: true where the server refused (401, 403), or has none (other 4xx).
--- Source: Python's `urllib.robotparser.RobotFileParser`, without `read`.
+-- Source: Python's `urllib.robotparser.RobotFileParser`.
 -- @type robotfileparser
 local RobotFileParser = class("RobotFileParser")
 
@@ -189,6 +189,35 @@ function RobotFileParser:parse(lines)
     end
   end
   finish()
+end
+
+-- No server's rules are longer.
+local MOST = 512 * 1024
+
+--- Fetches the rules and reads them. Where the server refuses to show them (401, 403), nothing may be fetched; where it
+-- has none (other 4xx), everything. Of a robots.txt that is longer than 512 KiB the rest is left out.
+-- Source: Python's `RobotFileParser.read`.
+-- @tparam[opt] table options as for @{csock.url.urlopen}
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+function RobotFileParser:read(options)
+  local response <close>, err, errno = urls.urlopen(self.url, nil, options)
+  if not response then
+    local code = err.code
+    if not code or code < 400 or code >= 500 then return nil, err, errno end
+    local refused <close> = err.response
+    self.disallow_all = refused.status == 401 or refused.status == 403
+    self.allow_all = not self.disallow_all
+    self:modified()
+    return true
+  end
+  local text
+  text, err, errno = response:read(MOST)
+  if not text then return nil, err, errno end
+  self:parse(text)
+  return true
 end
 
 -- The group of rules for a robot.
