@@ -63,8 +63,12 @@ M.modules = {
   {
     name = "csock.httpserver",
     sections = {
-      { "Serving by a function", "httpserver", "httpserver/serve", "httpserver/request", "httpserver/events" },
-      { "Python's servers", "httpserver/servers", "httpserver/handlers" },
+      {
+        "Serving by a function",
+        "httpserver", "httpserver/serve", "httpserver/request", "httpserver/events", "httpserver/files",
+        "httpserver/main",
+      },
+      { "Python's servers", "httpserver/servers", "httpserver/handlers", "httpserver/simple", "httpserver/cgi" },
     },
   },
   { name = "csock.bytesio", sections = { { "Functions", "bytesio" } } },

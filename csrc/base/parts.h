@@ -43,6 +43,8 @@
   PART(http) \
   PART(http_parse) \
   PART(http_read) \
+  PART(http_directory) \
+  PART(http_program) \
   PART(api)
 /* clang-format on */
 

@@ -11,21 +11,29 @@
 --     csock.run()
 --
 -- @module csock.httpserver
+local cgi = require "csock.httpserver.cgi"
 local events = require "csock.httpserver.events"
+local files = require "csock.httpserver.files"
 local handlers = require "csock.httpserver.handlers"
+local main = require "csock.httpserver.main"
 local responses = require "csock.http.status".responses
 local serve = require "csock.httpserver.serve"
 local servers = require "csock.httpserver.servers"
+local simple = require "csock.httpserver.simple"
 
 local M = {
   serve = serve.serve,
   event = events.event,
+  files = files.files,
+  main = main.main,
   responses = responses,
   HTTPServer = servers.HTTPServer,
   ThreadingHTTPServer = servers.ThreadingHTTPServer,
   ForkingHTTPServer = servers.ForkingHTTPServer,
   PreforkHTTPServer = servers.PreforkHTTPServer,
   BaseHTTPRequestHandler = handlers.BaseHTTPRequestHandler,
+  SimpleHTTPRequestHandler = simple.SimpleHTTPRequestHandler,
+  CGIHTTPRequestHandler = cgi.CGIHTTPRequestHandler,
 }
 
 return M

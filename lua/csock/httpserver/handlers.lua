@@ -6,6 +6,7 @@ local csock = require "csock"
 local csock_core = require "csock.core"
 local dates = require "csock.wire.dates"
 local headers = require "csock.wire.headers"
+local html = require "csock.httpserver.html"
 local log = require "csock.httpserver.log"
 local responses = require "csock.http.status".responses
 local socketserver = require "csock.socketserver"
@@ -278,11 +279,6 @@ function BaseHTTPRequestHandler:flush_headers()
   if text ~= "" then self.wfile:write(text) end
 end
 
-local HTML = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#x27;" }
-
--- Text in HTML.
-local function escape(text) return (text:gsub("[&<>\"']", HTML)) end
-
 --- Answers with an error and a page about it, and ends the connection.
 -- @tparam int code
 -- @tparam[opt] string message by default the code's phrase
@@ -295,7 +291,7 @@ function BaseHTTPRequestHandler:send_error(code, message, explain)
   self:send_header("Connection", "close")
   local body
   if not answer.is_bare(code) and code ~= 205 then
-    local words = { code = tostring(code), message = escape(message), explain = escape(explain) }
+    local words = { code = tostring(code), message = html.escape(message), explain = html.escape(explain) }
     body = self.error_message_format:gsub("%%%((%a+)%)%a", words)
     self:send_header("Content-Type", self.error_content_type)
     self:send_header("Content-Length", #body)
@@ -345,4 +341,4 @@ function BaseHTTPRequestHandler:log_message(format, ...)
   io.stderr:write(self:address_string(), " - - [", self:log_date_time_string(), "] ", line, "\n")
 end
 
-return { BaseHTTPRequestHandler = BaseHTTPRequestHandler, escape = escape }
+return { BaseHTTPRequestHandler = BaseHTTPRequestHandler }

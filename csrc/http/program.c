@@ -1,0 +1,41 @@
+/* program.c: programs that answer requests (CGI), started. */
+#include "../base/error.h"
+#include "../base/parts.h"
+#include "../sys/spawn.h"
+
+/* Pushes the strings of the sequence at `arg` as a list for execve(2), which lasts while both are
+   on the stack. */
+static char **push_list(lua_State *L, int arg) {
+  luaL_checktype(L, arg, LUA_TTABLE);
+  size_t n = lua_rawlen(L, arg);
+  char **list = lua_newuserdatauv(L, (n + 1) * sizeof *list, 0);
+  for (size_t i = 0; i < n; i++) {
+    lua_rawgeti(L, arg, (lua_Integer)i + 1);
+    if (lua_type(L, -1) != LUA_TSTRING) luaL_argerror(L, arg, "strings expected");
+    list[i] = (char *)(uintptr_t)lua_tostring(L, -1);
+    if (strlen(list[i]) != lua_rawlen(L, -1)) luaL_argerror(L, arg, "a zero byte in a string");
+    lua_pop(L, 1);
+  }
+  list[n] = NULL;
+  return list;
+}
+
+/* run(path, arguments, environment, file): starts the program, which has the file (a socket) as its
+   standard input and output; the process id, which is that of its process group, too. */
+static int run_program(lua_State *L) {
+  const char *path = cs_check_cstring(L, 1);
+  int fd = cs_check_fd(L, 4);
+  char **argv = push_list(L, 2), **envp = push_list(L, 3);
+  pid_t pid;
+  int err = fd < 0 ? EBADF : cs_spawn_program(path, argv, envp, fd, &pid);
+  if (err != 0) return cs_fail(L, "run", err);
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
+void cs_open_http_program(lua_State *L) {
+  static const luaL_Reg functions[] = {{"run", run_program}, {NULL, NULL}};
+  lua_getfield(L, -1, "http");
+  cs_setfuncs(L, functions);
+  lua_pop(L, 1);
+}
