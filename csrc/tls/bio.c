@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Records without data in one call. The longest chain of certificates that OpenSSL takes (100 KiB),
+   in the shortest fragments that a peer may ask for (RFC 6066 section 4), has 200. */
+#define RECORDS_MAX 512
+
 #define HEAD  5                                   /* bytes of a record's head */
 #define AHEAD 4096                                /* bytes that are received for a head */
 #define MANY  (4 * (HEAD + TLS_RECORD_MAX + 256)) /* ... while records are larger than that */
@@ -100,9 +104,16 @@ int tls_bio_fill(tls_conn *c) {
   return err == 0 && got > 0 ? tls_bytes_add(&c->in, ahead, got) : err;
 }
 
+/* OpenSSL goes on by itself as long as there are records without data: keys and tickets, which cost
+   the one who sends them little. What comes in one call is limited, or it would not come back. */
 static int bio_read(BIO *b, char *bytes, size_t n, size_t *got) {
   tls_conn *c = BIO_get_data(b);
   BIO_clear_retry_flags(b);
+  *got = 0;
+  if (n <= HEAD && ++c->records > RECORDS_MAX) {
+    ERR_raise(ERR_LIB_SSL, SSL_R_TOO_MANY_KEY_UPDATES);
+    return 0;
+  }
   *got = tls_bio_take(c, bytes, n);
   if (*got > 0) return 1;
   int err = n > HEAD          ? receive(c, bytes, n, got)

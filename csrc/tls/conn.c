@@ -106,6 +106,7 @@ static int enter(tls_conn *c) {
   c->want = 0;
   if (c->broken != 0) return c->broken;
   c->io = 0;
+  c->records = 0;
   ERR_clear_error();
   return 0;
 }
@@ -150,6 +151,7 @@ static bool whole_record(const tls_conn *c) {
 static void read_more(tls_conn *c, char *bytes, size_t n, size_t *got) {
   while (*got < n && whole_record(c)) {
     size_t more = 0;
+    c->records = 0;
     int r = SSL_read_ex(c->ssl, bytes + *got, n - *got, &more);
     *got += more;
     if (r == 1) continue;

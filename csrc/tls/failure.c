@@ -110,6 +110,7 @@ static const struct {
     {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, "the peer wants a certificate: load_cert_chain"},
     {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "the context demands a certificate of its clients"},
     {SSL_R_TLSV1_UNRECOGNIZED_NAME, "the server does not know the name that it was asked for"},
+    {SSL_R_TOO_MANY_KEY_UPDATES, "the peer floods the connection with what is no data"},
     {SSL_R_NO_APPLICATION_PROTOCOL, "no protocol in common: set_alpn_protocols"},
 };
 

@@ -58,6 +58,7 @@ struct tls_conn {
   int io;               /* what the carrier gave last: 0, an errno value, a direction */
   size_t held; /* bytes of the program's that are in `out`, and that it has not been told of */
   uint64_t held_sum; /* what they were */
+  unsigned records;  /* that the call under way has asked for */
   uint16_t last;     /* length of the last record's body that was asked for */
   int8_t want;       /* direction of the last would-block; 0: none */
   bool opens;        /* it has to speak first, and its carrier can carry that */

@@ -92,6 +92,19 @@ describe("new keys", function()
     end)
   end)
 
+  it("are made often, but nobody is kept busy with nothing else", function()
+    local a, b = tls.pair()
+    b:settimeout(0)
+    for _ = 1, 100 do assert(a:key_update()) end
+    assert(a:sendall "data")
+    assert.equal("data", b:recv(100))
+    for _ = 1, 1000 do assert(a:key_update()) end
+    local data, err = b:recv(100)
+    assert.is_nil(data)
+    assert.equal("TOO_MANY_KEY_UPDATES", err.name)
+    assert.matches("floods", err.hint)
+  end)
+
   it("are of TLS 1.3: TLS 1.2 has none", function()
     local a, b = tls.pair(tls.client { version = "1.2" })
     local ok, err, errno = a:key_update()
