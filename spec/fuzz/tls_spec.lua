@@ -228,6 +228,78 @@ describe("TLS with wrong bytes", function()
   end)
 end)
 
+-- --- anything, in any order ---
+
+describe("sockets over TLS", function()
+  test("do anything in any order, and lose nothing", function()
+    local csock = require "csock"
+    local client, server = pair_of "TLSv1_3"
+    client.check_hostname = false
+
+    local function any(list) return list[random(#list)] end
+
+    -- A raised error is for wrong use alone; what is returned has words.
+    local function try(s, method, ...)
+      local ok, result, err, errno = pcall(s[method], s, ...)
+      if ok then checked(method, result == nil and err == nil or result, err, errno) end
+      assert(tls.errors() == 0, method)
+    end
+
+    local function round()
+      local a, b = assert(csock.socketpair())
+      local list, streams = { a, b }, {}
+      for _, s in ipairs(list) do s:settimeout(0) end
+      local function wrap(s, context)
+        if context.server_side then return try(context, "wrap_socket", s, { server_side = true }) end
+        try(context, "wrap_socket", s, { server_hostname = "localhost" })
+      end
+      wrap(a, client)
+      wrap(b, server)
+      local shakes = random(6) - 1
+      for _ = 1, shakes do
+        a:do_handshake()
+        b:do_handshake()
+      end
+      local ops = {
+        function(s) try(s, "recv", random(100)) end,
+        function(s) try(s, "recv", random(100), csock.MSG_PEEK) end,
+        function(s) try(s, "send", ("x"):rep(random(40000))) end,
+        function(s) try(s, "sendall", ("x"):rep(random(40000))) end,
+        function(s) try(s, "do_handshake") end,
+        function(s) try(s, "key_update") end,
+        function(s) if random(4) == 1 then try(s, "unwrap") end end,
+        function(s) if random(4) == 1 then try(s, "shutdown", random(3) - 1) end end,
+        function(s) if random(6) == 1 then try(s, "close") end end,
+        function(s) if random(12) == 1 then csock.close(s:detach()) end end,
+        function(s) wrap(s, any { client, server }) end,
+        function(s) try(s, any { "getpeercert", "session", "version", "cipher", "shared_ciphers", "pending", "context",
+          "server_hostname", "get_channel_binding", "get_verified_chain", "want", "session_reused" }) end,
+        function(s) try(s, "recvmsg", 10) end,
+        function(s) try(s, "sendmsg", { "ab", "cd" }) end,
+        function(s)
+          local stream = s:makefile "rw"
+          if stream then streams[#streams + 1] = stream end
+        end,
+        function() if streams[1] then try(any(streams), any { "read", "flush", "close" }) end end,
+        function() if streams[1] then try(any(streams), "write", ("y"):rep(random(2000))) end end,
+        function() csock.select(list, list, {}, 0) end,
+        function() if random(10) == 1 then collectgarbage() end end,
+      }
+      for _ = 1, random(40) do any(ops)(any(list)) end
+      for _, x in ipairs(streams) do x:close() end
+      for _, s in ipairs(list) do s:close() end
+    end
+
+    collectgarbage()
+    local descriptors = #posix.fds()
+    repeated(function()
+      for _ = 1, 400 do round() end
+    end, round)
+    collectgarbage()
+    assert.equal(descriptors, #posix.fds())
+  end)
+end)
+
 -- --- certificates ---
 
 -- A certificate with all that is looked at, in DER.
