@@ -126,23 +126,27 @@ static int read_pair(lua_State *L, const char *call, int first) {
   return 0;
 }
 
+#define KIND 4 /* place of the key's kind among what is remembered */
+
 static bool use_pair(tls_context *t, const pair *p) {
   return SSL_CTX_use_cert_and_key(t->ctx, p->cert, p->key, p->chain, 1) == 1;
 }
 
-/* Takes the arguments behind 1; they are remembered. */
-static void remember(lua_State *L) {
+/* Takes the arguments behind 1; they are remembered, with the kind of the key. */
+static void remember(lua_State *L, const pair *p) {
   if (lua_getiuservalue(L, 1, TLS_PAIRS_VALUE) != LUA_TTABLE) {
     lua_pop(L, 1);
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, TLS_PAIRS_VALUE);
   }
-  lua_createtable(L, 3, 0);
-  for (int i = 1; i <= 3; i++) {
+  lua_createtable(L, KIND, 0);
+  for (int i = 1; i < KIND; i++) {
     lua_pushvalue(L, i + 1);
     lua_rawseti(L, -2, i);
   }
+  lua_pushinteger(L, EVP_PKEY_get_base_id(p->key));
+  lua_rawseti(L, -2, KIND);
   lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
   lua_pop(L, 1);
 }
@@ -169,16 +173,19 @@ static int context_load_cert_chain(lua_State *L) {
                 "a string or a function expected");
   int n = read_pair(L, "load_cert_chain", 2);
   if (n != 0) return n;
-  if (!use_pair(t, lua_touserdata(L, -1)))
+  const pair *p = lua_touserdata(L, -1);
+  if (!use_pair(t, p))
     return tls_failure_push(L, TLS_API(L), "load_cert_chain", lua_tostring(L, 2));
-  remember(L);
+  remember(L, p);
   lua_pushboolean(L, 1);
   return 1;
 }
 
 /***
 Reads the files of `load_cert_chain` again: connections that are made from now on get what they
-hold; those that exist keep what they have. If one of the files is not sound, nothing changes.
+hold; those that exist keep what they have. If one of the files is not sound, nothing changes. A key
+of another kind (RSA in the place of an elliptic curve's) needs a new context: OpenSSL would go on
+showing the old one beside it.
 @function SSLContext:reload
 @treturn[1] boolean true
 @treturn[2] nil
@@ -195,9 +202,17 @@ static int context_reload(lua_State *L) {
   for (int i = 1; i <= count; i++) {
     int first = lua_gettop(L) + 2;
     lua_rawgeti(L, 2, i);
-    for (int j = 1; j <= 3; j++) lua_rawgeti(L, first - 1, j);
+    for (int j = 1; j < KIND; j++) lua_rawgeti(L, first - 1, j);
     int n = read_pair(L, "reload", first);
     if (n != 0) return n;
+    lua_rawgeti(L, first - 1, KIND);
+    if (EVP_PKEY_get_base_id(((const pair *)lua_touserdata(L, -2))->key) != lua_tointeger(L, -1)) {
+      cs_words words = {.name = "KEY_KIND_CHANGED"};
+      words.text = lua_pushfstring(L, "%s: the key is of another kind: make a new context",
+                                   lua_tostring(L, first));
+      return TLS_API(L)->fail_words(L, "reload", "ssl", EPROTO, &words);
+    }
+    lua_pop(L, 1);
     lua_replace(L, first - 1);
     lua_settop(L, first - 1);
   }

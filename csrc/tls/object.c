@@ -272,6 +272,18 @@ static int object_write(lua_State *L) {
   return 1;
 }
 
+/* What came behind the peer's end is not TLS's: it is in the queue again. */
+static int give_back(object *o) {
+  tls_bytes *in = &o->conn.in, *queue = &o->incoming->bytes;
+  if (in->len == 0) return 0;
+  int err = queue->len > 0 ? tls_bytes_add(in, queue->at + queue->from, queue->len) : 0;
+  if (err != 0) return err;
+  tls_bytes_free(queue);
+  *queue = *in;
+  *in = (tls_bytes){NULL, 0, 0, 0};
+  return 0;
+}
+
 /***
 Says that nothing more will be said, and sees whether the peer has said so, too.
 Source: Python's `ssl.SSLObject.unwrap`.
@@ -283,7 +295,9 @@ Source: Python's `ssl.SSLObject.unwrap`.
 */
 static int object_unwrap(lua_State *L) {
   object *o = check_object(L);
-  return result(L, o, "unwrap", tls_conn_unwrap(&o->conn));
+  int err = tls_conn_unwrap(&o->conn);
+  if (err == 0) err = give_back(o);
+  return result(L, o, "unwrap", err);
 }
 
 /***

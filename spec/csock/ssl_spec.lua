@@ -260,6 +260,19 @@ describe("csock.ssl", function()
       assert.equal(before, a:getpeercert(true))
     end)
 
+    it("refuses a key of another kind, whose certificate would be shown beside the old one", function()
+      local cert, key = write("cert.pem", tree.read(certificates.good.cert)),
+        write("key.pem", tree.read(certificates.good.key))
+      local server = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+      assert(server:load_cert_chain(cert, key))
+      write("cert.pem", tree.read(certificates.rsa.cert))
+      write("key.pem", tree.read(certificates.rsa.key))
+      local ok, err = server:reload()
+      assert.is_nil(ok)
+      assert.equal("KEY_KIND_CHANGED", err.name)
+      assert.matches("make a new context", tostring(err), 1, true)
+    end)
+
     it("that fails leaves the certificates as they were", function()
       local cert, key = write("cert.pem", tree.read(certificates.good.cert)),
         write("key.pem", tree.read(certificates.good.key))
@@ -372,6 +385,18 @@ describe("csock.ssl", function()
       ok, err = b:do_handshake()
       assert.is_nil(ok)
       assert.equal("certificate_expired", err.alert)
+    end)
+
+    it("leaves in the queue what came behind the end of TLS", function()
+      local a, b, carry, queues = objects()
+      assert(shake(a, b, carry))
+      a:unwrap()
+      carry()
+      assert(b:unwrap())
+      queues.to_a:write(queues.from_b:read() .. "plain")
+      assert(a:unwrap())
+      queues.to_a:write " again"
+      assert.equal("plain again", queues.to_a:read())
     end)
 
     it("tells an end from a cut", function()
