@@ -27,9 +27,10 @@ tls_conn *tls_conn_of(const SSL *ssl) {
 
 /* Sees each certificate of the chain; says nothing, but remembers what was wrong. */
 int tls_conn_verified(int ok, X509_STORE_CTX *store) {
-  if (ok) return 1;
   const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
   tls_conn *c = ssl != NULL ? tls_conn_of(ssl) : NULL;
+  if (ok && c != NULL && tls_names_kept(c, X509_STORE_CTX_get0_param(store))) return 1;
+  if (ok) X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
   if (c != NULL) tls_failure_certificate(c, store, X509_STORE_CTX_get_error(store));
   return 0;
 }

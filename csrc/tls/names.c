@@ -28,6 +28,7 @@ int tls_names_expect(tls_conn *c, const tls_context *t, const char *name) {
   ERR_clear_error();
   if (!ip) ok = SSL_set_tlsext_host_name(c->ssl, c->server_name) == 1;
   if (ok && t->check_hostname) {
+    c->verifies = ip ? TLS_VERIFIES_IP : TLS_VERIFIES_HOST;
     X509_VERIFY_PARAM *param = SSL_get0_param(c->ssl);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     ok = (ip ? X509_VERIFY_PARAM_set1_ip_asc(param, c->server_name)
@@ -35,6 +36,14 @@ int tls_names_expect(tls_conn *c, const tls_context *t, const char *name) {
   }
   ERR_clear_error();
   return ok ? 0 : ENOMEM;
+}
+
+bool tls_names_kept(const tls_conn *c, X509_VERIFY_PARAM *param) {
+  if (c->verifies == TLS_VERIFIES_HOST) return X509_VERIFY_PARAM_get0_host(param, 0) != NULL;
+  if (c->verifies != TLS_VERIFIES_IP) return true;
+  char *ip = X509_VERIFY_PARAM_get1_ip_asc(param);
+  OPENSSL_free(ip);
+  return ip != NULL;
 }
 
 /* --- the name that a client asks a server for --- */

@@ -40,6 +40,8 @@ typedef struct tls_carrier {
   int (*transmit)(tls_conn *c, const char *bytes, size_t n, size_t *sent);
 } tls_carrier;
 
+enum { TLS_VERIFIES_NO_NAME, TLS_VERIFIES_HOST, TLS_VERIFIES_IP };
+
 typedef struct tls_bytes {
   char *at; /* malloc */
   size_t from, len, room;
@@ -63,6 +65,7 @@ struct tls_conn {
   int8_t want;       /* direction of the last would-block; 0: none */
   bool opens;        /* it has to speak first, and its carrier can carry that */
   bool gathers;      /* what is sealed is kept in `out`, to be sent with what follows */
+  uint8_t verifies;  /* TLS_VERIFIES_*: what its certificate must be for */
   bool eof;          /* the carrier is at its end */
   bool ended;        /* the peer has said that it is done */
   bool cut;          /* it is at its end without having said so */
@@ -231,6 +234,10 @@ void tls_keylog_close(tls_context *t);
 
 /* Which name is verified and asked for; NULL: none. 0; EINVAL: it is no name; ENOMEM. */
 int tls_names_expect(tls_conn *c, const tls_context *t, const char *name);
+
+/* Whether the name is still among what a certificate is verified for. OpenSSL copies that for each
+   chain, and goes on without the name when it has no memory for the copy. */
+bool tls_names_kept(const tls_conn *c, X509_VERIFY_PARAM *param);
 
 /* Makes the handshake of the socket or SSLObject at `arg`, and runs the program's function for the
    name where there is one. As tls_conn_handshake; raises that function's error. */

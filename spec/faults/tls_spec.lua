@@ -97,3 +97,56 @@ describe("with memory running out in TLS: " .. allocator, function()
     end)
   end
 end)
+
+-- What must fail does so for want of memory, too, wherever it is missing: every request late in the handshake, where
+-- the chain and the name are verified.
+if allocator == "openssl" then
+  describe("with memory running out in TLS: a certificate that is wrong", function()
+    local ssl = require "csock.ssl"
+    local SHARE = 0.15 -- of a handshake's requests
+
+    local function contexts(name, version)
+      local server = assert(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+      assert(server:load_cert_chain(certificates[name].cert, certificates[name].key))
+      local client = assert(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+      assert(client:load_verify_locations(certificates.ca.cert))
+      client.maximum_version = ssl.TLSVersion[version]
+      return client, server
+    end
+
+    -- Whether the client is satisfied; how many requests there were.
+    local function handshake(client, server, host, n)
+      local up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+      local a = assert(client:wrap_bio(down, up, { server_hostname = host }))
+      local b = assert(server:wrap_bio(up, down))
+      openssl.plan(n)
+      openssl.arm()
+      local done, err
+      for _ = 1, 6 do
+        done, err = a:do_handshake()
+        if done or err.name ~= "EAGAIN" then break end
+        b:do_handshake()
+      end
+      openssl.disarm()
+      return done, openssl.asked()
+    end
+
+    for _, row in ipairs {
+      { "wrong_host", "localhost" }, { "wrong_host", "127.0.0.1" },
+      { "unknown", "localhost" }, { "expired", "localhost" },
+    } do
+      for _, version in ipairs { "TLSv1_2", "TLSv1_3" } do
+        it(("is refused: %s, for %s, %s"):format(row[1], row[2], version), function()
+          local client, server = contexts(row[1], version)
+          handshake(client, server, row[2])
+          local fine, count = handshake(client, server, row[2])
+          assert.is_nil(fine)
+          for n = count - count * SHARE // 1, count do
+            fine = handshake(client, server, row[2], n)
+            assert(not fine, "request " .. n)
+          end
+        end)
+      end
+    end
+  end)
+end
