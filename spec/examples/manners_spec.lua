@@ -341,7 +341,8 @@ describe("examples:", function()
       end
     end
     for name in readme:gmatch "`([%w_]+%.lua)[` ]" do
-      assert.is_truthy(io.open("examples/" .. name), name .. " is in the README alone")
+      local file <close> = io.open("examples/" .. name)
+      assert.is_truthy(file, name .. " is in the README alone")
     end
   end)
 end)
