@@ -25,11 +25,21 @@ tls_conn *tls_conn_of(const SSL *ssl) {
   return SSL_get_ex_data(ssl, conn_index);
 }
 
+/* Whether the name is still among what a certificate is verified for. OpenSSL copies that for each
+   chain, and goes on without the name when it has no memory for the copy. */
+static bool has_name(const tls_conn *c, X509_VERIFY_PARAM *param) {
+  if (c->verifies == TLS_VERIFIES_HOST) return X509_VERIFY_PARAM_get0_host(param, 0) != NULL;
+  if (c->verifies != TLS_VERIFIES_IP) return true;
+  char *ip = X509_VERIFY_PARAM_get1_ip_asc(param);
+  OPENSSL_free(ip);
+  return ip != NULL;
+}
+
 /* Sees each certificate of the chain; says nothing, but remembers what was wrong. */
 int tls_conn_verified(int ok, X509_STORE_CTX *store) {
   const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
   tls_conn *c = ssl != NULL ? tls_conn_of(ssl) : NULL;
-  if (ok && c != NULL && tls_names_kept(c, X509_STORE_CTX_get0_param(store))) return 1;
+  if (ok && c != NULL && has_name(c, X509_STORE_CTX_get0_param(store))) return 1;
   if (ok) X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
   if (c != NULL) tls_failure_certificate(c, store, X509_STORE_CTX_get_error(store));
   return 0;

@@ -38,14 +38,6 @@ int tls_names_expect(tls_conn *c, const tls_context *t, const char *name) {
   return ok ? 0 : ENOMEM;
 }
 
-bool tls_names_kept(const tls_conn *c, X509_VERIFY_PARAM *param) {
-  if (c->verifies == TLS_VERIFIES_HOST) return X509_VERIFY_PARAM_get0_host(param, 0) != NULL;
-  if (c->verifies != TLS_VERIFIES_IP) return true;
-  char *ip = X509_VERIFY_PARAM_get1_ip_asc(param);
-  OPENSSL_free(ip);
-  return ip != NULL;
-}
-
 /* --- the name that a client asks a server for --- */
 
 static bool same(const char *pattern, const char *name) {

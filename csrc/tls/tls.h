@@ -235,10 +235,6 @@ void tls_keylog_close(tls_context *t);
 /* Which name is verified and asked for; NULL: none. 0; EINVAL: it is no name; ENOMEM. */
 int tls_names_expect(tls_conn *c, const tls_context *t, const char *name);
 
-/* Whether the name is still among what a certificate is verified for. OpenSSL copies that for each
-   chain, and goes on without the name when it has no memory for the copy. */
-bool tls_names_kept(const tls_conn *c, X509_VERIFY_PARAM *param);
-
 /* Makes the handshake of the socket or SSLObject at `arg`, and runs the program's function for the
    name where there is one. As tls_conn_handshake; raises that function's error. */
 int tls_names_handshake(lua_State *L, int arg, tls_conn *(*find_conn)(lua_State *L, int arg));
