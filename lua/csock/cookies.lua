@@ -23,7 +23,7 @@ local setcookie = require "csock.cookies.setcookie"
 local M = { CookieJar = jar }
 
 local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$"
-local VALUE = '^[!#-+%--:<-%[%]-~]*$' -- RFC 6265 section 4.1.1, without the quotes around all
+local OUTSIDE, SPECIAL = '[^!-~]', '[",;\\]' -- what no value has (RFC 6265, section 4.1.1)
 
 --- Reads a Set-Cookie header as browsers do.
 -- @function parse_set_cookie
@@ -72,7 +72,9 @@ function M.format(name, value, attributes)
   check.argument(check.STRING, name, 1, "format")
   check.argument(check.STRING, value, 2, "format")
   if not name:find(TOKEN) then check.bad("format", 1, "a token expected") end
-  if not value:find(VALUE) then check.bad("format", 2, "a value without blanks, quotes, ',', ';' and '\\' expected") end
+  if value:find(OUTSIDE) or value:find(SPECIAL) then
+    check.bad("format", 2, "a value without blanks, quotes, ',', ';' and '\\' expected")
+  end
   local a = check.options(attributes, ATTRIBUTES, 3, "format")
   local list = { name .. "=" .. value }
   local function put(text) list[#list + 1] = text end

@@ -46,14 +46,29 @@ end
 
 local function hex(bytes) return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) end
 
+-- The text in the quotes that open at a byte, and where it goes on behind them.
+local function unquoted(text, at)
+  local i = at + 1
+  while true do
+    local j = text:find('["\\]', i)
+    if not j then return nil end
+    if text:sub(j, j) == '"' then return (text:sub(at + 1, j - 1):gsub("\\(.)", "%1")), j + 1 end
+    i = j + 2
+  end
+end
+
 -- The parameters of a challenge: name -> value. `text` begins behind the scheme.
 local function parameters(text)
   local list, at = {}, 1
   while true do
     local name, after = text:match("^[ \t,]*([%w!#$%%&'*+.^_`|~-]+)[ \t]*=[ \t]*()", at)
     if not name then return list end
-    local value, next_at = text:match('^"([^"\\]*)"()', after)
-    if not value then value, next_at = text:match("^([%w!#$%%&'*+.^_`|~-]+)()", after) end
+    local value, next_at
+    if text:sub(after, after) == '"' then
+      value, next_at = unquoted(text, after)
+    else
+      value, next_at = text:match("^([%w!#$%%&'*+.^_`|~-]+)()", after)
+    end
     if not value then return list end
     list[ascii.lower(name)], at = value, next_at
   end

@@ -41,14 +41,23 @@ local function refused(response, words)
     { code = response.status, text = response.reason })
 end
 
--- Writes what comes behind `offset`: where the file then ends, and nil or the error that has cut it.
+-- Writes what comes behind `offset`: where the file then ends; and err, errno of what has cut it, and whether that was
+-- the file itself.
 local function copy(response, file, offset, total, progress)
+  local function broken(words, code)
+    local _, err, errno = io_failure(words, code)
+    return offset, err, errno, true
+  end
   if progress then progress(offset, total) end
   while true do
     local piece, err, errno = response:read1(BLOCK)
-    if not piece or piece == "" then return offset, err, errno end
+    if not piece or piece == "" then
+      local ok, words, code = file:flush()
+      if not ok then return broken(words, code) end
+      return offset, err, errno, false
+    end
     local ok, words, code = file:write(piece)
-    if not ok then return offset, select(2, io_failure(words, code)), "file" end
+    if not ok then return broken(words, code) end
     offset = offset + #piece
     if progress then progress(offset, total) end
   end
@@ -107,15 +116,14 @@ function M.run(session, url, path, given)
       holder.held = file
     end
     file:seek("set", from)
-    offset, err, errno = copy(response, file, from, total, given.on_download)
+    local hopeless
+    offset, err, errno, hopeless = copy(response, file, from, total, given.on_download)
     received = received + offset - from
-    file:flush()
     response.received, response.size = received, offset
     validator = validator_of(response)
     if not err then return response end
     attempts = attempts - 1
-    if errno == "file" then return nil, err, err.errno end
-    if attempts < 0 or not validator or errno == csock.errno.ETIMEDOUT then return nil, err, errno end
+    if hopeless or attempts < 0 or not validator or errno == csock.errno.ETIMEDOUT then return nil, err, errno end
   end
 end
 

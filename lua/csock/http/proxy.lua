@@ -31,11 +31,12 @@ function M.bypasses(list, host, port)
   host = ascii.lower(host)
   for entry in (list or ""):gmatch "[^%s,]+" do
     if entry == "*" then return true end
-    local name, digits = ascii.lower(entry), nil
-    if not name:find "^[^%[]*:.*:" then name, digits = name:match "^(.-):?(%d*)$" end
-    name = place.bare(name:gsub("^%*?%.", ""))
+    local name = ascii.lower(entry)
+    local before, digits = name:match "^(.-):(%d+)$"
+    if before and not before:find "^[^%[]*:" then name = before else digits = nil end -- not a part of an IPv6 address
+    name = place.bare((name:gsub("^%*?%.", "")))
     local fits = host == name or host:sub(-#name - 1) == "." .. name
-    if name ~= "" and fits and (not digits or digits == "" or ascii.integer(digits, 65535) == port) then return true end
+    if name ~= "" and fits and (not digits or ascii.integer(digits, 65535) == port) then return true end
   end
   return false
 end
