@@ -20,14 +20,15 @@ static char **push_list(lua_State *L, int arg) {
   return list;
 }
 
-/* run(path, arguments, environment, file): starts the program, which has the file (a socket) as its
-   standard input and output; the process id, which is that of its process group, too. */
+/* run(path, arguments, environment, input, output): starts the program, which has these two
+   (sockets) as its standard input and output; the process id, which is that of its process group,
+   too. */
 static int run_program(lua_State *L) {
   const char *path = cs_check_cstring(L, 1);
-  int fd = cs_check_fd(L, 4);
+  int in = cs_check_fd(L, 4), out = cs_check_fd(L, 5);
   char **argv = push_list(L, 2), **envp = push_list(L, 3);
   pid_t pid;
-  int err = fd < 0 ? EBADF : cs_spawn_program(path, argv, envp, fd, &pid);
+  int err = in < 0 || out < 0 ? EBADF : cs_spawn_program(path, argv, envp, in, out, &pid);
   if (err != 0) return cs_fail(L, "run", err);
   lua_pushinteger(L, pid);
   return 1;

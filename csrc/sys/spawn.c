@@ -19,13 +19,14 @@ static int set_attributes(posix_spawnattr_t *attributes) {
                                                   POSIX_SPAWN_SETPGROUP);
 }
 
-int cs_spawn_program(const char *path, char *const argv[], char *const envp[], int fd, pid_t *pid) {
+int cs_spawn_program(const char *path, char *const argv[], char *const envp[], int in, int out,
+                     pid_t *pid) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   int err = posix_spawn_file_actions_init(&actions);
   if (err != 0) return err;
-  err = posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
-  if (err == 0) err = posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
+  err = posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+  if (err == 0) err = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
   if (err == 0) err = posix_spawnattr_init(&attributes);
   if (err == 0) {
     err = set_attributes(&attributes);

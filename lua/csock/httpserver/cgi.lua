@@ -158,10 +158,10 @@ local function answer(self, output)
   if self.command ~= "HEAD" then relay(self, output, length) end
 end
 
--- Gives the program the body.
+-- Gives the program the body: a task of its own, since the program may answer before it has read that, or not read it.
 local function feed(socket, body)
   socket:sendall(body)
-  socket:shutdown(csock.SHUT_WR)
+  socket:close()
 end
 
 -- A task of its own: no process stays a zombie.
@@ -182,28 +182,31 @@ function CGIHTTPRequestHandler:run_cgi()
     end
     body = got or ""
   end
-  local ours, theirs = assert(csock.socketpair())
-  local _ <close> = ours
-  local _ <close> = theirs
+  -- Two pairs: who ends one with bytes in it that nobody has read resets it for both directions.
+  local input <close>, its_input = assert(csock.socketpair())
+  local _ <close> = its_input
+  local output <close>, its_output = assert(csock.socketpair())
+  local _ <close> = its_output
   local path = self.directory .. "/" .. program.name
-  local pid, err = http.run(path, { path }, environment(self, program, body), theirs)
+  local pid, err = http.run(path, { path }, environment(self, program, body), its_input, its_output)
   if not pid then
     self:log_error("cannot run %s: %s", path, tostring(err))
     return self:send_error(500)
   end
+  its_input:close()
+  its_output:close()
   local done = {}
   csock.spawn(reap, pid, done):daemon()
   local _ <close> = internal.guard(function()
     if not done.over then csock.kill(-pid, "SIGKILL") end
   end)
-  theirs:close()
-  csock.spawn(feed, ours, body):daemon()
+  csock.spawn(feed, input, body):daemon()
   local _ <close> = csock.loop.call_later(self.cgi_timeout, function()
     self._late = true
     if not done.over then csock.kill(-pid, "SIGKILL") end
   end)
-  local output <close> = assert(ours:makefile("r", -1, { limit = self.cgi_line }))
-  answer(self, output)
+  local stream <close> = assert(output:makefile("r", -1, { limit = self.cgi_line }))
+  answer(self, stream)
 end
 
 --- Shows a file, or runs a program.
