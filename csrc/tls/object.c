@@ -274,12 +274,12 @@ static int object_write(lua_State *L) {
 
 /* What came behind the peer's end is not TLS's: it is in the queue again. */
 static int give_back(object *o) {
-  tls_bytes *in = &o->conn.in, *queue = &o->incoming->bytes;
+  tls_bytes *in = &o->conn.in, *left = &o->incoming->bytes;
   if (in->len == 0) return 0;
-  int err = queue->len > 0 ? tls_bytes_add(in, queue->at + queue->from, queue->len) : 0;
+  int err = left->len > 0 ? tls_bytes_add(in, left->at + left->from, left->len) : 0;
   if (err != 0) return err;
-  tls_bytes_free(queue);
-  *queue = *in;
+  tls_bytes_free(left);
+  *left = *in;
   *in = (tls_bytes){NULL, 0, 0, 0};
   return 0;
 }
