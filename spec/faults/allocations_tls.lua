@@ -414,6 +414,7 @@ local rows = {
     run = function(ssl, client, server)
       local a, b = ends(ssl, client, server)
       assert(tostring(a) ~= tostring(b) and a:context() == client and a:server_hostname() == "localhost")
+      assert(b:server_side() and not a:server_side())
       assert(client:wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), { server_hostname = "127.0.0.1" }))
     end,
   },
