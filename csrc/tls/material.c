@@ -410,7 +410,7 @@ static int context_set_stapled_response(lua_State *L) {
   luaL_argcheck(L, t->server, 1, "a server's context expected");
   luaL_argcheck(L, len < 65536, 2, "too long");
   unsigned char *copy = len > 0 ? malloc(len) : NULL;
-  if (len > 0 && copy == NULL) return luaL_error(L, "not enough memory");
+  if (len > 0 && copy == NULL) return tls_no_memory(L);
   if (len > 0) memcpy(copy, der, len);
   free(t->stapled);
   t->stapled = copy;

@@ -175,7 +175,7 @@ int luaopen_csock_tls(lua_State *L) {
   luaL_checkversion(L);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &opened_key) != LUA_TNIL) return 1;
   const cs_api *api = cs_api_get(L, "csock.tls");
-  if (!make_ready()) return luaL_error(L, "not enough memory");
+  if (!make_ready()) return tls_no_memory(L);
   lua_pushlightuserdata(L, (void *)(uintptr_t)api);
   lua_newtable(L); /* TLS_OWNERS: keys are weak */
   lua_createtable(L, 0, 1);

@@ -215,7 +215,7 @@ void tls_names_set_sni(lua_State *L, tls_context *t, int context, int value) {
   tls_record_drop_sni(t);
   if (n > 0) {
     t->sni = calloc((size_t)n, sizeof *t->sni);
-    if (t->sni == NULL || !add_pairs(L, value, t)) luaL_error(L, "not enough memory");
+    if (t->sni == NULL || !add_pairs(L, value, t)) tls_no_memory(L);
   }
   lua_pushvalue(L, value);
   lua_setiuservalue(L, context, TLS_SNI_VALUE);
@@ -269,13 +269,13 @@ static int context_set_alpn_protocols(lua_State *L) {
   const char *bytes = lua_tolstring(L, -1, &len);
   luaL_argcheck(L, len < 65536, 2, "too long");
   unsigned char *alpn = len > 0 ? malloc(len) : NULL;
-  if (len > 0 && alpn == NULL) return luaL_error(L, "not enough memory");
+  if (len > 0 && alpn == NULL) return tls_no_memory(L);
   if (len > 0) memcpy(alpn, bytes, len);
   free(t->alpn);
   t->alpn = alpn;
   t->alpn_len = (unsigned)len;
   if (!t->server && SSL_CTX_set_alpn_protos(t->ctx, alpn, (unsigned)len) != 0)
-    return luaL_error(L, "not enough memory");
+    return tls_no_memory(L);
   if (t->server) SSL_CTX_set_alpn_select_cb(t->ctx, len > 0 ? choose_protocol : NULL, NULL);
   return 0;
 }

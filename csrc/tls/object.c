@@ -73,8 +73,7 @@ static int queue_write(lua_State *L) {
   size_t len;
   const char *data = luaL_checklstring(L, 2, &len);
   if (q->ended) return luaL_error(L, "cannot write after write_eof");
-  if (len > 0 && tls_bytes_add(&q->bytes, data, len) != 0)
-    return luaL_error(L, "not enough memory");
+  if (len > 0 && tls_bytes_add(&q->bytes, data, len) != 0) return tls_no_memory(L);
   lua_pushinteger(L, (lua_Integer)len);
   return 1;
 }

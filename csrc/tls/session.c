@@ -40,8 +40,7 @@ int tls_session_push(lua_State *L, const tls_conn *c) {
   session *s = lua_newuserdatauv(L, sizeof *s, 0);
   *s = (session){NULL, NULL, NULL};
   luaL_setmetatable(L, SESSION);
-  if (c->server_name != NULL && (s->name = strdup(c->server_name)) == NULL)
-    return luaL_error(L, "not enough memory");
+  if (c->server_name != NULL && (s->name = strdup(c->server_name)) == NULL) return tls_no_memory(L);
   s->ctx = SSL_get_SSL_CTX(c->ssl);
   SSL_CTX_up_ref(s->ctx);
   s->session = SSL_get1_session(c->ssl);

@@ -52,7 +52,7 @@ end
 -- Whether this request of so many fails: each where they are few, else some.
 local function chosen(n, count)
   if os.getenv "FAULTS" then return true end
-  local every = count // 30 + 1
+  local every = count // (process.slowness > 1 and 6 or 30) + 1
   return n % every == count % every
 end
 
