@@ -51,20 +51,6 @@ local OWN = {
   server = "server",
 }
 
--- Name -> what OWN says, or true: a program has few names, and uses them again and again.
-local MOST_NAMES = 1000
-local names, name_count = {}, 0
-
-local function kind_of(name)
-  if not headers.is_name(name) then
-    error(("%s cannot be the name of a field"):format(type(name) == "string" and ("%q"):format(name) or type(name)), 0)
-  end
-  if name_count == MOST_NAMES then names, name_count = {}, 0 end
-  local kind = OWN[name:lower()] or true
-  names[name], name_count = kind, name_count + 1
-  return kind
-end
-
 -- What can be the value of a field, as a string; raises for others.
 function M.value(name, value)
   if math.type(value) then value = tostring(value) end
@@ -75,23 +61,42 @@ function M.value(name, value)
   return value
 end
 
--- What is being put together: no task comes between, since nothing here waits.
-local parts, count = {}, 0
-local said = {} -- the fields of OWN that the program has given
+-- What the program has said of OWN's fields, and all other lines: of the answer that is being put together. (No task
+-- comes between, since nothing here waits.)
+local said, any_said, lines = {}, false, nil
+
+-- Lines that were right once: name -> value -> line. A program has few that are short, and uses them again and again.
+local MOST, SHORT = 1000, 64
+local known, known_count = {}, 0
+
+local function remember(name, value, line)
+  if known_count == MOST then known, known_count = {}, 0 end
+  local values = known[name] or {}
+  known[name], values[value], known_count = values, line, known_count + 1
+end
 
 local function add(name, value)
-  local kind = names[name] or kind_of(name)
   if type(value) == "table" then
     for _, one in ipairs(value) do add(name, one) end
     return
   end
-  if type(value) ~= "string" or find(value, "[\r\n\0]") then value = M.value(name, value) end
-  if kind ~= true then
-    said[kind] = value
-    if kind == "length" or kind == "coding" then return end -- the framing's
+  local values = known[name]
+  local line = values and values[value]
+  if not line then
+    if not headers.is_name(name) then
+      error((type(name) == "string" and "%q" or "a %s"):format(type(name) == "string" and name or type(name))
+        .. " cannot be the name of a field", 0)
+    end
+    value = M.value(name, value)
+    local own = OWN[name:lower()]
+    line = own ~= "length" and own ~= "coding" and name .. ": " .. value .. "\r\n" or "" -- those are the framing's
+    if own then
+      said[own], any_said = value, true
+    elseif #value <= SHORT then
+      remember(name, value, line)
+    end
   end
-  parts[count + 1], parts[count + 2], parts[count + 3], parts[count + 4] = name, ": ", value, "\r\n"
-  count = count + 4
+  lines = lines and lines .. line or line
 end
 
 local function add_all(fields)
@@ -134,37 +139,37 @@ end
 -- body, nil where it is not known. The head as a string, how the body goes, its length where that is said, and
 -- whether the connection may go on. Raises what is wrong with the fields.
 function M.compose(request, status, fields, length)
-  count = 1
-  if next(said) then said = {} end
+  if any_said then said, any_said = {}, false end
+  lines = nil
   if fields then add_all(fields) end
   local framing, said_length = framing_of(request, status, length)
-  local n, keep = count, request.keep_alive and framing ~= "close"
-  if said.date or said.server then
-    parts[1] = status_line(status) .. (said.server and "" or "Server: " .. M.SOFTWARE .. "\r\n")
-      .. (said.date and "" or M.date_line())
-  else
-    parts[1] = opening_of(status)
-  end
-  if said_length then
-    parts[n + 1], parts[n + 2], parts[n + 3] = "Content-Length: ", said_length, "\r\n"
-    n = n + 3
-  elseif framing == "chunked" then
-    n = n + 1
-    parts[n] = "Transfer-Encoding: chunked\r\n"
-  end
+  local keep = request.keep_alive and framing ~= "close"
+  local connection = ""
   if said.connection then
     if find(said.connection:lower(), "%f[%w]close%f[%W]") then keep = false end
   elseif status >= 200 then
     if not keep then
-      n = n + 1
-      parts[n] = "Connection: close\r\n"
+      connection = "Connection: close\r\n"
     elseif request.version < 11 then
-      n = n + 1
-      parts[n] = "Connection: keep-alive\r\n"
+      connection = "Connection: keep-alive\r\n"
     end
   end
-  parts[n + 1] = "\r\n"
-  return table.concat(parts, "", 1, n + 1), framing, said_length, keep
+  local first
+  if said.date or said.server then
+    first = status_line(status) .. (said.server and "" or "Server: " .. M.SOFTWARE .. "\r\n")
+      .. (said.date and "" or M.date_line())
+  else
+    first = opening_of(status)
+  end
+  local head
+  if said_length then
+    head = first .. (lines or "") .. connection .. "Content-Length: " .. said_length .. "\r\n\r\n"
+  elseif framing == "chunked" then
+    head = first .. (lines or "") .. connection .. "Transfer-Encoding: chunked\r\n\r\n"
+  else
+    head = first .. (lines or "") .. connection .. "\r\n"
+  end
+  return head, framing, said_length, keep
 end
 
 return M

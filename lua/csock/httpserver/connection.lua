@@ -27,8 +27,7 @@ local NO_REQUEST = { method = "-", target = "-", version = 11, keep_alive = fals
 local PLAIN = { ["Content-Type"] = "text/plain; charset=utf-8" }
 
 local function log(link, request, status, bytes)
-  local f = link.settings.access_log
-  if f then f(link, request, status, bytes or 0) end
+  if link.log then link.log(link, request, status, bytes or 0) end
 end
 
 -- Answers with a status and a line about it. Whether the connection may go on.
@@ -57,11 +56,17 @@ local function send(link, request, status, fields, body)
   if kind == "string" or kind == "nil" then
     local length = body and #body or not is_bare(status) and request.method ~= "HEAD" and 0 or nil
     local head, framing, _, keep = compose(request, status, fields, length)
-    if framing ~= "length" then body = "" end
+    if framing ~= "length" then body = nil end
+    body = body or ""
     link.begun = framing
-    local ok, err, errno = write(link, head, body or "")
+    local ok, err, errno
+    if #head + #body <= sending.BUFFER then
+      ok, err, errno = link.stream:write(head, body)
+    else
+      ok, err, errno = write(link, head, body)
+    end
     if not ok then return nil, err, errno end
-    log(link, request, status, body and #body)
+    log(link, request, status, #body)
     return keep
   end
   local file, offset, count
@@ -102,12 +107,15 @@ end
 
 -- --- one request -----------------------------------------------------------------------------------
 
+-- A body that is no longer never has to wait for the client.
+local SMALL = sending.BUFFER // 2
+
 local function respond(link, request)
-  local status, fields, body, closing = link.server.find_handler()(request)
+  local handler = link.server.handler or link.server.find_handler()
+  local status, fields, body, closing = handler(request)
   local _ <close> = closing
   if is_handing_over(request, status, body) then return hand_over(link, request, status, fields, body) end
-  local waits = body ~= nil and (type(body) ~= "string" or #body > sending.BUFFER / 2)
-  if not waits then return send(link, request, status, fields, body) end
+  if body == nil or type(body) == "string" and #body < SMALL then return send(link, request, status, fields, body) end
   link.conn:settimeout(link.settings.send_timeout)
   local keep, err, errno = send(link, request, status, fields, body)
   link.conn:settimeout(link.settings.idle_timeout)
@@ -193,6 +201,7 @@ function M.serve(server, conn, address)
   stream:setvbuf("turn", sending.BUFFER)
   local link = {
     conn = conn, stream = stream, address = address, settings = settings, server = server, busy = false,
+    log = settings.access_log,
   }
   server.links[link] = true
   local _ <close> = internal.guard(function() server.links[link] = nil end)

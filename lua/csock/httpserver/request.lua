@@ -41,9 +41,11 @@ local http = csock_core.http
 --- The address of the server that the client has connected to.
 -- @field request:server_address
 
+local SLASH = 47
+
 -- The path and the query of a target, whose form the parser has made sure of.
 local function split(target)
-  local rest = target:match "^%a[%w+.-]*://[^/?]*(.*)$" or target
+  local rest = target:byte() ~= SLASH and target:match "^%a[%w+.-]*://[^/?]*(.*)$" or target
   local mark = rest:find("?", 1, true)
   if not mark then return rest ~= "" and rest or "/" end
   return mark > 1 and rest:sub(1, mark - 1) or "/", rest:sub(mark + 1)
@@ -55,8 +57,9 @@ local CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
 local found = {}
 
 function found.path(request)
-  request.path, request.query = split(request.target)
-  return request.path
+  local path, query = split(request.target)
+  request.path, request.query = path, query
+  return path
 end
 
 function found.query(request)

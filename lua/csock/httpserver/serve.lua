@@ -31,10 +31,6 @@ local function find_by_name(name)
   return value
 end
 
-local function finder_of(handler)
-  if type(handler) == "string" then return function() return find_by_name(handler) end end
-  return function() return handler end
-end
 
 local HANDLER = check.kind("function or name of one", function(value)
   return type(value) == "function" or type(value) == "string" and value ~= ""
@@ -149,7 +145,8 @@ function M.serve(address, handler, options)
   if options ~= nil then check.argument(check.TABLE, options, 3, "serve") end
   local own, rest = split_options(options or {})
   local server = setmetatable({
-    find_handler = finder_of(handler), settings = settings_of(own), links = {}, closing = false,
+    handler = type(handler) == "function" and handler, find_handler = function() return find_by_name(handler) end,
+    settings = settings_of(own), links = {}, closing = false,
     onerror = own.onerror or function(err, traceback) internal.report(err, traceback, csock.loop.current()) end,
   }, Httpd)
   local made, err, errno = csock.serve(address, function(conn, client) connection.serve(server, conn, client) end, rest)
