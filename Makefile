@@ -194,7 +194,7 @@ deps:
 
 # What some specs talk to or run, which are skipped without them.
 deps-specs: deps
-	$(DEPS) --optional telnet nc redis-server ldoc bluetooth openssl python3 curl nginx
+	$(DEPS) --optional telnet nc redis-server ldoc bluetooth openssl python3 curl nginx lua-zlib lua-cjson
 
 deps-demo:
 	$(DEPS) cc lua headers

@@ -3,6 +3,9 @@
 -- comes with a 404, is not saved. All by hand, to show what HTTP is.
 --
 --   lua5.4 examples/web_client.lua [host] [port] [file]
+--
+--   --tls            over TLS (https), on port 443 unless told
+--   --cafile FILE    whom to trust then, in PEM, instead of the system's authorities
 local example = dofile((arg[0]:gsub("[^/]*$", "common.lua")))
 local csock = require "csock"
 
@@ -66,11 +69,17 @@ local function copy_chunks(stream, file)
 end
 
 example.run(function()
+  local cafile = example.value("--cafile", "FILE")
+  local tls = example.option "--tls"
   local host, port, name = example.arguments("host", "localhost", "port", 80, "file", "index.html")
+  local usual = tls and 443 or 80
+  if port == 80 then port = usual end -- nobody speaks TLS there
+  local ssl = tls and require "csock.ssl"
+  local context = ssl and assert(ssl.create_default_context(ssl.Purpose.SERVER_AUTH, { cafile = cafile })) or nil
   local shown = host:find(":") and "[" .. host .. "]" or host
-  if port ~= 80 then shown = shown .. ":" .. port end
+  if port ~= usual then shown = shown .. ":" .. port end
 
-  local socket <close> = assert(csock.create_connection({ host, port }, { timeout = 30 }))
+  local socket <close> = assert(csock.create_connection({ host, port }, { timeout = 30, ssl = context }))
   assert(socket:sendall(
     "GET / HTTP/1.1\r\n" ..
     "Host: " .. shown .. "\r\n" ..

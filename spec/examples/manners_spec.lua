@@ -19,7 +19,7 @@ local servers = {
 local tcp_clients = {
   "tsTclnt", "tsTclnt6", "tsTclnt_safe", "thanks_client", "select_two", "echo_stream_client",
   "command_client", "sleep_client", "name_client", "web_client", "safe_send", "chat_half", "chat_full",
-  "tsTclntSS_persist", "tsTclntTW", "tls_tclnt", "https_head",
+  "tsTclntSS_persist", "tsTclntTW", "tls_tclnt", "https_head", "http_head",
 }
 
 -- What those are told that speak TLS.
@@ -318,7 +318,7 @@ describe("examples:", function()
       [45000] = "echo_stream_server echo_stream_client echo_dgram_server echo_dgram_client connected_dgram async_echo",
       [12321] = "echo_threading",
       [2626] = "chat_server",
-      [80] = "web_client",
+      [80] = "web_client http_head",
       [443] = "https_head",
     } do
       for name in names:gmatch "%S+" do
@@ -331,7 +331,7 @@ describe("examples:", function()
   it("are all in the README and all in these specs", function()
     local readme = io.open("examples/README.md"):read("a")
     local known = table.concat(servers, " ") .. " " .. table.concat(tcp_clients, " ") .. " "
-      .. table.concat(alone, " ") .. " tsUclnt echo_dgram_client "
+      .. table.concat(alone, " ") .. " tsUclnt echo_dgram_client url_open "
     local listing <close> = io.popen("ls examples")
     for file in listing:lines() do
       local name = file:match("^(.*)%.lua$")

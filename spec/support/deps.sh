@@ -16,6 +16,10 @@ lua_finds() {
   "$LUA" -e "os.exit(package.searchpath('$1', package.path) ~= nil)" 2>/dev/null
 }
 
+lua_loads() {
+  "$LUA" -e "require '$1'" 2>/dev/null
+}
+
 have() {
   case $1 in
     cc) command -v cc >/dev/null || command -v gcc >/dev/null ;;
@@ -27,6 +31,8 @@ have() {
     bluetooth) test "$(uname -s)" != Linux || test -e /usr/include/bluetooth/bluetooth.h ;;
     nginx) command -v nginx >/dev/null || test -x /usr/sbin/nginx ;; # which is in root's PATH alone
     openssl-headers) echo '#include <openssl/ssl.h>' | cc -E - >/dev/null 2>&1 || pkg-config --exists openssl 2>/dev/null ;;
+    lua-zlib) lua_loads zlib ;;
+    lua-cjson) lua_loads cjson ;;
     libkqueue) pkg-config --exists libkqueue 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
@@ -66,7 +72,7 @@ package() {
     pacman:python3) echo python ;;
     dnf:redis-server | apk:redis-server | pacman:redis-server | zypper:redis-server | brew:redis-server | pkg:redis-server)
       echo redis ;;
-    *:busted | *:luacheck | *:ldoc) echo rock "$1" ;;
+    *:busted | *:luacheck | *:ldoc | *:lua-zlib | *:lua-cjson) echo rock "$1" ;;
     *:cc) echo gcc ;;
     dnf:services) echo setup ;;
     dnf:headers) echo lua-devel ;;
