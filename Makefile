@@ -328,10 +328,12 @@ VALGRIND       = SPEC_SLOWNESS=20 timeout -k 10 3600 valgrind --quiet --error-ex
 # A forked child runs under valgrind as well. What it has in use when it ends by _exit would be taken for leaks,
 # and change its exit status: so leaks, and descriptors that are left open, are looked for where nothing forks.
 # (The servers of alone_spec.lua are not run by this process.)
+# (Of those of TLS, what fits into an hour: the others connect very often.)
+VALGRIND_TLS_SPECS  ?= $(addprefix spec/,$(if $(TLS),$(addprefix tls/,$(addsuffix _spec.lua,transport alpn_sni conn ends keys)) csock/ssl_spec.lua))
 VALGRIND_SPECS      ?= $(filter-out %/process_spec.lua %/hub_spec.lua %/alone_spec.lua,$(wildcard $(CORE_SPECS:=/*_spec.lua))) \
-  spec/csock_spec.lua
+  spec/csock_spec.lua $(VALGRIND_TLS_SPECS)
 VALGRIND_FORK_SPECS ?= $(addprefix spec/,loop/process_spec.lua reactor/hub_spec.lua waits_spec.lua weather_spec.lua finalizers_spec.lua \
-  csock/loop_spec.lua csock/serve_spec.lua)
+  csock/loop_spec.lua csock/serve_spec.lua $(if $(TLS),tls/fork_spec.lua))
 
 valgrind: deps-valgrind
 	$(AGAIN) run-valgrind

@@ -273,10 +273,13 @@ int tls_certificate_push(lua_State *L, X509 *cert) {
 
 /* --- for errors: without Lua --- */
 
+/* Anybody may have made the certificate: what could tell a terminal something is left out. */
 static void add_name(char *text, size_t room, const char *name, size_t len) {
   size_t at = strlen(text);
   if (at + len + 5 > room) return;
   snprintf(text + at, room - at, "%s'%.*s'", at > 0 ? ", " : "", (int)len, name);
+  for (char *p = text + at; *p != '\0'; p++)
+    if (*p < ' ' || *p > '~') *p = '?';
 }
 
 void tls_certificate_names(X509 *cert, char *text, size_t room) {

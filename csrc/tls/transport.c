@@ -148,10 +148,19 @@ static tls_rest *rest_of(cs_transport *t) {
   return (tls_rest *)(void *)t;
 }
 
+/* For who only looks at what comes. */
+static int rest_fill(tls_rest *r) {
+  char some[4096];
+  size_t got;
+  int err = r->api->receive(&r->head, some, sizeof some, &got);
+  return err == 0 && got > 0 ? tls_bytes_add(&r->bytes, some, got) : err;
+}
+
 static int rest_recv(cs_transport *t, char *bytes, size_t n, bool peek, size_t *got) {
   tls_rest *r = rest_of(t);
   if (r->bytes.len == 0 && !peek) return r->api->receive(t, bytes, n, got);
-  if (r->bytes.len == 0) return CS_READABLE;
+  int err = r->bytes.len == 0 ? rest_fill(r) : 0;
+  if (err != 0 || r->bytes.len == 0) return err;
   *got = n < r->bytes.len ? n : r->bytes.len;
   memcpy(bytes, r->bytes.at + r->bytes.from, *got);
   if (!peek) tls_bytes_drop(&r->bytes, *got);

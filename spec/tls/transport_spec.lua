@@ -50,6 +50,33 @@ describe("wrap_socket", function()
   end)
 end)
 
+describe("a socket whose TLS was taken off, with bytes behind it,", function()
+  if tls.missing then return it("is plain", function() pending(tls.missing) end) end
+  after_each(keep.close)
+  teardown(tls.close)
+
+  it("looks at what comes after them, too, and at the end", function()
+    local a, b = tls.pair()
+    a:settimeout(0)
+    assert.equal(E.EAGAIN, select(3, a:unwrap()))
+    assert(b:unwrap())
+    assert(b:sendall "behind")
+    a:settimeout(tls.LIMIT)
+    assert(a:unwrap())
+    assert.equal("beh", a:recv(3, csock.MSG_PEEK))
+    assert.equal("behind", a:recv(100))
+    a:settimeout(0.01)
+    assert.equal(E.ETIMEDOUT, select(3, a:recv(1, csock.MSG_PEEK)))
+    assert(b:sendall "later")
+    a:settimeout(tls.LIMIT)
+    for _ = 1, 2 do assert.equal("la", a:recv(2, csock.MSG_PEEK)) end
+    assert.equal("later", a:recv(100))
+    assert(b:shutdown(csock.SHUT_WR))
+    assert.equal("", a:recv(1, csock.MSG_PEEK))
+    assert.equal("", a:recv(1))
+  end)
+end)
+
 describe("a socket over TLS", function()
   if tls.missing then return it("is closed while somebody waits", function() pending(tls.missing) end) end
   after_each(keep.close)

@@ -228,4 +228,21 @@ for line in sorted(flatten("", ssl._ssl._test_decode_cert(sys.argv[1]))):
     assert.matches("/nonexistent/file", out, 1, true)
     assert.matches("/nonexistent/dir", out, 1, true)
   end)
+
+  it("says nothing to a terminal in the words of a certificate", function()
+    local base = os.tmpname()
+    local status, _, text = process.run { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+      "ec_paramgen_curve:P-256", "-nodes", "-keyout", base .. ".key", "-out", base, "-subj", "/CN=a\27[2Jb",
+      "-addext", "subjectAltName=DNS:a\27[2Jb.test" }
+    assert(status == 0, text)
+    local server = tls.server { cert = base, key = base .. ".key" }
+    for _, trusted in ipairs { base, certificates.ca.cert } do
+      local client = assert(ssl.create_default_context(nil, { cafile = trusted }))
+      local _, err = tls.shake(tls.raw_pair(client, server))
+      assert.equal("CERTIFICATE_VERIFY_FAILED", err.name)
+      for _, words in ipairs { tostring(err), err.subject } do assert.is_nil((words:find "%c")) end
+    end
+    os.remove(base)
+    os.remove(base .. ".key")
+  end)
 end)
