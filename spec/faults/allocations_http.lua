@@ -68,4 +68,23 @@ return {
       assert(text == nil and (err.name == "EBADMSG" or error(err)))
     end,
   },
+  ["open, a file and a directory"] = {
+    prepare = load_http,
+    run = function(http)
+      local file <close> = assert(http.open(".", "spec/http/vectors.lua"))
+      assert(#file:pread(10, 3) == 10)
+      local directory <close> = assert(http.open(".", "spec/http"))
+      assert(#directory:names() > 3)
+    end,
+  },
+  ["run"] = {
+    prepare = function()
+      local csock = require "csock"
+      return load_http(), csock, assert(csock.socketpair())
+    end,
+    run = function(http, csock, socket)
+      local pid = assert(http.run("/bin/true", { "true" }, { "A=b" }, socket, socket))
+      csock.waitpid(pid)
+    end,
+  },
 }
