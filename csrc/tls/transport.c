@@ -399,6 +399,8 @@ Source: RFC 8446 section 4.6.3.
 */
 static int sock_key_update(lua_State *L) {
   tls_transport *t = check(L);
+  int over = t->conn.broken != 0 ? t->conn.broken : t->conn.said_end ? EPIPE : 0;
+  if (over != 0) return t->api->fail(L, t->api->check_sock(L, 1), "key_update", over);
   ERR_clear_error();
   /* The message is sealed by the handshake function, which has nothing else to do now. */
   if (SSL_key_update(t->conn.ssl, SSL_KEY_UPDATE_REQUESTED) != 1 ||

@@ -105,6 +105,18 @@ describe("new keys", function()
     assert.matches("floods", err.hint)
   end)
 
+  it("are not made once it was said that nothing more comes", function()
+    local a, b = tls.pair()
+    assert(a:shutdown(csock.SHUT_WR))
+    local ok, _, errno = a:key_update()
+    assert.is_nil(ok)
+    assert.equal(csock.errno.EPIPE, errno)
+    assert.equal("", b:recv(1))
+    assert(b:key_update()) -- the other side may go on
+    assert(b:sendall "more")
+    assert.equal("more", a:recv(100))
+  end)
+
   it("are of TLS 1.3: TLS 1.2 has none", function()
     local a, b = tls.pair(tls.client { version = "1.2" })
     local ok, err, errno = a:key_update()
