@@ -82,8 +82,8 @@ end
 -- @tparam[opt] function options.on_upload called as `(sent, total)` after each piece of the body; total is nil where it
 -- is not known
 -- @tparam[opt] function options.on_download called as `(received, total)` before the body and after each piece
--- @tparam[opt] number options.expect seconds to wait for `100 Continue` before the body is sent (the header Expect is
--- the caller's)
+-- @tparam[opt] number options.expect says `Expect: 100-continue`, and waits so many seconds for `100 Continue`, or a
+-- refusal, before the body is sent
 -- @param[opt] options.ssl (S) a client's context of @{csock.ssl} (default: one that verifies)
 -- @tparam[opt] table options.proxies (S) proxies by scheme, as `http://host:port` (`no`: hosts without, `all`: for
 -- each); false: none. Default: the environment's `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy` (in capitals as

@@ -19,8 +19,7 @@ local E, MOST_INTERIM = csock.errno, dial.MOST_INTERIM
 local M = {}
 
 --- A connection to a server, and its requests, one after the other: `request`, `getresponse`, read all of it, and so
--- on. It connects by itself, and anew where the server has closed it meanwhile.
--- `timeout` bounds each call as a whole.
+-- on. It connects by itself, and anew where the server has closed it meanwhile. `timeout` bounds each call as a whole.
 --
 -- CR, LF and NUL in a method, target or header raise before a byte is sent. An answer that could be read in two ways
 -- is refused (`EBADMSG`), and what is too long (`EMSGSIZE`); both close the connection.
@@ -248,8 +247,9 @@ end
 -- @tparam[opt] table fields headers: a table from names to values, or a sequence of names and values in turn, or a
 -- header block
 -- @tparam[opt] table options `encode_chunked`: the body has a Transfer-Encoding among `fields`, and is in chunks
--- already unless this is true; `expect`: seconds to wait for `100 Continue` before the body is sent; `progress`: a
--- function `(sent, total)` that is called after each piece of the body
+-- already unless this is true; `expect`: says `Expect: 100-continue`, and waits so many seconds for `100 Continue`, or
+-- a refusal, before the body is sent; `progress`: a function `(sent, total)` that is called after each piece of the
+-- body
 -- @treturn[1] boolean true
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -291,8 +291,8 @@ function HTTPConnection:read_head()
   end
   if self.debuglevel > 0 then print_head(head) end
   if head.status >= 200 then return head end
+  if head.status == 101 and self.out.headers.upgrade then return head end
   if head.status == 101 then
-    if self.out.headers.upgrade then return head end
     return failure("getresponse", "BadStatusLine", "the server switches protocols unasked")
   end
   self.interim = self.interim + 1

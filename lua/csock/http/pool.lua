@@ -12,9 +12,11 @@ function M.new(size, idle)
   return setmetatable({ size = size, idle = idle, list = {}, pid = csock.getpid() }, Pool)
 end
 
--- In a forked process the connections are the parent's.
+-- In a forked process the connections are the parent's: they are dropped, and not closed, which over TLS would say
+-- goodbye in the parent's name.
 local function own(self)
-  if self.pid ~= csock.getpid() then self.list, self.pid = {}, csock.getpid() end
+  local pid = csock.getpid()
+  if self.pid ~= pid then self.list, self.pid = {}, pid end
   return self.list
 end
 

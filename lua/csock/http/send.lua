@@ -62,8 +62,9 @@ end
 -- Methods whose requests say so when they have no body.
 local WANTS_LENGTH = { PATCH = true, POST = true, PUT = true }
 
--- Says how long the body is, or that it comes in chunks, unless a header has said so.
+-- Says how long the body is, or that it comes in chunks, unless a header has said so; and what is expected.
 function Request:frame(body, options)
+  if body and options.expect and not self.headers.expect then self:header("Expect", "100-continue") end
   if self.length or self.chunked then return end
   local length = body and body.length or not body and WANTS_LENGTH[self.method] and 0
   if length then return self:header("Content-Length", length) end

@@ -430,6 +430,47 @@ describe("a session", function()
     assert.is_nil((server.channel:recv(1, csock.MSG_DONTWAIT)))
   end)
 
+  it("whose task is cancelled keeps no connection that waits for an answer", function()
+    local server = numbered(function(conn, number)
+      if number > 1 then return false end
+      conn:request()
+      conn:log(tostring(conn.stream:read "a")) -- until the client has hung up
+      return true
+    end)
+    csock.run(function()
+      local s = session()
+      local task = csock.spawn(function() return s:get(server.url) end)
+      repeat csock.sleep(0.001) until csock.select({ server.channel }, {}, {}, 0)[1]
+      server:request()
+      task:cancel()
+      assert.equal("", server:request())
+      assert.equal(0, #s.pool.list)
+      assert.equal("2", s:get(server.url).body)
+    end)
+  end)
+
+  for scheme, context in pairs { http = false, https = not tls.missing and tls.server() or nil } do
+    it("of a forked process leaves its parent's connections alone, " .. scheme, function()
+      local server = numbered(nil, context or nil)
+      local s = session { ssl = context and tls.client() or nil }
+      local url = ("%s://localhost:%d/"):format(scheme, server.port)
+      assert.equal("1", s:get(url).body)
+      local ours, theirs = csock.socketpair()
+      keep(ours, theirs)
+      ours:settimeout(LIMIT)
+      local pid = assert(csock.fork())
+      if pid == 0 then
+        theirs:sendall(s:get(url).body)
+        s:close()
+        for _ = 1, 3 do collectgarbage() end -- what was dropped says no goodbye either
+        csock._exit(0)
+      end
+      assert.equal("2", ours:recv(1))
+      assert(require "spec.support.posix".waitpid(pid, LIMIT))
+      assert.equal("1", s:get(url).body)
+    end)
+  end
+
   it("keeps cookies, and sends them where they belong", function()
     local server = by_path {
       ["/set"] = { "302 Found", "Set-Cookie: a=1; Path=/\r\nSet-Cookie: b=2; Path=/sub\r\nLocation: /\r\n" },
