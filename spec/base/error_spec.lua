@@ -213,6 +213,13 @@ describe("csock.make_error", function()
     assert.equal("gaierror", err.kind)
   end)
 
+  it("says what a server has replied", function()
+    local response = {}
+    local _, err = csock.make_error{ call = "dance", errno = 7, code = 404, text = "Not Found", response = response }
+    assert.same({ 404, "Not Found" }, { err.code, err.text })
+    assert.equal(response, err.response)
+  end)
+
   it("takes a whole message", function()
     local _, err = csock.make_error{ call = "dance", errno = 7, message = "no music" }
     assert.equal("no music", tostring(err))

@@ -24,8 +24,9 @@ end
 
 -- The value of a text; nil, err, errno.
 function M.decode(text)
-  local ok, value, _, words = pcall(module().decode, text)
-  if ok and words == nil then return value end
+  local ok, value, at, words = pcall(module().decode, text) -- dkjson says where it has stopped
+  if ok and math.type(at) and not words and text:find("[^ \t\r\n]", at) then words = "something behind the value" end
+  if ok and not words then return value end
   return failure("json", "JSONDecodeError", tostring(words or value))
 end
 

@@ -119,6 +119,17 @@ describe("a packed body", function()
     assert.is_true(collectgarbage "count" - before < 20000)
   end)
 
+  it("is neither asked for nor unpacked without lua-zlib", function()
+    local server = serve("gzip", "packed")
+    local process = require "spec.support.process"
+    local status, out, err = process.run { process.interpreter, "-e", ([[
+      package.preload.zlib = function() error "absent" end
+      print(assert(require "csock.http".get("%s", { timeout = 10, proxies = false })).body)
+    ]]):format(server.url) }
+    assert.same({ 0, "packed\n", "" }, { status, out, err })
+    assert.matches("\r\nAccept%-Encoding: identity\r\n", (server:request()))
+  end)
+
   it("of HEAD is none", function()
     local server = keep(http_server.saying "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\n")
     assert.equal("", assert(http.head(server.url, { timeout = tls.LIMIT })).body)
