@@ -60,6 +60,7 @@ static void turn_over(lua_State *L, cs_turn_end *end) {
     err = cs_stream_transmit(st, &sent);
     if (err == 0) cs_bytes_consume(&st->out, sent);
   }
+  if (st->out.len == 0) cs_bytes_idle(&st->out); /* it may be long until something is written */
   st->waiting = err < 0;
   if (err < 0 && lua_checkstack(L, 3)) {
     lua_pushcfunction(L, send_in_task);

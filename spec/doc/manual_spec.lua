@@ -82,7 +82,7 @@ local function objects()
   list.httpd = assert(require("csock.httpserver").serve({ "127.0.0.1", 0 }, print))
   local head = require("csock.core").http.parse_request "GET /?a HTTP/1.1\r\nHost: a\r\n\r\n"
   list.request = require("csock.httpserver.request").new(head, {
-    conn = list.socket, stream = list.stream, address = true, settings = {},
+    conn = list.socket, stream = list.stream, address = true, server = { settings = {} },
   })
   local http, cookies = require "csock.http", require "csock.cookies"
   list.httpconnection, list.session = http.HTTPConnection "localhost", http.Session()

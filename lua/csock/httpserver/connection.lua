@@ -16,8 +16,11 @@ local read_request, new_request = http.read_request, requests.new
 
 local M = {}
 
--- A link is a connection's record: `conn`, `stream`, `address`, `settings`, `server`, `busy` (a request is being
--- answered).
+-- A link is a connection's record: `conn`, `stream`, `address`, `server`, `busy` (a request is being answered), and of
+-- the present answer `begun`; `unread` and `cut` say how it ends. There may be very many: no more than eight fields.
+local Link = {
+  __close = function(link) link.server.links[link] = nil end,
+}
 
 -- --- answers ---------------------------------------------------------------------------------------
 
@@ -27,7 +30,8 @@ local NO_REQUEST = { method = "-", target = "-", version = 11, keep_alive = fals
 local PLAIN = { ["Content-Type"] = "text/plain; charset=utf-8" }
 
 local function log(link, request, status, bytes)
-  if link.log then link.log(link, request, status, bytes or 0) end
+  local f = link.server.settings.access_log
+  if f then f(link, request, status, bytes or 0) end
 end
 
 -- Answers with a status and a line about it. Whether the connection may go on.
@@ -116,9 +120,9 @@ local function respond(link, request)
   local _ <close> = closing
   if is_handing_over(request, status, body) then return hand_over(link, request, status, fields, body) end
   if body == nil or type(body) == "string" and #body < SMALL then return send(link, request, status, fields, body) end
-  link.conn:settimeout(link.settings.send_timeout)
+  link.conn:settimeout(link.server.settings.send_timeout)
   local keep, err, errno = send(link, request, status, fields, body)
-  link.conn:settimeout(link.settings.idle_timeout)
+  link.conn:settimeout(link.server.settings.idle_timeout)
   return keep, err, errno
 end
 
@@ -148,7 +152,7 @@ local function see_to(link, head)
     log(link, request, 499)
     return false
   end
-  if head.body ~= "none" and not requests.drain(request, link.settings.drain) then
+  if head.body ~= "none" and not requests.drain(request, link.server.settings.drain) then
     link.unread = true
     return false
   end
@@ -199,12 +203,10 @@ function M.serve(server, conn, address)
   conn:settimeout(settings.header_timeout)
   local stream <close> = assert(conn:makefile("rw", "turn", { limit = settings.read_limit }))
   stream:setvbuf("turn", sending.BUFFER)
-  local link = {
-    conn = conn, stream = stream, address = address, settings = settings, server = server, busy = false,
-    log = settings.access_log,
-  }
+  local link <close> = setmetatable({
+    conn = conn, stream = stream, address = address, server = server, busy = false,
+  }, Link)
   server.links[link] = true
-  local _ <close> = internal.guard(function() server.links[link] = nil end)
   local limits, header_timeout, first = settings.limits, settings.header_timeout, true
   repeat
     local head, err, errno = read_request(stream, limits, header_timeout)

@@ -80,7 +80,7 @@ function found.server_address(request) return request.link.conn:getsockname() en
 
 function found.body(request)
   local link, head = request.link, request.head
-  local settings = link.settings
+  local settings = link.server.settings
   if head.expect_continue then
     link.stream:write(CONTINUE)
     link.stream:flush()

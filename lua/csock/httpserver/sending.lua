@@ -1,8 +1,8 @@
 -- sending.lua: the bodies of answers on their way out: strings, iterators, files. A client that takes too little is
 -- given up; one that takes enough may take as long as that lasts.
 --
--- A connection, here: `conn`, `stream` (for both directions, sending at the turn's end) and `settings` (`send_timeout`,
--- `least`: how many bytes a client has to take in that time).
+-- A connection, here: `conn`, `stream` (for both directions, sending at the turn's end) and its server's `settings`
+-- (`least`: how many bytes a client has to take while the connection's timeout runs).
 local csock = require "csock"
 
 local E = csock.errno
@@ -19,7 +19,7 @@ local function persist(self, send, go_on, ...)
   local ok, err, errno = send(self, ...)
   while not ok and errno == E.ETIMEDOUT do
     local _, now = self.conn:getstats()
-    if now - before < self.settings.least then break end
+    if now - before < self.server.settings.least then break end
     before = now
     ok, err, errno = go_on(self)
   end
