@@ -29,7 +29,8 @@ local function body_of(stream, head)
   if not fields:find "\ntransfer%-encoding: chunked\r" then return "" end
   local pieces = {}
   while true do
-    local size = tonumber(stream:read(), 16)
+    local size = tonumber(stream:read() or "", 16)
+    if not size then return nil end -- it was cut
     if size > 0 then pieces[#pieces + 1] = stream:read(size) end
     stream:read()
     if size == 0 then return table.concat(pieces) end
@@ -54,7 +55,9 @@ function Connection:log(text) assert(self.channel:sendall(("s4"):pack(text))) en
 function Connection:request()
   local head = self:head()
   if not head then return nil end
-  local text = head .. body_of(self.stream, head)
+  local body = body_of(self.stream, head)
+  if not body then return nil end
+  local text = head .. body
   self:log(text)
   return text
 end

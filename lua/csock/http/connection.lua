@@ -206,7 +206,13 @@ local function transmit(self, body, options)
   end
   self.interim, self.early, self.broken = 0, nil, nil
   if self.debuglevel > 0 then print(("send: %q"):format(request:encode())) end
-  return request:transmit(self, body, options)
+  local over = false
+  local _ <close> = internal.guard(function() -- half a request is none, also where its body raises
+    if not over then self:close() end
+  end)
+  local ok, err, errno = request:transmit(self, body, options)
+  over = true
+  return ok, err, errno
 end
 
 --- Ends the headers, and sends all so far.

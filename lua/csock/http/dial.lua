@@ -3,6 +3,7 @@ local core = require "csock.core".http
 local csock = require "csock"
 local failure = require "csock.http.failure"
 local headers = require "csock.wire.headers"
+local internal = require "csock.loop.internal"
 local place = require "csock.http.place"
 local secure = require "csock.secure"
 
@@ -54,6 +55,9 @@ function M.connect(self)
   local sock, err, errno = dial(self, not self.tunnel and ssl or nil)
   if not sock then return nil, err, errno end
   self.sock = sock
+  local _ <close> = internal.guard(function() -- a failure, an error, a task that is cancelled
+    if not self.stream then self:close() end
+  end)
   local ok = true
   if sock.family ~= csock.AF_UNIX then ok, err, errno = sock:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, 1) end
   if ok and self.tunnel then
@@ -66,9 +70,8 @@ function M.connect(self)
     end
   end
   if ok then self.stream, err, errno = sock:makefile "rw" end
-  if self.stream then return true end
-  self:close()
-  return nil, err, errno
+  if not self.stream then return nil, err, errno end
+  return true
 end
 
 return M

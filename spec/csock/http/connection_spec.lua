@@ -145,6 +145,45 @@ describe("HTTPConnection", function()
     assert.equal(200, connection:getresponse().status)
   end)
 
+  it("closes what a body that raises has left half said", function()
+    local server = keep(http_server.start(function(conn)
+      while conn:request() do conn:answer "fine" end
+    end))
+    local connection = connect(server)
+    local count = 0
+    assert.has_error(function()
+      connection:request("POST", "/", function()
+        count = count + 1
+        if count == 3 then error "no more" end
+        return "piece"
+      end)
+    end, "no more")
+    assert.is_nil(connection.sock)
+    local ok, why = connection:request("POST", "/", function() return nil, "no more" end)
+    assert.is_nil(ok)
+    assert.equal("no more", why)
+    assert.is_nil(connection.sock)
+    assert(connection:request("GET", "/"))
+    assert.equal("fine", connection:getresponse():read())
+  end)
+
+  it("can be used again after a task that connected was cancelled", function()
+    local listener = keep(csock.create_server { "127.0.0.1", 0 })
+    local server = keep(http_server.saying "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    csock.run(function()
+      local connection = keep(http.HTTPConnection("127.0.0.1", listener:getsockname().port, { timeout = 10 }))
+      connection:set_tunnel("far.test", 80)
+      local task = csock.spawn(function() return connection:request("GET", "/") end)
+      local conn <close> = listener:accept()
+      assert.matches("^CONNECT", (conn:recv(100)))
+      task:cancel()
+      assert.is_nil(connection.sock)
+      connection.tunnel, connection.port = nil, server.port
+      assert(connection:request("GET", "/"))
+      assert.equal("ok", connection:getresponse():read())
+    end)
+  end)
+
   it("says what comes when", function()
     local server = keep(http_server.start(function(conn)
       while conn:request() do conn:answer "body" end
