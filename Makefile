@@ -99,7 +99,7 @@ export LUA_CPATH = $(abspath $(BUILD))/?.so;;
 
 SPECS      ?= spec
 TIME_LIMIT ?= 2100
-BUSTED      = timeout -k 10 $(TIME_LIMIT) $(KQUEUE_ENV) $(LUA) spec/support/run.lua
+BUSTED      = timeout -k 10 $(TIME_LIMIT) $(LUA) spec/support/suite.lua $(KQUEUE_ENV) $(LUA) spec/support/run.lua --
 
 all: $(MODULES)
 
@@ -272,7 +272,7 @@ KQUEUE_SPECS ?= $(CORE_SPECS) spec/csock spec/weather_spec.lua spec/traffic_spec
 
 run-kqueue: objects
 	@$(BUSTED) $(KQUEUE_SPECS)
-	@$(BUSTED) --filter='kqueue spec/waits' spec/backends_spec.lua
+	@timeout -k 10 $(TIME_LIMIT) $(KQUEUE_ENV) $(LUA) spec/support/run.lua --filter='kqueue spec/waits' spec/backends_spec.lua
 
 C_FILES = $(shell find csrc spec -name '*.[ch]')
 LUAC    ?= $(subst lua,luac,$(LUA))
@@ -320,7 +320,7 @@ sanitize: deps-specs
 	$(AGAIN) run-sanitize BUILD=build/sanitize CC=$(SANITIZE_CC) CFLAGS='$(SANITIZE_CFLAGS)'
 
 run-sanitize: objects
-	@timeout -k 10 $(TIME_LIMIT) env $(SANITIZE_ENV) $(LUA) spec/support/run.lua $(SPECS)
+	@timeout -k 10 $(TIME_LIMIT) $(LUA) spec/support/suite.lua env $(SANITIZE_ENV) $(LUA) spec/support/run.lua -- $(SPECS)
 
 VALGRIND_LOG  := build/valgrind.log
 VALGRIND       = SPEC_SLOWNESS=20 timeout -k 10 3600 valgrind --quiet --error-exitcode=99 --child-silent-after-fork=yes \
