@@ -342,7 +342,10 @@ static int context_get_ca_certs(lua_State *L) {
   lua_newtable(L);
   for (int i = 0; i < sk_X509_num(p->chain); i++) {
     X509 *cert = sk_X509_value(p->chain, i);
-    if (X509_check_ca(cert) == 0) continue;
+    if (X509_check_ca(cert) == 0) {
+      tls_no_memory_if(L); /* ... to find that out */
+      continue;
+    }
     if (der)
       tls_certificate_push_der(L, cert);
     else
