@@ -1,8 +1,10 @@
--- http_head, url_open, and web_client over TLS.
+-- http_head, url_open, http_server, and web_client over TLS.
 local certificates = require "spec.support.certificates"
 local example = require "spec.support.example"
+local http = require "csock.http"
 local http_server = require "spec.support.http_server"
 local keep = require "spec.support.keep"
+local posix = require "spec.support.posix"
 local tls = require "spec.support.tls"
 
 after_each(function()
@@ -45,6 +47,37 @@ describe("examples/http_head", function()
       assert.matches("^http_head%.lua: [^\n]*" .. why .. "[^\n]*\n$",
         example.start("http_head", "127.0.0.1", server.port):ends(1))
     end
+  end)
+end)
+
+describe("examples/http_server", function()
+  local dir
+
+  before_each(function()
+    dir = assert(posix.mkdtemp())
+    assert(os.execute(("mkdir '%s/cgi-bin' && printf 'a page' > '%s/page.html'"):format(dir, dir)))
+    local program <close> = assert(io.open(dir .. "/cgi-bin/hello", "w"))
+    program:write "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\nhello from %s' \"$REQUEST_METHOD\"\n"
+    assert(os.execute(("chmod +x '%s/cgi-bin/hello'"):format(dir)))
+  end)
+  after_each(function() os.execute("rm -rf '" .. dir .. "'") end)
+
+  local function get(server, path)
+    return assert(http.get(("http://127.0.0.1:%d%s"):format(server.port, path), { timeout = 10 }))
+  end
+
+  it("shows what is below a directory, and nothing else", function()
+    local server = example.server_on(dir, "http_server")
+    local page = get(server, "/page.html")
+    assert.same({ 200, "a page", "text/html" }, { page.status, page:read(), page:getheader "content-type" })
+    assert.matches("page%.html", get(server, "/"):read())
+    assert.equal(404, get(server, "/none").status)
+    assert.is_true(get(server, "/%2e%2e/%2e%2e/etc/passwd").status >= 400)
+  end)
+
+  it("runs programs where it is told to", function()
+    local server = example.server_on(dir, "http_server", "--cgi")
+    assert.equal("hello from GET", get(server, "/cgi-bin/hello"):read())
   end)
 end)
 

@@ -331,7 +331,7 @@ describe("examples:", function()
   it("are all in the README and all in these specs", function()
     local readme = io.open("examples/README.md"):read("a")
     local known = table.concat(servers, " ") .. " " .. table.concat(tcp_clients, " ") .. " "
-      .. table.concat(alone, " ") .. " tsUclnt echo_dgram_client url_open "
+      .. table.concat(alone, " ") .. " tsUclnt echo_dgram_client url_open http_server "
     local listing <close> = io.popen("ls examples")
     for file in listing:lines() do
       local name = file:match("^(.*)%.lua$")

@@ -75,7 +75,7 @@ async function main() {
 main().catch(e => { console.log(e); process.exit(1) })
 ]]
 
-local function has(program) return os.execute(program .. " --version >/dev/null 2>&1") end
+local function has(program) return os.execute("command -v " .. program .. " >/dev/null 2>&1") end
 
 describe("a server of HTTP, asked by", function()
   local server
