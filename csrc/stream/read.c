@@ -78,18 +78,24 @@ static bool begins_waiting(cs_op *op) {
   return true;
 }
 
-/* What is received from may know better than the call how long it is worth waiting. */
-static void wait_for_source(cs_op *op) {
+/* What is received from may know better than the call how long it is worth waiting. Once it has
+   given something, that deadline is over: the next one is its own again. */
+static void wait_for_source(cs_op *op, bool waits) {
   const cs_stream *st = op->ptr;
-  int64_t deadline =
-      op->timeout == 0 || st->source->wait == NULL ? 0 : st->source->wait(st->source);
-  if (deadline != 0) op->deadline = deadline;
+  if (st->source == NULL || st->source->wait == NULL || op->timeout == 0) return;
+  int64_t deadline = waits ? st->source->wait(st->source) : 0;
+  if (deadline != 0) {
+    op->deadline = deadline;
+    op->flags |= CS_STREAM_PACED;
+  } else if (!waits && (op->flags & CS_STREAM_PACED)) {
+    op->deadline = CS_FOREVER;
+  }
 }
 
 int cs_stream_more(lua_State *L, cs_op *op) {
   const cs_stream *st = op->ptr;
   int n = begins_waiting(op) ? CS_AGAIN : fill(L, op);
-  if (n < 0 && st->source != NULL) wait_for_source(op);
+  if (n <= 0) wait_for_source(op, n < 0);
   return n == 0 && op->mark != st->taken ? CS_AGAIN : n; /* a fileno method has read from it */
 }
 

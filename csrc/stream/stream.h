@@ -116,6 +116,7 @@ static inline int cs_stream_failed(lua_State *L, cs_op *op, int err, int line) {
    slot is 2 then; flags has CS_STREAM_AT_END once the stream has ended. */
 
 #define CS_STREAM_AT_END 1
+#define CS_STREAM_PACED  2 /* the op's deadline is the source's */
 
 void cs_stream_begin(cs_op *op, cs_stream *st, const char *call, cs_attempt attempt);
 

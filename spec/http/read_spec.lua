@@ -518,6 +518,22 @@ describe("the pace of a body", function()
     end)
   end)
 
+  it("is the only reason for which a read runs out of time, also where a byte comes at the last moment", function()
+    csock.run(function()
+      for _ = 1, 20 do
+        local st, peer = reader()
+        local body = http.body(st, "length", 1000, nil, 0.02, 100)
+        local task = csock.spawn(function() return body:read "a", http.body_status(body) end)
+        csock.sleep(0.01)
+        peer:send "x"
+        local busy = csock.now() + 0.02 -- the byte and the deadline are met in the same turn
+        while csock.now() < busy do end
+        local got, status = task:join()
+        assert.same({ nil, 408 }, { got, status })
+      end
+    end)
+  end)
+
   it("lets one who sends enough take longer than its time, also in one read", function()
     csock.run(function()
       local st, peer, socket = reader()
