@@ -118,6 +118,7 @@ end
 -- or being closed)
 function Connection:startTLS(contextFactory, options)
   M.check(SSLCONTEXT, contextFactory, 1, "startTLS")
+  if options ~= nil then M.check(check.TABLE, options, 2, "startTLS") end
   if not self.connected or self.disconnecting or self.writeDisconnecting or self.writeDisconnected then
     return csock.make_error { call = "startTLS", errno = ENOTCONN }
   end

@@ -246,6 +246,20 @@ describe("startTLS", function()
     end)
   end)
 
+  it("wants options in a table, and leaves the connection as it was without", function()
+    local fine, words
+    with(lines(function(self)
+      fine, words = pcall(self.transport.startTLS, self.transport, server, "localhost")
+      self:sendLine "in the clear"
+    end), function(s)
+      assert(s:sendall "STARTTLS\r\n")
+      expect(events, "line")
+      assert.equal("in the clear\r\n", s:recv(100))
+    end)
+    assert.is_false(fine)
+    assert.matches("bad argument #2 to 'startTLS' (table expected, got string)", words, 1, true)
+  end)
+
   it("has a limit of time", function()
     with(lines(), function(s, transport)
       transport.handshakeTimeout = 0.03
