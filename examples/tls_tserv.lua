@@ -69,6 +69,9 @@ example.run(function()
 
   local made = make and not (exists(certificate) or exists(key))
   if made then make_certificate(certificate, key) end
+  if make and not exists(certificate) then
+    example.fail("there is a %s, but no %s for it: move it away, and --make-certificate makes both", key, certificate)
+  end
   if not exists(certificate) then
     example.fail("there is no %s: --make-certificate makes one, to try things out", certificate)
   end

@@ -76,6 +76,9 @@ describe("examples/tls_tserv", function()
     program = example.start("tls_tserv", "--make-certificate", "--certificate", dir .. "/none/x.pem", "--key",
       dir .. "/none/x.key", "127.0.0.1", 0)
     assert.matches("^tls_tserv.lua: the program openssl has not made [^\n]*\n$", program:ends(1))
+    program = example.start("tls_tserv", "--make-certificate", "--certificate", dir .. "/none.pem", "--key",
+      certificates.good.key, "127.0.0.1", 0)
+    assert.matches("^tls_tserv.lua: there is a [^\n]*, but no [^\n]*/none.pem for it: [^\n]*\n$", program:ends(1))
     program = example.start("tls_tserv", "--certificate", certificates.good.cert, "--key", certificates.rsa.key,
       "127.0.0.1", 0)
     assert.matches("^tls_tserv.lua: load_cert_chain: [^\n]+\n$", program:ends(1))
