@@ -220,6 +220,18 @@ static void set_keylog_filename(lua_State *L, tls_context *t) {
   if (err != 0) luaL_error(L, "SSLContext.keylog_filename: %s: %s", name, strerror(err));
 }
 
+/* keylog(context, name, call): the same for where the environment says: that is nobody's mistake in
+   the program, but the world's failure. */
+static int log_keys(lua_State *L) {
+  tls_context *t = tls_context_open(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  int err = tls_keylog_open(t, name);
+  lua_pushboolean(L, 1);
+  if (err == 0) return 1;
+  cs_words words = {.text = lua_pushfstring(L, "SSLKEYLOGFILE: %s: %s", name, strerror(err))};
+  return TLS_API(L)->fail_words(L, luaL_checkstring(L, 3), "error", err, &words);
+}
+
 static void get_num_tickets(lua_State *L, tls_context *t) {
   lua_pushinteger(L, (lua_Integer)SSL_CTX_get_num_tickets(t->ctx));
 }
@@ -404,6 +416,7 @@ const luaL_Reg tls_context_methods[] = {
 
 const luaL_Reg tls_context_functions[] = {
     {"context", make},
+    {"keylog", log_keys},
     {NULL, NULL},
 };
 

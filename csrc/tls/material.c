@@ -94,6 +94,12 @@ static bool read_key(pair *p, const char *file, secret *s) {
   return p->key != NULL;
 }
 
+/* Whether no key was found: OpenSSL's decoder calls that "unsupported". */
+static bool no_key(void) {
+  unsigned long e = ERR_peek_error();
+  return ERR_GET_LIB(e) == ERR_LIB_OSSL_DECODER && ERR_GET_REASON(e) == ERR_R_UNSUPPORTED;
+}
+
 /* Reads what is at `first`: certfile, keyfile or nil, password or nil; pushes a pair, or fails. */
 static int read_pair(lua_State *L, const char *call, int first) {
   const char *cert = lua_tostring(L, first);
@@ -119,6 +125,12 @@ static int read_pair(lua_State *L, const char *call, int first) {
     cs_words words = {.name = "BAD_PASSWORD_READ"};
     ERR_clear_error();
     words.text = lua_pushfstring(L, "%s: the key is encrypted, and no password was given", key);
+    return TLS_API(L)->fail_words(L, call, "ssl", EPROTO, &words);
+  }
+  if (!fine && no_key()) {
+    cs_words words = {.name = "UNSUPPORTED"};
+    ERR_clear_error();
+    words.text = lua_pushfstring(L, "%s: no private key of a known kind is in it", key);
     return TLS_API(L)->fail_words(L, call, "ssl", EPROTO, &words);
   }
   if (!fine || X509_check_private_key(p->cert, p->key) != 1)

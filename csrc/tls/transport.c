@@ -83,6 +83,7 @@ static void op_explain(cs_transport *t, int err, cs_words *words) {
     words->text = "call do_handshake first: the context's sni_callback is a function";
     return;
   }
+  if (err == EBUSY) words->text = "there is input to be read first"; /* unwrap */
   tls_failure_words(&of(t)->conn, err, words);
 }
 
@@ -289,6 +290,15 @@ static int cover(const cs_api *api, cs_sock *s, tls_context *t, const char *name
   return err;
 }
 
+/* Why there is no TLS under the socket. */
+static int not_wrapped(lua_State *L, const cs_api *api, const cs_sock *s, int err) {
+  cs_words words = {.text = "a stream over it is open, which may hold what came in the clear"};
+  if (err != EBUSY) return api->fail(L, NULL, "wrap_socket", err);
+  if (api->transport(s, &rest_ops) != NULL)
+    words.text = "what came behind the end of TLS must be read first";
+  return api->fail_words(L, "wrap_socket", "error", err, &words);
+}
+
 /* wrap(socket, context, server_hostname, session): puts TLS under the socket, and says whether the
    handshake can be made now. (Else it is not connected yet, or it listens.) */
 static int wrap(lua_State *L) {
@@ -305,7 +315,7 @@ static int wrap(lua_State *L) {
   int err = cover(api, s, t, name, &c);
   if (err != 0) {
     set_owner(L, 1, 5); /* whose it was before */
-    return api->fail(L, NULL, "wrap_socket", err);
+    return not_wrapped(L, api, s, err);
   }
   t->used = true;
   if (c != NULL && session != NULL) SSL_set_session(c->ssl, session);

@@ -76,10 +76,12 @@ function M.SSLContext(protocol)
   return tls.context(protocol == M.PROTOCOL_TLS_SERVER, false)
 end
 
--- What is logged where the environment says so, as curl, browsers and Python do.
-local function keylog(context)
+-- What is logged where the environment says so, as curl, browsers and Python do. The context; or nil, err, errno.
+local function keylog(context, call)
   local name = os.getenv "SSLKEYLOGFILE"
-  if name and name ~= "" then context.keylog_filename = name end
+  if not name or name == "" then return context end
+  local ok, err, code = tls.keylog(context, name, call)
+  if not ok then return nil, err, code end
   return context
 end
 
@@ -95,7 +97,8 @@ local CAS = { cafile = { check.STRING }, capath = { check.STRING }, cadata = { c
 -- @treturn[1] SSLContext
 -- @treturn[2] nil
 -- @treturn[2] error
--- @treturn[2] int errno (`ENOENT`: the system has no authorities; the error names the places)
+-- @treturn[2] int errno (`ENOENT`: the system has no authorities; the error names the places; or
+-- what `SSLKEYLOGFILE` in the environment names cannot be written)
 function M.create_default_context(purpose, options)
   local call = "create_default_context"
   local server = is_server(call, purpose)
@@ -109,7 +112,7 @@ function M.create_default_context(purpose, options)
     ok, err, code = context:load_default_certs()
   end
   if not ok then return nil, err, code end
-  return keylog(context)
+  return keylog(context, call)
 end
 
 --- A context that verifies nothing: whoever is in between can read and change everything. To try things out.
@@ -122,7 +125,7 @@ end
 function M.insecure_context(purpose)
   local context, err, code = tls.context(is_server("insecure_context", purpose), true)
   if not context then return nil, err, code end
-  return keylog(context)
+  return keylog(context, "insecure_context")
 end
 
 --- Whom the context trusts, beside those whom it trusts already.

@@ -206,6 +206,19 @@ describe("csock.ssl", function()
     end)
   end)
 
+  it("is not made where SSLKEYLOGFILE cannot be written, which is no mistake of the program's", function()
+    local status, out, err = process.run({ process.interpreter, "-e", [[
+      local ssl = require "csock.ssl"
+      for _, make in ipairs { ssl.create_default_context, ssl.insecure_context } do
+        local context, err, errno = make()
+        print(context, err.name, errno == err.errno, err)
+      end
+    ]] }, { env = { SSLKEYLOGFILE = "/nonexistent/keys" } })
+    assert.equal(0, status, err)
+    local words = "nil\tENOENT\ttrue\t%s: SSLKEYLOGFILE: /nonexistent/keys: No such file or directory [ENOENT]\n"
+    assert.equal(words:format "create_default_context" .. words:format "insecure_context", out)
+  end)
+
   describe("a key with a password", function()
     local encrypted = certificates.encrypted
 

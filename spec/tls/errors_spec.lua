@@ -250,6 +250,12 @@ describe("an error of TLS", function()
     assert.matches("/nonexistent/ca.pem", tostring(err), 1, true)
   end)
 
+  it("says that a file has no key in it", function()
+    local _, err = tls.server():load_cert_chain(certificates.good.cert)
+    assert.matches("no private key", tostring(err), 1, true)
+    assert.matches(certificates.good.cert, tostring(err), 1, true)
+  end)
+
   it("is given by create_connection, too, with a closed socket behind it", function()
     local server = tls.listen { role = "lines", cert = certificates.expired }
     local s, err, errno = csock.create_connection({ "127.0.0.1", server.port },

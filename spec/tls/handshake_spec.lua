@@ -352,7 +352,7 @@ describe("a socket", function()
     local ok, err, errno = tls.client():wrap_socket(a, { server_hostname = "localhost" })
     assert.is_nil(ok)
     assert.equal(E.EBUSY, errno)
-    assert.is_true(#tostring(err) > 0)
+    assert.matches("wrap_socket: a stream over it is open, which may hold", tostring(err), 1, true)
     assert.equal("in the clear", stream:read(12)) -- it is as it was
     assert(stream:close())
     a:settimeout(0)
