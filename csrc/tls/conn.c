@@ -73,6 +73,7 @@ void tls_conn_free(tls_conn *c) {
   c->ssl = NULL;
   tls_bytes_free(&c->in);
   tls_bytes_free(&c->out);
+  tls_bytes_free(&c->held);
   free(c->server_name);
   c->server_name = NULL;
   tls_failure_free(c->failure);
@@ -195,35 +196,19 @@ int tls_conn_read(tls_conn *c, char *bytes, size_t n, bool peek, size_t *got) {
   return c->ragged && c->cut ? 0 : err;
 }
 
-#define LANES 4 /* that the processor does at the same time */
-
-static uint64_t mixed(uint64_t h, uint64_t word) {
-  h = (h ^ word) * 0x9e3779b97f4a7c15u;
-  return h ^ h >> 32;
-}
-
-/* One that two texts have in common as good as never. It is made of every record that the kernel
-   does not take at once, so it must cost little beside the sealing. */
-static uint64_t sum(const char *data, size_t len) {
-  uint64_t lanes[LANES] = {1, 2, 3, 4}, word, h = len;
-  for (; len >= sizeof lanes; data += sizeof lanes, len -= sizeof lanes)
-    for (int i = 0; i < LANES; i++) {
-      memcpy(&word, data + (size_t)i * sizeof word, sizeof word);
-      lanes[i] = mixed(lanes[i], word);
-    }
-  for (int i = 0; i < LANES; i++) h = mixed(h, lanes[i]);
-  for (; len > 0; data++, len--) h = mixed(h, (unsigned char)*data);
-  return h;
-}
-
-/* The records that the last call has sealed are on their way now: whether they held these bytes.
-   (Where somebody has given up a write in the middle, others' bytes follow it, as with a plain
-   socket.) */
+/* Whether these bytes are what the last call has sealed, and could not tell to be sent: as many of
+   them as are given. (Where somebody has given up a write in the middle, others' bytes follow it,
+   as with a plain socket.) */
 static bool was_held(tls_conn *c, const char *bytes, size_t n, size_t *sent) {
-  size_t held = c->held;
-  c->held = 0;
-  if (held == 0 || n < held || sum(bytes, held) != c->held_sum) return false;
-  *sent = held;
+  tls_bytes *held = &c->held;
+  size_t both = n < held->len ? n : held->len;
+  if (both == 0) return false;
+  if (memcmp(bytes, held->at + held->from, both) != 0) {
+    tls_bytes_free(held);
+    return false;
+  }
+  tls_bytes_drop(held, both);
+  *sent = both;
   return true;
 }
 
@@ -265,8 +250,7 @@ int tls_conn_write(tls_conn *c, const char *bytes, size_t n, size_t *sent) {
     return 0;
   }
   if (err > 0) return err;
-  c->held = sealed;
-  c->held_sum = sum(bytes, sealed);
+  if (tls_bytes_add(&c->held, bytes, sealed) != 0) return c->broken = ENOMEM;
   return wants(c, err);
 }
 

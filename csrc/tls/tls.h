@@ -58,18 +58,17 @@ struct tls_conn {
   int silent;           /* errno value: nothing more can be sent */
   uint8_t refused;      /* alert: the program's function wants no such connection; 0: it does */
   int io;               /* what the carrier gave last: 0, an errno value, a direction */
-  size_t held; /* bytes of the program's that are in `out`, and that it has not been told of */
-  uint64_t held_sum; /* what they were */
-  unsigned records;  /* that the call under way has asked for */
-  uint16_t last;     /* length of the last record's body that was asked for */
-  int8_t want;       /* direction of the last would-block; 0: none */
-  bool opens;        /* it has to speak first, and its carrier can carry that */
-  bool gathers;      /* what is sealed is kept in `out`, to be sent with what follows */
-  uint8_t verifies;  /* TLS_VERIFIES_*: what its certificate must be for */
-  bool eof;          /* the carrier is at its end */
-  bool ended;        /* the peer has said that it is done */
-  bool cut;          /* it is at its end without having said so */
-  bool said_end;     /* so have we */
+  tls_bytes held;   /* bytes of the program's that are sealed, and that it has not been told of */
+  unsigned records; /* that the call under way has asked for */
+  uint16_t last;    /* length of the last record's body that was asked for */
+  int8_t want;      /* direction of the last would-block; 0: none */
+  bool opens;       /* it has to speak first, and its carrier can carry that */
+  bool gathers;     /* what is sealed is kept in `out`, to be sent with what follows */
+  uint8_t verifies; /* TLS_VERIFIES_*: what its certificate must be for */
+  bool eof;         /* the carrier is at its end */
+  bool ended;       /* the peer has said that it is done */
+  bool cut;         /* it is at its end without having said so */
+  bool said_end;    /* so have we */
   bool server;
   bool decided; /* the context for the name is chosen */
   bool ragged;  /* the end without a close_notify is an end like any other */

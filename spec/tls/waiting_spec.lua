@@ -239,6 +239,33 @@ describe("over TLS", function()
     end)
   end)
 
+  it("a try that failed is repeated with fewer bytes, and none of them comes twice", function()
+    local a, b = tls.pair()
+    local data, at = tls.pattern(50000), 0
+    local endless = data .. data
+    local function piece(n) return endless:sub(at % #data + 1, at % #data + n) end -- of data, over and over
+    a:settimeout(0)
+    repeat
+      local n = a:send(piece(50000))
+      at = at + (n or 0)
+    until not n
+    local whole = at + 100000
+    tls.in_task(function()
+      local writer = csock.spawn(function()
+        a:settimeout(tls.LIMIT)
+        assert.equal(0, a:send "")
+        while at < whole do at = at + assert(a:send(piece(math.min(1000, whole - at)))) end
+        assert(a:shutdown(csock.SHUT_WR))
+      end)
+      local got = {}
+      repeat
+        got[#got + 1] = assert(b:recv(65536))
+      until got[#got] == ""
+      assert(writer:join(tls.LIMIT) == nil)
+      assert.is_true(data:rep(whole // #data + 1):sub(1, whole) == table.concat(got))
+    end)
+  end)
+
   it("nothing is kept from being read by a task that writes, and the other way round", function()
     tls.in_task(function()
       local a, b = tls.narrow_pair()
