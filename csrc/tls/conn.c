@@ -126,11 +126,13 @@ static int enter(tls_conn *c) {
 /* --- the handshake --- */
 
 /* Whether the handshake may begin: 0, an errno value or a direction. OpenSSL makes 40 KB of buffers
-   for it at once, which a client that has connected and says nothing is not worth. */
+   for it at once, which a client that has connected and says nothing is not worth. And a socket
+   that is not connected yet must not remember that it was used too early. */
 static int begin(tls_conn *c) {
-  if (!c->server || c->in.len > 0 || !SSL_in_before(c->ssl)) return 0;
+  if (c->in.len > 0 || c->eof || !SSL_in_before(c->ssl)) return 0;
   int err = tls_bio_fill(c);
-  return err < 0 ? wants(c, err) : (c->broken = err);
+  if (err < 0) return c->server ? wants(c, err) : 0;
+  return err == ENOTCONN ? err : (c->broken = err);
 }
 
 int tls_conn_handshake(tls_conn *c) {
@@ -235,6 +237,7 @@ int tls_conn_write(tls_conn *c, const char *bytes, size_t n, size_t *sent) {
   int err = enter(c);
   if (err != 0) return err;
   if (c->said_end) return EPIPE;
+  if ((err = begin(c)) != 0) return err;
   if ((err = tls_bio_flush(c)) != 0) return err < 0 ? wants(c, err) : err;
   if (was_held(c, bytes, n, sent)) return 0;
   size_t sealed;

@@ -223,7 +223,13 @@ static void write_verify(const tls_conn *c, tls_failure *f) {
     add(f->text, room, ": it is valid ");
     add(f->text, room, f->dates);
   }
-  add(f->text, room, " (depth ");
+  add(f->text, room, " (");
+  if (c->server_name != NULL && !c->server) {
+    add(f->text, room, "host ");
+    add(f->text, room, c->server_name);
+    add(f->text, room, ", ");
+  }
+  add(f->text, room, "depth ");
   add(f->text, room, f->depth);
   add(f->text, room, ", ");
   add(f->text, room, f->subject[0] != '\0' ? f->subject : "no subject");

@@ -291,6 +291,13 @@ static int context_load_verify(lua_State *L) {
   const char *data = luaL_optlstring(L, 4, NULL, &len), *what = NULL;
   const char *call = "load_verify_locations";
   luaL_argcheck(L, len < 0x7fffffff, 4, "too long");
+  if (directory != NULL && !tls_store_is_hashed(directory)) {
+    /* OpenSSL would look into it in each handshake, and find nothing. */
+    cs_words words = {0};
+    words.text = lua_pushfstring(
+        L, "%s: no certificate there is named by its hash, as c_rehash does", directory);
+    return TLS_API(L)->fail_words(L, call, "error", ENOENT, &words);
+  }
   ERR_clear_error();
   if (!own_store(t)) return TLS_API(L)->fail(L, NULL, call, ENOMEM);
   X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);

@@ -51,8 +51,7 @@ static size_t places(place *out, size_t room) {
 
 #define PLACES_MAX 16
 
-/* Whether the directory has a file whose name is a hash, as OpenSSL looks for: "1a2b3c4d.0". */
-static bool is_hashed(const char *directory) {
+bool tls_store_is_hashed(const char *directory) {
   DIR *d = opendir(directory);
   bool found = false;
   const struct dirent *e;
@@ -60,7 +59,8 @@ static bool is_hashed(const char *directory) {
   while (!found && (e = readdir(d)) != NULL) {
     size_t hex = 0;
     while (isxdigit((unsigned char)e->d_name[hex])) hex++;
-    found = hex == 8 && e->d_name[8] == '.' && isdigit((unsigned char)e->d_name[9]);
+    const char *end = e->d_name + hex + 1 + (hex == 8 && e->d_name[9] == 'r');
+    found = hex == 8 && e->d_name[8] == '.' && isdigit((unsigned char)*end);
   }
   closedir(d);
   return found;
@@ -73,7 +73,7 @@ static int load(X509_STORE *store, const place *p) {
                sk_X509_OBJECT_num(X509_STORE_get0_objects(store)) > before;
   bool memory = tls_is_memory(ERR_peek_error());
   ERR_clear_error();
-  if (!memory && p->directory != NULL && is_hashed(p->directory))
+  if (!memory && p->directory != NULL && tls_store_is_hashed(p->directory))
     found = X509_STORE_load_path(store, p->directory) == 1 || found;
   memory = memory || tls_is_memory(ERR_peek_error());
   ERR_clear_error();

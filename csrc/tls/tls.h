@@ -224,6 +224,10 @@ void tls_store_push_tried(lua_State *L); /* the places, as a text */
 /* The same: adds them to a store of one's own, read anew. */
 int tls_store_fill(X509_STORE *store);
 
+/* Whether the directory has a file whose name is a hash, as OpenSSL looks for: "1a2b3c4d.0", and
+   "1a2b3c4d.r0" for what is revoked. */
+bool tls_store_is_hashed(const char *directory);
+
 void tls_material_install(tls_context *t);
 void tls_session_install(tls_context *t);
 

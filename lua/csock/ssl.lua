@@ -222,6 +222,15 @@ function Context.wrap_bio(context, incoming, outgoing, options)
   return tls.object(context, incoming, outgoing, options.server_hostname, options.session)
 end
 
+--- The same as `context:wrap_bio`.
+-- @function SSLObject
+-- @tparam SSLContext context
+-- @tparam MemoryBIO incoming
+-- @tparam MemoryBIO outgoing
+-- @tparam[opt] table options
+-- @treturn SSLObject
+function M.SSLObject(context, ...) return context:wrap_bio(...) end
+
 for name, f in pairs(require "csock.ssl.certificates"(M)) do M[name] = f end
 M.MemoryBIO = tls.MemoryBIO
 M.RAND_bytes = tls.RAND_bytes

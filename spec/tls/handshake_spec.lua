@@ -142,6 +142,25 @@ describe("a handshake", function()
       end)
     end)
 
+    it("that was asked for before the socket was connected is made by connect all the same, " .. way, function()
+      run(function()
+        local server = tls.listen { role = "lines" }
+        for _, early in ipairs {
+          function(s) return s:do_handshake() end, function(s) return s:send "x" end,
+          function(s) return s:recv(1) end, function(s) return s:sendall "x" end,
+        } do
+          local s = keep(csock.socket())
+          s:settimeout(tls.LIMIT)
+          assert(tls.client():wrap_socket(s, { server_hostname = "localhost" }))
+          local ok, _, errno = early(s)
+          assert.is_nil(ok)
+          assert.equal(E.ENOTCONN, errno)
+          assert(s:connect("127.0.0.1", server.port))
+          assert.equal("TLSv1.3", s:version())
+        end
+      end)
+    end)
+
     it("is under the time-out of connect, and of wrap_socket, which closes the socket, " .. way, function()
       run(function()
         local server = tls.listen { role = "stall" }

@@ -138,6 +138,12 @@ describe("a client", function()
     end
     local dir = require "spec.support.posix".mkdtemp()
     assert.equal(0, (process.run { "cp", certificates.ca.cert, dir .. "/ca.pem" }))
+    for _, empty in ipairs { dir, dir .. "/ca.pem", dir .. "/none" } do
+      local none, err, errno = ssl.create_default_context(nil, { capath = empty })
+      assert.is_nil(none)
+      assert.equal(csock.errno.ENOENT, errno)
+      assert.matches(empty .. ": no certificate", tostring(err), 1, true)
+    end
     assert.equal(0, (process.run { "openssl", "rehash", dir }))
     local context = assert(ssl.create_default_context(nil, { capath = dir }))
     local s, err = tls.dial(server.port, context)
