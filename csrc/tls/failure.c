@@ -129,9 +129,67 @@ static const char *hint_for_reason(unsigned long e) {
 
 /* --- OpenSSL's queue --- */
 
+/* RFC 8446 section 6, RFC 5246 section 7.2, and those of extensions; and what the error is called
+   that one of them makes. (The names of OpenSSL's own constants: its words for them differ from
+   version to version.) */
+static const struct {
+  int code;
+  const char *name, *reason;
+} alerts[] = {
+    {0, "close_notify", "ALERT_CLOSE_NOTIFY"},
+    {10, "unexpected_message", "SSLV3_ALERT_UNEXPECTED_MESSAGE"},
+    {20, "bad_record_mac", "SSLV3_ALERT_BAD_RECORD_MAC"},
+    {21, "decryption_failed", "TLSV1_ALERT_DECRYPTION_FAILED"},
+    {22, "record_overflow", "TLSV1_ALERT_RECORD_OVERFLOW"},
+    {30, "decompression_failure", "SSLV3_ALERT_DECOMPRESSION_FAILURE"},
+    {40, "handshake_failure", "SSLV3_ALERT_HANDSHAKE_FAILURE"},
+    {41, "no_certificate", "SSLV3_ALERT_NO_CERTIFICATE"},
+    {42, "bad_certificate", "SSLV3_ALERT_BAD_CERTIFICATE"},
+    {43, "unsupported_certificate", "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE"},
+    {44, "certificate_revoked", "SSLV3_ALERT_CERTIFICATE_REVOKED"},
+    {45, "certificate_expired", "SSLV3_ALERT_CERTIFICATE_EXPIRED"},
+    {46, "certificate_unknown", "SSLV3_ALERT_CERTIFICATE_UNKNOWN"},
+    {47, "illegal_parameter", "SSLV3_ALERT_ILLEGAL_PARAMETER"},
+    {48, "unknown_ca", "TLSV1_ALERT_UNKNOWN_CA"},
+    {49, "access_denied", "TLSV1_ALERT_ACCESS_DENIED"},
+    {50, "decode_error", "TLSV1_ALERT_DECODE_ERROR"},
+    {51, "decrypt_error", "TLSV1_ALERT_DECRYPT_ERROR"},
+    {60, "export_restriction", "TLSV1_ALERT_EXPORT_RESTRICTION"},
+    {70, "protocol_version", "TLSV1_ALERT_PROTOCOL_VERSION"},
+    {71, "insufficient_security", "TLSV1_ALERT_INSUFFICIENT_SECURITY"},
+    {80, "internal_error", "TLSV1_ALERT_INTERNAL_ERROR"},
+    {86, "inappropriate_fallback", "TLSV1_ALERT_INAPPROPRIATE_FALLBACK"},
+    {90, "user_canceled", "TLSV1_ALERT_USER_CANCELLED"},
+    {100, "no_renegotiation", "TLSV1_ALERT_NO_RENEGOTIATION"},
+    {109, "missing_extension", "TLSV13_ALERT_MISSING_EXTENSION"},
+    {110, "unsupported_extension", "TLSV1_UNSUPPORTED_EXTENSION"},
+    {111, "certificate_unobtainable", "TLSV1_CERTIFICATE_UNOBTAINABLE"},
+    {112, "unrecognized_name", "TLSV1_UNRECOGNIZED_NAME"},
+    {113, "bad_certificate_status_response", "TLSV1_BAD_CERTIFICATE_STATUS_RESPONSE"},
+    {114, "bad_certificate_hash_value", "TLSV1_BAD_CERTIFICATE_HASH_VALUE"},
+    {115, "unknown_psk_identity", "TLSV1_ALERT_UNKNOWN_PSK_IDENTITY"},
+    {116, "certificate_required", "TLSV13_ALERT_CERTIFICATE_REQUIRED"},
+    {120, "no_application_protocol", "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"},
+};
+
+/* The place in `alerts` of what the peer has sent; -1: the error is none of those. */
+static int find_alert(unsigned long e) {
+  int code = ERR_GET_REASON(e) - SSL_AD_REASON_OFFSET;
+  if (ERR_GET_LIB(e) != ERR_LIB_SSL) return -1;
+  for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++)
+    if (alerts[i].code == code) return (int)i;
+  return -1;
+}
+
+static const char *alert_of(unsigned long e) {
+  int i = find_alert(e);
+  return i < 0 ? NULL : alerts[i].name;
+}
+
 /* "certificate verify failed" -> "CERTIFICATE_VERIFY_FAILED" */
 static void write_reason(unsigned long e, char *name, size_t room) {
-  const char *reason = ERR_reason_error_string(e);
+  int alert = find_alert(e);
+  const char *reason = alert < 0 ? ERR_reason_error_string(e) : alerts[alert].reason;
   if (reason == NULL) {
     snprintf(name, room, "OPENSSL_%08lX", e);
     return;
@@ -151,56 +209,6 @@ static unsigned long take_queue(bool connection) {
     if (own == 0 && ERR_GET_LIB(e) == ERR_LIB_SSL) own = e;
   }
   return connection && own != 0 ? own : first;
-}
-
-/* RFC 8446 section 6, RFC 5246 section 7.2, and those of extensions. */
-static const struct {
-  int code;
-  const char *name;
-} alerts[] = {
-    {0, "close_notify"},
-    {10, "unexpected_message"},
-    {20, "bad_record_mac"},
-    {21, "decryption_failed"},
-    {22, "record_overflow"},
-    {30, "decompression_failure"},
-    {40, "handshake_failure"},
-    {41, "no_certificate"},
-    {42, "bad_certificate"},
-    {43, "unsupported_certificate"},
-    {44, "certificate_revoked"},
-    {45, "certificate_expired"},
-    {46, "certificate_unknown"},
-    {47, "illegal_parameter"},
-    {48, "unknown_ca"},
-    {49, "access_denied"},
-    {50, "decode_error"},
-    {51, "decrypt_error"},
-    {60, "export_restriction"},
-    {70, "protocol_version"},
-    {71, "insufficient_security"},
-    {80, "internal_error"},
-    {86, "inappropriate_fallback"},
-    {90, "user_canceled"},
-    {100, "no_renegotiation"},
-    {109, "missing_extension"},
-    {110, "unsupported_extension"},
-    {111, "certificate_unobtainable"},
-    {112, "unrecognized_name"},
-    {113, "bad_certificate_status_response"},
-    {114, "bad_certificate_hash_value"},
-    {115, "unknown_psk_identity"},
-    {116, "certificate_required"},
-    {120, "no_application_protocol"},
-};
-
-/* The alert that the peer has sent; NULL: the error is none of those. */
-static const char *alert_of(unsigned long e) {
-  int code = ERR_GET_REASON(e) - SSL_AD_REASON_OFFSET;
-  if (ERR_GET_LIB(e) != ERR_LIB_SSL) return NULL;
-  for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++)
-    if (alerts[i].code == code) return alerts[i].name;
-  return NULL;
 }
 
 static void add(char *text, size_t room, const char *more) {
