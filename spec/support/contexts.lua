@@ -33,4 +33,15 @@ M.SERVER = found and certificates.available and ([[
   assert(ctx:load_cert_chain(%q, %q))
 ]]):format(certificates.good.cert, certificates.good.key) or ""
 
+--- Reads a connection to its end, which may be a reset; what came.
+function M.rest(s)
+  local text = ""
+  while true do
+    local data, err = s:recv(1000)
+    if not data and err.name ~= "ECONNRESET" then error(err, 2) end
+    if not data or data == "" then return text end
+    text = text .. data
+  end
+end
+
 return M

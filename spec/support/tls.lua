@@ -189,4 +189,16 @@ function M.ways(f)
   f("in a task", M.in_task)
 end
 
+--- Writes until the kernel takes no more; how many bytes.
+function M.fill(s)
+  s:settimeout(0)
+  local total = 0
+  repeat
+    local n = s:send(("x"):rep(65536))
+    total = total + (n or 0)
+  until not n
+  s:settimeout(M.LIMIT)
+  return total
+end
+
 return M

@@ -9,18 +9,6 @@ local E = csock.errno
 -- Seconds in which something is over that does not wait for anybody.
 local AT_ONCE = 0.5 * process.slowness
 
--- Writes until the kernel takes no more.
-local function fill(s)
-  s:settimeout(0)
-  local total = 0
-  repeat
-    local n = s:send(("x"):rep(65536))
-    total = total + (n or 0)
-  until not n
-  s:settimeout(tls.LIMIT)
-  return total
-end
-
 describe("the end of a connection over TLS", function()
   if tls.missing then return it("is told", function() pending(tls.missing) end) end
   after_each(keep.close)
@@ -180,7 +168,7 @@ describe("the end of a connection over TLS", function()
         run(function()
           local server = tls.listen { role = "deaf", version = version, buffer = 4096 }
           local s = assert(tls.dial(server.port))
-          fill(s)
+          tls.fill(s)
           s:settimeout(nil)
           local began = csock.now()
           s:close()
@@ -253,7 +241,7 @@ describe("the end of a connection over TLS", function()
     assert(client:wrap_socket(c, { server_hostname = "localhost" }))
     assert(server:wrap_socket(d, { server_side = true }))
     assert(tls.shake(c, d))
-    fill(d)
+    tls.fill(d)
     d:settimeout(nil)
     d = nil -- luacheck: ignore
     local began = csock.now()

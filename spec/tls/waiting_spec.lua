@@ -9,17 +9,6 @@ local E = csock.errno
 -- Seconds that something takes which is to time out, and how much later that may be noticed.
 local SHORT, LATE = 0.05, 1 * process.slowness
 
-local function fill(s)
-  s:settimeout(0)
-  local total = 0
-  repeat
-    local n = s:send(("x"):rep(65536))
-    total = total + (n or 0)
-  until not n
-  s:settimeout(tls.LIMIT)
-  return total
-end
-
 local function kernel_has_input(s) return #assert(csock.select({ s:fileno() }, nil, nil, 0)) > 0 end
 
 describe("over TLS", function()
@@ -97,7 +86,7 @@ describe("over TLS", function()
       it("a peer that never reads makes a write time out" .. where, function()
         run(function()
           local s, server = dial("deaf", { buffer = 4096 })
-          fill(s)
+          tls.fill(s)
           s:settimeout(SHORT)
           local much = ("x"):rep(10000000) -- more than the kernel ever has room for
           local began = csock.now()
@@ -178,7 +167,7 @@ describe("over TLS", function()
     it("tasks that wait are told when the socket is closed, TLS " .. version, function()
       tls.in_task(function()
         local a = tls.pair(tls.client { version = version })
-        fill(a)
+        tls.fill(a)
         local reader = csock.spawn(function() return select(3, a:recv(1)) end)
         local writer = csock.spawn(function() return select(3, a:sendall "x") end)
         csock.sleep(0)

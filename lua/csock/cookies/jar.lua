@@ -1,6 +1,6 @@
 -- jar.lua: the cookies of a client, and which of them a URL gets (RFC 6265, sections 5.3 and 5.4; of its revision, that
 -- what is not secure cannot set or replace what is, and the prefixes of names).
-local ascii = require "csock.url.ascii"
+local ascii = require "csock.wire.ascii"
 local check = require "csock.check"
 local class = require "csock.class"
 local csock = require "csock"

@@ -1,5 +1,5 @@
 -- setcookie.lua: what a Set-Cookie header says (RFC 6265, section 5.2).
-local ascii = require "csock.url.ascii"
+local ascii = require "csock.wire.ascii"
 local check = require "csock.check"
 local dates = require "csock.wire.dates"
 

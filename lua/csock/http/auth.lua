@@ -1,5 +1,5 @@
 -- auth.lua: who asks: basic and digest authentication (RFC 7617, RFC 7616).
-local ascii = require "csock.url.ascii"
+local ascii = require "csock.wire.ascii"
 local base64 = require "csock.wire.base64"
 local check = require "csock.check"
 local csock = require "csock"

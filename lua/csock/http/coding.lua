@@ -1,5 +1,5 @@
 -- coding.lua: bodies that were packed (gzip, deflate), unpacked where lua-zlib is installed.
-local ascii = require "csock.url.ascii"
+local ascii = require "csock.wire.ascii"
 local failure = require "csock.http.failure"
 local readers = require "csock.http.reader"
 

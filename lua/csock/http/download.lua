@@ -1,5 +1,5 @@
 -- download.lua: a body into a file, continued where it broke off (RFC 9110, section 14).
-local ascii = require "csock.url.ascii"
+local ascii = require "csock.wire.ascii"
 local check = require "csock.check"
 local csock = require "csock"
 local failure = require "csock.http.failure"

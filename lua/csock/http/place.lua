@@ -1,5 +1,5 @@
 -- place.lua: hosts, ports and targets, as they stand in requests.
-local ascii = require "csock.url.ascii"
+local ascii = require "csock.wire.ascii"
 local check = require "csock.check"
 
 local M = {}

@@ -1,5 +1,5 @@
 -- proxy.lua: which proxy a URL is fetched through, as the environment or the caller says.
-local ascii = require "csock.url.ascii"
+local ascii = require "csock.wire.ascii"
 local base64 = require "csock.wire.base64"
 local check = require "csock.check"
 local failure = require "csock.http.failure"

@@ -1,5 +1,5 @@
 -- send.lua: a request on its way: its head, how its body is framed, and its bytes.
-local ascii = require "csock.url.ascii"
+local ascii = require "csock.wire.ascii"
 local bodies = require "csock.http.body"
 local check = require "csock.check"
 local csock = require "csock"

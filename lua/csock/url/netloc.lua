@@ -1,5 +1,5 @@
 -- netloc.lua: user, password, host and port of a URL, and what is refused there.
-local ascii = require "csock.url.ascii"
+local ascii = require "csock.wire.ascii"
 local csock = require "csock"
 
 local M = {}

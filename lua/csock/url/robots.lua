@@ -10,7 +10,7 @@
 -- Paths are compared unquoted, byte by byte. Numbers that are not ASCII digits, or do not fit in an integer, are left
 -- out.
 -- @module csock.url.robots
-local ascii = require "csock.url.ascii"
+local ascii = require "csock.wire.ascii"
 local check = require "csock.check"
 local class = require "csock.class"
 local quoting = require "csock.url.quote"

@@ -1,6 +1,6 @@
 -- split.lua: where a URL's parts begin and end (RFC 3986, as Python cuts). Any bytes have parts: what no URL may have
 -- is refused by others.
-local ascii = require "csock.url.ascii"
+local ascii = require "csock.wire.ascii"
 
 local M = {}
 

@@ -8,6 +8,7 @@
 --
 -- A field is found by its name in any case, unless a method is called so; `get` finds each.
 -- @module csock.wire.headers
+local ascii = require "csock.wire.ascii"
 local check = require "csock.check"
 
 local M = {}
@@ -16,7 +17,7 @@ local methods = {}
 -- A token of RFC 9110 section 5.6.2.
 local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$"
 
-local function lower(name) return (name:gsub("%u", string.lower)) end
+local lower = ascii.lower
 
 -- A block has one element: what the parser gives, a sequence of names and values in turn, as they were sent, in which
 -- each name in lower case is also a key, with its value, or its values with ", " between them. It is a table of its own

@@ -9,6 +9,7 @@ local process = require "spec.support.process"
 local loop = csock.loop
 local E = csock.errno
 local LIMIT = 10 * process.slowness
+local rest = contexts.rest
 local LOCAL = { "127.0.0.1", 0 }
 
 if contexts.missing then
@@ -29,17 +30,6 @@ end
 local function dial(address, context)
   return keep(csock.create_connection({ "localhost", address.port or address[2] },
     { ssl = context or client, timeout = LIMIT }))
-end
-
--- Reads to the end, which may be a reset; what came.
-local function rest(s)
-  local text = ""
-  while true do
-    local data, err = s:recv(1000)
-    if not data and err.name ~= "ECONNRESET" then error(err, 2) end
-    if not data or data == "" then return text end
-    text = text .. data
-  end
 end
 
 local GARBAGE = {

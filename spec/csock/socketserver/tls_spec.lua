@@ -11,6 +11,7 @@ local socketserver = require "csock.socketserver"
 
 local E = csock.errno
 local LIMIT = 10 * process.slowness
+local rest = contexts.rest
 
 if contexts.missing then
   pending("socketserver over TLS: " .. contexts.missing)
@@ -34,17 +35,6 @@ end
 local function ask(server, line)
   local s <close> = assert(dial(server))
   return serving.ask(s, line)
-end
-
--- Reads to the end, which may be a reset.
-local function rest(s)
-  local text = ""
-  while true do
-    local data, err = s:recv(1000)
-    if not data and err.name ~= "ECONNRESET" then error(err, 2) end
-    if not data or data == "" then return text end
-    text = text .. data
-  end
 end
 
 -- A client that sends garbage, and waits for the end.

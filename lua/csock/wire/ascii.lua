@@ -1,4 +1,4 @@
--- ascii.lua: letters and digits of ASCII, in what strangers send, whatever the locale says. For csock.url.
+-- ascii.lua: letters and digits of ASCII, in what strangers send, whatever the locale says.
 local M = {}
 
 local LOWER = {}
