@@ -64,7 +64,8 @@ end
 -- @tparam[opt] table options.headers (S) names and values; they come over csock's own
 -- @param[opt] options.data the body: a string, a sequence of strings, a function that gives strings and then nil, a
 -- file, a stream
--- @param[opt] options.json a value that is sent as JSON (by cjson or dkjson, whichever is installed)
+-- @param[opt] options.json a value, also false, that is sent as JSON (by cjson or dkjson, whichever is installed: its
+-- `null` is null)
 -- @tparam[opt] table options.form fields of a form, as for @{csock.url.urlencode}
 -- @tparam[opt] table options.files files of a form: name -> body, as `data`, or `{data = body, filename =, type =,
 -- headers =}`; a sequence of `{name, file}` keeps its order

@@ -79,31 +79,7 @@ end
 
 -- --- bytes -----------------------------------------------------------------------------------------
 
--- The server has hung up: what it has said before may be there still, and says more.
-local HUNG_UP = { [E.EPIPE] = true, [E.ECONNRESET] = true }
-
--- What a write gave: true, or nil, err, errno; true as well when the server has hung up (`broken`).
-local function written(connection, ok, err, errno)
-  if ok then return true end
-  if HUNG_UP[errno] then
-    connection.broken = { err = err, errno = errno }
-    return true
-  end
-  connection:close()
-  return nil, err, errno
-end
-
-local function write(connection, ...)
-  connection:arm()
-  return written(connection, connection.stream:write(...))
-end
-
-local function flush(connection)
-  connection:arm()
-  return written(connection, connection.stream:flush())
-end
-
--- Whether the answer is there, or begins to come, before all was sent: the rest is not. Nothing is waited for.
+-- Whether the answer is there, or cannot come any more, before all was sent: the rest is not. Nothing is waited for.
 local function answered(connection)
   while not connection.early do
     connection.sock:settimeout(0)
@@ -113,6 +89,44 @@ local function answered(connection)
   end
   return true
 end
+
+-- Waits until the socket takes more, and meanwhile for the server: a server that refuses a body may not read it, and
+-- then nothing of it ever goes. True; false when the server has answered; nil, err, errno.
+local function await_room(connection)
+  local sock = connection.sock
+  local for_input = connection:security() and sock:want() == "readable" -- TLS has to read first
+  local readable, writable, errno = csock.select({ sock }, for_input and {} or { sock }, {}, connection.left())
+  if not readable then return nil, writable, errno end
+  if readable[1] and answered(connection) then return false end
+  connection.sock:settimeout(0)
+  if not readable[1] and not writable[1] then connection:arm() end -- time is over, and the next try says so
+  return true
+end
+
+-- The server has hung up: what it has said before may be there still, and says more.
+local HUNG_UP = { [E.EPIPE] = true, [E.ECONNRESET] = true }
+
+-- Calls a method of the stream that sends: true; false when the server wants no more, for it has answered or hung up
+-- (`broken`); nil, err, errno, and the connection is closed.
+local function sending(connection, method, ...)
+  local stream = connection.stream
+  connection.sock:settimeout(0)
+  local ok, err, errno = stream[method](stream, ...)
+  while errno == E.EAGAIN and connection.left() ~= 0 do
+    ok, err, errno = await_room(connection)
+    if ok then ok, err, errno = stream:flush() end
+  end
+  if ok ~= nil then return ok ~= false end
+  if HUNG_UP[errno] then
+    connection.broken = { err = err, errno = errno }
+    return false
+  end
+  connection:close()
+  return nil, err, errno
+end
+
+local function write(connection, ...) return sending(connection, "write", ...) end
+local function flush(connection) return sending(connection, "flush") end
 
 -- Waits for `100 Continue`, so many seconds at most: whether to go on; nil, err, errno.
 local function continued(connection, seconds)
@@ -141,11 +155,11 @@ local function mismatch(connection, words, ...)
   return failure("request", "BodyLengthError", words:format(...))
 end
 
--- Sends a body's pieces: true; nil, err, errno. `broken` and `early` end it.
-function Request:pieces(connection, body, options)
+-- Sends a body's pieces: true; false when the server wants no more; nil, err, errno.
+local function send_pieces(request, connection, body, options)
   local next_piece, err, errno = body.start()
   if not next_piece then return nil, err, errno end
-  local chunked, total, count = options.encode_chunked, self.length or body.length, 0
+  local chunked, total, count = options.encode_chunked, request.length or body.length, 0
   while true do
     local piece
     piece, err, errno = next_piece()
@@ -154,9 +168,9 @@ function Request:pieces(connection, body, options)
       return nil, err, errno
     end
     if not piece then break end
-    if count > 0 and answered(connection) then return true end
-    if self.length and self.sent + #piece > self.length then
-      return mismatch(connection, "a body of more than the %d bytes that were promised", self.length)
+    if count > 0 and answered(connection) then return false end
+    if request.length and request.sent + #piece > request.length then
+      return mismatch(connection, "a body of more than the %d bytes that were promised", request.length)
     end
     local ok
     if chunked then
@@ -164,42 +178,44 @@ function Request:pieces(connection, body, options)
     else
       ok, err, errno = write(connection, piece)
     end
-    if not ok then return nil, err, errno end
-    if connection.broken then return true end
-    count, self.sent = count + 1, self.sent + #piece
-    if options.progress then options.progress(self.sent, total) end
+    if not ok then return ok, err, errno end
+    count, request.sent = count + 1, request.sent + #piece
+    if options.progress then options.progress(request.sent, total) end
   end
   local ok = true
   if chunked then ok, err, errno = write(connection, "0\r\n\r\n") end
   if ok then ok, err, errno = flush(connection) end
-  if not ok then return nil, err, errno end
-  if chunked and not connection.broken then self.done = true end
+  if ok and chunked then request.done = true end
+  return ok, err, errno
+end
+
+-- The same: true, also when the server wants no more (`cut`); nil, err, errno.
+function Request:pieces(connection, body, options)
+  if self.cut then return true end
+  local ok, err, errno = send_pieces(self, connection, body, options)
+  if ok == nil then return nil, err, errno end
+  self.cut = not ok
   return true
 end
 
 -- Sends the head and the body: true; nil, err, errno, and the connection is closed.
 function Request:transmit(connection, body, options)
   local ok, err, errno = write(connection, self:encode())
-  if not ok then return nil, err, errno end
-  if not body or options.expect then
-    ok, err, errno = flush(connection)
-    if not ok or not body then return ok, err, errno end
-  end
-  if options.expect and not connection.broken then
+  if ok and (not body or options.expect) then ok, err, errno = flush(connection) end
+  if ok and body and options.expect then
     ok, err, errno = continued(connection, options.expect)
-    if ok == nil then
-      connection:close()
-      return nil, err, errno
-    end
-    if not ok then return true end
+    if ok == nil then connection:close() end
   end
-  if connection.broken then return true end
+  if not ok or not body then
+    self.cut = not ok
+    return ok ~= nil or nil, err, errno
+  end
   ok, err, errno = self:pieces(connection, body, options)
   if not ok then
     if connection.sock then connection:close() end
     return nil, err, errno
   end
-  if self.length and self.sent < self.length and not connection.broken and not connection.early then
+  if self.length and self.sent < self.length and not self.cut then
     return mismatch(connection, "a body of %d bytes, where %d were promised", self.sent, self.length)
   end
   return true
@@ -207,6 +223,7 @@ end
 
 -- Whether all that was promised has been sent, so that another request may follow.
 function Request:whole()
+  if self.cut then return false end
   if self.length then return self.sent == self.length end
   return not self.chunked or self.done == true
 end

@@ -45,9 +45,9 @@ local OF_SESSION = {
 }
 
 local OF_REQUEST = {
-  params = { PARAMS }, data = { check.ANY }, json = { check.ANY }, form = { check.TABLE }, files = { check.TABLE },
-  cookies = { check.TABLE }, stream = { BOOLEAN }, to = { deliver.SINK }, on_upload = { check.FUNCTION },
-  on_download = { check.FUNCTION }, expect = { check.SECONDS },
+  params = { PARAMS }, data = { check.ANY }, json = { check.ANY, nil, false }, form = { check.TABLE },
+  files = { check.TABLE }, cookies = { check.TABLE }, stream = { BOOLEAN }, to = { deliver.SINK },
+  on_upload = { check.FUNCTION }, on_download = { check.FUNCTION }, expect = { check.SECONDS },
 }
 
 for name, row in pairs(BOTH) do

@@ -1,8 +1,10 @@
 -- HTTPConnection and its answers, with servers of bytes.
+local contexts = require "spec.support.contexts"
 local csock = require "csock"
 local http = require "csock.http"
 local http_server = require "spec.support.http_server"
 local keep = require "spec.support.keep"
+local slowness = require "spec.support.process".slowness
 local streams = require "spec.support.streams"
 
 local E = csock.errno
@@ -522,6 +524,34 @@ describe("an answer", function()
     assert.is_true(count < 1000000)
     assert.is_nil(connection.sock)
   end)
+
+  for how, run in pairs(streams.ways) do
+    for _, context in ipairs { false, contexts.missing == nil and contexts.server() or nil } do
+      local over = context and "TLS" or "TCP"
+      it(("that comes while nobody takes the body ends the waiting, over %s, %s"):format(over, how), function()
+        local server = keep(http_server.start(function(conn)
+          conn:head()
+          conn:answer("too much", "", "413 Content Too Large")
+          csock.sleep(600) -- and reads nothing; the spec ends it
+        end, context or nil))
+        run(function()
+          local connection
+          if context then
+            connection = keep(http.HTTPSConnection("localhost", server.port,
+              { timeout = 10 * slowness, context = contexts.client() }))
+          else
+            connection = connect(server)
+          end
+          local pieces = { ("x"):rep(1 << 25) } -- more than the system takes
+          assert(connection:request("POST", "/", function() return table.remove(pieces) end))
+          local response = assert(connection:getresponse())
+          assert.equal(413, response.status)
+          assert.equal("too much", response:read())
+          assert.is_nil(connection.sock)
+        end)
+      end)
+    end
+  end
 
   it("is read though the server has hung up on the body", function()
     local server = keep(http_server.start(function(conn)

@@ -67,10 +67,13 @@ describe("a request", function()
   end
 
   it("sends forms, JSON, and data", function()
+    local json = require(pcall(require, "cjson") and "cjson" or "dkjson")
     local server = by_path { ["/"] = {} }
     for text, options in pairs {
       ["application/x%-www%-form%-urlencoded\r\n.*\r\n\r\na=1&b=x%+y$"] = { form = { a = 1, b = "x y" } },
       ["application/json\r\n.*\r\n\r\n%[1,2%]$"] = { json = { 1, 2 } },
+      ["application/json\r\n.*\r\n\r\nfalse$"] = { json = false },
+      ["application/json\r\n.*\r\n\r\nnull$"] = { json = json.null },
       ["Content%-Type: mine\r\n.*\r\n\r\n%[1%]$"] = { json = { 1 }, headers = { ["Content-Type"] = "mine" } },
       ["Content%-Length: 3\r\n\r\nabc$"] = { data = "abc" },
     } do
@@ -79,6 +82,7 @@ describe("a request", function()
       assert.matches(text, (server:request()))
     end
     assert.has_error(function() http.post(server.url, { form = {}, json = {} }) end)
+    assert.has_error(function() http.post(server.url, { form = {}, json = false }) end)
     assert.has_error(function() http.post(server.url, { from = {} }) end)
     assert.has_error(function() http.post(server.url, { headers = { ["Content-Length"] = "5" } }) end)
   end)
