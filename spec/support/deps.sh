@@ -63,6 +63,9 @@ package() {
     apt:bluetooth) echo libbluetooth-dev ;;
     apt:libkqueue) echo libkqueue-dev pkg-config ;;
     apt:openssl-headers) echo libssl-dev ;;
+    apt:chromedriver) echo chromium-driver ;;
+    apk:chromedriver) echo chromium-chromedriver ;;
+    pacman:chromedriver) echo chromium ;;
     apt:*) echo "$1" ;;
     dnf:nc) echo nmap-ncat ;;
     apk:telnet) echo busybox-extras ;;

@@ -76,6 +76,13 @@ describe("deps.sh", function()
     assert.matches("  dnf install nmap-ncat redis telnet\n", err, 1, true)
   end)
 
+  it("knows whose package has a browser's driver", function()
+    program("pacman", "exit 0")
+    program("id", "echo 0")
+    local _, _, err = deps({ "chromium", "chromedriver" }, {})
+    assert.matches("  pacman -S chromium\n", err, 1, true)
+  end)
+
   it("says what the specs skip where it may not install what they want, and does not fail", function()
     program("apt-get", "exit 1")
     program("sudo", "exit 1")
