@@ -61,6 +61,13 @@ package() {
     apt:gnuplot) echo gnuplot-nox ;;
     apt:nc) echo netcat-openbsd ;;
     apt:bluetooth) echo libbluetooth-dev ;;
+    brew:node | pkg:node) echo node ;;
+    *:node) echo nodejs ;;
+    dnf:ab) echo httpd-tools ;;
+    pacman:ab) echo apache ;;
+    brew:ab) echo httpd ;;
+    pkg:ab) echo apache24 ;;
+    *:ab) echo apache2-utils ;;
     apt:libkqueue) echo libkqueue-dev pkg-config ;;
     apt:openssl-headers) echo libssl-dev ;;
     apt:chromedriver) echo chromium-driver ;;

@@ -8,8 +8,7 @@
 --     local client = peer:connect { port = port, role = "ask", ca = certificates.ca.cert }
 --     assert.matches("answer=hello", client:result())
 local certificates = require "spec.support.certificates"
-local csock = require "csock"
-local posix = require "spec.support.posix"
+local nginx = require "spec.support.nginx"
 local process = require "spec.support.process"
 
 local M = {}
@@ -25,7 +24,7 @@ local function find(name)
 end
 
 --- The programs: path or false. Python's must have ssl.
-M.has = { openssl = certificates.available and "openssl", curl = find "curl", nginx = find "nginx" }
+M.has = { openssl = certificates.available and "openssl", curl = find "curl", nginx = nginx.path }
 M.has.python = find "python3" and process.run { "python3", "-c", "import ssl" } == 0 and "python3"
 
 --- `n` bytes in which a lost, doubled or misplaced one is noticed; the roles `source` and `sink` know them.
@@ -141,61 +140,22 @@ function M.curl(arguments)
     certificates.ca.cert, table.unpack(arguments) })
 end
 
--- A port of this machine that is free now.
-local function free_port()
-  local s <close> = assert(csock.create_server { "127.0.0.1", 0 })
-  return s:getsockname().port
-end
-
 local NGINX = [[
-daemon off;
-master_process off;
-pid %s/pid;
-error_log stderr;
-events {}
-http {
-  access_log off;
-  client_body_temp_path %s;
-  proxy_temp_path %s;
-  fastcgi_temp_path %s;
-  uwsgi_temp_path %s;
-  scgi_temp_path %s;
   server {
-    listen 127.0.0.1:%d ssl;
+    listen 127.0.0.1:PORT ssl;
     ssl_protocols %s;
     ssl_certificate %s;
     ssl_certificate_key %s;
     location / { return 200 "nginx over $ssl_protocol\n"; }
   }
-}
 ]]
 
---- Starts nginx on a free port (`port`), where any path gives "nginx over TLSv1.3". Ends with `kill`.
+--- Starts nginx on a free port (`port`), where any path gives "nginx over TLSv1.3"; to be closed.
 -- @tparam table certificate as in certificates
 -- @tparam[opt] string protocols "TLSv1.2": that one alone
 function M.nginx(certificate, protocols)
-  local dir = assert(posix.mkdtemp())
-  for _ = 1, 20 do -- somebody else may take the port
-    local port = free_port()
-    local file <close> = assert(io.open(dir .. "/conf", "w"))
-    assert(file:write(NGINX:format(dir, dir, dir, dir, dir, dir, port, protocols or "TLSv1.2 TLSv1.3",
-      certificate.chain or certificate.cert, certificate.key)))
-    file:close()
-    local p = process.start { M.has.nginx, "-p", dir, "-e", "stderr", "-c", dir .. "/conf" }
-    p.port = port
-    local deadline = posix.monotonic() + M.LIMIT
-    while p:running() and posix.monotonic() < deadline do
-      local s <close> = csock.create_connection { "127.0.0.1", port }
-      if s and p:running() then
-        process.run { "rm", "-rf", dir }
-        return p
-      end
-      posix.sleep(0.01)
-    end
-    p:wait()
-    if not p.err:find "in use" then break end
-  end
-  error "nginx has not started"
+  return nginx.start(NGINX:format(protocols or "TLSv1.2 TLSv1.3", certificate.chain or certificate.cert,
+    certificate.key))
 end
 
 return M

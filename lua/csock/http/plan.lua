@@ -107,12 +107,12 @@ function M.new(method, url, options)
   if not headers.is_name(method) then check.bad("request", 1, "a method expected: a token") end
   local at, err, errno = locate(with_params(url, options.params))
   if not at then return nil, err, errno end
-  local fields = headers.new {
-    "User-Agent", (csock._VERSION:gsub(" ", "/")), "Accept", "*/*",
-    "Accept-Encoding", options.decode == false and "identity" or coding.accepted(),
-  }
+  local fields = headers.new { "User-Agent", (csock._VERSION:gsub(" ", "/")), "Accept", "*/*" }
   override(fields, options.session_headers)
   override(fields, options.headers)
+  if not fields["accept-encoding"] then -- a part is one of the thing itself (Fetch, 4.6)
+    fields:add("Accept-Encoding", (options.decode == false or fields.range) and "identity" or coding.accepted())
+  end
   for _, name in ipairs { "content-length", "transfer-encoding" } do
     if fields[name] then check.bad("request", 3, ("headers: %s follows from the body"):format(name)) end
   end

@@ -1,4 +1,4 @@
--- Other programs' clients: curl, Python's http.client, node.
+-- Other programs' clients: curl, wget, Python's http.client, node, ab, wrk.
 local httpd = require "spec.support.httpd"
 local keep = require "spec.support.keep"
 local process = require "spec.support.process"
@@ -111,5 +111,37 @@ describe("a server of HTTP, asked by", function()
     if not has "node" then return pending "no node" end
     local status, out, err = process.run { "node", "-e", NODE, tostring(server.port) }
     assert.same({ 0, "well\n", "" }, { status, out, err })
+  end)
+
+  -- How often something is in what a program prints.
+  local function number(pattern, text) return tonumber(text:match(pattern) or "0") end
+
+  for what, arguments in pairs {
+    ["a connection for each request"] = {}, ["kept connections"] = { "-k" },
+    ["kept connections and bodies"] = { "-k", "-p", "CHANGELOG.md", "-T", "text/plain" },
+  } do
+    it("ab: thousands of requests, " .. what, function()
+      if not has "ab" then return pending "no ab" end
+      local command = { "ab", "-q", "-l", "-n", "3000", "-c", "50", "-s", "20", table.unpack(arguments) }
+      command[#command + 1] = base "/"
+      local status, out, err = process.run(command, { timeout = 30 })
+      assert.same({ 0, "" }, { status, err })
+      assert.equal(3000, number("Complete requests: +(%d+)", out))
+      assert.equal(0, number("Failed requests: +(%d+)", out))
+      assert.equal(0, number("Non%-2xx responses: +(%d+)", out))
+      assert.equal(#arguments > 0 and 3000 or 0, number("Keep%-Alive requests: +(%d+)", out))
+    end)
+  end
+
+  it("wrk: 64 connections for a second", function()
+    if not has "wrk" then return pending "no wrk" end
+    for _, path in ipairs { "/", "/file", "/pieces" } do
+      local command = { "wrk", "-t1", "-c64", "-d1s", "--timeout", "20s", base(path) }
+      local status, out = process.run(command, { timeout = 30 })
+      assert.equal(0, status)
+      assert.is_true(number("(%d+) requests in", out) > 0)
+      assert.is_nil(out:find "Socket errors")
+      assert.is_nil(out:find "Non%-2xx")
+    end
   end)
 end)
