@@ -33,13 +33,16 @@ local PRELUDE = [[
 
 --- Starts a program, and waits until it has called `ready`.
 -- @tparam string code its text
--- @tparam[opt] table options `backend`: the loop's; and those of process.start
+-- @tparam[opt] table options `backend`: the loop's; `descriptors`: how many it may have; and those of process.start
 -- @treturn Process with `ports`, a list of what was given to `ready`
 function M.start(code, options)
   options = options or {}
-  local server = process.lua({ "-e", PRELUDE .. code }, {
-    env = { CSOCK_BACKEND = options.backend }, group = options.group,
-  })
+  local command, env = { process.interpreter, "-e", PRELUDE .. code }, { CSOCK_BACKEND = options.backend }
+  if options.descriptors then
+    command = { "sh", "-c", ("ulimit -n %d; exec \"$@\""):format(options.descriptors), "sh", table.unpack(command) }
+    env.LD_PRELOAD = os.getenv "LD_PRELOAD" -- here the shell passes on a sanitizer's library
+  end
+  local server = process.start(command, { env = env, group = options.group })
   local ok, line = pcall(server.expect, server, "ready([^\n]*)\n")
   if not ok then
     server:kill()
