@@ -101,6 +101,7 @@ M.modules = {
     },
   },
   { name = "csock.asynchat", sections = { { "Functions", "asynchat" } } },
+  { name = "csock.repl", sections = { { "Prompts", "repl" } } },
   { name = "csock.serve", sections = { { "Serving", "serve" } } },
   {
     name = "csock.ssl",

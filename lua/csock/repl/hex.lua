@@ -1,0 +1,24 @@
+-- hex.lua: bytes as hexadecimal digits, and as text beside them.
+local M = {}
+
+local ROW, MOST = 16, 4096 -- bytes
+
+local function row(data, at)
+  local bytes = data:sub(at, at + ROW - 1)
+  local digits = bytes:gsub(".", function(char) return ("%02x "):format(char:byte()) end)
+  return ("  %06x  %-48s %s"):format(at - 1, digits, (bytes:gsub("[^\x20-\x7e]", ".")))
+end
+
+-- Something that passed, for people.
+-- `string` head stands before it
+-- `data` bytes; or how many there were, where they were not kept
+-- @treturn string
+function M.dump(head, data)
+  if type(data) ~= "string" then return ("%s %s bytes that were not kept"):format(head, tostring(data)) end
+  local lines = { ("%s %d bytes"):format(head, #data) }
+  for at = 1, math.min(#data, MOST), ROW do lines[#lines + 1] = row(data, at) end
+  if #data > MOST then lines[#lines + 1] = ("  … %d more"):format(#data - MOST) end
+  return table.concat(lines, "\n")
+end
+
+return M

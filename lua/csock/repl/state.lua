@@ -1,0 +1,96 @@
+-- state.lua: what is going on in this process, as rows for the prompt and the dashboard: sockets, servers, tasks.
+local csock = require "csock"
+local loop = csock.loop
+
+local M = {}
+
+-- A number of bytes, short: 999, 1.2k, 34M.
+function M.size(n)
+  if n < 1000 then return tostring(n) end
+  local units = "kMGTPE"
+  for i = 1, #units do
+    n = n / 1000
+    if n < 10 then return ("%.1f%s"):format(n, units:sub(i, i)) end
+    if n < 1000 then return ("%.0f%s"):format(n, units:sub(i, i)) end
+  end
+end
+
+-- Seconds, short: 0.4s, 12s, 5m, 3h, 2d.
+function M.age(seconds)
+  if seconds < 10 then return ("%.1fs"):format(seconds) end
+  for _, unit in ipairs { { 60, 1, "s" }, { 3600, 60, "m" }, { 86400, 3600, "h" }, { math.huge, 86400, "d" } } do
+    if seconds < unit[1] then return ("%d%s"):format(seconds // unit[2], unit[3]) end
+  end
+end
+
+function M.address(address)
+  if address == nil then return "" end
+  if type(address) == "string" then
+    if address == "" then return "-" end
+    return address:byte(1) == 0 and "@" .. address:sub(2) or address
+  end
+  local host, port = address.host, address.port
+  if not host or not port then return tostring(address) end
+  return (host:find ":" and "[%s]:%d" or "%s:%d"):format(host, port)
+end
+
+-- The open sockets, the oldest first: see csock.sockets.
+function M.sockets()
+  local rows = csock.sockets()
+  table.sort(rows, function(a, b) return a.id < b.id end)
+  return rows
+end
+
+function M.socket(id)
+  for _, row in ipairs(csock.sockets()) do
+    if row.id == id then return row end
+  end
+end
+
+-- Those that listen, each with its `clients`: how many there are, and what went over them.
+function M.servers()
+  local servers, by_address = {}, {}
+  local rows = M.sockets()
+  for _, row in ipairs(rows) do
+    if row.state == "listening" then
+      row.clients, row.traffic_in, row.traffic_out = 0, 0, 0
+      servers[#servers + 1] = row
+      local port = type(row.laddr) ~= "string" and row.laddr and row.laddr.port
+      by_address[port or row.laddr or row] = row
+    end
+  end
+  for _, row in ipairs(rows) do
+    local port = type(row.laddr) ~= "string" and row.laddr and row.laddr.port
+    local server = row.state ~= "listening" and (by_address[port or row.laddr])
+    if server and server.kind == row.kind then
+      server.clients = server.clients + 1
+      server.traffic_in, server.traffic_out = server.traffic_in + row.received, server.traffic_out + row.sent
+    end
+  end
+  return servers
+end
+
+local task_ids, last_id = setmetatable({}, { __mode = "k" }), 0
+
+-- The tasks that are not over, in the order in which they were first seen here, each with a number as its `id`.
+function M.tasks()
+  local rows = loop.tasks()
+  for _, row in ipairs(rows) do
+    if not task_ids[row.task] then
+      last_id = last_id + 1
+      task_ids[row.task] = last_id
+    end
+    row.id = task_ids[row.task]
+  end
+  table.sort(rows, function(a, b) return a.id < b.id end)
+  return rows
+end
+
+-- The row of the task with this number or name.
+function M.task(id)
+  for _, row in ipairs(M.tasks()) do
+    if tostring(row.id) == id or row.name == id then return row end
+  end
+end
+
+return M
