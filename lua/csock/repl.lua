@@ -112,7 +112,7 @@ local OPTIONS = { watchdog = { check.SECONDS } }
 -- @function serve
 -- @tparam string path
 -- @tparam[opt] table options `watchdog`: in so many seconds of work without a wait a task gives the others a turn
--- (see @{csock.loop.watchdog}), so that one in an endless loop can be looked at, and killed. Off by default: then no
+-- (see `loop.watchdog`), so that one in an endless loop can be looked at, and killed. Off by default: then no
 -- task is ever interrupted in its work.
 -- @treturn[1] server as of @{csock.serve}
 -- @treturn[2] nil
