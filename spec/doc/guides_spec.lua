@@ -1,33 +1,22 @@
 -- The guide pages: every program in them runs, and prints what they say.
 local contexts = require "spec.support.contexts"
 local csock = require "csock"
+local guide = require "spec.support.guide"
 local keep = require "spec.support.keep"
 local process = require "spec.support.process"
 local tree = require "spec.support.tree"
 
 local env = { LUA_PATH = package.path, LUA_CPATH = package.cpath }
 
--- The Lua programs of a page.
-local function programs(path)
-  local list = {}
-  for code in tree.read(path):gmatch "\n```lua\n(.-\n)```" do list[#list + 1] = code end
-  return list
-end
-
 describe("doc/from-python.md", function()
-  for i, code in ipairs(programs "doc/from-python.md") do
+  local programs = guide.blocks("doc/from-python.md", "lua")
+
+  for i, code in ipairs(programs) do
     local test = code:find "csock%.ssl" and contexts.missing and pending or it
-    test(("has a program %d that prints what the page says"):format(i), function()
-      local expected = {}
-      for text in code:gmatch "%-%->([^\n]*)" do expected[#expected + 1] = text:gsub("^ ", "") .. "\n" end
-      local status, out, err = process.run({ process.interpreter, "-W", "-e", code }, { env = env })
-      assert.equal("", err)
-      assert.equal(table.concat(expected), out)
-      assert.equal(0, status)
-    end)
+    test(("has a program %d that prints what the page says"):format(i), function() guide.check(code) end)
   end
 
-  it("has programs", function() assert.is_true(#programs "doc/from-python.md" >= 8) end)
+  it("has programs", function() assert.is_true(#programs >= 8) end)
 end)
 
 describe("doc/many-clients.md", function()

@@ -1,10 +1,10 @@
 -- doc/tls.md: what it tells to type makes certificates, and every program in it runs with them.
 local contexts = require "spec.support.contexts"
 local csock = require "csock"
+local guide = require "spec.support.guide"
 local keep = require "spec.support.keep"
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
-local tree = require "spec.support.tree"
 
 local LIMIT = 10 * process.slowness
 
@@ -13,19 +13,7 @@ if contexts.missing then
   return
 end
 
-local page = tree.read "doc/tls.md"
-
-local function blocks(language)
-  local list = {}
-  for code in page:gmatch("\n```" .. language .. "\n(.-\n)```") do list[#list + 1] = code end
-  return list
-end
-
--- The paths of csock, from any directory.
-local function absolute(path)
-  local _, here = process.run { "pwd" }
-  return (path:gsub("%f[^;\0]%./", ""):gsub("%f[^;\0]([^/;][^;]*)", here:gsub("\n$", "") .. "/%1"))
-end
+local function blocks(language) return guide.blocks("doc/tls.md", language) end
 
 describe("doc/tls.md", function()
   local dir, env
@@ -37,7 +25,7 @@ describe("doc/tls.md", function()
   end
 
   setup(function()
-    env = { LUA_PATH = absolute(package.path), LUA_CPATH = absolute(package.cpath) }
+    env = guide.environment()
     dir = assert(posix.mkdtemp())
     local status, _, err = process.run({ "sh", "-e", "-c", blocks "sh"[1] }, { cwd = dir, timeout = 60 })
     assert(status == 0, err)
@@ -51,15 +39,9 @@ describe("doc/tls.md", function()
   end)
 
   for i, code in ipairs(blocks "lua") do
-    if code:find("-->", 1, true) then
+    if guide.tells(code) then
       it(("has a program %d that prints what the page says"):format(i), function()
-        local expected = {}
-        for text in code:gmatch "%-%->([^\n]*)" do expected[#expected + 1] = text:gsub("^ ", "") .. "\n" end
-        local status, out, err = process.run({ process.interpreter, "-W", "-e", code },
-          { env = env, cwd = dir, timeout = LIMIT })
-        assert.equal("", err)
-        assert.equal(table.concat(expected), out)
-        assert.equal(0, status)
+        guide.check(code, { env = env, cwd = dir, timeout = LIMIT })
       end)
     end
   end

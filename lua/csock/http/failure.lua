@@ -4,8 +4,8 @@ local E = csock.errno
 
 local ERRNOS = {
   CannotSendRequest = E.EBUSY, ResponseNotReady = E.EINVAL, NotConnected = E.ENOTCONN,
-  RemoteDisconnected = E.ECONNRESET, BadStatusLine = E.EBADMSG, IncompleteRead = E.EBADMSG,
-  ContentDecodingError = E.EBADMSG, JSONDecodeError = E.EBADMSG, ContentTooShortError = E.EBADMSG,
+  RemoteDisconnected = E.ECONNRESET, BadStatusLine = E.EBADMSG,
+  ContentDecodingError = E.EBADMSG, JSONDecodeError = E.EBADMSG,
   ResponseTooLong = E.EMSGSIZE, BodyLengthError = E.EMSGSIZE, TooManyRedirects = E.ELOOP,
   UnrewindableBodyError = E.ESPIPE, InsecureRedirect = E.EPERM, InvalidURL = E.EINVAL,
   UnknownProtocol = E.EPROTONOSUPPORT, ProxyError = E.ECONNREFUSED, HTTPError = E.EPROTO,
