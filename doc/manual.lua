@@ -71,6 +71,7 @@ M.modules = {
       { "Python's servers", "httpserver/servers", "httpserver/handlers", "httpserver/simple", "httpserver/cgi" },
     },
   },
+  { name = "csock.websocket", sections = { { "Functions", "websocket", "websocket/connection" } } },
   { name = "csock.bytesio", sections = { { "Functions", "bytesio" } } },
   {
     name = "csock.socketserver",

@@ -27,8 +27,11 @@ local in_lua = {
   create_connection = true, create_server = true, getfqdn = true, has_dualstack_ipv6 = true,
 }
 
+-- Of the core, what is for the modules of these names alone.
+local of_modules = { http = true, websocket = true }
+
 for name, value in next, core do
-  if not in_lua[name] and name ~= "http" then M[name] = value end -- that is for csock.http alone
+  if not in_lua[name] and not of_modules[name] then M[name] = value end
 end
 for _, name in ipairs { "spawn", "sleep", "yield", "run", "now", "wrap", "resume" } do M[name] = core.loop[name] end
 

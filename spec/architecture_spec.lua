@@ -69,6 +69,7 @@ end
 -- The layers of csrc/, each above those that may use it.
 local LAYERS = {
   "sys", "base", "wait", "loop", "name", "socket", "stream", "poll", "reactor", "constants", "http",
+  "websocket",
 }
 
 -- Folders that become .so files of their own.
@@ -102,6 +103,17 @@ describe("the tree", function()
         for _, included in ipairs(includes(name)) do
           local known = included:match "^csrc/http/([%w_]+)%.h$"
           assert(included:find "^csrc/sys/" or known and not binding[known], name .. ": " .. included)
+        end
+      end
+    end
+  end)
+
+  it("keeps Lua out of what reads frames of WebSockets", function()
+    for _, name in ipairs(tree.files("csrc/websocket", ".")) do
+      if not name:find "/channel%.c$" then
+        assert.same({}, find({ name }, { "lua%.h", "lauxlib", "lua_", "luaL_" }))
+        for _, included in ipairs(includes(name)) do
+          assert(included:find "^csrc/sys/" or included:find "^csrc/websocket/", name .. ": " .. included)
         end
       end
     end
@@ -283,6 +295,7 @@ describe("the tree", function()
     assert.same({}, find(LUA, { 'csock%.core' }, function(name)
       -- ... which are that face; and the parser of HTTP is for its protocols.
       return name == "lua/csock.lua" or name:find "^lua/csock/loop" or name:find "^lua/csock/http"
+        or name:find "^lua/csock/websocket"
     end))
     assert.same({}, find(LUA, { 'debug%.getregistry', 'debug%.getmetatable', 'debug%.setmetatable' }, function(name)
       return name:find "^lua/csock/repl/" -- a prompt shows things as they are

@@ -45,6 +45,7 @@
   PART(http_read) \
   PART(http_directory) \
   PART(http_program) \
+  PART(websocket_channel) \
   PART(api)
 /* clang-format on */
 

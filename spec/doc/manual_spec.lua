@@ -88,6 +88,8 @@ local function objects()
   list.httpconnection, list.session = http.HTTPConnection "localhost", http.Session()
   list.cookiejar, list.simplecookie = cookies.CookieJar(), cookies.SimpleCookie()
   list.httpresponse = http.HTTPResponse { status = 200, reason = "OK", version = 11, url = "http://localhost/" }
+  local of_websocket = require "csock.websocket.connection"
+  list.websocket = of_websocket.new("client", list.stream, list.socket, {}, { max_pending = 1 })
   if ssl then
     list.SSLSocket = list.socket
     list.SSLContext = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
