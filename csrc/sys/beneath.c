@@ -20,8 +20,17 @@ static int open_at(int dir, const char *name, int how, int *fd) {
   do *fd = openat(dir, name, how);
   while (*fd < 0 && errno == EINTR);
   if (*fd >= 0) return 0;
-  return errno == ELOOP || errno == EMLINK ? ENOENT
-                                           : errno; /* O_NOFOLLOW's: the BSDs have EMLINK */
+  switch (errno) {
+  case ELOOP:
+  case EMLINK: /* O_NOFOLLOW's on the BSDs */
+    return ENOENT;
+  case ENXIO:
+  case ENODEV:
+  case EOPNOTSUPP: /* a socket, a device without a driver: no file, like those that can be opened */
+    return EACCES;
+  default:
+    return errno;
+  }
 }
 
 /* Goes from the directory *fd to `name` in it. */

@@ -151,8 +151,10 @@ for kind, program in pairs(KINDS) do
     end)
 
     it("are no symbolic links, and nothing that is no file", function()
+      assert(keep(csock.socket(csock.AF_UNIX, csock.SOCK_STREAM)):bind(root .. "/socket"))
       for path, status in pairs {
         ["/link.txt"] = 404, ["/linked/secret.txt"] = 404, ["/linked/"] = 404, ["/inner.txt"] = 404, ["/fifo"] = 403,
+        ["/socket"] = 403,
       } do
         assert.equal(status, (get(server, path)), path)
       end
