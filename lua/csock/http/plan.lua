@@ -100,6 +100,20 @@ local function override(fields, given)
   for name, value in over:each() do fields:add(name, value) end
 end
 
+-- What Cookie says for names and values: none of them can become two.
+local function cookies_of(given)
+  local list = {}
+  for name, value in pairs(given) do
+    value = tostring(value)
+    if type(name) ~= "string" or name:find "[=;%c ]" or name == "" or value:find "[;%c]" then
+      check.bad("request", 3, "cookies: names and values without ';' and control characters expected")
+    end
+    list[#list + 1] = name .. "=" .. value
+  end
+  table.sort(list)
+  return list[1] and table.concat(list, "; ")
+end
+
 -- A plan for a request; nil, err, errno. `options` have been checked.
 function M.new(method, url, options)
   check.argument(check.STRING, method, 1, "request")
@@ -120,13 +134,7 @@ function M.new(method, url, options)
   plan.body = body_of(options, fields)
   plan.auth = auth.of(options.auth)
   if not plan.auth and at.login then plan.auth = auth.of { at.login:match "^(.-):(.*)$" } end
-  if options.cookies then
-    local list = {}
-    for name, value in pairs(options.cookies) do list[#list + 1] = name .. "=" .. tostring(value) end
-    table.sort(list)
-    plan.cookies = table.concat(list, "; ")
-    if not headers.is_value(plan.cookies) then check.bad("request", 3, "cookies: no CR, LF and NUL expected") end
-  end
+  plan.cookies = options.cookies and cookies_of(options.cookies)
   return plan
 end
 

@@ -1,5 +1,6 @@
 --- A handler that runs programs (RFC 3875).
 -- @module csock.httpserver
+local is_bare = require "csock.httpserver.answer".is_bare
 local class = require "csock.class"
 local csock = require "csock"
 local csock_core = require "csock.core"
@@ -147,7 +148,8 @@ local function answer(self, output)
   if block then status, phrase = status_of(block) end
   if not status then return self:send_error(self._late and 504 or 502) end
   self:send_response(status, phrase)
-  local length = block:get("content-length", ""):match "^%d+$"
+  local bare = is_bare(status) -- what follows would be taken for the next answer
+  local length = not bare and block:get("content-length", ""):match "^%d+$"
   length = length and #length <= 18 and math.tointeger(tonumber(length)) or nil
   for _, name in ipairs { "status", "content-length", "transfer-encoding", "connection", "date", "server" } do
     block:remove(name)
@@ -155,7 +157,7 @@ local function answer(self, output)
   for name, value in block:each() do self:send_header(name, value) end
   if length then self:send_header("Content-Length", length) end
   self:end_headers()
-  if self.command ~= "HEAD" then relay(self, output, length) end
+  if self.command ~= "HEAD" and not bare then relay(self, output, length) end
 end
 
 -- Gives the program the body: a task of its own, since the program may answer before it has read that, or not read it.

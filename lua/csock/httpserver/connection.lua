@@ -53,7 +53,7 @@ end
 -- Sends an answer. Whether the connection may go on; or nil, err, errno when sending failed. Raises what is wrong with
 -- the answer: `link.begun` says whether a part of it has gone already, and how the body goes.
 local function send(link, request, status, fields, body)
-  if math.type(status) ~= "integer" or status < 100 or status > 999 then
+  if math.type(status) ~= "integer" or status < 200 or status > 999 then -- after 1xx the client goes on waiting
     error(("the status of an answer is %s"):format(tostring(status)), 0)
   end
   local kind = type(body)

@@ -101,7 +101,7 @@ local M = {}
 --
 -- It returns
 --
--- - the status, an integer;
+-- - the status, an integer from 200 on;
 -- - the fields: a table from names to values, where a sequence of values makes several fields; or what
 --   @{csock.wire.headers} takes else. Date, Server, Content-Length, Transfer-Encoding and Connection are the server's
 --   to add; `Connection = "close"` ends the connection after this answer;

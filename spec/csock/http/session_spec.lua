@@ -172,6 +172,9 @@ data
       assert.has_error(function() http.get("http://localhost:1/", { cookies = { a = bad } }) end)
       assert.has_error(function() http.get("http://localhost:1/", { auth = { "u" .. bad, "p" } }) end)
     end
+    for name, value in pairs { a = "b; admin=1", ["a; b"] = "c", ["a=b"] = "c" } do -- two cookies, or another one
+      assert.has_error(function() http.get("http://localhost:1/", { cookies = { [name] = value } }) end)
+    end
   end)
 
   it("quotes what a URL has that is not ASCII", function()

@@ -17,6 +17,8 @@ local PROGRAMS = {
   injection = [[printf 'X: a\rSet-Cookie: b\n\n']],
   name = [[printf 'X Y: a\n\n']],
   framing = [[printf 'Transfer-Encoding: chunked\nConnection: keep-alive\n\nraw']],
+  no_content = [[printf 'Status: 204\nContent-Length: 5\n\nhello']],
+  not_modified = [[printf 'Status: 304\n\nHTTP/1.1 200 OK\r\n\r\nsmuggled']],
   nothing = [[exit 1]],
   endless = [[printf 'X: '; while :; do printf '%s' yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done]],
   slow = [[echo $$ > "${0%/*}/pid"; sleep 1000]],
@@ -108,6 +110,17 @@ describe("CGIHTTPRequestHandler", function()
     local _, fields, body = get(server, "/cgi-bin/framing")
     assert.same({ "close", "raw" }, { fields.connection, body })
     assert.is_nil(fields["transfer-encoding"])
+  end)
+
+  it("sends nothing behind a status that has no body, where it would be taken for the next answer", function()
+    for path, status in pairs { no_content = 204, not_modified = 304 } do
+      local stream = keep(httpd.dial(server):makefile "rw")
+      local head = " HTTP/1.1\r\nHost: a\r\n\r\n"
+      stream:write("GET /cgi-bin/" .. path .. head, "GET /other/file.txt" .. head):flush()
+      local got, fields = httpd.read_answer(stream)
+      assert.same({ status, nil }, { got, fields["content-length"] })
+      assert.equal("a file", select(3, httpd.read_answer(stream)))
+    end
   end)
 
   it("answers 502 where the program says no head", function()

@@ -67,6 +67,8 @@ local ROUTES = [[
   routes["/no-length"] = function() return 200, { ["Content-Length"] = "0x5" }, "fives" end
   routes["/status"] = function() return "200" end
   routes["/big-status"] = function() return 20000 end
+  routes["/interim"] = function() return 102 end
+  routes["/switching"] = function() return 101, { Upgrade = "x" }, "no function" end
   local function handler(request)
     local f = routes[request.path]
     if not f then return 404 end
@@ -282,7 +284,7 @@ describe("httpserver.serve", function()
 
   it("sends no byte of an answer that cannot be one", function()
     for _, target in ipairs { "/cr", "/lf", "/nul", "/name", "/table-value", "/coding", "/wrong-length", "/no-length",
-      "/status", "/big-status" } do
+      "/status", "/big-status", "/interim", "/switching" } do
       local status, fields, body = get(server, target)
       assert.equal(500, status, target)
       assert.is_nil(fields.x)
