@@ -5,6 +5,7 @@ local httpd = require "spec.support.httpd"
 local keep = require "spec.support.keep"
 local nginx = require "spec.support.nginx"
 local process = require "spec.support.process"
+local websocket = require "csock.websocket"
 
 local PAGE = "doc/http.md"
 
@@ -70,15 +71,46 @@ describe(PAGE, function()
     assert.matches("# HTTP", select(3, httpd.get(server, "/http.md")))
   end)
 
-  it("has lines for nginx, and a program behind it", function()
-    if not nginx.path then return pending "no nginx" end
-    local code, port = find "x-forwarded-for"
-    start(code, port)
-    local site = guide.blocks(PAGE, "nginx")[1]:gsub("8080", tostring(port))
-    local proxy = keep(nginx.start((site:gsub("listen 80;", "listen 127.0.0.1:PORT;"))))
-    for _, path in ipairs { "/", "/events" } do
-      local _, _, text = httpd.get(proxy, path, "X-Forwarded-For: 1.2.3.4", "Connection: close")
-      assert.equal("a for 127.0.0.1\n", text)
+  describe("has lines for nginx,", function()
+    if not nginx.path then return it("and programs behind it", function() pending "no nginx" end) end
+
+    -- nginx as the page has it, before a program on this port.
+    local function front(port)
+      local site = guide.blocks(PAGE, "nginx")[1]:gsub("8080", tostring(port))
+      return keep(nginx.start((site:gsub("listen 80;", "listen 127.0.0.1:PORT;"))))
     end
+
+    it("and a program behind it", function()
+      local code, port = find "x-forwarded-for"
+      start(code, port)
+      local proxy = front(port)
+      for _, path in ipairs { "/", "/events" } do
+        local _, _, text = httpd.get(proxy, path, "X-Forwarded-For: 1.2.3.4", "Connection: close")
+        assert.equal("a for 127.0.0.1\n", text)
+      end
+    end)
+
+    it("and WebSockets behind it, from its own pages alone", function()
+      local server = httpd.start [[
+        local websocket = require "csock.websocket"
+        serve(function(request)
+          return websocket.upgrade(request, function(ws)
+            for message in ws:messages() do ws:send(message) end
+          end)
+        end)
+        csock.run()
+      ]]
+      local port = front(server.port).port
+      local url, options = ("ws://127.0.0.1:%d/room"):format(port), { timeout = httpd.LIMIT, proxies = false }
+      options.origin = "http://127.0.0.1:" .. port
+      local ws <close> = assert(websocket.connect(url, options))
+      for i = 1, 3 do
+        assert(ws:send("message " .. i))
+        assert.equal("message " .. i, (ws:recv(httpd.LIMIT)))
+      end
+      options.origin = "http://elsewhere.example"
+      local _, err = websocket.connect(url, options)
+      assert.equal(403, err.code)
+    end)
   end)
 end)
