@@ -32,6 +32,17 @@ for _, text in ipairs(arg) do
   end
 end
 
+-- Parts -------------------------------------------------------------------------------------------
+
+local parts = {}
+
+--- What several examples have in common, in a file beside them: `part "chat/rooms"`. It is run with `example`
+-- as its argument, once.
+function example.part(file)
+  if not parts[file] then parts[file] = assert(loadfile(arg[0]:gsub("[^/]*$", "") .. file .. ".lua"))(example) end
+  return parts[file]
+end
+
 -- Failures ----------------------------------------------------------------------------------------
 
 local Failure = { __tostring = function(self) return self.text end }
