@@ -137,9 +137,10 @@ function example.value(option, what)
   end
 end
 
---- The same for a whole number from `least` to `most`, with a default.
+--- The same for a whole number from `least` to `most`, with a default; without one: nil.
 function example.number(option, default, least, most)
-  local text = example.value(option, "N") or tostring(default)
+  local text = example.value(option, "N") or default and tostring(default)
+  if not text then return nil end
   local number = text:find "^%d+$" and math.tointeger(text)
   if not number or number < least or number > most then
     example.fail("%s must be a whole number from %d to %d, not '%s'", option, least, most, text)

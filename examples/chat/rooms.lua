@@ -120,7 +120,9 @@ function Chat:rename(person, name)
 end
 
 function Chat:say(person, text)
-  self:tell(person.room, person, ("[%s] %s"):format(person.name, text))
+  local line = ("[%s] %s"):format(person.name, text)
+  self:tell(person.room, person, line)
+  if person.echo then person.echo(line) end
 end
 
 -- What people here can type -------------------------------------------------------------------------
@@ -271,7 +273,7 @@ function Chat:is_full() return self.here >= self.limits.clients end
 
 -- Somebody has come, and is in the chat until what this gives is closed. `person`: its `address`, as text; `hang_up`,
 -- a function that ends its connection at once, so that nobody waits for it any more; a `name` and a `room` if it
--- wishes for some.
+-- wishes for some; `echo`, a function that shows it what it has said, where nothing else does.
 function Chat:come(person)
   setmetatable(person, Person)
   local wish, room = person.name, person.room
