@@ -11,7 +11,7 @@
 --
 -- Other options:
 --
---   --telnet PORT    lets people in with telnet, too
+--   --telnet N       lets people in with telnet, too, on this port
 --   --clients N      how many people this server takes (1000)
 --   --rate N         how many lines a second of one person are read (10)
 --   --idle SECONDS   how long somebody may say nothing (3600)
@@ -27,7 +27,7 @@ local Chat = example.part "chat/rooms"
 local telnet = example.part "chat/telnet"
 
 local GREETING = 10 -- seconds, in which a page must say who it is
-local GATHER = 0.1 -- seconds, in which changes gather before pages hear of them
+local GATHER = 0.3 -- seconds, in which changes gather before pages hear of them
 local SHOWN = 200 -- rooms, and people, that a page shows
 local PAGE -- the page itself, at the end of this file
 
@@ -46,10 +46,10 @@ local PAGE -- the page itself, at the end of this file
 --                 beat
 --
 -- When the server closes the connection for good, it does so with one of these codes; after others the page comes back.
-local CODES = { quit = 4000, idle = 4001, replaced = 4002, full = 4003, impolite = 4004 }
+local CODES = { quit = 4000, idle = 4001, anew = 4002, full = 4003, impolite = 4004 }
 local REASONS = {
   quit = "You have left the chat", idle = "You have said nothing for too long",
-  replaced = "You are in the chat in another window", full = "The chat is full; come back later",
+  anew = "You are in the chat in another window", full = "The chat is full; come back later",
   impolite = "That was not said by this page",
 }
 
@@ -70,21 +70,22 @@ end
 local BEAT = { "beat" }
 local LISTS = {} -- what the lists are when it is sent
 
-local function list(verb, values, count, step)
-  return ("%s\t%d\t%s"):format(verb, count, table.concat(values, "\t", 1, math.min(#values, step * SHOWN)))
+local function list(verb, count, values, last)
+  return ("%s\t%d\t%s"):format(verb, count, table.concat(values, "\t", 1, math.min(#values, last)))
 end
 
-function Pages:rooms()
-  local rooms, count = self.chat:rooms()
-  local values = {}
-  for i, room in ipairs(rooms) do values[2 * i - 1], values[2 * i] = room, count[room] end
-  return list("rooms", values, #rooms, 2)
-end
-
-function Pages:people(room)
-  local names = self.chat:names(room)
-  table.sort(names)
-  return list("people", names, #names, 1)
+-- The message about rooms; and a function that gives the one about who is in a room.
+local function messages(chat)
+  local rooms, names = chat:rooms()
+  local pairs_of_rooms, made = {}, {}
+  for i, room in ipairs(rooms) do table.move({ room, #names[room] }, 1, 2, 2 * i - 1, pairs_of_rooms) end
+  return list("rooms", #rooms, pairs_of_rooms, 2 * SHOWN), function(room)
+    if not made[room] then
+      table.sort(names[room])
+      made[room] = list("people", #names[room], names[room], SHOWN)
+    end
+    return made[room]
+  end
 end
 
 -- Tells the pages what has changed: each once, however late it reads.
@@ -93,12 +94,12 @@ function Pages:refresh()
     self.changed:wait()
     csock.sleep(GATHER)
     self.changed:clear()
-    local rooms, people = self:rooms(), {}
+    local rooms, people_of = messages(self.chat)
     for _, person in pairs(self.open) do
-      local room = person.room
-      people[room] = people[room] or self:people(room)
-      person.lists = { ("you\t%s\t%s"):format(person.name, room), rooms, people[room] }
-      person.due = person.due or person.queue:put(LISTS, 0) -- a queue without space is too slow, and soon dropped
+      if not person.left then
+        person.lists = { ("you\t%s\t%s"):format(person.name, person.room), rooms, people_of(person.room) }
+        person.due = person.due or person.queue:put(LISTS, 0) -- a queue without space is too slow, and soon dropped
+      end
     end
   end
 end
@@ -152,9 +153,9 @@ end
 function Pages:replace(key)
   local before = self.open[key]
   if not before or before.gone then return end
-  before.gone = "replaced"
+  before.gone = "anew"
   before:leave()
-  csock.spawn(before.socket.close, before.socket, CODES.replaced, REASONS.replaced)
+  csock.spawn(before.socket.close, before.socket, CODES.anew, REASONS.anew)
 end
 
 -- Sees to one page's connection, to its end.
@@ -372,10 +373,10 @@ const heard = {
 }
 
 function send(words) {
-  if (socket?.readyState != WebSocket.OPEN) return status("There is no connection: wait a moment", true)
+  if (socket?.readyState != WebSocket.OPEN) return status("There is no connection now", true)
   if (new TextEncoder().encode(words).length > LONGEST) return status("That line is too long", true)
-  socket.send(`say	${words}`)
-  if (!words.startsWith("/")) say(`[${own("name")}] ${words}`, "own")
+  status("Connected")
+  socket.send(`say\t${words}`)
   return true
 }
 
@@ -390,15 +391,16 @@ function lost() {
 function connect() {
   clearTimeout(timer)
   $("again").hidden = true
+  silent = false
   const mine = socket = new WebSocket(location.href.replace(/^http/, "ws").replace(/[?#].*/, "") + "chat")
   mine.onopen = () => {
-    mine.send(["hello", own("key"), own("name"), own("room")].join("	"))
+    mine.send(["hello", own("key"), own("name"), own("room")].join("\t"))
     status("Connected")
   }
   mine.onmessage = event => {
     silent = false
     delay = DELAY[0]
-    const [verb, ...words] = event.data.split("	")
+    const [verb, ...words] = event.data.split("\t")
     heard[verb]?.(...words)
   }
   mine.onclose = event => {
@@ -411,16 +413,17 @@ function connect() {
 }
 
 // A connection that says nothing, not even when it is asked, is none.
-setInterval(() => {
-  if (socket?.readyState != WebSocket.OPEN) return
+function check() {
+  if (!socket) return
   if (silent) {
     socket.close()
     return lost()
   }
   silent = true
-  socket.send("beat")
-}, BEAT)
+  if (socket.readyState == WebSocket.OPEN) socket.send("beat")
+}
 
+setInterval(check, BEAT)
 $("form").onsubmit = event => {
   event.preventDefault()
   const words = text.value.trim()

@@ -186,36 +186,32 @@ function Chat.listed(list)
   return #list > NAMES and ("%s and %d more"):format(text, #list - NAMES) or text
 end
 
--- The rooms in order, and how many are in each: two tables.
+-- The rooms in order, and who is in each: two tables.
 function Chat:rooms()
-  local count, rooms = {}, {}
-  for _, each in pairs(self.people) do
-    if not count[each.room] then rooms[#rooms + 1] = each.room end
-    count[each.room] = (count[each.room] or 0) + 1
+  local rooms, names = {}, {}
+  for _, person in pairs(self.people) do
+    local here = names[person.room]
+    if not here then
+      here = {}
+      rooms[#rooms + 1], names[person.room] = person.room, here
+    end
+    here[#here + 1] = person.name
   end
   table.sort(rooms)
-  return rooms, count
-end
-
--- Who is in a room.
-function Chat:names(room)
-  local names = {}
-  for _, each in pairs(self.people) do
-    if each.room == room then names[#names + 1] = each.name end
-  end
-  return names
+  return rooms, names
 end
 
 function commands.rooms(chat, person)
-  local rooms, count = chat:rooms()
+  local rooms, names = chat:rooms()
   for i, room in ipairs(rooms) do
     if i > NAMES then return notice(person, "... and more") end
-    notice(person, "%s (%d)", room, count[room])
+    notice(person, "%s (%d)", room, #names[room])
   end
 end
 
 function commands.who(chat, person)
-  notice(person, "In %s: %s", person.room, Chat.listed(chat:names(person.room)))
+  local _, names = chat:rooms()
+  notice(person, "In %s: %s", person.room, Chat.listed(names[person.room]))
 end
 
 function commands.msg(chat, person, argument)
@@ -287,6 +283,7 @@ function Chat:come(person)
   self:enter(person)
   notice(person, "Welcome to the csock chat. You are %s in the %s. /help tells what you can do",
     person.name, person.room)
+  if wish and wish ~= "" and not free then notice(person, "%s is taken", wish:sub(1, NAME)) end
   if self.bus and not self.bus.up then
     notice(person, "There is no connection to the other servers at the moment")
   end
@@ -324,6 +321,7 @@ function Chat:attend(person, read, write)
     end
     if not line then break end
     pace(person, self.limits.rate)
+    if person.gone then break end
     line = example.clean(line)
     if line:find "%S" then self:obey(person, line) end
   end

@@ -115,6 +115,53 @@ describe("examples/chat_web", function()
     tom:expect "%[ann%] line 30\r"
   end)
 
+  it("gives a page its name and room again, unless somebody has taken the name, and says so", function()
+    start()
+    local ann = enter("ann", "Kitchen")
+    expect(ann, "^you\tann\tkitchen$")
+    expect(ann, "^people\t1\tann$")
+    local other = enter "ANN"
+    expect(other, "^line\t%* ANN is taken$")
+    expect(other, "^you\tguest%d+\tlobby$")
+    expect(ann, "^rooms\t2\tkitchen\t1\tlobby\t1$")
+  end)
+
+  it("lets who comes with the key of somebody who is there take that one's place, and nobody else", function()
+    start()
+    local tom, ann = come(server.telnet, "tom"), enter "ann"
+    local key = expect(ann, "^key\t(%x+)$")
+    assert.equal(32, #key)
+    local again = connect()
+    assert(again:send(("hello\t%s\tann\tlobby"):format(key)))
+    expect(again, "^you\tann\tlobby$")
+    assert.equal(4002, code_of(ann))
+    tom:expect "^%* ann has left %(anew%)"
+    tom:expect "^%* ann has joined"
+    local stranger = connect()
+    assert(stranger:send(("hello\t%s\tann\tlobby"):format(key:reverse())))
+    expect(stranger, "^line\t%* ann is taken$")
+  end)
+
+  it("shows some of the rooms and people where there are very many", function()
+    if not redis_server.available then return pending "there is no redis-server here" end
+    finally(redis_server.stop_all)
+    local bus = redis_server.start()
+    start("--bus", bus.url)
+    server:expect "bus: connected\n"
+    local ann = enter "ann"
+    local client = keep(require "csock.redis".connect(bus.url))
+    assert(client:subscribe "csock chat:f1") -- as a server does
+    local people = { "f1", "people" }
+    for i = 1, 300 do
+      table.move({ "x" .. i, "lobby", "y" .. i, "room" .. i }, 1, 4, #people + 1, people)
+    end
+    assert.equal(1, client:call("PUBLISH", "csock chat", table.concat(people, "\t")))
+    local rest = expect(ann, "^rooms\t301(\t.*)$")
+    assert.equal(400, select(2, rest:gsub("\t", "")))
+    rest = expect(ann, "^people\t301(\tann\t.*)$")
+    assert.equal(200, select(2, rest:gsub("\t", "")))
+  end)
+
   it("cleans what is passed on to terminals and pages", function()
     start()
     local ann, tom = enter "ann", come(server.telnet)
@@ -369,6 +416,20 @@ describe("the page of examples/chat_web", function()
     ann:reads "[ann] unsaid"
   end)
 
+  it("takes a connection that does not answer for lost", function()
+    start()
+    local ann = visit "ann"
+    ann:execute "check()" -- as it does now and then
+    ann:wait("an answer", "return !silent")
+    server:signal "SIGSTOP"
+    ann:execute "check(); check()"
+    ann:shows_status "The connection is lost; trying again"
+    server:signal "SIGCONT"
+    ann:shows_status "Connected"
+    ann:is("ann", "lobby")
+    ann:lists("people", "ann")
+  end)
+
   it("is in the chat in one window only, the last one", function()
     start()
     local ann, copy = visit "ann", visit()
@@ -416,7 +477,11 @@ describe("the page of examples/chat_web", function()
     ann:find "#text":type(browser.ENTER)
     ann:shows_status "That line is too long"
     assert.equal(("\u{FC}"):rep(513), ann:find "#text":property "value")
-    assert.equal(0, ann:execute "return document.querySelectorAll('.own').length")
+    ann:find "#text":clear()
+    ann:type "short"
+    ann:reads "[ann] short"
+    assert.same({ "[ann] short" }, ann:execute "return [...document.querySelectorAll('.own')].map(p => p.textContent)")
+    ann:shows_status "Connected"
   end)
 
   it("is light or dark, as the reader likes it", function()
@@ -457,7 +522,7 @@ describe("the page of examples/chat_web", function()
     tom:expect "is now ann"
     ann:type "hello over there"
     tom:gets "[ann] hello over there"
-    tom:type("/join kitchen")
+    tom:type "/join kitchen"
     ann:lists("rooms", "kitchen (1), lobby (1)")
     ann:type "/msg tom psst"
     tom:expect "^%[ann %-> tom%] psst\r\n$"

@@ -8,7 +8,7 @@ local tree = require "spec.support.tree"
 local servers = {
   "tsTserv", "tsTserv6", "tsTserv_safe", "tsUserv", "thanks_server", "select_server", "poll_server",
   "echo_stream_server", "echo_dgram_server", "command_server", "daytime_server", "chat_server",
-  "chat_rooms", "sleep_server", "name_server",
+  "chat_rooms", "chat_web", "sleep_server", "name_server",
   "tsTservSS", "tsTservSS_async", "tsTservSS_async --fork", "tsTservSS_persist", "thanks_ss", "thanks_forking",
   "thanks_threading", "hello_ss", "echo_threading", "async_echo", "async_chat",
   "tsTservTW", "logger_tw", "line_logger_tw",
@@ -298,6 +298,8 @@ describe("examples:", function()
   it("name their options when they refuse one", function()
     assert.matches("usage: lua5.4 examples/chat_rooms.lua [--bus URL] [--clients N] [--rate N] [--idle SECONDS] "
       .. "[host] [port]\n", start("chat_rooms", "--x"):ends(1), 1, true)
+    assert.matches("usage: lua5.4 examples/chat_web.lua [--bus URL] [--telnet N] [--clients N] [--rate N] "
+      .. "[--idle SECONDS] [host] [port]\n", start("chat_web", "--x"):ends(1), 1, true)
   end)
 
   it("find the csock of their checkout, from any directory", function()
@@ -318,6 +320,8 @@ describe("examples:", function()
       [45000] = "echo_stream_server echo_stream_client echo_dgram_server echo_dgram_client connected_dgram async_echo",
       [12321] = "echo_threading",
       [2626] = "chat_server",
+      [2627] = "chat_rooms",
+      [8080] = "chat_web",
       [80] = "web_client http_head",
       [443] = "https_head",
     } do

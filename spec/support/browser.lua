@@ -227,6 +227,9 @@ end
 --- Types texts into it, and keys such as ENTER.
 function Element:type(...) ask_element(self, "POST", "/value", { text = table.concat { ... } }) end
 
+--- Takes away what has been typed into it.
+function Element:clear() ask_element(self, "POST", "/clear", object()) end
+
 function Element:click() ask_element(self, "POST", "/click", object()) end
 
 function Element:text() return ask_element(self, "GET", "/text") end

@@ -55,6 +55,8 @@ describe("spec.support.browser", function()
     assert.equal("gr\u{FC}n", page:find "#i":property "value")
     page:find "#b":click()
     assert.equal("gr\u{FC}n", page:title())
+    page:find "#i":clear()
+    assert.equal("", page:find "#i":property "value")
     assert.has_error(function() page:find "#none" end)
   end)
 
