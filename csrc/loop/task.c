@@ -124,6 +124,23 @@ static void call_back(lua_State *L) {
   lua_pop(L, 1);
 }
 
+void cs_task_foreground(cs_loop *loop, cs_task *task) {
+  cs_task *before = loop->foreground;
+  if (before != NULL) cs_interrupt_listen(before->co, false);
+  bool lent = before != NULL && before == loop->current && task != before;
+  loop->behind = lent && task != NULL ? before : NULL;
+  loop->foreground = task;
+  if (task != NULL) cs_interrupt_listen(task->co, true);
+}
+
+/* It is over. */
+static void leave_foreground(cs_loop *loop, const cs_task *task) {
+  if (loop->behind == task) loop->behind = NULL;
+  if (loop->foreground != task) return;
+  loop->foreground = NULL;
+  cs_task_foreground(loop, loop->behind);
+}
+
 /* The task is over: nothing keeps it any more, and whoever waits for it is told. */
 static void finish(lua_State *L, cs_task *task, int status) {
   luaL_checkstack(L, 8, NULL);
@@ -131,7 +148,7 @@ static void finish(lua_State *L, cs_task *task, int status) {
   lua_rawgeti(L, -1, task->anchor); /* on the stack until we are done with it */
   task->loop->live -= !task->daemon;
   task->status = (uint8_t)status;
-  if (task->loop->foreground == task) task->loop->foreground = NULL;
+  leave_foreground(task->loop, task);
   cs_timers_remove(&task->loop->timers, &task->timer);
   cs_park_drop(task);
   if (status != CS_TASK_DONE) close_early(L, task, status);
@@ -231,6 +248,7 @@ void cs_task_drop_all(lua_State *L, cs_loop *loop) {
     /* Still anchored: a collected stream would send what is the parent's to send. */
   }
   lua_pop(L, 1);
+  loop->behind = NULL;
   if (loop->foreground != NULL && loop->foreground->status != CS_TASK_RUNNING)
     loop->foreground = NULL;
 }

@@ -47,6 +47,8 @@ Makes a task the one that Ctrl-C is for, until it is over or another one is. The
 interpreter's hook raises ("interrupted!") is raised by the call in which this task waits, or in the
 midst of what it computes, and the loop goes on with all others. Without such a task it ends the run
 of the loop, and all tasks. A task that has not begun, or has just yielded, is cancelled instead.
+When it is over, the task that gave it this place has it again, if it was the foreground task
+itself.
 @function foreground
 @tparam ?task task nil: none; without an argument nothing changes
 @treturn ?task the one that was it before
@@ -55,9 +57,7 @@ static int loop_foreground(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
   cs_task *task = lua_isnoneornil(L, 1) ? NULL : check_task(L, 1), *before = loop->foreground;
   if (lua_gettop(L) > 0) {
-    if (before != NULL) cs_interrupt_listen(before->co, false);
-    loop->foreground = task != NULL && task->status < CS_TASK_DONE ? task : NULL;
-    if (loop->foreground != NULL) cs_interrupt_listen(task->co, true);
+    cs_task_foreground(loop, task != NULL && task->status < CS_TASK_DONE ? task : NULL);
   }
   if (before == NULL) return 0;
   cs_task_push(L, before);

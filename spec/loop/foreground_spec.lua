@@ -104,4 +104,29 @@ describe("csock.loop.foreground", function()
     ]]
     assert.equal("nil\n", p:read_all())
   end)
+
+  it("gives its place back to the task that put it there", function()
+    local p <close> = start [[
+      csock.run(function()
+        local own = loop.current()
+        loop.foreground(own)
+        for _, f in ipairs { function() end, function() csock.sleep(0) end, function() error("no", 0) end } do
+          local task = csock.spawn(f):watch()
+          loop.foreground(task)
+          task:join()
+          print(loop.foreground() == own)
+        end
+        print "asks"
+        print(pcall(csock.sleep, 60))
+        loop.foreground(csock.spawn(function() end))
+        loop.foreground(nil)
+        csock.yield()
+        print(loop.foreground())
+      end)
+    ]]
+    p:expect "true\ntrue\ntrue\nasks\n"
+    p:signal "SIGINT"
+    assert.matches("^false\t[^\n]*interrupted!\n\n?$", (p:read_all()))
+    assert.equal(0, p:wait())
+  end)
 end)
