@@ -115,6 +115,9 @@ function M.source(value, number, call)
   if type(value) == "function" then return of_function(value) end
   if can_read(value) then return of_file(value) end
   local sources = {}
+  for key in next, value do
+    if not math.type(key) then check.bad(call, number, "sequence of strings expected: fields are a 'form'") end
+  end
   for i, piece in ipairs(value) do
     if type(piece) ~= "string" then check.expected(call, number, ("piece %d: string"):format(i), piece) end
     sources[i] = of_string(piece)

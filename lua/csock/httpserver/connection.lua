@@ -73,6 +73,7 @@ local function send(link, request, status, fields, body)
     log(link, request, status, #body)
     return keep
   end
+  if kind == "number" then return send(link, request, status, fields, tostring(body)) end
   local file, offset, count
   if kind ~= "function" then
     file, offset, count = sending.file_of(body)

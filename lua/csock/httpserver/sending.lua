@@ -87,11 +87,18 @@ M.PIECE = 1 << 14
 -- A file so small goes with the head, in one system call.
 local SMALL = M.BUFFER / 2
 
+local function is_file(value)
+  if io.type(value) then return io.type(value) == "file" end
+  local kind = type(value)
+  return (kind == "table" or kind == "userdata") and (value.read or value.fileno) ~= nil
+end
+
 -- What an answer may have for a file: Lua's own, or an object that sendfile takes; or a table with it in `file`, and
 -- `offset` and `count`. The file, where it begins, and how many bytes there are, nil where that is not known.
 function M.file_of(body)
   local file, offset, count = body, 0, nil
   if type(body) == "table" and body.file ~= nil then file, offset, count = body.file, body.offset or 0, body.count end
+  if not is_file(file) then error(("the body of an answer is a %s"):format(io.type(file) or type(file)), 0) end
   if count == nil then
     if io.type(file) == "file" then
       local size = file:seek "end" -- nil: a pipe

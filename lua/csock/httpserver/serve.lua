@@ -105,8 +105,8 @@ local M = {}
 -- - the fields: a table from names to values, where a sequence of values makes several fields; or what
 --   @{csock.wire.headers} takes else. Date, Server, Content-Length, Transfer-Encoding and Connection are the server's
 --   to add; `Connection = "close"` ends the connection after this answer;
--- - the body: nil; a string; a function that is called for one piece after the other until it gives nil (each is sent
---   as it comes: server-sent events, see @{event}); a file, Lua's or anything that `sendfile` takes, or
+-- - the body: nil; a string or a number; a function that is called for one piece after the other until it gives nil
+--   (each is sent as it comes: server-sent events, see @{event}); a file, Lua's or anything that `sendfile` takes, or
 --   `{file=, offset=, count=}` for a part of one. What has no known length is sent in chunks, and to HTTP/1.0 up to the
 --   connection's end. With the status 101, or 2xx to CONNECT, a function gets the connection for itself:
 --   `(stream, connection, request)`;

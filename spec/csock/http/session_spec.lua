@@ -84,6 +84,7 @@ describe("a request", function()
     assert.has_error(function() http.post(server.url, { form = {}, json = {} }) end)
     assert.has_error(function() http.post(server.url, { form = {}, json = false }) end)
     assert.has_error(function() http.post(server.url, { from = {} }) end)
+    assert.has_error(function() http.post(server.url, { data = { a = 1 } }) end) -- a form, and no body of nothing
     assert.has_error(function() http.post(server.url, { headers = { ["Content-Length"] = "5" } }) end)
   end)
 

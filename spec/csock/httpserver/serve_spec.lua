@@ -67,6 +67,14 @@ local ROUTES = [[
   routes["/no-length"] = function() return 200, { ["Content-Length"] = "0x5" }, "fives" end
   routes["/status"] = function() return "200" end
   routes["/big-status"] = function() return 20000 end
+  routes["/number"] = function() return 200, nil, 42 end
+  routes["/boolean"] = function() return 200, nil, true end
+  routes["/table"] = function() return 200, nil, {} end
+  routes["/closed"] = function()
+    local file = io.tmpfile()
+    file:close()
+    return 200, nil, file
+  end
   routes["/interim"] = function() return 102 end
   routes["/switching"] = function() return 101, { Upgrade = "x" }, "no function" end
   local function handler(request)
@@ -109,6 +117,10 @@ describe("httpserver.serve", function()
     assert.matches("^%a%a%a, %d%d %a%a%a %d%d%d%d %d%d:%d%d:%d%d GMT$", fields.date)
     assert.matches("^csock/", fields.server)
     assert.equal("hello", body)
+  end)
+
+  it("takes a number for its digits", function()
+    assert.equal("42", select(3, get(server, "/number")))
   end)
 
   it("says that there is nothing where the handler returns no body", function()
@@ -284,7 +296,7 @@ describe("httpserver.serve", function()
 
   it("sends no byte of an answer that cannot be one", function()
     for _, target in ipairs { "/cr", "/lf", "/nul", "/name", "/table-value", "/coding", "/wrong-length", "/no-length",
-      "/status", "/big-status", "/interim", "/switching" } do
+      "/status", "/big-status", "/interim", "/switching", "/boolean", "/table", "/closed" } do
       local status, fields, body = get(server, target)
       assert.equal(500, status, target)
       assert.is_nil(fields.x)
