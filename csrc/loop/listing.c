@@ -93,6 +93,24 @@ static void push_where(lua_State *L, lua_State *co) {
     lua_pushstring(L, at.short_src);
 }
 
+/***
+What the task has come to, call by call: of one that waits, from the call in which it does. Of a
+coroutine that it has entered by `resume` or `wrap`, only that call is shown.
+Source: `debug.traceback` of its coroutine; asyncio's `Task.print_stack`.
+@function task:traceback
+@tparam[opt=0] int level how many calls to leave out (of the running task itself: 1, this one)
+@treturn ?string nil: the task is over
+*/
+static int task_traceback(lua_State *L) {
+  const cs_task *task = cs_object_check(L, 1, &cs_task_class);
+  int level = (int)cs_opt_int(L, 2, task->co == L, 0, INT_MAX);
+  if (task->status >= CS_TASK_DONE)
+    lua_pushnil(L);
+  else
+    luaL_traceback(L, task->co, NULL, level);
+  return 1;
+}
+
 /* Pushes the object whose method the coroutine waits in, or nil. */
 static void push_object(lua_State *L, lua_State *co) {
   lua_Debug at;
@@ -172,6 +190,7 @@ static const luaL_Reg task_methods[] = {
     {"get_name", task_get_name},
     {"set_name", task_set_name},
     {"status", task_status},
+    {"traceback", task_traceback},
     {NULL, NULL},
 };
 

@@ -1,5 +1,7 @@
-/* signals.c: signals as bytes in a pipe, for csock.loop to read. */
+/* signals.c: signals as bytes in a pipe, for csock.loop to read; SIGINT also as a hook that the
+   main thread gets, as the standalone interpreter does it. */
 #include "signals.h"
+#include "../wait/interrupt.h"
 #include "../base/parts.h"
 #include "../base/rows.h"
 #include "../sys/fd.h"
@@ -14,12 +16,14 @@
 #define NSIG 65
 #endif
 
-static const char catcher_key = 'g'; /* registry: the state's catcher */
+static const char catcher_key = 'g';     /* registry: the state's catcher */
+static const char interrupter_key = 'i'; /* registry: its other one, for `interrupts` */
 
 typedef struct catcher catcher;
 struct catcher {
   const cs_class *cls;
-  int fds[2]; /* -1 until a signal is caught */
+  lua_State *main; /* NULL, or: no byte is written, this main thread gets a hook; SIGINT alone */
+  int fds[2];      /* -1 until a signal is caught */
   bool closed;
   struct {
     bool caught;
@@ -36,27 +40,48 @@ static const cs_class catcher_class = {"csock.signals"};
 static struct {
   pthread_mutex_t lock;
   catcher *top[NSIG];
-  atomic_int pipe[NSIG]; /* the top's; 0: nobody, else the descriptor + 1 */
-  atomic_int handling;   /* handlers that may have read one of these */
+  atomic_int pipe[NSIG];      /* the top's; 0: nobody, else the descriptor + 1, or BY_HOOK: */
+  lua_State *_Atomic to_hook; /* the top's main thread */
+  atomic_int handling;        /* handlers that may have read one of these */
 } process = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+#define BY_HOOK (-1)
+
+/* What the standalone interpreter's own hook does (lua.c). */
+static void interrupted(lua_State *L, lua_Debug *activation) {
+  (void)activation;
+  lua_sethook(L, NULL, 0, 0);
+  luaL_error(L, "interrupted!");
+}
 
 static void on_signal(int signum) {
   int saved = errno;
   atomic_fetch_add(&process.handling, 1);
-  int fd = atomic_load(&process.pipe[signum]) - 1;
+  int pipe = atomic_load(&process.pipe[signum]), fd = pipe - 1;
   unsigned char byte = (unsigned char)signum;
   /* A full pipe has enough to say already. */
   if (fd >= 0 && write(fd, &byte, 1) < 0) errno = saved;
+  if (pipe == BY_HOOK) /* lua_sethook may be called at any time, as in lua.c */
+    lua_sethook(atomic_load(&process.to_hook), interrupted,
+                LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
   atomic_fetch_sub(&process.handling, 1);
   errno = saved;
 }
 
-/* Both are called with the lock held. */
+/* These are called with the lock held. */
+
+static void aim(const catcher *c, int signum) {
+  if (c->main != NULL) atomic_store(&process.to_hook, c->main);
+  atomic_store(&process.pipe[signum], c->main != NULL ? BY_HOOK : c->fds[1] + 1);
+}
 
 static int take(catcher *c, int signum) {
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
+  /* As in lua.c, Ctrl-C ends a read of standard input. */
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = c->main != NULL ? 0 : SA_RESTART};
+  struct sigaction before;
   sigemptyset(&action.sa_mask);
-  int old = atomic_exchange(&process.pipe[signum], c->fds[1] + 1);
+  int old = atomic_load(&process.pipe[signum]);
+  aim(c, signum);
   if (sigaction(signum, &action, &before) != 0) {
     int err = errno;
     atomic_store(&process.pipe[signum], old);
@@ -76,7 +101,7 @@ static int release(catcher *c, int signum) {
   c->signals[signum].caught = false;
   catcher *below = c->signals[signum].below, *above = process.top[signum];
   if (above == c) {
-    if (below != NULL) atomic_store(&process.pipe[signum], below->fds[1] + 1);
+    if (below != NULL) aim(below, signum);
     if (sigaction(signum, &c->signals[signum].before, NULL) != 0) err = errno;
     if (below == NULL) atomic_store(&process.pipe[signum], 0);
     process.top[signum] = below;
@@ -88,11 +113,15 @@ static int release(catcher *c, int signum) {
   return err;
 }
 
-/* The pipe is nobody's any more, but a handler in another thread may have read its number just
+/* The catcher is nobody's any more, but a handler in another thread may have read its number just
    before: it must not write to whoever gets that next. (The child of a fork that is not csock's may
    have a handler counted that is not there; so this ends in any case.) */
-static void close_pipe(catcher *c) {
+static void wait_for_handlers(void) {
   for (int i = 0; i < 100000 && atomic_load(&process.handling) > 0; i++) sched_yield();
+}
+
+static void close_pipe(catcher *c) {
+  wait_for_handlers();
   for (int i = 0; i < 2; i++) {
     if (c->fds[i] >= 0) cs_fd_close(c->fds[i]);
     c->fds[i] = -1;
@@ -102,7 +131,7 @@ static void close_pipe(catcher *c) {
 static int prepare(catcher *c) {
   if (c->closed) return ECANCELED;
   if (c->signals == NULL && (c->signals = calloc(NSIG, sizeof *c->signals)) == NULL) return ENOMEM;
-  if (c->fds[0] >= 0) return 0;
+  if (c->fds[0] >= 0 || c->main != NULL) return 0;
   int err = cs_fd_pipe(c->fds);
   if (err == 0) err = cs_fd_set_nonblock(c->fds[0], true);
   if (err == 0) err = cs_fd_set_nonblock(c->fds[1], true);
@@ -122,13 +151,33 @@ static int catcher_gc(lua_State *L) {
   return 0;
 }
 
-/* The state's catcher; NULL and `*err` when its pipe cannot be made. */
-static catcher *get_catcher(lua_State *L, int *err) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &catcher_key);
+/* One of the state's catchers; NULL and `*err` when its pipe cannot be made. */
+static catcher *get(lua_State *L, const char *key, int *err) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
   catcher *c = lua_touserdata(L, -1);
   lua_pop(L, 1); /* the registry keeps it */
   *err = prepare(c);
   return *err == 0 ? c : NULL;
+}
+
+static catcher *get_catcher(lua_State *L, int *err) {
+  return get(L, &catcher_key, err);
+}
+
+/* From now on, and until the next one, the signal is this catcher's; and no more. 0 or errno. */
+static int catch_signal(catcher *c, int signum) {
+  pthread_mutex_lock(&process.lock);
+  if (process.top[signum] != c) release(c, signum); /* it is to be the last one again */
+  int err = take(c, signum);
+  pthread_mutex_unlock(&process.lock);
+  return err;
+}
+
+static int let_go(catcher *c, int signum) {
+  pthread_mutex_lock(&process.lock);
+  int err = release(c, signum);
+  pthread_mutex_unlock(&process.lock);
+  return err;
 }
 
 void cs_signals_hold(void) {
@@ -154,11 +203,7 @@ static int signal_catch(lua_State *L) {
   int err;
   catcher *c = get_catcher(L, &err);
   if (c == NULL) return cs_fail(L, "on_signal", err);
-  pthread_mutex_lock(&process.lock);
-  if (process.top[signum] != c) release(c, signum); /* it is to be the last one again */
-  err = take(c, signum);
-  pthread_mutex_unlock(&process.lock);
-  return cs_result(L, "on_signal", err);
+  return cs_result(L, "on_signal", catch_signal(c, signum));
 }
 
 /* signal_release(signum): back to what handled it before. */
@@ -167,10 +212,31 @@ static int signal_release(lua_State *L) {
   int err;
   catcher *c = get_catcher(L, &err);
   if (c == NULL) return cs_fail(L, "on_signal", err);
-  pthread_mutex_lock(&process.lock);
-  err = release(c, signum);
-  pthread_mutex_unlock(&process.lock);
-  return cs_result(L, "on_signal", err);
+  return cs_result(L, "on_signal", let_go(c, signum));
+}
+
+/***
+Whether Ctrl-C (SIGINT) raises "interrupted!", each time that it is typed: in the foreground task
+(see `foreground`), also while it computes; without one, in whatever runs. The standalone
+interpreter does so once, and is ended by the next one. What handled the signal before does so again
+when this is switched off; `on_signal` goes before while it catches SIGINT, and a forked child
+begins without it. For programs that are typed at, such as a prompt.
+@function interrupts
+@tparam ?boolean on without it nothing changes
+@treturn[1] boolean how it was before
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`ENOMEM`)
+*/
+static int loop_interrupts(lua_State *L) {
+  int err;
+  catcher *c = get(L, &interrupter_key, &err);
+  if (c == NULL) return cs_fail(L, "interrupts", err);
+  bool before = c->signals[SIGINT].caught;
+  if (!lua_isnoneornil(L, 1)) err = (lua_toboolean(L, 1) ? catch_signal : let_go)(c, SIGINT);
+  if (err != 0) return cs_fail(L, "interrupts", err);
+  lua_pushboolean(L, before);
+  return 1;
 }
 
 /* signal_fileno(): the end of the pipe to read from. */
@@ -203,6 +269,7 @@ int cs_check_signal(lua_State *L, int arg) {
 }
 
 static const luaL_Reg functions[] = {
+    {"interrupts", loop_interrupts},
     {"signal_catch", signal_catch},
     {"signal_release", signal_release},
     {"signal_fileno", signal_fileno},
@@ -211,11 +278,17 @@ static const luaL_Reg functions[] = {
 
 static const luaL_Reg meta[] = {{"__gc", catcher_gc}, {NULL, NULL}};
 
-void cs_open_signals(lua_State *L) {
-  cs_class_make(L, &catcher_class, NULL, meta);
+static void keep_catcher(lua_State *L, const char *key, lua_State *main) {
   catcher *c = cs_object_new(L, &catcher_class, sizeof *c, 0);
   c->fds[0] = c->fds[1] = -1;
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &catcher_key);
+  c->main = main;
+  lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
+void cs_open_signals(lua_State *L) {
+  cs_class_make(L, &catcher_class, NULL, meta);
+  keep_catcher(L, &catcher_key, NULL);
+  keep_catcher(L, &interrupter_key, cs_main_thread(L));
   lua_getfield(L, -1, "loop");
   cs_setfuncs(L, functions);
   lua_newtable(L);

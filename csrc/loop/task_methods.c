@@ -187,6 +187,28 @@ static int task_throw(lua_State *L) {
   return 1;
 }
 
+/***
+Has the call in which the task waits raise an error, as Ctrl-C does; in a task that `watchdog` has
+put off in the midst of a computation, the next instruction raises it. A task that has not begun, or
+has just yielded, is cancelled instead, and one that interrupts itself raises the error at once.
+@function task:interrupt
+@param[opt="interrupted!"] message the error value
+@treturn boolean false when it was over already
+*/
+static int task_interrupt(lua_State *L) {
+  cs_task *task = check_task(L, 1);
+  lua_settop(L, 2);
+  if (lua_isnil(L, 2)) {
+    lua_pushliteral(L, "interrupted!");
+    lua_replace(L, 2);
+  }
+  if (task->status == CS_TASK_RUNNING) return lua_error(L);
+  bool live = task->status < CS_TASK_DONE;
+  if (live) cs_task_interrupt(L, task);
+  lua_pushboolean(L, live);
+  return 1;
+}
+
 /* daemon(task): the loop does not wait for it. */
 static int task_daemon(lua_State *L) {
   cs_task *task = check_task(L, 1);
@@ -298,6 +320,7 @@ static const luaL_Reg task_methods[] = {
     {"daemon", task_daemon},
     {"join", task_join},
     {"cancel", task_cancel},
+    {"interrupt", task_interrupt},
     {"throw", task_throw},
     {"watch", task_watch},
     {NULL, NULL},

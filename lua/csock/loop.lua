@@ -22,6 +22,7 @@ local M = {
   current = core.current,
   tasks = core.tasks,
   foreground = core.foreground,
+  interrupts = core.interrupts,
   resume = core.resume,
   wrap = core.wrap,
   fileno = core.fileno,

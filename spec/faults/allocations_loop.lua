@@ -107,6 +107,20 @@ return {
       end)
     end,
   },
+  ["a task that is interrupted"] = {
+    prepare = quiet_pair,
+    run = function(csock, _, b)
+      local loop = csock.loop
+      assert(loop.interrupts(true) ~= nil and loop.interrupts(false), LOST)
+      csock.run(function()
+        local task <close> = csock.spawn(function() return pcall(b.recv, b, 1) end):watch()
+        csock.yield()
+        assert(task:traceback(), LOST)
+        assert(task:interrupt("enough"), LOST)
+        assert(select(2, task:join()) == "enough", LOST)
+      end)
+    end,
+  },
   ["calls that come later"] = {
     prepare = quiet,
     run = function(csock)

@@ -130,3 +130,51 @@ describe("csock.loop.foreground", function()
     assert.equal(0, p:wait())
   end)
 end)
+
+describe("task:interrupt", function()
+  local csock = require "csock"
+
+  it("raises in the call in which the task waits, and the task may go on", function()
+    csock.run(function()
+      local a, b = csock.socketpair()
+      local task = csock.spawn(function()
+        local ok, err = pcall(a.recv, a, 1)
+        return ok, err, a:recv(1)
+      end)
+      csock.yield()
+      assert.is_true(task:interrupt("enough"))
+      csock.yield()
+      b:send "x"
+      assert.same({ false, "enough", "x" }, { task:join() })
+      assert.is_false(task:interrupt())
+      a:close()
+      b:close()
+    end)
+  end)
+
+  it("says \"interrupted!\" by itself, and takes any value", function()
+    csock.run(function()
+      local value = {}
+      for _, case in ipairs { { "interrupted!" }, { value, value } } do
+        local task = csock.spawn(csock.sleep, 60):watch()
+        csock.yield()
+        task:interrupt(case[2])
+        assert.equal(case[1], select(2, task:join()))
+      end
+    end)
+  end)
+
+  it("raises at once in the task that calls it", function()
+    csock.run(function()
+      assert.same({ false, "me" }, { pcall(function() csock.loop.current():interrupt("me") end) })
+    end)
+  end)
+
+  it("cancels a task that has not begun", function()
+    csock.run(function()
+      local task = csock.spawn(function() end)
+      assert.is_true(task:interrupt())
+      assert.equal("cancelled", task:status())
+    end)
+  end)
+end)

@@ -109,3 +109,31 @@ describe("a task's name", function()
     assert.is_nil(seen[1])
   end)
 end)
+
+describe("task:traceback", function()
+  it("shows where a task waits, call by call", function()
+    csock.run(function()
+      local function inner() csock.sleep(60) end
+      local function outer() inner() return 1 end
+      local task <close> = csock.spawn(outer)
+      csock.yield()
+      local text = task:traceback()
+      assert.matches("^stack traceback:\n[^\n]*sleep[^\n]*\n[^\n]*listing_spec.lua:%d+: in [^\n]*inner[^\n]*\n"
+        .. "[^\n]*listing_spec.lua:%d+: in function <", text)
+      assert.not_matches("sleep", task:traceback(1))
+    end)
+  end)
+
+  it("begins with the caller in the running task itself", function()
+    csock.run(function()
+      assert.matches("^stack traceback:\n[^\n]*listing_spec.lua", loop.current():traceback())
+    end)
+  end)
+
+  it("is nil when the task is over", function()
+    local task = csock.spawn(function() end)
+    csock.run()
+    assert.is_nil(task:traceback())
+    assert.is_false((pcall(task.traceback, task, -1)))
+  end)
+end)
