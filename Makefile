@@ -89,6 +89,7 @@ CORE     := $(BUILD)/csock/core.so
 TLS_SRC  := $(sort $(wildcard csrc/tls/*.c))
 TLS_OBJ  := $(TLS_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 MODULES  := $(CORE) $(TLS)
+PROGRAM  := $(BUILD)/bin/csock
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.so,$(filter-out $(if $(TLS),,spec/faults/openssl.c),\
   $(wildcard spec/support/*.c spec/faults/*.c)))
 
@@ -101,10 +102,10 @@ SPECS      ?= spec
 TIME_LIMIT ?= 2100
 BUSTED      = timeout -k 10 $(TIME_LIMIT) $(LUA) spec/support/suite.lua $(KQUEUE_ENV) $(LUA) spec/support/run.lua --
 
-all: $(MODULES)
+all: $(MODULES) $(PROGRAM)
 
 help:
-	@echo 'make            build $(MODULES)'
+	@echo 'make            build $(MODULES) and $(PROGRAM)'
 	@echo 'make demo       a server and a client that talk to each other, from nothing'
 	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/socket: some)'
 	@echo 'make run-test   the same, and installs nothing that is missing'
@@ -158,6 +159,17 @@ $(BUILD)/flags: FORCE
 	  { echo 'No headers of Lua 5.4 or 5.5 found: run "make deps", or give LUA_CFLAGS=-I...' >&2; exit 1; }
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
+# The command: $(call program,LUA,C) writes it for modules in these directories; without them, for those that are found.
+INTERPRETER = $(abspath $(shell command -v $(LUA)))
+program = printf '%s\n' '\#!$(INTERPRETER)' $(if $(1),'package.path = [[$(1)/?.lua;]] .. package.path' \
+  'package.cpath = [[$(2)/?.so;]] .. package.cpath') 'os.exit(require "csock.command".main(arg), true)'
+
+# This tree's, from wherever it is started.
+$(PROGRAM): FORCE
+	@mkdir -p $(@D)
+	@$(call program,$(CURDIR)/lua,$(abspath $(BUILD))) | cmp -s - $@ || \
+	  { $(call program,$(CURDIR)/lua,$(abspath $(BUILD))) > $@ && chmod 755 $@; }
+
 -include $(CORE_OBJ:.o=.d) $(TLS_OBJ:.o=.d) $(SUPPORT:.so=.d)
 
 # --- installing -----------------------------------------------------------------------------------
@@ -166,6 +178,11 @@ LUA_FILES := $(sort $(shell find lua -name '*.lua'))
 LUA_DIRS  := $(shell find lua -mindepth 1 -type d | sort -r)
 LMOD = $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)
 CMOD = $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_VERSION)
+BIN  = $(DESTDIR)$(PREFIX)/bin
+MAN1 = $(DESTDIR)$(PREFIX)/share/man/man1
+# Where the installed command finds the modules (empty: where Lua looks).
+PROGRAM_LMOD = $(PREFIX)/share/lua/$(LUA_VERSION)
+PROGRAM_CMOD = $(PREFIX)/lib/lua/$(LUA_VERSION)
 
 # The module that needs OpenSSL, by itself: a rock of its own.
 tls: $(BUILD)/csock/tls.so
@@ -179,9 +196,14 @@ install: $(MODULES)
 	  install -d "$(LMOD)/$$(dirname $$f)" && install -m 644 lua/$$f "$(LMOD)/$$f" || exit; done
 	install -d "$(CMOD)/csock"
 	install -m 755 $(MODULES) "$(CMOD)/csock/"
+	install -d "$(BIN)" "$(MAN1)"
+	$(call program,$(PROGRAM_LMOD),$(PROGRAM_CMOD)) > "$(BIN)/csock"
+	chmod 755 "$(BIN)/csock"
+	install -m 644 doc/csock.1 "$(MAN1)/csock.1"
 
 uninstall:
-	rm -f $(addprefix "$(LMOD)"/,$(LUA_FILES:lua/%=%)) "$(CMOD)/csock/core.so" "$(CMOD)/csock/tls.so"
+	rm -f $(addprefix "$(LMOD)"/,$(LUA_FILES:lua/%=%)) "$(CMOD)/csock/core.so" "$(CMOD)/csock/tls.so" \
+	  "$(BIN)/csock" "$(MAN1)/csock.1"
 	-rmdir $(LUA_DIRS:lua/%="$(LMOD)"/%) "$(CMOD)/csock"
 
 # --- what it needs --------------------------------------------------------------------------------
@@ -255,7 +277,7 @@ $(BUILD)/bench/tls/%: BENCH_LIBS = $(OPENSSL_CFLAGS) $(OPENSSL_LIBS)
 test: deps-specs
 	$(AGAIN) run-test WERROR=-Werror
 
-run-test: $(MODULES) $(SUPPORT)
+run-test: $(MODULES) $(PROGRAM) $(SUPPORT)
 	luacheck --quiet --no-color .
 	@$(BUSTED) $(SPECS)
 
@@ -304,7 +326,7 @@ run-lint:
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror check-layers
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror run-doc
 
-objects: $(MODULES) $(SUPPORT)
+objects: $(MODULES) $(PROGRAM) $(SUPPORT)
 
 check-layers: objects
 	@$(BUSTED) spec/architecture_spec.lua

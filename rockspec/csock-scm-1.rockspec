@@ -35,6 +35,9 @@ build = {
     LUA_CFLAGS = "-I$(LUA_INCDIR)",
     LMOD = "$(LUADIR)",
     CMOD = "$(LIBDIR)",
+    BIN = "$(BINDIR)",
+    MAN1 = "$(PREFIX)/doc",
+    PROGRAM_LMOD = "", -- LuaRocks starts the command by a script of its own, which says where all modules are
   },
 }
 test = {

@@ -29,6 +29,17 @@ local function use_from(root, program)
   return out
 end
 
+-- The same of the installed command, which is to find csock by itself. (A sanitizer's library has to come with it.)
+local function use_command(path)
+  local status, out, err = process.run({ path, "-e", use }, {
+    cwd = "/",
+    env = { LUA_PATH = false, LUA_CPATH = false, LUA_INIT = false, LD_PRELOAD = os.getenv "LD_PRELOAD" or false },
+  })
+  assert.equal("", err)
+  assert.equal(0, status)
+  return out
+end
+
 local function run(argv, opts)
   local status, out, err = process.run(argv, opts)
   assert(status == 0, table.concat(argv, " ") .. "\n" .. out .. err)
@@ -48,7 +59,7 @@ describe("installing", function()
   describe("with luarocks make", function()
     -- As it is done by hand: from a checkout of its own, and not as a part of this very make.
     local function luarocks_make(name)
-      run({ "luarocks", "--lua-version=" .. version, "make", "--tree", dir .. "/rocks", "--deps-mode=none",
+      run({ "luarocks", "--lua-version=" .. version, "make", "--tree", dir .. "/rocks",
         "rockspec/" .. name .. "-scm-1.rockspec" }, {
         cwd = dir, timeout = 120,
         env = { LUA_PATH = false, LUA_CPATH = false, MAKEFLAGS = false, MAKELEVEL = false, BUILD = false, CC = false,
@@ -57,11 +68,15 @@ describe("installing", function()
     end
 
     setup(function()
-      run { "cp", "-R", "Makefile", "csrc", "lua", "rockspec", "LICENSE", dir }
+      run { "cp", "-R", "Makefile", "csrc", "doc", "lua", "rockspec", "LICENSE", dir }
       luarocks_make "csock"
     end)
 
     it("works", function() assert.equal("installed\n", use_from(dir .. "/rocks")) end)
+
+    it("brings the command, which works from everywhere", function()
+      assert.equal("installed\n", use_command(dir .. "/rocks/bin/csock"))
+    end)
 
     it("brings exactly the Lua modules", function()
       local files = tree.files("lua", ".")
@@ -95,13 +110,21 @@ describe("installing", function()
   -- make says itself how it built; what a plain busted runs on may be of any age.
   local built = os.getenv "MAKELEVEL" ~= nil
 
+  local function install(...) run({ os.getenv "MAKE" or "make", ... }, { timeout = 120 }) end
+
+  it("brings a command with make install that finds csock below PREFIX from everywhere", function()
+    if not built then return pending "run by make test" end
+    install("install", "PREFIX=" .. dir .. "/prefix")
+    assert.equal("installed\n", use_command(dir .. "/prefix/bin/csock"))
+  end)
+
   it("works with make install, DESTDIR and PREFIX, and make uninstall takes it all away", function()
     if not built then return pending "run by make test" end
-    local function make(target)
-      run({ os.getenv "MAKE" or "make", target, "DESTDIR=" .. dir .. "/stage", "PREFIX=/opt/it" }, { timeout = 120 })
-    end
+    local function make(target) install(target, "DESTDIR=" .. dir .. "/stage", "PREFIX=/opt/it") end
     make "install"
     assert.equal("installed\n", use_from(dir .. "/stage/opt/it"))
+    assert.matches("\npackage.path = [[/opt/it/share/lua/", tree.read(dir .. "/stage/opt/it/bin/csock"), 1, true)
+    assert.equal(tree.read "doc/csock.1", tree.read(dir .. "/stage/opt/it/share/man/man1/csock.1"))
     make "uninstall"
     assert.same({}, tree.files(dir .. "/stage", "."))
   end)
