@@ -13,12 +13,13 @@ local function io_failure(words, code)
   return csock.make_error { call = "download", errno = code or csock.errno.EIO, strerror = words }
 end
 
--- The file, open at its end or at its beginning, and its size; nil, err, errno.
-local function open(path, resume)
-  local file, words, code = io.open(path, resume and "r+b" or "wb")
-  if not file and resume then file, words, code = io.open(path, "wb") end
+-- The file with what it has, and its size; nil, err, errno. It is opened before anything is asked for, so that one that
+-- cannot be written costs nothing, and emptied when there is something to come in its place.
+local function open(path)
+  local file, words, code = io.open(path, "r+b")
+  if not file then file, words, code = io.open(path, "wb") end
   if not file then return io_failure(words, code) end
-  return file, file:seek "end"
+  return file, file:seek "end" or 0
 end
 
 -- What identifies this state of the file: a strong ETag, or else the date of its last change.
@@ -90,10 +91,10 @@ function M.run(session, url, path, given)
   local left = internal.countdown(timeout ~= math.huge and timeout)
   local attempts = given.attempts or 3
   local validator = type(given.resume) == "string" and given.resume or nil
-  local file, offset, code = open(path, given.resume)
-  if not file then return nil, offset, code end
+  local file, size, code = open(path)
+  if not file then return nil, size, code end
   local holder <close> = internal.holder(file)
-  local received = 0
+  local offset, received = given.resume and size or 0, 0
   while true do
     local options = { stream = true, decode = false, headers = {}, timeout = left() or false }
     for name, value in pairs(given) do
@@ -110,15 +111,16 @@ function M.run(session, url, path, given)
     if offset > 0 and is_complete(response, offset) then return response end
     local from, total, why = place(response, offset)
     if not from then return nil, total, why end
-    if from == 0 and offset > 0 then
+    if from == 0 and size > 0 then
+      local emptied, words, number = io.open(path, "wb")
+      if not emptied then return io_failure(words, number) end
       file:close()
-      file = io.open(path, "wb")
-      holder.held = file
+      file, holder.held = emptied, emptied
     end
     file:seek("set", from)
     local hopeless
     offset, err, errno, hopeless = copy(response, file, from, total, given.on_download)
-    received = received + offset - from
+    size, received = offset, received + offset - from
     response.received, response.size = received, offset
     validator = validator_of(response)
     if not err then return response end

@@ -121,10 +121,15 @@ describe("a download", function()
 
   it("that fails says so, and leaves the rest alone", function()
     local server = keep(http_server.saying "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone")
-    local response, err = http.download(server.url, name, { timeout = tls.LIMIT })
-    assert.is_nil(response)
-    assert.same({ "HTTPError", 404 }, { err.name, err.code })
-    assert.equal("", content())
+    write "what was there before"
+    for _, resume in ipairs { false, true } do
+      local response, err = http.download(server.url, name, { timeout = tls.LIMIT, resume = resume })
+      assert.is_nil(response)
+      assert.same({ "HTTPError", 404 }, { err.name, err.code })
+      assert.equal("what was there before", content())
+    end
+    assert.is_nil((http.download("http://127.0.0.1:1/", name, { timeout = tls.LIMIT, proxies = false })))
+    assert.equal("what was there before", content())
     assert.equal(csock.errno.ENOENT, select(3, http.download(server.url, "/does/not/exist")))
     server = keep(http_server.saying "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlong")
     assert.equal(csock.errno.ENOSPC, select(3, http.download(server.url, "/dev/full", { timeout = tls.LIMIT })))
