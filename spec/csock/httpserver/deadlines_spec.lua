@@ -2,6 +2,7 @@
 local csock = require "csock"
 local httpd = require "spec.support.httpd"
 local keep = require "spec.support.keep"
+local slowness = require "spec.support.process".slowness
 
 local get, dial, read_answer = httpd.get, httpd.dial, httpd.read_answer
 
@@ -27,7 +28,7 @@ local SERVER = [[
       end
     end
     return 200, nil, "quick"
-  end, { header_timeout = 0.5, idle_timeout = %s, body_timeout = 0.4, send_timeout = 0.4, minimum_rate = 1000,
+  end, { header_timeout = 0.5, idle_timeout = 0.5, body_timeout = 0.4, send_timeout = %s, minimum_rate = 1000,
          max_body = 1 << 24, onerror = function(err) print("told", err) end,
          access_log = function(line) print(line) end })
   csock.run()
@@ -36,7 +37,7 @@ local SERVER = [[
 for _, backend in ipairs { "epoll", "poll" } do
   describe("on " .. backend, function()
     local server
-    setup(function() server = httpd.start(SERVER:format "0.5", { backend = backend }) end)
+    setup(function() server = httpd.start(SERVER:format(0.4 * slowness), { backend = backend }) end)
     teardown(keep.close)
 
     it("a head that does not end gets 408, however it dribbles", function()
@@ -131,7 +132,7 @@ for _, backend in ipairs { "epoll", "poll" } do
         assert.equal("quick", select(3, get(server, "/")))
         longest = math.max(longest, csock.now() - began)
       end
-      assert.is_true(longest < 0.3 * require "spec.support.process".slowness)
+      assert.is_true(longest < 0.3 * slowness)
       for i = 1, 300 do
         assert.matches("^HTTP/1.1 40[08] ", httpd.rest(slow[i]))
         slow[i]:close()
