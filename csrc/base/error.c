@@ -53,6 +53,18 @@ static void push_errno(lua_State *L, const char *call, int err, int address) {
            cs_strerror(err, text, sizeof text), address);
 }
 
+/* Whether it is known who has taken what is missing: `holders` of the error value on the top. */
+static bool blame(lua_State *L, int err, int address) {
+  if (err != EMFILE && err != ENFILE && err != EADDRINUSE) return false;
+  const cs_state *state = cs_state_get(L);
+  if (state->holders == NULL || !state->holders(L, err, address)) return false;
+  lua_getiuservalue(L, -2, 1);
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "holders");
+  lua_pop(L, 1);
+  return true;
+}
+
 int cs_fail(lua_State *L, const char *call, int err) {
   /* One integer for the pair: errno values are below 4096, addresses below 2^52. */
   lua_Integer key = (lua_Integer)(((uintptr_t)call << 12) + (uintptr_t)err);
@@ -62,8 +74,10 @@ int cs_fail(lua_State *L, const char *call, int err) {
   if (lua_rawgeti(L, -1, key) == LUA_TNIL) {
     lua_pop(L, 1);
     push_errno(L, call, err, 0);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, key);
+    if (!blame(L, err, 0)) {
+      lua_pushvalue(L, -1);
+      lua_rawseti(L, -3, key);
+    }
   }
   lua_remove(L, -2);
   lua_pushinteger(L, err);
@@ -75,6 +89,7 @@ int cs_fail_at(lua_State *L, const char *call, int err, int address) {
   luaL_checkstack(L, 6, NULL);
   lua_pushnil(L);
   push_errno(L, call, err, address);
+  blame(L, err, address);
   lua_pushinteger(L, err);
   return 3;
 }
@@ -163,7 +178,8 @@ What a failed call gives as its second result. `tostring(err)` reads
 Its fields, which cannot be changed: `errno` (an integer: errno, `EAI_*`, or `HOST_NOT_FOUND` and
 its like), `name` (`"ECONNREFUSED"`), `strerror` (the system's words), `call` (`"connect"`), `kind`
 (`"error"`, `"timeout"`, `"gaierror"` or `"herror"`), `address` (of what was looked up or connected
-to, where there is one) and `errors` (of an error that has several causes: their errors).
+to, where there is one), `errors` (of an error that has several causes: their errors) and `holders`
+(while `debug` is on: the rows of the sockets that have what is missing, as `sockets` gives them).
 @type error
 */
 
@@ -183,13 +199,60 @@ static int error_index(lua_State *L) {
   return 1;
 }
 
-/* The text: a `message` of its own, or "call address: strerror [name]". */
-static int error_tostring(lua_State *L) {
+#define PLACES 4 /* that are named */
+
+/* Counts the rows of the sequence on the top by their `made`: pushes a table. */
+static void count_places(lua_State *L) {
+  int rows = lua_gettop(L), counts = rows + 1;
+  lua_newtable(L);
+  for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, rows); i <= n; i++) {
+    lua_rawgeti(L, rows, i);
+    if (lua_istable(L, -1) && lua_getfield(L, -1, "made") == LUA_TSTRING) {
+      lua_pushvalue(L, -1);
+      lua_rawget(L, counts);
+      lua_pushinteger(L, lua_tointeger(L, -1) + 1);
+      lua_replace(L, -2);
+      lua_rawset(L, counts);
+    }
+    lua_settop(L, counts);
+  }
+}
+
+/* In the place of the sequence of rows on the top: where these sockets were made, the places with
+   most of them first. */
+static void push_places(lua_State *L) {
+  count_places(L);
+  int counts = lua_gettop(L);
+  lua_pushliteral(L, "");
+  for (int i = 0;; i++) {
+    lua_Integer most = 0;
+    lua_pushnil(L); /* the place */
+    for (lua_pushnil(L); lua_next(L, counts) != 0; lua_pop(L, 1)) {
+      if (lua_tointeger(L, -1) <= most) continue;
+      most = lua_tointeger(L, -1);
+      lua_pushvalue(L, -2);
+      lua_replace(L, counts + 2);
+    }
+    if (most == 0 || i == PLACES) {
+      lua_settop(L, counts + 1);
+      if (most > 0) lua_pushliteral(L, ", ...");
+      if (most > 0) lua_concat(L, 2);
+      break;
+    }
+    lua_pushfstring(L, "%s%s%s (%I)", lua_tostring(L, counts + 1), i > 0 ? ", " : "",
+                    lua_tostring(L, counts + 2), (LUAI_UACINT)most);
+    lua_replace(L, counts + 1);
+    lua_pushnil(L);
+    lua_rawset(L, counts);
+  }
+  lua_replace(L, counts - 1);
+  lua_settop(L, counts - 1);
+}
+
+/* The words: a `message` of its own, or "call address: strerror [name]". */
+static void push_words(lua_State *L) {
   luaL_Buffer b;
-  push_fields(L);
-  lua_replace(L, 1);
-  lua_settop(L, 1);
-  if (lua_getfield(L, 1, "message") == LUA_TSTRING) return 1;
+  if (lua_getfield(L, 1, "message") == LUA_TSTRING) return;
   lua_getfield(L, 1, "call");
   lua_getfield(L, 1, "strerror");
   lua_getfield(L, 1, "name");
@@ -217,6 +280,19 @@ static int error_tostring(lua_State *L) {
   luaL_addvalue(&b);
   luaL_addchar(&b, ']');
   luaL_pushresult(&b);
+}
+
+static int error_tostring(lua_State *L) {
+  push_fields(L);
+  lua_replace(L, 1);
+  lua_settop(L, 1);
+  push_words(L);
+  if (lua_getfield(L, 1, "holders") != LUA_TTABLE) {
+    lua_pop(L, 1);
+    return 1;
+  }
+  push_places(L);
+  lua_pushfstring(L, "%s\nheld by sockets made at: %s", lua_tostring(L, -2), lua_tostring(L, -1));
   return 1;
 }
 
@@ -263,15 +339,15 @@ static int class_tostring(lua_State *L) {
 Makes an error value, for code that reports failures in csock's way.
 @function make_error
 @tparam table fields `call`, `errno`, and optionally `kind`, `name`, `strerror`, `address`,
-`message` (the whole text, instead of the usual one), `errors` (a list of what led to it), and, of
-a server's reply, `code`, `text` and `response`
+`message` (the whole text, instead of the usual one), `errors` (a list of what led to it), `holders`
+(see `error`), and, of a server's reply, `code`, `text` and `response`
 @treturn nil always, so that it can be returned as a failure's results
 @treturn error the value
 @treturn int errno
 */
 static int make_error(lua_State *L) {
-  static const char *const copied[] = {"call",    "kind",   "name", "strerror", "address",
-                                       "message", "errors", "code", "text",     "response"};
+  static const char *const copied[] = {"call",   "kind", "name", "strerror", "address", "message",
+                                       "errors", "code", "text", "response", "holders"};
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   lua_getfield(L, 1, "call");

@@ -7,12 +7,15 @@
 
 /* clang-format off */
 #define CS_PARTS(PART) \
+  PART(place) \
   PART(error) \
   PART(constants) \
   PART(loop) \
   PART(address) \
   PART(address_read) \
   PART(socket) \
+  PART(ledger) \
+  PART(sockets) \
   PART(make) \
   PART(connect) \
   PART(transfer) \

@@ -21,6 +21,11 @@ typedef struct cs_state {
   unsigned held;                          /* descriptors that objects hold; forgotten objects too */
   unsigned held_then;                     /* ... after the collection of garbage for their sake, */
   int64_t collected;                      /* ... the last one, of this time; 0: there was none */
+  bool debug;                             /* sockets that are made are listed: ledger.c; */
+  unsigned listed;                        /* ... so many were */
+  /* NULL, or what tells who is to blame for an error: pushes a sequence of rows (their `made` is a
+     place), or pushes nothing: false. `address`: a stack index, or 0. */
+  bool (*holders)(lua_State *L, int err, int address);
   unsigned forks; /* csock.fork in this process, and in those that it comes from */
 } cs_state;
 

@@ -1,6 +1,7 @@
 /* connect.c: from an address to a connection: bind, listen, accept, connect, and the names of both
    ends. sock_* = methods. */
 #include "../base/parts.h"
+#include "ledger.h"
 #include "transport.h"
 #include "../name/address.h"
 #include "../name/lookup.h"
@@ -131,6 +132,7 @@ static int accept_attempt(lua_State *L, cs_op *op) {
   take_spare(L);
   err = cs_sock_adopt(L, conn, fd, nonblock, s->family, s->type, s->proto);
   if (err != 0) return cs_sock_abandon(L, conn, op->call, err);
+  if (state->debug) cs_ledger_enter(L, conn, s);
   if (s->transport != NULL && s->transport->ops->accepted != NULL)
     s->transport->ops->accepted(L, s->transport, 1, conn);
   cs_address_push(L, &addr.any, len, s->proto);

@@ -1,6 +1,6 @@
 /* make.c: the ways to come by a socket: new, in pairs, from a descriptor, as a copy. socket_*
    are functions of the module, sock_* methods. */
-#include "socket.h"
+#include "ledger.h"
 #include "../base/keywords.h"
 #include "../base/parts.h"
 #include "../name/address.h"
@@ -60,7 +60,9 @@ static int adopt_typed(lua_State *L, const char *call, cs_sock *s, int fd, bool 
                        int family, int type, int proto) {
   int err = cs_sock_adopt(L, s, fd, nonblock, family, plain_type(type), proto);
   if (err == 0 && (type & SOCK_NONBLOCK)) err = cs_sock_set_timeout(L, -1, s, 0);
-  return err != 0 ? cs_sock_abandon(L, s, call, err) : 1;
+  if (err != 0) return cs_sock_abandon(L, s, call, err);
+  if (s->w.state->debug) cs_ledger_enter(L, s, NULL);
+  return 1;
 }
 
 /***
@@ -176,7 +178,9 @@ static int push_copy(lua_State *L, const char *call, int fd, int family, int typ
   if (err == 0) err = cs_sock_adopt(L, s, copy, nonblock, family, plain_type(type), proto);
   s->w.flags |= flag;
   if (err == 0 && timeout != NULL) err = cs_sock_set_timeout(L, -1, s, *timeout);
-  return err != 0 ? cs_sock_abandon(L, s, call, err) : 1;
+  if (err != 0) return cs_sock_abandon(L, s, call, err);
+  if (s->w.state->debug) cs_ledger_enter(L, s, NULL);
+  return 1;
 }
 
 /***

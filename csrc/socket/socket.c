@@ -1,6 +1,7 @@
 /* socket.c: the socket object: its class, how long it waits, its end, its text. Making sockets:
    make.c; bind to connect: connect.c; bytes: transfer.c, message.c, stream.c. sock_* = methods.
  */
+#include "ledger.h"
 #include "transport.h"
 #include "../loop/turn_end.h"
 #include "../base/parts.h"
@@ -138,8 +139,8 @@ int cs_sock_adopt(lua_State *L, cs_sock *s, int fd, bool nonblock, int family, i
                   int proto) {
   if (s->w.fd != fd) cs_watched_hold(&s->w, fd);
   s->w.flags = CS_W_SOCKET | (nonblock ? CS_W_NONBLOCK : 0);
-  s->family = family;
-  s->type = type;
+  s->family = (uint16_t)family;
+  s->type = (uint16_t)type;
   s->proto = proto;
   s->timeout = s->w.state->default_timeout;
   /* In blocking use O_NONBLOCK makes no difference here, and others may count on it. */
@@ -308,6 +309,13 @@ static int sock_dirty(lua_State *L) {
   lua_pushboolean(L, cs_transport_has_input(&cs_sock_check(L, 1)->w));
   return 1;
 }
+
+/***
+The same as `getstats`.
+@function socket:counters
+@treturn int bytes received
+@treturn int bytes sent
+*/
 
 /***
 How many bytes the program has received and sent, since the socket was made: its own, not those that
@@ -499,16 +507,29 @@ static int sock_tostring(lua_State *L) {
   return 1;
 }
 
+/* left_open(socket): it is collected, and nobody has closed it. */
+static int left_open(lua_State *L) {
+  const cs_sock *s = cs_sock_check(L, 1);
+  const char *text = "a socket";
+  lua_pushcfunction(L, sock_tostring);
+  lua_pushvalue(L, 1);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) text = lua_tostring(L, -1);
+  if (s->id != 0) cs_ledger_left_open(L, s, text);
+  if (cs_sock_closed(s)) return 0; /* but a stream over it is open */
+  lua_warning(L, "csock: collected without close: ", 1);
+  lua_warning(L, text, 0);
+  return 0;
+}
+
 /* __gc: a socket that nobody closed is named in a warning. */
 static int sock_gc(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
-  if (!cs_sock_closed(s) && s->w.fd >= 0) {
-    lua_pushcfunction(L, sock_tostring);
+  if (s->w.fd >= 0 && (s->id != 0 || !cs_sock_closed(s))) {
+    lua_pushcfunction(L, left_open);
     lua_pushvalue(L, 1);
-    const char *text = lua_pcall(L, 1, 1, 0) == LUA_OK ? lua_tostring(L, -1) : "a socket";
-    lua_warning(L, "csock: collected without close: ", 1);
-    lua_warning(L, text, 0);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
   }
+  if (s->id != 0) cs_ledger_leave(L, s);
   close_sock(s);
   return 0;
 }
@@ -517,6 +538,7 @@ static int sock_gc(lua_State *L) {
 
 static const luaL_Reg methods[] = {
     {"close", sock_close},
+    {"counters", sock_getstats},
     {"detach", sock_detach},
     {"dirty", sock_dirty},
     {"fileno", sock_fileno},

@@ -12,7 +12,8 @@ struct cs_sock {
   int64_t timeout;         /* ns; CS_FOREVER = blocking, 0 = non-blocking */
   cs_transport *transport; /* NULL: the kernel alone; its own: transport.h */
   uint64_t received, sent; /* bytes, as the program sees them */
-  int family, type;
+  uint16_t family, type;
+  unsigned id; /* its number among those that are listed, or 0: ledger.c */
   cs_watched w;
   int proto;
   unsigned

@@ -35,6 +35,7 @@
 #define CS_HAVE_LINUX_NUMBERS 1 /* its own protocols: bind/constants_linux.c */
 #define CS_HAVE_SYSCALL       1 /* <sys/syscall.h>: SYS_pidfd_open */
 #define CS_HAVE_SENDFILE      1 /* sendfile(out, in, offset, count) in Linux's form */
+#define CS_HAVE_TCP_INFO      1 /* TCP_INFO with Linux's struct tcp_info */
 #define CS_HAVE_UCRED         1 /* SO_PEERCRED with struct ucred; else getpeereid */
 #define CS_HAVE_ABSTRACT_UNIX 1 /* AF_UNIX names that begin with a zero byte */
 #else
@@ -44,6 +45,7 @@
 #define CS_HAVE_LINUX_NUMBERS 0
 #define CS_HAVE_SYSCALL       0
 #define CS_HAVE_SENDFILE      0
+#define CS_HAVE_TCP_INFO      0
 #define CS_HAVE_UCRED         0
 #define CS_HAVE_ABSTRACT_UNIX 0
 #endif

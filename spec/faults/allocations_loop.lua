@@ -121,6 +121,24 @@ return {
       end)
     end,
   },
+  ["sockets that are listed"] = {
+    prepare = function()
+      local csock = quiet()
+      local off = setmetatable({}, { __close = function() csock.debug(false) end })
+      return csock, assert(csock.create_server { "127.0.0.1", 0 }), off
+    end,
+    run = function(csock, listener, off)
+      local _ <close> = off
+      csock.debug(true)
+      local a <close> = assert(csock.socket())
+      assert(a:connect(listener:getsockname()))
+      local b <close> = assert(listener:accept())
+      assert(#csock.sockets() == 2)
+      local c <close> = assert(csock.socket())
+      local _, err = c:bind(a:getsockname())
+      assert(tostring(err) and (err.name ~= "EADDRINUSE" or err.holders[1].socket == a), b)
+    end,
+  },
   ["calls that come later"] = {
     prepare = quiet,
     run = function(csock)

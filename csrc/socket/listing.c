@@ -1,0 +1,183 @@
+/* listing.c: what a program can learn of its open sockets: csock.debug, csock.sockets; and which of
+   them an error is about. */
+#include "ledger.h"
+#include "transport.h"
+#include "../base/parts.h"
+#include "../name/address.h"
+#include "../sys/sockinfo.h"
+
+static const char *kind_of(const cs_sock *s) {
+  switch (s->family) {
+  case AF_INET:
+  case AF_INET6:
+    return s->type == SOCK_STREAM ? "tcp" : s->type == SOCK_DGRAM ? "udp" : "raw";
+  case AF_UNIX:
+    return "unix";
+#ifdef AF_NETLINK
+  case AF_NETLINK:
+    return "netlink";
+  case AF_PACKET:
+    return "packet";
+#endif
+#ifdef AF_VSOCK
+  case AF_VSOCK:
+    return "vsock";
+#endif
+  default:
+    return "other";
+  }
+}
+
+typedef int (*name_call)(int fd, struct sockaddr *addr, socklen_t *len);
+
+/* Sets the field of the row on the top to the address that `get` gives, unless that is none. */
+static void set_address(lua_State *L, const cs_sock *s, const char *field, name_call get) {
+  cs_sockaddr addr;
+  socklen_t len = sizeof addr;
+  memset(&addr, 0, sizeof addr);
+  if (get(s->w.fd, &addr.any, &len) != 0) return;
+  cs_address_push(L, &addr.any, len, s->proto);
+  if (lua_type(L, -1) == LUA_TSTRING && lua_rawlen(L, -1) == 0) /* an unnamed Unix socket */
+    lua_pop(L, 1);
+  else
+    lua_setfield(L, -2, field);
+}
+
+static void set_integer(lua_State *L, const char *field, lua_Integer value) {
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, field);
+}
+
+static void set_string(lua_State *L, const char *field, const char *value) {
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, field);
+}
+
+/* In the place of the socket on the top: the row that tells of it. */
+static void describe(lua_State *L) {
+  const cs_sock *s = lua_touserdata(L, -1);
+  cs_sockinfo info;
+  cs_sockinfo_read(s->w.fd, &info);
+  lua_createtable(L, 0, 16);
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "socket");
+  set_integer(L, "id", s->id);
+  set_integer(L, "fd", s->w.fd);
+  cs_ledger_push_notes(L, s->id);
+  lua_getfield(L, -1, "made");
+  lua_setfield(L, -3, "made");
+  lua_getfield(L, -1, "since");
+  lua_setfield(L, -3, "since");
+  lua_pop(L, 1);
+  set_string(L, "kind", kind_of(s));
+  set_string(L, "state", info.state);
+  set_address(L, s, "laddr", getsockname);
+  set_address(L, s, "raddr", getpeername);
+  set_integer(L, "received", (lua_Integer)s->received);
+  set_integer(L, "sent", (lua_Integer)s->sent);
+  if (s->transport != NULL) set_string(L, "transport", s->transport->ops->name);
+  if (info.readable >= 0) set_integer(L, "readable", info.readable);
+  if (info.unsent >= 0) set_integer(L, "unsent", info.unsent);
+}
+
+/* Whether the socket has the address at `idx`: one of the internet, or a Unix socket's name. */
+static bool has_address(lua_State *L, const cs_sock *s, int idx) {
+  cs_sockaddr addr;
+  socklen_t len = sizeof addr;
+  memset(&addr, 0, sizeof addr);
+  if (getsockname(s->w.fd, &addr.any, &len) != 0) return false;
+  const cs_address *wanted = cs_address_test(L, idx);
+  if (wanted != NULL) return cs_sockinfo_clash(&wanted->sa, &addr.any);
+  cs_address_push(L, &addr.any, len, s->proto);
+  bool same = lua_rawequal(L, idx, -1);
+  lua_pop(L, 1);
+  return same;
+}
+
+/* Pushes a sequence of the rows of all that are open; with an address (a stack index, else 0), of
+   those that have it, are of the same type as `self`, and are not that one. */
+static lua_Integer push_rows(lua_State *L, int address, const cs_sock *self) {
+  lua_Integer n = 0;
+  luaL_checkstack(L, 10, NULL);
+  size_t count;
+  const unsigned *ids = cs_ledger_push_ids(L, &count);
+  lua_newtable(L);
+  lua_insert(L, -2);
+  cs_ledger_push_sockets(L);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, -1, ids[i]);
+    const cs_sock *s = lua_touserdata(L, -1);
+    if (s == NULL || s->w.fd < 0 ||
+        (address != 0 &&
+         (s == self || (self != NULL && s->type != self->type) || !has_address(L, s, address)))) {
+      lua_pop(L, 1);
+      continue;
+    }
+    describe(L);
+    lua_rawseti(L, -4, ++n);
+  }
+  lua_pop(L, 2);
+  return n;
+}
+
+/* The state's `holders`: out of descriptors, whoever has some; the address in use, who has that. */
+static bool find_holders(lua_State *L, int err, int address) {
+  bool of_address = err == EADDRINUSE;
+  if (of_address && address == 0) return false;
+  if (address != 0) address = lua_absindex(L, address);
+  const cs_sock *self = cs_object_test(L, 1, &cs_sock_class); /* whose method has failed */
+  if (push_rows(L, of_address ? address : 0, self) > 0) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+/***
+Switches the list of sockets on or off (see `sockets`): while it is on, each socket that is made is
+listed, and remembers where. What has been listed stays so until it is closed.
+
+With it, errors tell who has taken what is missing. When descriptors run out (`EMFILE`, `ENFILE`),
+and when an address is in use (`EADDRINUSE`) by a socket of this process, the error has the rows of
+these sockets in its field `holders`, and a further line of its text says where they were made. And
+what is still open when the state is closed, at the end of the program, is listed on standard error:
+`csock: still open: <csock.socket ...>, made at server.lua:12`.
+@function debug
+@tparam ?boolean on without it nothing changes
+@treturn boolean how it was before
+*/
+static int csock_debug(lua_State *L) {
+  cs_state *state = cs_state_get(L);
+  bool before = state->debug;
+  if (!lua_isnoneornil(L, 1)) state->debug = lua_toboolean(L, 1);
+  state->holders = state->debug ? find_holders : NULL;
+  lua_pushboolean(L, before);
+  return 1;
+}
+
+/***
+The open sockets that were made while `debug` was on, in the order in which they were made. One that
+is closed is among them as long as streams over it keep its descriptor.
+Source: ss(8).
+@function sockets
+@treturn {table,...} of each: `socket`; `id`, a small number of its own; `fd`; `made`, the line of
+the program in which it was made (`"server.lua:12"`; of an accepted connection that csock itself has
+accepted, its listener's), and `since` (a time as `now` gives it); `kind` ("tcp", "udp", "raw",
+"unix", "netlink", "packet", "vsock", "other"); `state`: "listening", "connecting", "connected",
+"ended" (the peer has), "closing" (this side has), or "open"; `laddr` and `raddr`, the addresses of
+both ends (nil: none); `received` and `sent`, bytes, as `counters` gives them; `transport` ("tls";
+nil: none); and as far as the system tells, `readable` and `unsent`: bytes that wait in its queues,
+and of a listener, how many connections wait to be accepted, and how many may
+@usage
+for _, row in ipairs(csock.sockets()) do print(row.id, row.kind, row.state, row.raddr, row.made) end
+*/
+static int csock_sockets(lua_State *L) {
+  lua_settop(L, 0);
+  push_rows(L, 0, NULL);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"debug", csock_debug}, {"sockets", csock_sockets}, {NULL, NULL}};
+
+void cs_open_sockets(lua_State *L) {
+  cs_setfuncs(L, functions);
+}
