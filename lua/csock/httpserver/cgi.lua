@@ -8,6 +8,7 @@ local headers = require "csock.wire.headers"
 local internal = require "csock.loop.internal"
 local log = require "csock.httpserver.log"
 local simple = require "csock.httpserver.simple"
+local split = require "csock.httpserver.target"
 
 local http = csock_core.http
 
@@ -92,7 +93,7 @@ local function environment(self, program, body)
   set("SCRIPT_NAME", "/" .. program.name)
   set("PATH_INFO", program.rest)
   if program.rest ~= "" then set("PATH_TRANSLATED", self.directory .. program.rest) end
-  set("QUERY_STRING", self.path:match "%?(.*)$" or "")
+  set("QUERY_STRING", select(2, split(self.path)) or "")
   set("REMOTE_ADDR", log.host(self.client_address))
   set("REMOTE_HOST", log.host(self.client_address))
   if self.headers["content-type"] then set("CONTENT_TYPE", self.headers["content-type"]) end

@@ -121,10 +121,11 @@ local function show_directory(request, directory, relative, options)
   return 200, { ["Content-Type"] = "text/html; charset=utf-8" }, M.listing(directory, request.path)
 end
 
--- Answers a GET or HEAD: what a function of `serve` returns. `request`: `method`, `path`, `query`, and `fields`, by
--- their names in lower case; `options`: `root`, `links`, `index`, `listing`, `types`.
+-- Answers a GET or HEAD: what a function of `serve` returns. `request`: `method`, `path`, `query`, `relative` (its path
+-- below the root; nil: none), and `fields`, by their names in lower case; `options`: `root`, `links`, `index`,
+-- `listing`, `types`.
 function M.answer(request, options)
-  local relative = M.relative(request.path)
+  local relative = request.relative
   if not relative then return 404 end
   local file, err, errno = open(options.root, relative, options.links)
   if not file then
@@ -166,7 +167,8 @@ function M.files(root, options)
   return function(request)
     if request.method ~= "GET" and request.method ~= "HEAD" then return 405, { Allow = "GET, HEAD" } end
     return M.answer({
-      method = request.method, path = request.path, query = request.query, fields = request.head.headers,
+      method = request.method, path = request.path, query = request.query, relative = M.relative(request.path),
+      fields = request.head.headers,
     }, options)
   end
 end

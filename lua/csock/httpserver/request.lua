@@ -2,6 +2,7 @@
 -- @module csock.httpserver
 local csock_core = require "csock.core"
 local headers = require "csock.wire.headers"
+local split = require "csock.httpserver.target"
 
 local http = csock_core.http
 
@@ -40,16 +41,6 @@ local http = csock_core.http
 
 --- The address of the server that the client has connected to.
 -- @field request:server_address
-
-local SLASH = 47
-
--- The path and the query of a target, whose form the parser has made sure of.
-local function split(target)
-  local rest = target:byte() ~= SLASH and target:match "^%a[%w+.-]*://[^/?]*(.*)$" or target
-  local mark = rest:find("?", 1, true)
-  if not mark then return rest ~= "" and rest or "/" end
-  return mark > 1 and rest:sub(1, mark - 1) or "/", rest:sub(mark + 1)
-end
 
 local CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
 

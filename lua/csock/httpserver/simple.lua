@@ -4,6 +4,7 @@ local class = require "csock.class"
 local files = require "csock.httpserver.files"
 local handlers = require "csock.httpserver.handlers"
 local mime = require "csock.httpserver.mime"
+local split = require "csock.httpserver.target"
 
 --- A handler that shows the files below a directory to GET and HEAD: with ranges (one at a time), conditional requests,
 -- index pages and listings.
@@ -30,22 +31,17 @@ SimpleHTTPRequestHandler.index_pages = { "index.html", "index.htm" }
 -- @field simplehttprequesthandler:extensions_map
 SimpleHTTPRequestHandler.extensions_map = setmetatable({ [""] = "application/octet-stream" }, { __index = mime })
 
---- The target's path as one below the directory: `"a b/c"` for `"/a%20b/c?d"`.
+--- The target's path as one below the directory: `"a b/c"` for `"/a%20b/c?d"`. It says what is shown; an own one may
+-- say otherwise.
 -- @function simplehttprequesthandler:translate_path
 -- @tparam string path
 -- @treturn ?string nil for what can be no such path (`"/../a"`)
-function SimpleHTTPRequestHandler.translate_path(_, path) return files.relative(path:match "^[^?#]*") end
+function SimpleHTTPRequestHandler.translate_path(_, path) return files.relative((split(path))) end
 
 --- The type of a file.
 -- @tparam string path
 -- @treturn string
 function SimpleHTTPRequestHandler:guess_type(path) return files.type_of(path, self.extensions_map) end
-
--- The target without what an absolute one has before its path.
-local function split(target)
-  target = target:match "^%a[%w+.-]*://[^/?]*(.*)$" or target
-  return target:match "^[^?]*", target:match "%?(.*)$"
-end
 
 --- Sends the head of the answer.
 -- @treturn ?string|table what is to be sent behind it: a page; or `file`, `offset` and `count`; nil after an error
@@ -53,7 +49,10 @@ end
 function SimpleHTTPRequestHandler:send_head()
   local path, query = split(self.path)
   local status, fields, body, closing = files.answer(
-    { method = self.command, path = path, query = query, fields = self.headers[1] },
+    {
+      method = self.command, path = path, query = query, relative = self:translate_path(self.path),
+      fields = self.headers[1],
+    },
     {
       root = self.directory, links = self.follow_symlinks, index = self.index_pages, types = self.extensions_map,
       listing = true,

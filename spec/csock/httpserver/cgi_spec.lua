@@ -138,6 +138,14 @@ describe("CGIHTTPRequestHandler", function()
     serving.eventually(function() return next(serving.children(server.pid)) == nil end)
   end)
 
+  it("runs a program, and does not show it, whatever the path looks like", function()
+    for _, target in ipairs { "/cgi-bin/status", "//cgi-bin//status", "/%63gi-bin/s%74atus", "/cgi-bin/status/x",
+      "http://a/cgi-bin/status", "HTTP://a//cgi-bin/status?http://a/" } do
+      local status, _, body = get(server, target)
+      assert.same({ 404, "gone\n" }, { status, body }, target)
+    end
+  end)
+
   it("runs nothing but programs in its directory", function()
     for path, status in pairs {
       ["/cgi-bin/plain"] = 404, ["/cgi-bin/nowhere"] = 404, ["/cgi-bin/sub"] = 404, ["/cgi-bin/"] = 404,

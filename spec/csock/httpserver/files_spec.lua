@@ -204,6 +204,20 @@ describe("httpserver.files", function()
     assert.equal("text/plain", select(2, get(server, "/hello.txt"))["content-type"])
   end)
 
+  it("are, of a handler, what its translate_path says", function()
+    local server = httpd.start(([[
+      local Files = class("Files", httpserver.SimpleHTTPRequestHandler)
+      Files.directory = %q
+      function Files.log_message() end
+      function Files:translate_path(path)
+        return Files.super.translate_path(self, path:gsub("^/other", ""))
+      end
+      serve_class(Files)
+    ]]):format(root))
+    assert.equal("hello, world\n", select(3, get(server, "/other/hello.txt")))
+    assert.equal(404, (get(server, "/other/../hello.txt")))
+  end)
+
   it("is what `main` shows, which says where", function()
     local code = ("require'csock.httpserver'.main(%q, 0, { bind = '127.0.0.1' })"):format(root)
     local program = keep(process.lua { "-e", code })
