@@ -63,15 +63,10 @@ for _, backend in ipairs { "epoll", "poll" } do
       local limit = 4 * process.slowness
       local server = httpd.start(SERVER:format(limit), { backend = backend, descriptors = count + 50 })
       local slow = keep(alone.start(LORIS:format(server.port, count), { descriptors = count + 50 }))
-      local longest, asked = 0, 0
-      local stop = csock.now() + 2
-      while csock.now() < stop do
-        local began = csock.now()
-        assert.equal("quick", select(3, httpd.get(server, "/")))
-        longest, asked = math.max(longest, csock.now() - began), asked + 1
-      end
-      assert.is_true(asked > 20 // process.slowness, asked)
-      assert.is_true(longest < 0.5 * process.slowness, longest)
+      local began = csock.now()
+      for _ = 1, 50 do assert.equal("quick", select(3, httpd.get(server, "/"))) end
+      local took = csock.now() - began
+      assert.is_true(took < limit, took) -- before the server has got rid of the slow ones
       slow:expect("HTTP/1.1 408 Request Timeout\t" .. count .. "\n", 4 * limit)
       slow:expect "over\n"
       assert.equal("quick", select(3, httpd.get(server, "/")))
