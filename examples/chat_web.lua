@@ -46,10 +46,10 @@ local PAGE -- the page itself, at the end of this file
 --                 beat
 --
 -- When the server closes the connection for good, it does so with one of these codes; after others the page comes back.
-local CODES = { quit = 4000, idle = 4001, anew = 4002, full = 4003, impolite = 4004 }
+local CODES = { quit = 4000, idle = 4001, ["connected again"] = 4002, full = 4003, impolite = 4004 }
 local REASONS = {
   quit = "You have left the chat", idle = "You have said nothing for too long",
-  anew = "You are in the chat in another window", full = "The chat is full; come back later",
+  ["connected again"] = "You are in the chat in another window", full = "The chat is full; come back later",
   impolite = "That was not said by this page",
 }
 
@@ -153,9 +153,9 @@ end
 function Pages:replace(key)
   local before = self.open[key]
   if not before or before.gone then return end
-  before.gone = "anew"
+  before.gone = "connected again"
   before:leave()
-  csock.spawn(before.socket.close, before.socket, CODES.anew, REASONS.anew)
+  csock.spawn(before.socket.close, before.socket, CODES[before.gone], REASONS[before.gone])
 end
 
 -- Sees to one page's connection, to its end.

@@ -135,7 +135,7 @@ describe("examples/chat_web", function()
     assert(again:send(("hello\t%s\tann\tlobby"):format(key)))
     expect(again, "^you\tann\tlobby$")
     assert.equal(4002, code_of(ann))
-    tom:expect "^%* ann has left %(anew%)"
+    tom:expect "^%* ann has left %(connected again%)"
     tom:expect "^%* ann has joined"
     local stranger = connect()
     assert(stranger:send(("hello\t%s\tann\tlobby"):format(key:reverse())))

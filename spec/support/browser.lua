@@ -102,6 +102,18 @@ function M.start()
   return self
 end
 
+--- Its processes that run: their numbers. (All but the driver were told of its directory.)
+function Browser:processes()
+  local list <close> = assert(io.popen "ls /proc 2>/dev/null")
+  local found = {}
+  for pid in list:lines "l" do
+    local file <close> = pid:find "^%d+$" and io.open("/proc/" .. pid .. "/cmdline") or nil
+    local command = file and file:read "a" -- none of one that has ended meanwhile
+    if command and command:find(self.dir, 1, true) then found[#found + 1] = tonumber(pid) end
+  end
+  return found
+end
+
 --- Ends it with all of its processes, and removes what it wrote. Closing again is harmless.
 function Browser:close()
   if not self.driver then return end
@@ -110,8 +122,12 @@ function Browser:close()
   self.driver:kill()
   self.driver, self.session = nil, nil
   local deadline = posix.monotonic() + M.LIMIT
-  repeat -- what was killed may have been writing
-  until os.execute("rm -rf '" .. self.dir .. "' 2>/dev/null") or posix.monotonic() > deadline
+  repeat
+    local left = self:processes() -- that have begun a group of their own, or have not ended yet
+    for _, pid in ipairs(left) do posix.kill(pid, posix.SIGKILL) end
+    if #left > 0 then posix.sleep(0.01) end
+  until #left == 0 or posix.monotonic() > deadline
+  os.execute("rm -rf '" .. self.dir .. "'")
 end
 
 Browser.__close = Browser.close
