@@ -20,7 +20,7 @@ M.modules = {
       { "Addresses", "name/address", "name/address_read" },
       { "Names and numbers", "name/netdb", "name/lookup", "name/convert" },
       { "Waiting for several things", "poll/select", "poll/poll", "poll/epoll", "poll/kqueue", "poll/kevent" },
-      { "Seeing what goes on", "socket/listing" },
+      { "Seeing what goes on", "socket/listing", "socket/tap" },
       { "Buffers and streams", "base/buffer", "stream/life", "stream/read", "stream/write" },
       { "Processes", "loop/fork", "loop/process", "base/random" },
       { "Errors", "base/error", "constants/constants" },

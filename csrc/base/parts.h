@@ -18,6 +18,7 @@
   PART(sockets) \
   PART(make) \
   PART(connect) \
+  PART(tap) \
   PART(transfer) \
   PART(message) \
   PART(afalg) \

@@ -4,6 +4,7 @@
 
 #include "class.h"
 #include "../sys/clock.h"
+#include "../sys/list.h"
 
 struct cs_resolver;
 struct cs_loop;
@@ -21,6 +22,7 @@ typedef struct cs_state {
   unsigned held;                          /* descriptors that objects hold; forgotten objects too */
   unsigned held_then;                     /* ... after the collection of garbage for their sake, */
   int64_t collected;                      /* ... the last one, of this time; 0: there was none */
+  cs_list taps;                           /* of its sockets: traffic.c */
   bool debug;                             /* sockets that are made are listed: ledger.c; */
   unsigned listed;                        /* ... so many were */
   /* NULL, or what tells who is to blame for an error: pushes a sequence of rows (their `made` is a

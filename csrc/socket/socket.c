@@ -348,6 +348,7 @@ static int sock_fileno(lua_State *L) {
 /* Nobody has it any more. */
 static int end_sock(cs_sock *s) {
   cs_transport_end(s, true);
+  cs_traffic_end(s);
   return cs_watched_close(&s->w);
 }
 
@@ -421,6 +422,7 @@ static int sock_detach(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   lua_pushinteger(L, cs_sock_fd(s));
   cs_transport_end(s, false);
+  cs_traffic_end(s);
   cs_watched_release(&s->w);
   s->w.flags |= CS_W_CLOSED;
   return 1;

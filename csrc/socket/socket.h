@@ -13,7 +13,8 @@ struct cs_sock {
   cs_transport *transport; /* NULL: the kernel alone; its own: transport.h */
   uint64_t received, sent; /* bytes, as the program sees them */
   uint16_t family, type;
-  unsigned id; /* its number among those that are listed, or 0: ledger.c */
+  unsigned id : 31;    /* its number among those that are listed, or 0: ledger.c */
+  unsigned tapped : 1; /* its traffic is noted: traffic.c */
   cs_watched w;
   int proto;
   unsigned

@@ -6,8 +6,6 @@
  * that closes its copy of a connection leaves it to the child that serves it. */
 #include "transport.h"
 
-#include <sys/uio.h>
-
 #ifndef MSG_CMSG_CLOEXEC
 #define MSG_CMSG_CLOEXEC 0
 #endif
@@ -122,6 +120,8 @@ int cs_sock_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
   *got = 0;
   int err = (s->transport == NULL ? plain_recvmsg : read_pieces)(s, m, flags, got);
   if (!(flags & MSG_PEEK)) s->received += *got;
+  if (s->tapped && err == 0 && !(flags & MSG_PEEK))
+    cs_traffic_pieces(s, '<', false, m->msg_iov, (size_t)m->msg_iovlen, *got);
   return err;
 }
 
@@ -129,6 +129,8 @@ int cs_sock_sendmsg(cs_sock *s, const struct msghdr *m, int flags, size_t *sent)
   *sent = 0;
   int err = (s->transport == NULL ? plain_sendmsg : write_pieces)(s, m, flags, sent);
   s->sent += *sent;
+  if (s->tapped && err == 0)
+    cs_traffic_pieces(s, '>', false, m->msg_iov, (size_t)m->msg_iovlen, *sent);
   return err;
 }
 
@@ -137,13 +139,17 @@ int cs_sock_sendmsg(cs_sock *s, const struct msghdr *m, int flags, size_t *sent)
 int cs_transport_receive(cs_transport *t, char *bytes, size_t n, size_t *got) {
   *got = 0;
   int err = cs_plain_read(t->sock, bytes, n, 0, NULL, got);
-  if (err == 0) t->moved = true;
-  return err;
+  if (err != 0) return err;
+  t->moved = true;
+  if (t->sock->tapped) cs_traffic_bytes(t->sock, '<', true, bytes, *got);
+  return 0;
 }
 
 int cs_transport_transmit(cs_transport *t, const char *bytes, size_t n, size_t *sent) {
   *sent = 0;
-  return cs_plain_write(t->sock, bytes, n, 0, NULL, sent);
+  int err = cs_plain_write(t->sock, bytes, n, 0, NULL, sent);
+  if (err == 0 && t->sock->tapped) cs_traffic_bytes(t->sock, '>', true, bytes, *sent);
+  return err;
 }
 
 /* --- its life --- */

@@ -10,7 +10,7 @@
 #ifndef CS_TRANSPORT_H
 #define CS_TRANSPORT_H
 
-#include "socket.h"
+#include "traffic.h"
 #include "../name/address.h"
 
 /* Where a datagram comes from. */
@@ -107,7 +107,10 @@ static inline int cs_sock_read(cs_sock *s, char *bytes, size_t n, int flags, cs_
     if (from != NULL) from->len = 0;
     err = cs_transport_read(s, bytes, n, flags, got);
   }
-  if (err == 0 && !(flags & MSG_PEEK)) s->received += *got;
+  if (err == 0 && !(flags & MSG_PEEK)) {
+    s->received += *got;
+    if (s->tapped && n > 0) cs_traffic_bytes(s, '<', false, bytes, *got < n ? *got : n);
+  }
   return err;
 }
 
@@ -119,7 +122,10 @@ static inline int cs_sock_write(cs_sock *s, const char *bytes, size_t n, int fla
     err = cs_plain_write(s, bytes, n, flags, to, sent);
   else
     err = to != NULL ? EISCONN : cs_transport_write(s, bytes, n, flags, sent);
-  if (err == 0) s->sent += *sent;
+  if (err == 0) {
+    s->sent += *sent;
+    if (s->tapped) cs_traffic_bytes(s, '>', false, bytes, *sent);
+  }
   return err;
 }
 

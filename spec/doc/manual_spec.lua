@@ -74,6 +74,7 @@ local function objects()
   list.stringreceiver = list.netstringreceiver
   list.reason = require("csock.reactor.reason").Reason
   list.stream = assert(list.socket:makefile "rw")
+  list.tap = assert(csock.tap(list.socket))
   list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
   list.headers = require("csock.wire.headers").new()
   for name, value in pairs(require "csock.httpserver") do

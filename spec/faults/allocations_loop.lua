@@ -139,6 +139,19 @@ return {
       assert(tostring(err) and (err.name ~= "EADDRINUSE" or err.holders[1].socket == a), b)
     end,
   },
+  ["a tap"] = {
+    prepare = quiet_pair,
+    run = function(csock, a, b)
+      local tap <close> = assert(csock.tap(a, { limit = 1000 }))
+      assert(a:send "x" == 1 and b:send "y" == 1)
+      assert(a:recv(1) == "y")
+      for _ = 1, 2 do
+        local _, direction, _, data, count = assert(tap:read(0))
+        assert(direction == "<" or direction == ">")
+        assert(data or count == 1)
+      end
+    end,
+  },
   ["calls that come later"] = {
     prepare = quiet,
     run = function(csock)

@@ -200,7 +200,7 @@ describe("a closed socket", function()
 
   it("has no other method that asks the system for anything", function()
     local known = methods_of_a_closed_socket()
-    for _, name in ipairs { "close", "connect_ex", "detach", "dirty", "fileno", "getblocking", "getstats",
+    for _, name in ipairs { "close", "connect_ex", "counters", "detach", "dirty", "fileno", "getblocking", "getstats",
       "gettimeout" } do
       known[name] = {}
     end
