@@ -16,7 +16,7 @@ local script = require "csock.command.script"
 local M = {}
 
 -- The commands, in the order of the help; each a module of its own.
-M.NAMES = { "attach", "http", "help", "version" }
+M.NAMES = { "attach", "http", "nc", "proxy", "chat", "help", "version" }
 
 local IS_NAME = {}
 for _, name in ipairs(M.NAMES) do IS_NAME[name] = true end

@@ -1,5 +1,7 @@
 -- address.lua: ports and addresses as they stand on a command line, and nothing that only looks like one.
 local csock = require "csock"
+local internal = require "csock.loop.internal"
+local secure = require "csock.secure"
 local unixpath = require "csock.unixpath"
 
 local M = {}
@@ -46,10 +48,17 @@ function M.text_of(name)
   return name == "" and "unix:" or "unix:" .. name:gsub("^%z", "@")
 end
 
--- A socket that listens there, and for `<close>` what is to be cleaned up then.
+-- A socket that listens there.
 function M.listen(address)
   if not address.path then return csock.create_server { address.host, address.port } end
   return unixpath.bind(address.path, nil, csock.create_server, address.path, { family = csock.AF_UNIX })
+end
+
+-- For a `<close>` variable: removes the path of a socket that has listened there.
+function M.cleaner(address)
+  return internal.guard(function()
+    if address.path then os.remove(address.path) end
+  end)
 end
 
 -- A connection to there, in so many seconds (nil: no limit). `ssl`, `server_hostname`: as for create_connection.
@@ -65,7 +74,7 @@ function M.connect(address, timeout, ssl, server_hostname)
   local ok
   ok, err, errno = sock:connect(address.path)
   if ok and ssl then
-    ok, err, errno = require "csock.secure".connect(ssl, sock, { server_hostname = server_hostname }, timeout)
+    ok, err, errno = secure.connect(ssl, sock, { server_hostname = server_hostname }, timeout)
   end
   if ok then return sock end
   sock:close()
