@@ -158,9 +158,12 @@ describe("csock proxy", function()
       process.interpreter, command.path, "proxy", "127.0.0.1:0", target },
       { env = { LD_PRELOAD = os.getenv "LD_PRELOAD" or false } })
     local port = p:expect_err "^listening on 127%.0%.0%.1:(%d+)"
-    local client <close> = connect(port)
+    for _ = 1, 1000 do -- until the reader is gone
+      local client <close> = csock.create_connection { "127.0.0.1", port }
+      p:skip()
+      if not client or not p:running() then break end
+    end
     p:expect_err "\n141\n"
-    assert.equal("", client:recv(1) or "")
   end)
 end)
 
