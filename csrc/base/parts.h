@@ -47,6 +47,7 @@
   PART(http) \
   PART(http_parse) \
   PART(http_read) \
+  PART(http_answer) \
   PART(http_directory) \
   PART(http_program) \
   PART(websocket_channel) \

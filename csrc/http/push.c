@@ -139,6 +139,47 @@ void cs_http_push_head(lua_State *L, const cs_http_head *h, const char *bytes,
   if (f->expect_continue) set_flag(L, "expect_continue", true);
 }
 
+/* Of a request that is to be answered: `method`, `target`, `version`, `keep_alive` and, where they
+   are, `length`, `upgrade` and `expect_continue` are as above, and `framing` is the head's `body`.
+   The fields are `lines` as yet, for most programs look at few requests' (see `fields`); `link` is
+   the caller's. */
+void cs_http_push_served(lua_State *L, const cs_http_head *h, const char *bytes,
+                         const cs_http_framing *f, int metatable, int link) {
+  luaL_checkstack(L, 4, NULL);
+  lua_createtable(L, 0, 8);
+  push_span(L, bytes, h->method);
+  lua_setfield(L, -2, "method");
+  push_span(L, bytes, h->target);
+  lua_setfield(L, -2, "target");
+  cs_set_int(L, "version", h->version);
+  set_flag(L, "keep_alive", f->keep_alive);
+  lua_pushstring(L, bodies[f->body]);
+  lua_setfield(L, -2, "framing");
+  size_t at = h->place.count > 0 ? h->list[0].name.at : h->place.at;
+  lua_pushlstring(L, bytes + at, h->place.at - at);
+  lua_setfield(L, -2, "lines");
+  lua_pushvalue(L, link);
+  lua_setfield(L, -2, "link");
+  if (f->body == CS_HTTP_BODY_LENGTH) cs_set_int(L, "length", (lua_Integer)f->length);
+  if (f->upgrade) set_flag(L, "upgrade", true);
+  if (f->expect_continue) set_flag(L, "expect_continue", true);
+  lua_pushvalue(L, metatable);
+  lua_setmetatable(L, -2);
+}
+
+/* fields(lines): the table of the fields (as `headers` of a head) in such lines. */
+static int fields(lua_State *L) {
+  static const cs_http_limits none = {.field = UINT32_MAX - 1, .fields = CS_HTTP_FIELDS};
+  size_t len;
+  const char *bytes = luaL_checklstring(L, 1, &len);
+  cs_http_field list[CS_HTTP_FIELDS];
+  cs_http_place place = {0};
+  cs_http_verdict v = cs_http_fields_read(bytes, len, &place, &none, SIZE_MAX, CS_HTTP_MORE, list);
+  if (cs_http_refused(v)) return cs_http_push_refusal(L, "fields", v);
+  cs_http_push_fields(L, list, place.count, bytes);
+  return 1;
+}
+
 /* --- refusals --- */
 
 void cs_http_push_words(cs_http_verdict v, cs_words *words) {
@@ -155,7 +196,7 @@ int cs_http_push_refusal(lua_State *L, const char *call, cs_http_verdict v) {
 }
 
 void cs_open_http(lua_State *L) {
-  static const luaL_Reg functions[] = {{"limits", new_limits}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"fields", fields}, {"limits", new_limits}, {NULL, NULL}};
   cs_class_make(L, &limits_class, NULL, NULL);
   lua_newtable(L);
   cs_setfuncs(L, functions);

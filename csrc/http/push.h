@@ -13,6 +13,11 @@ const cs_http_limits *cs_http_push_limits(lua_State *L, int arg);
 void cs_http_push_head(lua_State *L, const cs_http_head *h, const char *bytes,
                        const cs_http_framing *f);
 
+/* Pushes a request as a server's program gets it, with the metatable and the link at these
+   indexes. */
+void cs_http_push_served(lua_State *L, const cs_http_head *h, const char *bytes,
+                         const cs_http_framing *f, int metatable, int link);
+
 /* Pushes the table of `count` fields. */
 void cs_http_push_fields(lua_State *L, const cs_http_field *list, unsigned count,
                          const char *bytes);

@@ -23,7 +23,10 @@ static void hurry(lua_State *L, cs_op *op) {
   op->flags |= HURRIED;
 }
 
-static int read_head(lua_State *L, cs_op *op, bool response) {
+typedef void push_function(lua_State *L, const cs_http_head *h, const char *bytes,
+                           const cs_http_framing *f);
+
+static int read_head(lua_State *L, cs_op *op, bool response, push_function *push) {
   cs_stream *st = cs_stream_begun(op);
   const cs_http_limits *limits = cs_http_push_limits(L, 3);
   cs_http_field list[CS_HTTP_FIELDS];
@@ -61,17 +64,37 @@ static int read_head(lua_State *L, cs_op *op, bool response) {
   if (v == CS_HTTP_DONE) v = cs_http_head_check(&h, bytes);
   if (v == CS_HTTP_DONE) v = cs_http_framing_decide(&h, bytes, method, method_len, limits, &f);
   if (v != CS_HTTP_DONE) return cs_http_push_refusal(L, op->call, v);
-  cs_http_push_head(L, &h, bytes, &f);
+  push(L, &h, bytes, &f);
   cs_stream_drop(st, h.place.at);
   return 1;
 }
 
 static int request_attempt(lua_State *L, cs_op *op) {
-  return read_head(L, op, false);
+  return read_head(L, op, false, cs_http_push_head);
+}
+
+static void push_served(lua_State *L, const cs_http_head *h, const char *bytes,
+                        const cs_http_framing *f) {
+  cs_http_push_served(L, h, bytes, f, lua_upvalueindex(1), 5);
+}
+
+static int served_attempt(lua_State *L, cs_op *op) {
+  return read_head(L, op, false, push_served);
 }
 
 static int response_attempt(lua_State *L, cs_op *op) {
-  return read_head(L, op, true);
+  return read_head(L, op, true, cs_http_push_head);
+}
+
+static int read_next(lua_State *L, cs_attempt attempt) {
+  cs_op op;
+  cs_stream *st = cs_stream_check(L, 1);
+  cs_http_push_limits(L, 2);
+  cs_check_timeout(L, 3);
+  lua_pushnil(L);
+  lua_insert(L, 2);
+  cs_stream_begin(&op, st, "read_request", attempt);
+  return cs_drive(L, &op);
 }
 
 /* read_request(stream[, limits[, seconds]]): the head (push.c) of the next request, which is taken
@@ -80,15 +103,22 @@ static int response_attempt(lua_State *L, cs_op *op) {
    many after its first byte it must be complete (nil: no limit but the stream's timeout, which
    holds for the whole call). */
 static int read_request(lua_State *L) {
-  cs_op op;
-  cs_stream *st = cs_stream_check(L, 1);
   lua_settop(L, 3);
-  cs_http_push_limits(L, 2);
-  cs_check_timeout(L, 3);
-  lua_pushnil(L);
-  lua_insert(L, 2);
-  cs_stream_begin(&op, st, "read_request", request_attempt);
-  return cs_drive(L, &op);
+  return read_next(L, request_attempt);
+}
+
+/* server(metatable): a function like read_request that gives what a server's program gets (push.c)
+   with this metatable, and takes its `link` as the fourth argument. */
+static int served_request(lua_State *L) {
+  lua_settop(L, 4);
+  return read_next(L, served_attempt);
+}
+
+static int new_server(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_pushcclosure(L, served_request, 1);
+  return 1;
 }
 
 /* read_response(stream[, method[, limits]]): the same of a response to a request with that
@@ -326,6 +356,7 @@ void cs_open_http_read(lua_State *L) {
                                        {"body_trailers", body_trailers},
                                        {"read_request", read_request},
                                        {"read_response", read_response},
+                                       {"server", new_server},
                                        {NULL, NULL}};
   static const luaL_Reg meta[] = {{"__gc", body_gc}, {NULL, NULL}};
   cs_class_make(L, &body_class, NULL, meta);

@@ -81,10 +81,13 @@ local function objects()
     if type(value) == "table" then list[name:lower()] = value end
   end
   list.httpd = assert(require("csock.httpserver").serve({ "127.0.0.1", 0 }, print))
-  local head = require("csock.core").http.parse_request "GET /?a HTTP/1.1\r\nHost: a\r\n\r\n"
-  list.request = require("csock.httpserver.request").new(head, {
+  local client, asked = assert(csock.socketpair())
+  assert(client:sendall "GET /?a HTTP/1.1\r\nHost: a\r\n\r\n")
+  list.request = assert(require("csock.httpserver.request").read(assert(asked:makefile()), nil, nil, {
     conn = list.socket, stream = list.stream, address = true, server = { settings = {} },
-  })
+  }))
+  client:close()
+  asked:close()
   local http, cookies = require "csock.http", require "csock.cookies"
   list.httpconnection, list.session = http.HTTPConnection "localhost", http.Session()
   list.cookiejar, list.simplecookie = cookies.CookieJar(), cookies.SimpleCookie()

@@ -54,6 +54,25 @@ return {
       body:close()
     end,
   },
+  ["a request that is to be answered, and its fields"] = {
+    prepare = fed(HEAD .. "Content-Length: 1\r\n\r\na"),
+    run = function(http, stream)
+      local class = {}
+      local request = assert(http.server(class)(stream, nil, nil, "link"))
+      assert(getmetatable(request) == class and request.link == "link" and request.length == 1)
+      assert(http.fields(request.lines).host == "a")
+    end,
+  },
+  ["the head of an answer"] = {
+    prepare = load_http,
+    run = function(http)
+      local compose = http.composer("csock", { [200] = "OK" }, {})
+      local fields = { A = "b", N = { 1, 2.5 }, Long = ("x"):rep(5000) }
+      local head, framing = compose({ method = "GET", version = 11, keep_alive = true }, 200, fields, 3)
+      assert(#head > 5000 and framing == "length")
+      assert(compose({ method = "GET", version = 11 }, 200, { A = "b\n" }) == nil)
+    end,
+  },
   ["read_response, and a body of a length"] = {
     prepare = fed("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     run = function(http, stream)

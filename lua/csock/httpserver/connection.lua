@@ -10,17 +10,14 @@ local sending = require "csock.httpserver.sending"
 
 local E = csock.errno
 local http = csock_core.http
-local compose, is_bare = answer.compose, answer.is_bare
+local compose, traced = answer.compose, internal.traced
 local write = sending.write
-local read_request, new_request = http.read_request, requests.new
+local read_request = requests.read
 
 local M = {}
 
--- A link is a connection's record: `conn`, `stream`, `address`, `server`, `busy` (a request is being answered), and of
--- the present answer `begun`; `unread` and `cut` say how it ends. There may be very many: no more than eight fields.
-local Link = {
-  __close = function(link) link.server.links[link] = nil end,
-}
+-- A link is a connection's record: `conn`, `stream`, `address`, `server`. There may be very many: no more than four
+-- fields while it is idle. Of an answer that is not sent at once, `begun`; `unread` and `cut` say how it ends.
 
 -- --- answers ---------------------------------------------------------------------------------------
 
@@ -37,97 +34,15 @@ end
 -- Answers with a status and a line about it. Whether the connection may go on.
 local function answer_error(link, request, status, words)
   local body = ("%d %s\n"):format(status, words or responses[status] or "Error")
-  local head, framing, _, keep = compose(request, status, PLAIN, #body)
+  local head, framing, keep = compose(request, status, PLAIN, #body)
   if framing == "none" then body = "" end
   local ok = write(link, head, body)
   log(link, request, status, #body)
   return ok and keep
 end
 
-local function send_pieces(link, f, framing, length)
-  if framing == "none" then return 0 end
-  if framing == "length" then return sending.counted(link, f, length) end
-  return sending.pieces(link, f, framing == "chunked")
-end
-
--- Sends an answer. Whether the connection may go on; or nil, err, errno when sending failed. Raises what is wrong with
--- the answer: `link.begun` says whether a part of it has gone already, and how the body goes.
-local function send(link, request, status, fields, body)
-  if math.type(status) ~= "integer" or status < 200 or status > 999 then -- after 1xx the client goes on waiting
-    error(("the status of an answer is %s"):format(tostring(status)), 0)
-  end
-  local kind = type(body)
-  if kind == "string" or kind == "nil" then
-    local length = body and #body or not is_bare(status) and request.method ~= "HEAD" and 0 or nil
-    local head, framing, _, keep = compose(request, status, fields, length)
-    if framing ~= "length" then body = nil end
-    body = body or ""
-    link.begun = framing
-    local ok, err, errno
-    if #head + #body <= sending.BUFFER then
-      ok, err, errno = link.stream:write(head, body)
-    else
-      ok, err, errno = write(link, head, body)
-    end
-    if not ok then return nil, err, errno end
-    log(link, request, status, #body)
-    return keep
-  end
-  if kind == "number" then return send(link, request, status, fields, tostring(body)) end
-  local file, offset, count
-  if kind ~= "function" then
-    file, offset, count = sending.file_of(body)
-    if count == nil then body = sending.reader(file) end
-  end
-  local head, framing, length, keep = compose(request, status, fields, count)
-  link.begun = framing
-  local sent, err, errno
-  if count and framing ~= "none" then
-    sent, err, errno = sending.file(link, head, file, offset, count)
-  else
-    sent, err, errno = write(link, head)
-    if sent then sent, err, errno = send_pieces(link, body, framing, length) end
-  end
-  if not sent then return nil, err, errno end
-  log(link, request, status, sent)
-  return keep
-end
-
--- The connection becomes something else: the function that came for a body gets it.
-local function hand_over(link, request, status, fields, f)
-  link.begun = "none"
-  local ok, err, errno = write(link, (compose(request, status, fields)))
-  if ok then ok, err, errno = link.stream:flush() end
-  if not ok then return nil, err, errno end
-  log(link, request, status, 0)
-  link.conn:settimeout(nil)
-  f(link.stream, link.conn, request)
-  return false
-end
-
-local function is_handing_over(request, status, body)
-  return type(body) == "function" and
-    (status == 101 or request.head.body == "tunnel" and math.type(status) == "integer" and status // 100 == 2)
-end
-
--- --- one request -----------------------------------------------------------------------------------
-
--- A body that is no longer never has to wait for the client.
-local SMALL = sending.BUFFER // 2
-
-local function respond(link, request)
-  local handler = link.server.handler or link.server.find_handler()
-  local status, fields, body, closing = handler(request)
-  local _ <close> = closing
-  if is_handing_over(request, status, body) then return hand_over(link, request, status, fields, body) end
-  if body == nil or type(body) == "string" and #body < SMALL then return send(link, request, status, fields, body) end
-  link.conn:settimeout(link.server.settings.send_timeout)
-  local keep, err, errno = send(link, request, status, fields, body)
-  link.conn:settimeout(link.server.settings.idle_timeout)
-  return keep, err, errno
-end
-
--- The handler has raised something: the client's fault or the program's. Whether the connection may go on.
+-- The handler has raised something, or given what is no answer: the client's fault or the program's. Whether the
+-- connection may go on.
 local function recover(link, request, failure)
   local body = requests.opened_body(request)
   local status = body and http.body_status(body)
@@ -141,19 +56,110 @@ local function recover(link, request, failure)
   return answer_error(link, request, status or 500)
 end
 
--- Answers a request. Whether another one may follow.
-local function see_to(link, head)
-  local request = new_request(head, link)
-  if link.server.closing then request.keep_alive = false end
+-- Sends an answer that is a string, or nothing. Whether the connection may go on; or nil, err, errno when sending has
+-- failed.
+local function send_string(link, request, status, fields, body)
+  local length = body and #body or request.method ~= "HEAD" and 0 or nil
+  local head, framing, keep = compose(request, status, fields, length)
+  if not head then return recover(link, request, traced(framing)) end
+  if not body or framing ~= "length" then body = "" end
+  local ok, err, errno
+  if #head + #body <= sending.BUFFER then
+    ok, err, errno = link.stream:write(head, body)
+  else
+    ok, err, errno = write(link, head, body)
+  end
+  if not ok then return nil, err, errno end
+  log(link, request, status, #body)
+  return keep
+end
+
+-- The same of what gives its bytes one after the other: a function or a file. Raises what is wrong with the answer:
+-- `link.begun` says whether a part of it has gone already, and how the body goes.
+local function send_pieces(link, request, status, fields, body)
+  local file, offset, count
+  if type(body) ~= "function" then
+    file, offset, count = sending.file_of(body)
+    if count == nil then body = sending.reader(file) end
+  end
+  local head, framing, keep, length = assert(compose(request, status, fields, count))
+  link.begun = framing
+  local sent, err, errno
+  if count and framing ~= "none" then
+    sent, err, errno = sending.file(link, head, file, offset, count)
+  else
+    sent, err, errno = write(link, head)
+    if not sent then return nil, err, errno end
+    if framing == "none" then
+      sent = 0
+    elseif framing == "length" then
+      sent, err, errno = sending.counted(link, body, length)
+    else
+      sent, err, errno = sending.pieces(link, body, framing == "chunked")
+    end
+  end
+  if not sent then return nil, err, errno end
+  log(link, request, status, sent)
+  return keep
+end
+
+-- The connection becomes something else: the function that came for a body gets it.
+local function hand_over(link, request, status, fields, f)
+  link.begun = "none"
+  local ok, err, errno = write(link, (assert(compose(request, status, fields, nil, true))))
+  if ok then ok, err, errno = link.stream:flush() end
+  if not ok then return nil, err, errno end
+  log(link, request, status, 0)
+  link.conn:settimeout(nil)
+  f(link.stream, link.conn, request)
+  return false
+end
+
+local function is_handing_over(request, status)
+  return status == 101 or request.framing == "tunnel" and math.type(status) == "integer" and status // 100 == 2
+end
+
+-- --- one request -----------------------------------------------------------------------------------
+
+-- A body that is no longer never has to wait for the client.
+local SMALL = sending.BUFFER // 2
+
+-- Sends any answer; raises what is wrong with it.
+local function respond(link, request, status, fields, body, closing)
+  local _ <close> = closing
+  if math.type(body) then body = tostring(body) end
+  local kind = type(body)
+  if kind == "function" and is_handing_over(request, status) then
+    return hand_over(link, request, status, fields, body)
+  end
+  local settings = link.server.settings
+  local send = (kind == "string" or kind == "nil") and send_string or send_pieces
+  link.conn:settimeout(settings.send_timeout)
+  local keep, err, errno = send(link, request, status, fields, body)
   link.begun = nil
-  local ok, keep = xpcall(respond, internal.traced, link, request)
-  if not ok then keep = recover(link, request, keep) end
+  link.conn:settimeout(settings.idle_timeout)
+  return keep, err, errno
+end
+
+-- Answers a request. Whether another one may follow. (Most answers need no protected call for themselves: the fewer
+-- functions there are one in the other, the smaller is the stack of a task that waits.)
+local function see_to(link, request)
+  local ok, status, fields, body, closing = xpcall(link.server.handler, traced, request)
+  local keep
+  if not ok then
+    keep = recover(link, request, status)
+  elseif closing == nil and (body == nil or type(body) == "string" and #body < SMALL) then
+    keep = send_string(link, request, status, fields, body)
+  else
+    ok, keep = xpcall(respond, traced, link, request, status, fields, body, closing)
+    if not ok then keep = recover(link, request, keep) end
+  end
   if keep == nil then -- the client is gone, or takes nothing
     link.cut = true
     log(link, request, 499)
     return false
   end
-  if head.body ~= "none" and not requests.drain(request, link.server.settings.drain) then
+  if request.framing ~= "none" and not requests.drain(request, link.server.settings.drain) then
     link.unread = true
     return false
   end
@@ -204,14 +210,11 @@ function M.serve(server, conn, address)
   conn:settimeout(settings.header_timeout)
   local stream <close> = assert(conn:makefile("rw", "turn", { limit = settings.read_limit }))
   stream:setvbuf("turn", sending.BUFFER)
-  local link <close> = setmetatable({
-    conn = conn, stream = stream, address = address, server = server, busy = false,
-  }, Link)
-  server.links[link] = true
+  local link = { conn = conn, stream = stream, address = address, server = server }
   local limits, header_timeout, first = settings.limits, settings.header_timeout, true
   repeat
-    local head, err, errno = read_request(stream, limits, header_timeout)
-    if not head then
+    local request, err, errno = read_request(stream, limits, header_timeout, link)
+    if not request then
       refuse(link, err, errno)
       break
     end
@@ -219,9 +222,10 @@ function M.serve(server, conn, address)
       conn:settimeout(settings.idle_timeout)
       first = false
     end
-    link.busy = true
-    local keep = see_to(link, head)
-    link.busy = false
+    if server.closing then request.keep_alive = false end
+    server.busy[conn] = true
+    local keep = see_to(link, request)
+    server.busy[conn] = nil
   until not keep or server.closing
   if link.cut then
     reset(conn)

@@ -168,7 +168,7 @@ function M.files(root, options)
     if request.method ~= "GET" and request.method ~= "HEAD" then return 405, { Allow = "GET, HEAD" } end
     return M.answer({
       method = request.method, path = request.path, query = request.query, relative = M.relative(request.path),
-      fields = request.head.headers,
+      fields = request.headers,
     }, options)
   end
 end

@@ -59,7 +59,7 @@ function found.query(request)
 end
 
 function found.headers(request)
-  request.headers = headers.adopt(request.head.headers)
+  request.headers = headers.adopt(http.fields(request.lines))
   return request.headers
 end
 
@@ -70,15 +70,15 @@ function found.connection(request) return request.link.conn end
 function found.server_address(request) return request.link.conn:getsockname() end
 
 function found.body(request)
-  local link, head = request.link, request.head
+  local link = request.link
   local settings = link.server.settings
-  if head.expect_continue then
+  if request.expect_continue then
     link.stream:write(CONTINUE)
     link.stream:flush()
   end
-  local kind = head.body
+  local kind = request.framing
   if kind == "tunnel" then kind = "none" end
-  request.body = http.body(link.stream, kind, head.length, settings.limits, settings.body_timeout,
+  request.body = http.body(link.stream, kind, request.length, settings.limits, settings.body_timeout,
     settings.minimum_rate)
   return request.body
 end
@@ -96,24 +96,18 @@ local Request = {
 
 local M = {}
 
--- Makes one of a head that the parser gave, which came over `link`, a connection.
-function M.new(head, link)
-  return setmetatable({
-    method = head.method, target = head.target, version = head.version, keep_alive = head.keep_alive, head = head,
-    link = link,
-  }, Request)
-end
+-- Reads the next one: (stream, limits, seconds, link). What it has then is said in push.c; `link` is the connection.
+M.read = http.server(Request)
 
 -- The body, if the handler has asked for it.
 function M.opened_body(request) return rawget(request, "body") end
 
 -- Takes what is left of a body that nobody wants, up to so many bytes: whether another request may follow.
 function M.drain(request, most)
-  local body, head = rawget(request, "body"), request.head
+  local body = rawget(request, "body")
   if not body then
-    if head.body == "none" then return true end
-    if head.expect_continue then return false end -- it may come, or not
-    if head.body == "length" and head.length > most then return false end
+    if request.expect_continue then return false end -- it may come, or not
+    if request.framing == "length" and request.length > most then return false end
     body = request.body
   end
   while not http.body_ended(body) do

@@ -78,8 +78,8 @@ local CLOSING = { drain = { check.TIMEOUT, 10, math.huge } }
 function Httpd:close(options)
   local drain = check.options(options, CLOSING, 1, "close").drain
   self.closing = true
-  for link in pairs(self.links) do
-    if not link.busy then link.conn:shutdown(csock.SHUT_RD) end -- its task finds that there is no more
+  for _, conn in pairs(self.server.connections) do
+    if not self.busy[conn] then conn:shutdown(csock.SHUT_RD) end -- its task finds that there is no more
   end
   return self.server:close { drain = drain }
 end
@@ -145,11 +145,13 @@ function M.serve(address, handler, options)
   if options ~= nil then check.argument(check.TABLE, options, 3, "serve") end
   local own, rest = split_options(options or {})
   local server = setmetatable({
-    handler = type(handler) == "function" and handler, find_handler = function() return find_by_name(handler) end,
-    settings = settings_of(own), links = {}, closing = false,
+    handler = type(handler) == "function" and handler or function(request) return find_by_name(handler)(request) end,
+    settings = settings_of(own), busy = setmetatable({}, { __mode = "k" }), closing = false,
     onerror = own.onerror or function(err, traceback) internal.report(err, traceback, csock.loop.current()) end,
   }, Httpd)
-  local made, err, errno = csock.serve(address, function(conn, client) connection.serve(server, conn, client) end, rest)
+  local made, err, errno = csock.serve(address, function(conn, client)
+    return connection.serve(server, conn, client)
+  end, rest)
   if not made then return nil, err, errno end
   server.server = made
   return server
