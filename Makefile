@@ -230,8 +230,11 @@ deps-lint: deps
 deps-doc:
 	$(DEPS) cc lua headers ldoc
 
+# The last line brings node's peers; without the network they are left out.
 deps-bench: deps
 	$(DEPS) gnuplot
+	$(DEPS) --optional python3 node wrk nginx
+	@test -d $(BUILD)/node_modules/undici || npm install --silent --no-audit --no-fund --prefix $(BUILD) undici@6 ws@8 || true
 
 deps-valgrind: deps
 	$(DEPS) valgrind
@@ -264,7 +267,7 @@ bench: deps-bench
 BENCH_C := $(patsubst spec/%.c,$(BUILD)/%,$(filter-out $(if $(TLS),,spec/bench/tls/%),$(wildcard spec/bench/*/*.c)))
 
 run-bench: $(MODULES) $(SUPPORT) $(BENCH_C)
-	@BUILD=$(BUILD) $(LUA) spec/bench/run.lua $(BENCHES)
+	@BUILD=$(BUILD) LUA=$(LUA) NODE_PATH=$(abspath $(BUILD))/node_modules $(LUA) spec/bench/run.lua $(BENCHES)
 
 $(BUILD)/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)

@@ -48,18 +48,19 @@ local function appended(list, ...)
   return table.move({ ... }, 1, select("#", ...), #all + 1, all)
 end
 
--- Runs one contender under one load: {cpu = ns a message, rate = messages a second}, or {bytes =
--- ... a connection}.
+-- Runs one contender under one load: {cpu = ns a message, rate = messages a second, p99 = us, where the load says
+-- it}, or {bytes = ... a connection}.
 local function measure(contest, contender, row)
   local argv = appended(contender.argv, row.mode, table.unpack(contest.arguments or {}))
   argv[#argv + 1] = contender.option
   local server <close> = harness.start_measured(argv)
-  argv = { contest.load, tostring(server.pid), server:read_line(), row.load_mode or row.mode }
+  argv = appended(row.client or { contest.load }, tostring(server.pid), server:read_line(),
+    row.load_mode or row.mode)
   for word in row.load:gmatch "%S+" do argv[#argv + 1] = word end
   local load <close> = harness.start(argv)
-  local count, a, b = load:expect("(%d+) ([%d.]+) (%d+)\n", 60)
+  local count, a, b, p99 = load:expect("(%d+) ([%d.]+) (%d+) ?([%d.]*)\n", 60)
   if row.unit == "bytes" then return { bytes = (b - a) / count } end
-  return { cpu = b / count, rate = count / a }
+  return { cpu = b / count, rate = count / a, p99 = tonumber(p99) }
 end
 
 local function medians(figures)
@@ -68,27 +69,36 @@ local function medians(figures)
   return result
 end
 
--- contender's name -> {cpu =, ratio =, rate =, bytes =}: the medians.
-local function run_row(contest, row, contenders, rounds)
-  local results, first = {}, contest.contenders[1].name
+-- The contenders of a row: first the one against which the others are measured.
+local function of_row(row, contenders)
+  local list = {}
+  for _, c in ipairs(contenders) do
+    local place = c.name == row.against and 1 or #list + 1
+    if not (row.without and row.without[c.name]) then table.insert(list, place, c) end
+  end
+  return list
+end
+
+-- contender's name -> {cpu =, ratio =, rate =, p99 =, bytes =}: the medians.
+local function run_row(contest, row, all, rounds)
+  local contenders = of_row(row, all)
+  local results, first = {}, row.against or contest.contenders[1].name
   for round = 1, rounds do
     local floor
     for turn = 1, #contenders do
       -- The floor comes first, and the others in another order each time.
       local c = turn == 1 and contenders[1] or contenders[(turn + round) % (#contenders - 1) + 2]
-      if not (row.without and row.without[c.name]) then
-        local ok, figure = pcall(measure, contest, c, row)
-        if not ok then
-          print(("  (%s failed: %s)"):format(c.name, figure))
-          figure = {}
-        end
-        if c.name == first then floor = figure end
-        figure.ratio = floor and floor.cpu and figure.cpu and figure.cpu / floor.cpu
-        results[c.name] = results[c.name] or {}
-        for key, value in pairs(figure) do
-          results[c.name][key] = results[c.name][key] or {}
-          table.insert(results[c.name][key], value)
-        end
+      local ok, figure = pcall(measure, contest, c, row)
+      if not ok then
+        print(("  (%s failed: %s)"):format(c.name, figure))
+        figure = {}
+      end
+      if c.name == first then floor = figure end
+      figure.ratio = floor and floor.cpu and figure.cpu and figure.cpu / floor.cpu
+      results[c.name] = results[c.name] or {}
+      for key, value in pairs(figure) do
+        results[c.name][key] = results[c.name][key] or {}
+        table.insert(results[c.name][key], value)
       end
     end
   end
@@ -105,14 +115,18 @@ local number = M.number
 
 local function print_row(row, contenders, results)
   local bytes = row.unit == "bytes"
+  local late = false
+  for _, r in pairs(results) do late = late or r.p99 ~= nil end
   print(row.title .. "\n")
-  local cells = { bytes and { "", "bytes" } or { "", "CPU ns", "times C", "a second" } }
-  for _, c in ipairs(contenders) do
+  local cells = { bytes and { "", "bytes" } or
+    { "", "CPU ns", "times " .. (row.against or "C"), "a second", late and "p99 us" } }
+  for _, c in ipairs(of_row(row, contenders)) do
     local r = results[c.name]
     if r and bytes then
       cells[#cells + 1] = { c.name, number("%.0f", r.bytes) }
     elseif r then
-      cells[#cells + 1] = { c.name, number("%.1f", r.cpu), number("%.2f", r.ratio), number("%.0f", r.rate) }
+      cells[#cells + 1] = { c.name, number("%.1f", r.cpu), number("%.2f", r.ratio), number("%.0f", r.rate),
+        late and number("%.0f", r.p99) }
     end
   end
   harness.table(cells)
@@ -132,7 +146,8 @@ local function print_summary(contest, rows, contenders, all)
   for _, row in ipairs(rows) do
     local key = row.unit == "bytes" and "bytes" or row.unit == "ns" and "cpu" or "ratio"
     local format = row.unit and "%.0f" or "%.2f"
-    add(row.unit and row.title .. ", " .. row.unit or row.title, number(format, row.goal), function(name)
+    local unit = row.unit or row.against and "times " .. row.against
+    add(unit and row.title .. ", " .. unit or row.title, number(format, row.goal), function(name)
       return number(format, (all[row.name][name] or {})[key])
     end)
   end
@@ -160,7 +175,8 @@ end
 --
 --  - `title`; `load`: the client, see load.c; `saved`: where the figures go
 --  - `contenders`: the first one is C. Each is run with the row's mode and `arguments`
---  - `rows`, each: `mode` is the server's, and the load's unless `load_mode` says otherwise; `load`
+--  - `rows`, each: `client`, if any, is run instead of `load`; `against`: whom the others are measured against, if
+--    not C; `mode` is the server's, and the load's unless `load_mode` says otherwise; `load`
 --    has the load's further arguments; `goal` is what csock is to reach, and `unit` is of what, if not
 --    times C; `without` has the names of contenders that cannot
 --  - `summary(all, add)`, if any: adds further lines to the last table, by
@@ -168,7 +184,7 @@ end
 -- @treturn string the machine, the versions and the number of rounds, in lines
 -- @treturn {table} the rows that ran
 -- @treturn {table} the contenders that ran
--- @treturn table row's name -> contender's name -> {cpu =, ratio =, rate =, bytes =}
+-- @treturn table row's name -> contender's name -> {cpu =, ratio =, rate =, p99 =, bytes =}
 function M.run(contest)
   local rounds = tonumber(os.getenv "ROUNDS") or 5
   local rows, all = chosen(contest.rows, "ROWS"), {}
