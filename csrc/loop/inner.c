@@ -2,6 +2,7 @@
    csock.resume and csock.wrap pass the wait on to the task. */
 #include "loop.h"
 #include "../wait/driver.h"
+#include "../wait/hook.h"
 #include "../base/parts.h"
 
 /* Closes the coroutine when its task ends while it waits. */
@@ -66,6 +67,7 @@ static int resume_inner(lua_State *L, lua_State *co, int nargs, bool wrapped) {
     loop->innermost = co;
     loop->passing = false;
     loop->stuck = stuck || !lua_isyieldable(L);
+    if (cs_hook_wanted(loop, loop->current)) cs_hook_set(co, true);
   }
   int status = lua_resume(co, L, nargs, &nresults);
   if (entered) {

@@ -1,6 +1,7 @@
 /* task.c: the life of a task: a coroutine that the loop runs. Its methods: task_methods.c; the
    coroutines that it may have of its own: inner.c. */
 #include "task.h"
+#include "../wait/hook.h"
 #include "../wait/interrupt.h"
 #include "../wait/park.h"
 #include "../wait/unpark.h"
@@ -63,7 +64,7 @@ cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs) {
   lua_pop(L, 1);
   lua_xmove(L, task->co, nargs + 1);
   loop->live++;
-  cs_interrupt_listen(task->co, false); /* as its parent may do */
+  cs_hook_set(task->co, false); /* which its parent may have */
   cs_unpark_enter(task, CS_WHY_NONE);
   return task;
 }
@@ -126,11 +127,11 @@ static void call_back(lua_State *L) {
 
 void cs_task_foreground(cs_loop *loop, cs_task *task) {
   cs_task *before = loop->foreground;
-  if (before != NULL) cs_interrupt_listen(before->co, false);
+  if (before != NULL) cs_hook_set(before->co, loop->patience != 0);
   bool lent = before != NULL && before == loop->current && task != before;
   loop->behind = lent && task != NULL ? before : NULL;
   loop->foreground = task;
-  if (task != NULL) cs_interrupt_listen(task->co, true);
+  if (task != NULL) cs_hook_set(task->co, true);
 }
 
 /* It is over. */
@@ -148,6 +149,9 @@ static void finish(lua_State *L, cs_task *task, int status) {
   lua_rawgeti(L, -1, task->anchor); /* on the stack until we are done with it */
   task->loop->live -= !task->daemon;
   task->status = (uint8_t)status;
+  if (task->preempted != NULL)
+    cs_interrupt_drop(L, task); /* it has ended before it could raise that */
+  task->preempted = NULL;
   leave_foreground(task->loop, task);
   cs_timers_remove(&task->loop->timers, &task->timer);
   cs_park_drop(task);
@@ -173,6 +177,11 @@ void cs_task_resume(lua_State *L, cs_task *task) {
     cs_unpark_pass(task);
   else
     cs_unpark_settle(task);
+  if (task->why != CS_WHY_INTERRUPT) task->preempted = NULL;
+  if (cs_hook_wanted(loop, task)) {
+    loop->began = cs_clock_now();
+    cs_hook_set(task->co, true);
+  }
   int status = lua_resume(task->co, L, nargs, &nresults);
   loop->current = NULL;
   if (status == LUA_OK) {
@@ -181,7 +190,7 @@ void cs_task_resume(lua_State *L, cs_task *task) {
     finish(L, task, CS_TASK_FAILED);
   } else if (task->doomed) {
     cs_task_cancel(L, task);
-  } else if (task->status == CS_TASK_RUNNING) { /* coroutine.yield: a pause, nothing to wait for */
+  } else if (task->status == CS_TASK_RUNNING) { /* coroutine.yield, or preempted: a pause */
     lua_pop(task->co, nresults);
     cs_unpark_enter(task, CS_WHY_NONE);
   }
@@ -200,7 +209,9 @@ void cs_task_cancel(lua_State *L, cs_task *task) {
 bool cs_task_throw(lua_State *L, cs_task *task) {
   bool parked = task->status == CS_TASK_WAITING ||
                 (task->status == CS_TASK_READY && task->why != CS_WHY_NONE);
-  if (!parked) { /* it runs, has not begun, or has yielded: there is no call that could fail */
+  bool computes = !parked && task->status == CS_TASK_READY && task->preempted != NULL;
+  /* Else it runs, has not begun, or has yielded: there is no call that could fail. */
+  if (!parked && !(computes && cs_hook_raise(task))) {
     lua_pop(L, 1);
     return false;
   }

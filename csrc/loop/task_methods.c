@@ -2,6 +2,7 @@
    for each other. */
 #include "loop.h"
 #include "../wait/driver.h"
+#include "../wait/hook.h"
 #include "../wait/interrupt.h"
 #include "../wait/park.h"
 #include "../wait/unpark.h"
@@ -61,6 +62,33 @@ static int loop_foreground(lua_State *L) {
   }
   if (before == NULL) return 0;
   cs_task_push(L, before);
+  return 1;
+}
+
+/***
+How long a task may compute in one go: one that takes longer is preempted, wherever it is, and goes
+on when the others have had their turn. So a task in an endless loop keeps nobody from going on, and
+can be looked at and ended (see `tasks`, `task:traceback`, `task:interrupt`, `task:cancel`). It is
+as if it had called `yield` there; what takes for granted that others do not run between two waits
+should not be done with it. While it is on, all that tasks compute is slower.
+
+A task cannot be preempted in a coroutine of its own that `coroutine.resume` has entered, in a
+metamethod or callback that C code has called, in a C function that takes long, and where the
+program has set a hook; it is as soon as it has left that.
+@function watchdog
+@tparam ?number seconds nil: there is no limit, as at first; without an argument nothing changes
+@treturn ?number how it was before
+*/
+static int loop_watchdog(lua_State *L) {
+  cs_loop *loop = cs_loop_get(L);
+  int64_t before = loop->patience;
+  if (lua_gettop(L) > 0) {
+    int64_t patience = cs_check_timeout(L, 1);
+    loop->patience = patience == CS_FOREVER ? 0 : patience == 0 ? 1 : patience;
+    loop->began = cs_clock_now();
+    if (loop->current != NULL && loop->patience != 0) cs_hook_set(loop->innermost, true);
+  }
+  cs_push_timeout(L, before == 0 ? CS_FOREVER : before);
   return 1;
 }
 
@@ -340,9 +368,10 @@ static const luaL_Reg waiters_methods[] = {
 static const luaL_Reg waiters_meta[] = {{"__gc", waiters_gc}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"spawn", loop_spawn}, {"current", loop_current}, {"foreground", loop_foreground},
-    {"sleep", loop_sleep}, {"yield", loop_yield},     {"waiters", loop_waiters},
-    {NULL, NULL},
+    {"spawn", loop_spawn},           {"current", loop_current},
+    {"foreground", loop_foreground}, {"sleep", loop_sleep},
+    {"yield", loop_yield},           {"waiters", loop_waiters},
+    {"watchdog", loop_watchdog},     {NULL, NULL},
 };
 
 void cs_open_task(lua_State *L) {

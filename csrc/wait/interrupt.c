@@ -6,8 +6,6 @@
 static const char apart_key = 'a';  /* registry: the thread in which callbacks run */
 static const char errors_key = 'e'; /* registry: key -> an error that a task is to raise */
 
-#define LISTEN_EVERY 1000 /* instructions */
-
 /* --- the interpreter's hook --- */
 
 /* The standalone interpreter answers SIGINT by setting a hook on the main thread, which raises
@@ -96,37 +94,6 @@ int cs_interrupt_raise(lua_State *L, const void *key) {
   lua_rawgetp(L, -1, key);
   cs_interrupt_drop(L, key);
   return lua_error(L);
-}
-
-/* Calls the hook that is the light userdata at 1 in its place. Lua calls no hook in a hook. */
-typedef struct hook_call {
-  lua_Hook hook;
-  lua_Debug *activation;
-} hook_call;
-
-static int call_hook(lua_State *L) {
-  const hook_call *call = lua_touserdata(L, 1);
-  call->hook(L, call->activation);
-  return 0;
-}
-
-static void listen_hook(lua_State *L, lua_Debug *activation) {
-  lua_State *main = cs_main_thread(L);
-  hook_call call = {.hook = lua_gethook(main), .activation = activation};
-  if (call.hook == NULL || !(lua_gethookmask(main) & LUA_MASKCOUNT)) return;
-  lua_pushcfunction(L, call_hook);
-  lua_pushlightuserdata(L, &call);
-  int status = lua_pcall(L, 1, 0, 0);
-  lua_sethook(L, listen_hook, LUA_MASKCOUNT, LISTEN_EVERY); /* it may have taken itself away */
-  if (status == LUA_OK) return;
-  if (lua_gethook(main) == call.hook) lua_sethook(main, NULL, 0, 0); /* it has been answered */
-  lua_error(L);
-}
-
-void cs_interrupt_listen(lua_State *co, bool on) {
-  lua_Hook hook = lua_gethook(co);
-  if (on && hook == NULL) lua_sethook(co, listen_hook, LUA_MASKCOUNT, LISTEN_EVERY);
-  if (!on && hook == listen_hook) lua_sethook(co, NULL, 0, 0);
 }
 
 int cs_call_apart(lua_State *L, int nargs, int nresults) {

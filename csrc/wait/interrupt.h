@@ -22,10 +22,6 @@ void cs_interrupt_keep(lua_State *L, const void *key);
 void cs_interrupt_drop(lua_State *L, const void *key); /* it will not */
 int cs_interrupt_raise(lua_State *L, const void *key);
 
-/* Has the coroutine answer the main thread's hook also while it computes, until `on` is false. It
-   looks now and then, so only the one that Ctrl-C is meant for should. */
-void cs_interrupt_listen(lua_State *co, bool on);
-
 /* Calls a function, protected, but not in the main thread: there the interpreter raises what
    answers Ctrl-C, which is for whoever runs the loop, and no error of a callback. Pushes the
    results, or the error value. */

@@ -6,7 +6,7 @@
  *   status    queue it stands in                          leaves it by
  *   -------   -----------------------------------------   --------------------------------------
  *   READY     the loop's `ready`                          cs_task_resume
- *   RUNNING   none; it is the loop's `current`            park; its end
+ *   RUNNING   none; it is the loop's `current`            park; a pause; its end
  *   WAITING   a watched descriptor's readers or writers,  unpark: an event, a wake-up, its timer,
  *             another task's joiners, a waiters object's, cancel, Ctrl-C
  *             the hub's; none while it sleeps
@@ -58,8 +58,9 @@ typedef struct cs_task {
   unsigned round;       /* see cs_loop */
   cs_timer timer;       /* may be set earlier than needed: the loop sees to that */
   cs_waitq joiners;
-  int64_t since; /* when it began to wait, where that is recorded; else 0 */
-  int anchor;    /* its place in the table that keeps live tasks */
+  lua_State *preempted; /* the coroutine that yielded as it computed too long, or NULL: hook.c */
+  int64_t since;        /* when it began to wait, where that is recorded; else 0 */
+  int anchor;           /* its place in the table that keeps live tasks */
 } cs_task;
 
 extern const cs_class cs_task_class;
@@ -87,9 +88,11 @@ typedef struct cs_loop {
   bool passing;         /* the yield under way is a wait, for csock.resume to pass on */
   bool stuck;           /* one of the coroutines around the innermost one cannot yield */
   bool running, stopped;
-  bool recording; /* tasks note since when they wait */
-  int budget;     /* operations that the current task may still do in this turn */
-  unsigned live;  /* tasks that have not finished, but for daemons: without any, run returns */
+  bool recording;   /* tasks note since when they wait */
+  int64_t patience; /* ns: who computes for longer in one go is preempted; 0: nobody is */
+  int64_t began;    /* ... which began then */
+  int budget;       /* operations that the current task may still do in this turn */
+  unsigned live;    /* tasks that have not finished, but for daemons: without any, run returns */
   /* Who waits for something outside. `asking`: everybody who wants to hear from the poller, which
      is asked in each turn while there is one: tasks, daemons too, and the hub's objects. `keeping`:
      the tasks among them that are no daemons: without any, and without a timer, nothing that could

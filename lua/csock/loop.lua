@@ -23,6 +23,7 @@ local M = {
   tasks = core.tasks,
   foreground = core.foreground,
   interrupts = core.interrupts,
+  watchdog = core.watchdog,
   resume = core.resume,
   wrap = core.wrap,
   fileno = core.fileno,

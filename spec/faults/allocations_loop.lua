@@ -152,6 +152,25 @@ return {
       end
     end,
   },
+  ["a task that computes for too long"] = {
+    prepare = function()
+      local csock = quiet()
+      return csock, setmetatable({}, { __close = function() csock.loop.watchdog(nil) end })
+    end,
+    run = function(csock, off)
+      local _ <close> = off
+      local over = false
+      csock.loop.watchdog(0)
+      csock.run(function()
+        local task <close> = csock.spawn(function() csock.wrap(function() while not over do end end)() end):watch()
+        csock.yield()
+        assert(task:status() == "ready" and task:interrupt "enough", LOST)
+        assert(select(2, task:join()):find "enough", LOST)
+        over = true
+      end)
+      assert(over, LOST)
+    end,
+  },
   ["calls that come later"] = {
     prepare = quiet,
     run = function(csock)
