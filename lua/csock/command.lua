@@ -36,7 +36,8 @@ local csock_itself = {
   about = "Without anything: a prompt at which servers run while one types. With a FILE of Lua: runs it inside csock's "
     .. "loop, until it has ended and nothing is left to wait for; - is standard input.",
   options = {
-    { "-e", "CODE", key = "code", many = true, help = "run this code first, in which csock and its names are there" },
+    { "-e", "CODE", key = "code", many = true,
+      help = "run this code first, in which csock, its names and its modules are there" },
     { "-i", key = "interactive", help = "the prompt afterwards" },
     { "-v", "--version", help = "print the versions of csock and of what it runs on" },
   },
@@ -62,19 +63,20 @@ end
 -- Runs the pieces of code and the file.
 local function run_program(codes, file, arguments)
   local pieces = {}
-  for i, code in ipairs(codes) do pieces[i] = script.load_code(code) end
-  if #codes > 0 then script.share_names() end
+  local names = #codes > 0 and script.names() or nil
+  for i, code in ipairs(codes) do pieces[i] = script.load_code(code, names) end
   if file then pieces[#pieces + 1] = load_file(file) end
   script.run(pieces, table.unpack(arguments))
 end
 
 function csock_itself.run(found, operands, words)
   if found.version then return M.command("version").run() end
+  if found.interactive and found.code then failure.usage "-e and -i do not go together" end
   local file = operands[1]
   local arguments = { table.unpack(operands, 2) }
   script.set_arguments(words, file and #words - #operands + 1 or 0)
   if found.interactive or not file and not found.code then
-    return require "csock.repl".start { file = file, arguments = arguments, code = found.code }
+    return require "csock.repl".start { file = file, arguments = arguments }
   end
   run_program(found.code or {}, file, arguments)
 end

@@ -148,12 +148,19 @@ end)
 
 describe("csock -e", function()
   it("runs several pieces of code, in which csock and its names are there", function()
-    assert.equal("1\t2\ttrue\n", ok { "-e", "a = 1", "-e", "print(a, AF_INET, csock.spawn == spawn)" })
+    assert.equal("1\t2\ttrue\ttrue\n",
+      ok { "-e", "a = 1", "-e", "print(a, AF_INET, csock.spawn == spawn, url == require 'csock.url')" })
   end)
 
   it("runs before the file, with the same arguments", function()
     local name = command.file "print(x, ...)"
     assert.equal("5\targument\n", ok { "-ex = 5", name, "argument" })
+    command.remove_files()
+  end)
+
+  it("leaves a file behind it to Lua's own names, and shares globals with it", function()
+    local name = command.file "print(a, csock, AF_INET)"
+    assert.equal("1\tnil\tnil\n", ok { "-e", "a = AF_INET and 1", name })
     command.remove_files()
   end)
 

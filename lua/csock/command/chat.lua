@@ -130,6 +130,7 @@ end
 
 local function serve(conn)
   if here >= PEOPLE then return conn:sendall "* The chat is full; come back later\r\n" end
+  conn:setsockopt(csock.SOL_SOCKET, csock.SO_SNDBUF, 32768) -- what is late is in our queue, not there
   conn:settimeout(IDLE)
   local stream <close> = conn:makefile("r", { limit = LINE })
   local person <close> = welcome(conn)

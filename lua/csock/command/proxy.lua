@@ -2,7 +2,7 @@
 local address = require "csock.command.address"
 local csock = require "csock"
 local failure = require "csock.command.failure"
-local hexdump = require "csock.command.hexdump"
+local hex = require "csock.repl.hex"
 local loop = require "csock.loop"
 local options = require "csock.command.options"
 local pump = require "csock.command.pump"
@@ -33,22 +33,26 @@ table.move(tls.CLIENT, 1, #tls.CLIENT, #M.options + 1, M.options)
 local Proxy = {}
 Proxy.__index = Proxy
 
+function Proxy:head(id, text, ...)
+  return ("%11.6f #%d "):format(loop.now() - self.start, id) .. text:format(...)
+end
+
 -- Waits until it is taken: what cannot be printed that fast passes more slowly.
-function Proxy:say(id, text, ...)
-  local line = ("%11.6f #%d %s\n"):format(loop.now() - self.start, id, text:format(...))
-  local ok, err = self.output:write(line)
+function Proxy:print(line)
+  local ok, err = self.output:write(line .. "\n")
   if ok then return end
   self.failed = err -- nobody hears of anything any more
   loop.stop()
 end
 
+function Proxy:say(...) self:print(self:head(...)) end
+
 -- What notes the bytes of one direction.
 function Proxy:meter(id, sign, counts)
   counts[sign] = 0
   return function(data)
-    local at = counts[sign]
-    counts[sign] = at + #data
-    if self.trace then self:say(id, "%s %d bytes\n%s", sign, #data, hexdump(data, at)) end
+    counts[sign] = counts[sign] + #data
+    if self.trace then self:print(hex.dump(self:head(id, sign), data, #data)) end
   end
 end
 

@@ -12,13 +12,10 @@ function M.load_file(name)
   return failure.check(loadfile(name ~= "-" and name or nil))
 end
 
-function M.load_code(code) return failure.check(load(code, "=(command line)")) end
+-- A piece of code of the command line, in which a name means what it means at the prompt. `names`: from `M.names`.
+function M.load_code(code, names) return failure.check(load(code, "=(command line)", "t", names)) end
 
--- What code of the command line finds without `require`: csock and its names, behind Lua's own.
-function M.share_names()
-  _G.csock = csock
-  setmetatable(_G, { __index = function(_, name) return csock[name] end })
-end
+function M.names() return require "csock.repl.names".environment {} end
 
 -- The table `arg` as lua has it: the words of the command line, with the script, the word number `at`, at 0.
 function M.set_arguments(words, at)

@@ -12,12 +12,14 @@ end
 -- Something that passed, for people.
 -- `string` head stands before it
 -- `data` bytes; or how many there were, where they were not kept
+-- `most` so many of them are shown (4096)
 -- @treturn string
-function M.dump(head, data)
+function M.dump(head, data, most)
   if type(data) ~= "string" then return ("%s %s bytes that were not kept"):format(head, tostring(data)) end
   local lines = { ("%s %d bytes"):format(head, #data) }
-  for at = 1, math.min(#data, MOST), ROW do lines[#lines + 1] = row(data, at) end
-  if #data > MOST then lines[#lines + 1] = ("  … %d more"):format(#data - MOST) end
+  most = math.min(#data, most or MOST)
+  for at = 1, most, ROW do lines[#lines + 1] = row(data, at) end
+  if #data > most then lines[#lines + 1] = ("  … %d more"):format(#data - most) end
   return table.concat(lines, "\n")
 end
 

@@ -1,6 +1,6 @@
--- inside.lua: programs that begin and end the loop themselves, where it runs already: at the prompt, and under the
--- command `csock`. There `csock.run()` at the end of a program that was pasted has nothing to do, `csock.run(f)` is a
--- call of `f`, and `stop` ends nothing.
+-- inside.lua: programs that begin and end the loop themselves, where it runs already: at the prompt. There
+-- `csock.run()` at the end of a program that was pasted has nothing to do, `csock.run(f)` is a call of `f`, and `stop`
+-- ends nothing.
 local csock = require "csock"
 local internal = require "csock.loop.internal"
 local loop = csock.loop
