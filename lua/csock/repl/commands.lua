@@ -5,7 +5,7 @@ local M = {}
 -- returns nil and what is wrong, where something is.
 M.all = {}
 
-for _, part in ipairs { "seeing", "ending", "measuring", "code", "traffic", "settings" } do
+for _, part in ipairs { "seeing", "ending", "measuring", "code", "traffic", "settings", "dashboard" } do
   for name, command in pairs(require("csock.repl.commands." .. part)) do M.all[name] = command end
 end
 
