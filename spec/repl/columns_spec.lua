@@ -9,7 +9,7 @@ describe("a table of texts", function()
   it("is as wide as there is room: the widest column gives way", function()
     local text = columns({ "id", "name" }, { { "1", ("x"):rep(100) } }, 20)
     for line in text:gmatch "[^\n]+" do assert.is_true(utf8.len(line) <= 20) end
-    assert.matches("1   x+…$", text)
+    assert.matches("1 x+…$", (text:gsub(" +", " ")))
   end)
 
   it("counts characters, and not bytes", function()

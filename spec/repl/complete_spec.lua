@@ -94,8 +94,8 @@ describe("completing", function()
   end)
 
   it("never fails, whatever stands there", function()
-    for _, line in ipairs { "", ".", ":", "a..", "a.b.", "1.", "{", "{{{", ")", "f(", "f({", "x = {", "[[", "'\\", "a:b:", "::",
-      "require(", "\0", "\xff.", "t[1].", "nil.", "(1):" } do
+    for _, line in ipairs { "", ".", ":", "a..", "a.b.", "1.", "{", "{{{", ")", "f(", "f({", "x = {", "[[", "'\\",
+      "a:b:", "::", "require(", "\0", "\xff.", "t[1].", "nil.", "(1):" } do
       local list = complete(session, line, #line + 1, #line)
       assert.is_true(list == nil or type(list) == "table", line)
     end

@@ -17,6 +17,7 @@ describe("a session", function()
   local function play(inputs, options)
     options = options or {}
     local answers, statuses = {}, {}
+    options.columns = function() return 120 end
     options.out = function(text) said[#said + 1] = text end
     csock.run(function()
       local session <close> = sessions.new(options)
@@ -46,8 +47,9 @@ describe("a session", function()
   end)
 
   it("tells where an error happened, and nothing of itself", function()
-    local answers, statuses = play { "error 'here'", "local function f() error 'there' end local function g() f() end", "g()",
-      "error{}", "x = = 1" }
+    local answers, statuses = play {
+      "error 'here'", "local function f() error 'there' end local function g() f() end", "g()", "error{}", "x = = 1",
+    }
     assert.equal("[1]:1: here\n", answers[1])
     assert.matches("^%[2%]:1: there\nstack traceback:\n", answers[3])
     assert.is_nil(answers[3]:find("session.lua", 1, true))
@@ -115,7 +117,10 @@ describe("a session", function()
 
   it("closes at its end what was to be closed", function()
     local closed = {}
-    local own = { thing = function(name) return setmetatable({}, { __close = function() closed[#closed + 1] = name end }) end }
+    local function thing(name)
+      return setmetatable({}, { __close = function() closed[#closed + 1] = name end })
+    end
+    local own = { thing = thing }
     play({ "local a <close> = thing 'a'", "local b <close>, c = thing 'b', 1", function() assert.same({}, closed) end },
       { own = own })
     assert.same({ "b", "a" }, closed)
@@ -153,8 +158,8 @@ describe("a session", function()
 
     it(":tasks shows what each waits for, and the stack of one", function()
       local answers = play {
-        "t = csock.spawn(function() csock.sleep(60) end):set_name 'sleeper'", ":tasks", ":tasks sleeper", ":kill sleeper",
-        "t:status()", ":kill sleeper", "t = nil",
+        "t = csock.spawn(function() csock.sleep(60) end):set_name 'sleeper'", ":tasks", ":tasks sleeper",
+        ":kill sleeper", "t:status()", ":kill sleeper", "t = nil",
       }
       assert.matches("sleeper +sleep ", answers[2])
       assert.matches("stack traceback:.*%[1%]:1", answers[3])
@@ -185,7 +190,8 @@ describe("a session", function()
     it(":trace prints what passes, :record writes it, :replay plays it again", function()
       local path = os.tmpname()
       local answers = play {
-        "server = csock.serve({'127.0.0.1', 0}, function(conn) while conn:recv(10) == 'ask' do conn:sendall 'answer' end end)",
+        "function handler(conn) while conn:recv(10) == 'ask' do conn:sendall 'answer' end end",
+        "server = csock.serve({'127.0.0.1', 0}, handler)",
         "c = create_connection(server:getsockname())",
         function(session)
           for _, row in ipairs(csock.sockets()) do
@@ -204,8 +210,8 @@ describe("a session", function()
         "server:close()",
       }
       os.remove(path)
-      _G.server, _G.c = nil, nil
-      assert.equal("2 pieces, 0 differ\n", answers[7])
+      _G.server, _G.c, _G.handler = nil, nil, nil
+      assert.equal("2 pieces, 0 differ\n", answers[8])
     end)
 
     it(":set changes how much is printed", function()

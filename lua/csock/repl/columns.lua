@@ -18,7 +18,9 @@ return function(head, rows, columns)
     for _, row in ipairs(rows) do widths[i] = math.max(widths[i], utf8.len(row[i] or "") or #row[i]) end
     sum = sum + widths[i] + 2
   end
-  while sum - 2 > columns do
+  local gap = sum - 2 > columns and 1 or 2
+  sum = sum - (2 - gap) * #head
+  while sum - gap > columns do
     local widest = 1
     for i, width in ipairs(widths) do if width > widths[widest] then widest = i end end
     if widths[widest] <= NARROWEST then break end
@@ -28,7 +30,7 @@ return function(head, rows, columns)
   for at = 0, #rows do
     local row, cells = rows[at] or head, {}
     for i = 1, #head do cells[i] = cut(row[i] or "", widths[i]) end
-    lines[#lines + 1] = (table.concat(cells, "  "):gsub("%s+$", ""))
+    lines[#lines + 1] = (table.concat(cells, (" "):rep(gap)):gsub("%s+$", ""))
   end
   return table.concat(lines, "\n")
 end

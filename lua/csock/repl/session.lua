@@ -71,6 +71,7 @@ local function trimmed(traceback)
     if line:find("[C]: in function 'xpcall'", 1, true) then break end
     lines[#lines + 1] = line
   end
+  if lines[3] and lines[3]:find "%[C%]: in function '%l+'$" then table.remove(lines, 3) end -- `error`, `assert`
   if #lines <= 3 then return lines[1] end -- it happened in what was typed
   return table.concat(lines, "\n")
 end

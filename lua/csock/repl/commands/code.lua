@@ -47,8 +47,7 @@ local function content(path)
 end
 
 -- A task: calls a function whenever a file has other bytes than before.
-local function watch(session, path, f)
-  local before = content(path)
+local function watch(session, path, before, f)
   while not session.closed do
     csock.sleep(POLL)
     local now = content(path)
@@ -67,11 +66,12 @@ M.watch = {
       if path then return reload.module(name) end
       return reload.file(name, session.locals)
     end
+    local before = content(path or name)
     if not path then
       local ok, why = again()
       if not ok then return nil, why end
     end
-    csock.spawn(watch, session, path or name, function()
+    csock.spawn(watch, session, path or name, before, function()
       local ok, why = again()
       session:print(name, ": ", ok and "loaded anew" or why)
     end):daemon():set_name("watch " .. name)
