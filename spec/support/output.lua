@@ -3,7 +3,8 @@
 -- loaded and a failing set-up count as failed; a run that ran nothing has failed.
 local have_posix, posix = pcall(require, "spec.support.posix")
 
-local LIMIT = 60 -- seconds for one test; see posix.watchdog
+-- Seconds for one test; see posix.watchdog. Those that fuzz may be told to go on for longer.
+local LIMIT = 60 + (math.tointeger(tonumber(os.getenv "FUZZ_SECONDS")) or 0)
 
 return function(options)
   local busted = require "busted"

@@ -183,7 +183,7 @@ local SECRET = { "Authorization", "Cookie", "Proxy-Authorization", "Host" }
 
 -- Changes the plan to what an answer leads to: true; false for an answer that leads nowhere; nil, err, errno.
 function Plan:follow(response)
-  local location = REDIRECTS[response.status] and response.headers.location
+  local location = REDIRECTS[response.status] and response.headers:all("location")[1]
   if not location then return false end
   local joined, err, errno = urls.urljoin(self.at.url, (requoted(location):gsub(" ", "%%20")))
   if not joined then return nil, err, errno end

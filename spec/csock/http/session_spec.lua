@@ -223,6 +223,11 @@ describe("a redirect", function()
     end
   end)
 
+  it("goes to the first of several places", function()
+    local server = by_path { ["/a"] = { "302 Found", "Location: /b\r\nLocation: /c\r\n" }, ["/b"] = { nil, nil, "b" } }
+    assert.equal("b", assert(http.get(server.url .. "/a", { timeout = LIMIT })).body)
+  end)
+
   it("is no matter of HEAD's body", function()
     local text, response = redirected(302, "HEAD", {})
     assert.matches("^HEAD /b", text)
