@@ -3,6 +3,7 @@ local csock = require "csock"
 local httpd = require "spec.support.httpd"
 local keep = require "spec.support.keep"
 local nginx = require "spec.support.nginx"
+local posix = require "spec.support.posix"
 
 if not nginx.path then
   pending "a server behind nginx: no nginx"
@@ -144,6 +145,22 @@ describe("a server behind nginx", function()
     server:expect "POST\t/echo\n"
     socket:close()
     for _ = 1, 5 do assert.equal(200, (httpd.get(proxy, "/client"))) end
+  end)
+
+  it("is reached by a Unix socket, too", function()
+    local dir = assert(posix.mkdtemp())
+    local program = httpd.start(([[
+      local server = assert(httpserver.serve(%q, function(request)
+        return 200, nil, request.path .. assert(request.body:read "a")
+      end, { family = csock.AF_UNIX }))
+      ready()
+      csock.run()
+    ]]):format(dir .. "/socket"))
+    local front = keep(nginx.start(("server { listen 127.0.0.1:PORT; location / { proxy_pass http://unix:%s; } }")
+      :format(dir .. "/socket")))
+    for i = 1, 5 do assert.equal("/" .. i, select(3, httpd.get(front, "/" .. i, "Connection: close"))) end
+    assert.is_true(program:running())
+    os.execute(("rm -rf '%s'"):format(dir))
   end)
 
   -- What one of the two could take for a request that the other one has not seen.
