@@ -167,6 +167,38 @@ void cs_http_push_served(lua_State *L, const cs_http_head *h, const char *bytes,
   lua_setmetatable(L, -2);
 }
 
+/* lower(text): with the capital letters of ASCII small, whatever the locale says. */
+static int lower(lua_State *L) {
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  lua_settop(L, 1);
+  push_lower(L, text, len);
+  return 1;
+}
+
+/* The upvalue is the table of a block's methods. */
+static int index_block(lua_State *L) {
+  size_t len;
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+  if (lua_type(L, 2) != LUA_TSTRING || lua_rawgeti(L, 1, 1) != LUA_TTABLE) return 0;
+  const char *name = lua_tolstring(L, 2, &len);
+  lua_pushvalue(L, 2);
+  push_lower(L, name, len);
+  lua_rawget(L, -3);
+  return 1;
+}
+
+/* block_index(methods): the `__index` of csock.wire.headers' blocks, whose first element is such a
+   table: a method, or the value of the field with this name in any case. */
+static int block_index(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_pushcclosure(L, index_block, 1);
+  return 1;
+}
+
 /* fields(lines): the table of the fields (as `headers` of a head) in such lines. */
 static int fields(lua_State *L) {
   static const cs_http_limits none = {.field = UINT32_MAX - 1, .fields = CS_HTTP_FIELDS};
@@ -196,7 +228,11 @@ int cs_http_push_refusal(lua_State *L, const char *call, cs_http_verdict v) {
 }
 
 void cs_open_http(lua_State *L) {
-  static const luaL_Reg functions[] = {{"fields", fields}, {"limits", new_limits}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"block_index", block_index},
+                                       {"fields", fields},
+                                       {"limits", new_limits},
+                                       {"lower", lower},
+                                       {NULL, NULL}};
   cs_class_make(L, &limits_class, NULL, NULL);
   lua_newtable(L);
   cs_setfuncs(L, functions);

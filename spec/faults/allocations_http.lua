@@ -34,6 +34,17 @@ return {
     prepare = load_http,
     run = function(http) assert(select(2, http.parse_request "GET /\r\n").status == 400) end,
   },
+  ["block_index"] = {
+    prepare = load_http,
+    run = function(http)
+      local index = http.block_index { method = 1 }
+      assert(index({ { a = 2 } }, "method") == 1 and index({ { a = 2 } }, "A") == 2)
+    end,
+  },
+  ["lower"] = {
+    prepare = load_http,
+    run = function(http) assert(http.lower("A\xC4" .. ("B"):rep(100)) == "a\xC4" .. ("b"):rep(100)) end,
+  },
   ["decoder"] = {
     prepare = load_http,
     run = function(http)

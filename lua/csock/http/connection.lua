@@ -271,7 +271,7 @@ function HTTPConnection:request(method, target, body, fields, options)
   })
   if not ok then return nil, err, errno end
   local added, why = pcall(function()
-    for name, value in block:each() do self.out:header(name, value) end
+    self.out:fields(block)
     self.out:frame(source, options)
   end)
   if not added then

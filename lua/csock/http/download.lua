@@ -87,7 +87,7 @@ function M.run(session, url, path, given)
   given = given or {}
   check.argument(check.TABLE, given, 3, "download")
   local timeout = given.timeout
-  if timeout == nil then timeout = session.settings.timeout end
+  if timeout == nil then timeout = session.usual.timeout end
   local left = internal.countdown(timeout ~= math.huge and timeout)
   local attempts = given.attempts or 3
   local validator = type(given.resume) == "string" and given.resume or nil

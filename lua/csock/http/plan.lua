@@ -53,6 +53,19 @@ local function locate(text)
   }
 end
 
+-- The same, for URLs that are asked for again and again. (What it gives is not changed by anybody.)
+local MOST = 256
+local located, located_count = {}, 0
+
+local function locate_again(text)
+  if located[text] then return located[text] end
+  local at, err, errno = locate(text)
+  if not at then return nil, err, errno end
+  if located_count == MOST then located, located_count = {}, 0 end
+  located[text], located_count = at, located_count + 1
+  return at
+end
+
 local function with_params(url, params)
   if params == nil then return url end
   local query = type(params) == "string" and params or urls.urlencode(params, { doseq = true })
@@ -93,13 +106,6 @@ local function body_of(options, fields)
   return bodies.source(urls.urlencode(options.form, { doseq = true }), 3, "request")
 end
 
--- Puts fields over others, name by name.
-local function override(fields, given)
-  local over = headers.new(given)
-  for name in over:each() do fields:remove(name) end
-  for name, value in over:each() do fields:add(name, value) end
-end
-
 -- What Cookie says for names and values: none of them can become two.
 local function cookies_of(given)
   local list = {}
@@ -114,16 +120,18 @@ local function cookies_of(given)
   return list[1] and table.concat(list, "; ")
 end
 
+local USUAL = headers.new { "User-Agent", (csock._VERSION:gsub(" ", "/")), "Accept", "*/*" }
+
 -- A plan for a request; nil, err, errno. `options` have been checked.
 function M.new(method, url, options)
   check.argument(check.STRING, method, 1, "request")
   check.argument(check.STRING, url, 2, "request")
   if not headers.is_name(method) then check.bad("request", 1, "a method expected: a token") end
-  local at, err, errno = locate(with_params(url, options.params))
+  local at, err, errno = locate_again(with_params(url, options.params))
   if not at then return nil, err, errno end
-  local fields = headers.new { "User-Agent", (csock._VERSION:gsub(" ", "/")), "Accept", "*/*" }
-  override(fields, options.session_headers)
-  override(fields, options.headers)
+  local fields = headers.new(USUAL)
+  fields:update(options.session_headers)
+  if options.headers then fields:update(options.headers) end
   if not fields["accept-encoding"] then -- a part is one of the thing itself (Fetch, 4.6)
     fields:add("Accept-Encoding", (options.decode == false or fields.range) and "identity" or coding.accepted())
   end
@@ -149,10 +157,10 @@ end
 -- whether they say who asks.
 function Plan:headers(jar, through)
   local fields = headers.new { "Host", self.at.authority }
-  override(fields, self.fields)
+  fields:update(self.fields)
   local cookies = self.fields.cookie
   if not cookies then
-    cookies = jar and jar:header(self.at.url)
+    cookies = jar and #jar > 0 and jar:header(self.at.url) or nil
     if self.cookies then cookies = cookies and cookies .. "; " .. self.cookies or self.cookies end
     if cookies then fields:add("Cookie", cookies) end
   end

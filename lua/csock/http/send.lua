@@ -59,6 +59,12 @@ function Request:header(name, ...)
   self.headers:add(name, value)
 end
 
+-- Adds those of a block.
+function Request:fields(block)
+  if not block["content-length"] and not block["transfer-encoding"] then return self.headers:update(block) end
+  for name, value in block:each() do self:header(name, value) end
+end
+
 -- Methods whose requests say so when they have no body.
 local WANTS_LENGTH = { PATCH = true, POST = true, PUT = true }
 

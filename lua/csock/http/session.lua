@@ -67,7 +67,12 @@ function Session:__init(options)
   local settings = check.options(options, OF_SESSION, 1, "Session")
   if settings.cookies == nil then settings.cookies = cookies.CookieJar() end
   settings.headers = headers.new(settings.headers)
-  self.settings = settings
+  self.usual = {} -- options of requests that do not say them
+  for name in pairs(BOTH) do
+    local value = settings[name]
+    if value == nil then value = DEFAULTS[name] end
+    if name ~= "headers" then self.usual[name] = value end
+  end
   --- The jar of its cookies; false: none are kept.
   -- @field session:cookies
   self.cookies = settings.cookies
@@ -78,10 +83,9 @@ function Session:__init(options)
 end
 
 local function options_of(self, given)
-  local options = check.options(given, OF_REQUEST, 3, "request")
-  for name in pairs(BOTH) do
-    if name ~= "headers" and options[name] == nil then options[name] = self.settings[name] end
-    if options[name] == nil then options[name] = DEFAULTS[name] end
+  local options = given == nil and {} or check.options(given, OF_REQUEST, 3, "request")
+  for name, value in next, self.usual do
+    if options[name] == nil then options[name] = value end
   end
   if options.timeout == nil then options.timeout = csock.getdefaulttimeout() or false end
   if options.timeout == math.huge then options.timeout = false end

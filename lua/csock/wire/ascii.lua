@@ -1,10 +1,9 @@
 -- ascii.lua: letters and digits of ASCII, in what strangers send, whatever the locale says.
+local core = require "csock.core"
+
 local M = {}
 
-local LOWER = {}
-for byte = ("A"):byte(), ("Z"):byte() do LOWER[string.char(byte)] = string.char(byte + 32) end
-
-function M.lower(text) return (text:gsub("[A-Z]", LOWER)) end
+M.lower = core.http.lower
 
 -- The integer that digits are; nil for anything else, and for one greater than `most`.
 function M.integer(digits, most)

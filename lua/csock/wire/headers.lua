@@ -10,6 +10,7 @@
 -- @module csock.wire.headers
 local ascii = require "csock.wire.ascii"
 local check = require "csock.check"
+local core = require "csock.core"
 
 local M = {}
 local methods = {}
@@ -24,11 +25,7 @@ local lower = ascii.lower
 -- because a stranger chooses those keys: they must not hide a method.
 local metatable = {
   __name = "csock.headers",
-  __index = function(block, key)
-    local method = methods[key]
-    if method then return method end
-    return type(key) == "string" and block[1][lower(key)] or nil
-  end,
+  __index = core.http.block_index(methods),
 }
 
 -- --- checks ----------------------------------------------------------------------------------------
@@ -58,6 +55,14 @@ local function name_of(name, number, call)
   return name
 end
 
+-- Adds a field that has been checked.
+local function put(raw, name, value)
+  local key, count = lower(name), #raw
+  local before = raw[key]
+  raw[count + 1], raw[count + 2] = name, value
+  raw[key] = before and before .. ", " .. value or value
+end
+
 -- --- making ----------------------------------------------------------------------------------------
 
 --- Makes a block.
@@ -69,7 +74,10 @@ function M.new(fields)
   local block = setmetatable({ {} }, metatable)
   if fields == nil then return block end
   if type(fields) ~= "table" then check.expected("headers.new", 1, "table", fields) end
-  if M.is(fields) then fields = fields[1] end
+  if M.is(fields) then
+    for key, value in next, fields[1] do block[1][key] = value end
+    return block
+  end
   if #fields > 0 then
     for i = 1, #fields, 2 do block:add(fields[i], fields[i + 1]) end
     return block
@@ -119,6 +127,7 @@ end
 function methods.all(block, name)
   local raw, list = block[1], {}
   name = lower(name)
+  if raw[name] == nil then return list end
   for i = 1, #raw, 2 do
     if lower(raw[i]) == name then list[#list + 1] = raw[i + 1] end
   end
@@ -132,12 +141,18 @@ end
 -- @treturn headers itself
 function methods.add(block, name, value)
   name_of(name, 1, "add")
-  value = value_of(value, 2, "add")
-  local raw, key = block[1], lower(name)
-  local before = raw[key]
-  raw[#raw + 1] = name
-  raw[#raw + 1] = value
-  raw[key] = before and before .. ", " .. value or value
+  put(block[1], name, value_of(value, 2, "add"))
+  return block
+end
+
+--- Puts fields in the place of those of the same names.
+-- @function headers:update
+-- @tparam table fields as for `new`
+-- @treturn headers itself
+function methods.update(block, fields)
+  local raw, over = block[1], (M.is(fields) and fields or M.new(fields))[1]
+  for i = 1, #over, 2 do block:remove(over[i]) end
+  for i = 1, #over, 2 do put(raw, over[i], over[i + 1]) end
   return block
 end
 

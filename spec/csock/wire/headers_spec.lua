@@ -1,6 +1,22 @@
 local headers = require "csock.wire.headers"
 
 describe("a block of header fields", function()
+  it("puts fields in the place of those of the same names", function()
+    local h = headers.new { "A", "1", "B", "2", "a", "3" }
+    h:update { "a", "4", "C", "5", "C", "6" }
+    assert.equal("B: 2\r\na: 4\r\nC: 5\r\nC: 6\r\n", h:encode())
+    assert.equal("4", h.A)
+    assert.equal("B: 7\r\n", headers.new { b = 1 }:update(headers.new { B = 7 }):encode())
+  end)
+
+  it("copies a block", function()
+    local h = headers.new { "A", "1" }
+    local copy = headers.new(h)
+    copy:add("A", "2")
+    assert.equal("1", h.a)
+    assert.equal("1, 2", copy.a)
+  end)
+
   it("keeps order and names, and finds values whatever the case", function()
     local h = headers.new { "Host", "a", "X-One", "1", "x-one", "2" }
     assert.equal("a", h.host)
