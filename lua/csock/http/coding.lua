@@ -60,8 +60,8 @@ function M.unpack(response)
 
   local function more()
     while true do
-      arm()
-      local first, err, errno = raw:peek(begun and 1 or 2)
+      local first, err, errno = arm()
+      if first then first, err, errno = raw:peek(begun and 1 or 2) end
       if not first then return nil, err, errno end
       if first == "" then
         if done or not begun then return "" end

@@ -332,6 +332,7 @@ local function make_response(self, head)
     arm = function()
       local seconds = (self.clock or internal.countdown(self.timeout))()
       sock:settimeout(seconds)
+      return internal.in_time(seconds, "read")
     end,
     ended = function() return not body or body:buffered() == 0 and core.body_ended(body) end,
     release = function(whole) release(self, response, whole) end,

@@ -39,7 +39,7 @@ M.HTTPResponse = HTTPResponse
 
 -- `head` as the parser gives it; `fp`: what the body is read from; `release(whole)` is called once: when the body has
 -- been read to its end, or with false when it is given up before; `ended()` says whether it has been read; `arm()` is
--- called before each wait.
+-- called before each wait: true, or nil, err, errno.
 function HTTPResponse:__init(head, fp, hooks)
   self.status, self.reason, self.version = head.status, head.reason, head.version
   self.headers = headers.is(head.headers) and head.headers or headers.adopt(head.headers or {})
@@ -65,8 +65,10 @@ function HTTPResponse:settle()
   finish(self, true)
 end
 
+-- To be called before what may wait: true; nil, err, errno when there is no time left.
 local function before(self)
-  if self.hooks.arm then self.hooks.arm() end
+  if self.finished or not self.hooks.arm then return true end
+  return self.hooks.arm()
 end
 
 local function after(self, ...)
@@ -133,7 +135,8 @@ function HTTPResponse:getcode() return self.status end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADMSG`: cut or malformed; `EMSGSIZE`; `ETIMEDOUT` ...)
 function HTTPResponse:read(size, ...)
-  before(self)
+  local ok, why, code = before(self)
+  if not ok then return nil, why, code end
   if select("#", ...) > 0 or type(size) == "string" then return after(self, self.fp:read(size, ...)) end
   if size ~= nil then check.argument(check.INTEGER, size, 1, "read") end
   local data, err, errno = self.fp:read(size and size >= 0 and size or "a")
@@ -151,7 +154,8 @@ end
 -- @treturn[2] int errno
 function HTTPResponse:read1(size)
   if size ~= nil then check.argument(check.INTEGER, size, 1, "read1") end
-  before(self)
+  local ok, why, code = before(self)
+  if not ok then return nil, why, code end
   local first, err, errno = self.fp:peek(1)
   local data = first
   if first and first ~= "" then
@@ -169,7 +173,8 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno
 function HTTPResponse:readline(limit)
-  before(self)
+  local ok, err, errno = before(self)
+  if not ok then return nil, err, errno end
   return after(self, self.fp:readline(limit))
 end
 
@@ -196,8 +201,10 @@ end
 function HTTPResponse:lines(format)
   format = format or "l"
   return function()
-    before(self)
-    local line, err = self.fp:read(format)
+    local line, err
+    local ok, why = before(self)
+    if not ok then error(why, 0) end
+    line, err = self.fp:read(format)
     self:settle()
     if err then error(err, 0) end
     return line

@@ -5,6 +5,7 @@ local check = require "csock.check"
 local csock = require "csock"
 local failure = require "csock.http.failure"
 local headers = require "csock.wire.headers"
+local internal = require "csock.loop.internal"
 local place = require "csock.http.place"
 
 local E = csock.errno
@@ -101,11 +102,10 @@ end
 local function await_room(connection)
   local sock = connection.sock
   local for_input = connection:security() and sock:want() == "readable" -- TLS has to read first
-  local readable, writable, errno = csock.select({ sock }, for_input and {} or { sock }, {}, connection.left())
-  if not readable then return nil, writable, errno end
+  local readable, err, errno = csock.select({ sock }, for_input and {} or { sock }, {}, connection.left())
+  if not readable then return nil, err, errno end
   if readable[1] and answered(connection) then return false end
-  connection.sock:settimeout(0)
-  if not readable[1] and not writable[1] then connection:arm() end -- time is over, and the next try says so
+  sock:settimeout(0)
   return true
 end
 
@@ -117,9 +117,11 @@ local HUNG_UP = { [E.EPIPE] = true, [E.ECONNRESET] = true }
 local function sending(connection, method, ...)
   local stream = connection.stream
   connection.sock:settimeout(0)
-  local ok, err, errno = stream[method](stream, ...)
+  local ok, err, errno = internal.in_time(connection.left(), "request")
+  if ok then ok, err, errno = stream[method](stream, ...) end
   while errno == E.EAGAIN and connection.left() ~= 0 do
-    ok, err, errno = await_room(connection)
+    ok, err, errno = internal.in_time(connection.left(), "request")
+    if ok then ok, err, errno = await_room(connection) end
     if ok then ok, err, errno = stream:flush() end
   end
   if ok ~= nil then return ok ~= false end

@@ -89,6 +89,13 @@ function M.countdown(timeout)
   return function() return math.max(deadline - core.now(), SOON) end
 end
 
+-- Whether there is time left, of what a countdown gives: true; nil, err, errno. For calls one after the other that may
+-- never have to wait, and so would never find out: a peer that is quick, and never ends.
+function M.in_time(seconds, call)
+  if seconds ~= SOON then return true end
+  return csock_core.make_error { call = call, errno = E.ETIMEDOUT }
+end
+
 -- --- forking --------------------------------------------------------------------------------------
 
 local in_child = {}

@@ -1,6 +1,7 @@
 -- Requests and sessions: what follows from an answer, and what is kept.
 local csock = require "csock"
 local http = require "csock.http"
+local httpserver = require "csock.httpserver"
 local http_server = require "spec.support.http_server"
 local keep = require "spec.support.keep"
 local streams = require "spec.support.streams"
@@ -65,6 +66,25 @@ describe("a request", function()
       end)
     end)
   end
+
+  it("has one deadline, also where nothing has ever to be waited for", function()
+    local chunk = ("x"):rep(1 << 16)
+    csock.run(function() -- server and client in turns: there is always something
+      local server <close> = assert(httpserver.serve({ "127.0.0.1", 0 }, function(request)
+        repeat until not request.body:read(1 << 16)
+        return 200, nil, function() return chunk end
+      end, { max_body = false }))
+      local url, began = "http://127.0.0.1:" .. server:getsockname().port, csock.now()
+      local function endless()
+        assert(csock.now() - began < LIMIT, "it goes on")
+        return chunk
+      end
+      local options = { timeout = 0.3, proxies = false, limit = false, to = endless }
+      assert.equal(E.ETIMEDOUT, select(3, http.get(url, options)))
+      options.data = endless
+      assert.equal(E.ETIMEDOUT, select(3, http.post(url, options)))
+    end)
+  end)
 
   it("sends forms, JSON, and data", function()
     local json = require(pcall(require, "cjson") and "cjson" or "dkjson")
