@@ -53,9 +53,10 @@ Source: Python's bytearray, as the socket calls use it.
 @treturn buffer
 @raise when the size is out of range, and "not enough memory"
 @usage
-local b = csock.buffer(4096)
-local n = assert(s:recv_into(b))
-print(b:sub(1, n))
+local buffer = csock.buffer(4096)
+a:send "hello"
+local n = assert(b:recv_into(buffer))
+print(buffer:sub(1, n)) --> hello
 */
 static int new_buffer(lua_State *L) {
   if (lua_type(L, 1) == LUA_TSTRING) {
@@ -75,6 +76,7 @@ Bytes as integers, as `string.byte`.
 @int[opt=1] i position of the first byte
 @int[opt=i] j position of the last byte
 @treturn int... 0 .. 255, as many as there are between the positions
+@usage print(csock.buffer("abc"):byte(1, -1)) --> 97 98 99
 */
 static int buffer_byte(lua_State *L) {
   cs_buffer *b = check(L);
@@ -98,6 +100,7 @@ A part of the buffer as a string, as `string.sub`.
 @int[opt=1] i position of the first byte
 @int[opt=-1] j position of the last byte
 @treturn string
+@usage print(csock.buffer("hello"):sub(2, 3)) --> el
 */
 static int buffer_sub(lua_State *L) {
   cs_buffer *b = check(L);
@@ -114,6 +117,10 @@ Overwrites bytes. The data must fit: a buffer does not grow.
 @tparam string|buffer data the bytes
 @treturn boolean true
 @raise when the data would not fit
+@usage
+local b = csock.buffer "hello"
+b:set(1, "J")
+print(b:sub()) --> Jello
 */
 static int buffer_set(lua_State *L) {
   cs_buffer *b = check(L);
@@ -137,6 +144,10 @@ Sets every byte, or those of a part, to one value.
 @int[opt=1] i position of the first byte
 @int[opt=-1] j position of the last byte
 @treturn boolean true
+@usage
+local b = csock.buffer "abc"
+b:fill(0x78, 2)
+print(b:sub()) --> axx
 */
 static int buffer_fill(lua_State *L) {
   cs_buffer *b = check(L);
@@ -152,6 +163,7 @@ static int buffer_fill(lua_State *L) {
 All bytes as a string. (`tostring(b)` only describes the buffer: `<csock.buffer 4096>`.)
 @function buffer:tostring
 @treturn string
+@usage print(csock.buffer("abc"):tostring()) --> abc
 */
 static int buffer_tostring(lua_State *L) {
   cs_buffer *b = check(L);
@@ -164,6 +176,10 @@ Makes the buffer empty, also at the end of a `<close>` variable's block. The mem
 object itself.
 @function buffer:close
 @treturn boolean true
+@usage
+local b = csock.buffer(4096)
+b:close()
+print(#b) --> 0
 */
 static int buffer_close(lua_State *L) {
   check(L)->len = 0;

@@ -175,12 +175,51 @@ int cs_result(lua_State *L, const char *call, int err) {
 What a failed call gives as its second result. `tostring(err)` reads
 `connect ('127.0.0.1', 1): Connection refused [ECONNREFUSED]`, and `..` takes an error for its text.
 
-Its fields, which cannot be changed: `errno` (an integer: errno, `EAI_*`, or `HOST_NOT_FOUND` and
-its like), `name` (`"ECONNREFUSED"`), `strerror` (the system's words), `call` (`"connect"`), `kind`
-(`"error"`, `"timeout"`, `"gaierror"` or `"herror"`), `address` (of what was looked up or connected
-to, where there is one), `errors` (of an error that has several causes: their errors) and `holders`
-(while `debug` is on: the rows of the sockets that have what is missing, as `sockets` gives them).
+Its fields cannot be changed. Those of a server's reply (`code`, `text`, `response`) and of TLS
+(see @{csock.ssl}) are there where they mean something.
 @type error
+*/
+
+/***
+The number: errno, `EAI_*`, or `HOST_NOT_FOUND` and its like; nil where there is none.
+@field error:errno
+*/
+
+/***
+The name: `"ECONNREFUSED"`.
+@field error:name
+*/
+
+/***
+The system's words: `"Connection refused"`.
+@field error:strerror
+*/
+
+/***
+The call that has failed: `"connect"`.
+@field error:call
+*/
+
+/***
+`"error"`, `"timeout"`, `"gaierror"`, `"herror"`; or another family's: `"ssl"`, `"http"`, `"redis"`
+...
+@field error:kind
+*/
+
+/***
+The address of what was looked up or connected to; nil where there is none.
+@field error:address
+*/
+
+/***
+Of an error that has several causes: their errors, in order; otherwise nil.
+@field error:errors
+*/
+
+/***
+While `debug` is on: the rows of the sockets that have what is missing, as `sockets` gives them;
+otherwise nil.
+@field error:holders
 */
 
 /* The fields of the error value that is argument 1. */
@@ -315,6 +354,10 @@ Source: `isinstance` of an exception in Python.
 @function error:is
 @param class `csock.error`, `csock.herror`, `csock.gaierror` or `csock.timeout`
 @treturn boolean
+@usage
+s:settimeout(0.01)
+local data, err = s:recv(100)
+print(err:is(csock.timeout)) --> true
 */
 static int error_is(lua_State *L) {
   lua_settop(L, 2);
@@ -338,12 +381,25 @@ static int class_tostring(lua_State *L) {
 /***
 Makes an error value, for code that reports failures in csock's way.
 @function make_error
-@tparam table fields `call`, `errno`, and optionally `kind`, `name`, `strerror`, `address`,
-`message` (the whole text, instead of the usual one), `errors` (a list of what led to it), `holders`
-(see `error`), and, of a server's reply, `code`, `text` and `response`
+@tparam table fields
+@tparam string fields.call
+@tparam int fields.errno
+@tparam[opt] string fields.kind
+@tparam[opt] string fields.name
+@tparam[opt] string fields.strerror
+@param[opt] fields.address
+@tparam[opt] string fields.message the whole text, instead of the usual one
+@tparam[opt] {error,...} fields.errors what led to it
+@tparam[opt] table fields.holders see `error`
+@tparam[opt] int fields.code of a server's reply
+@tparam[opt] string fields.text of a server's reply
+@param[opt] fields.response a server's reply
 @treturn nil always, so that it can be returned as a failure's results
 @treturn error the value
 @treturn int errno
+@usage
+local function fail() return csock.make_error {call = "greet", errno = csock.errno.EPROTO} end
+print(select(2, fail()).name) --> EPROTO
 */
 static int make_error(lua_State *L) {
   static const char *const copied[] = {"call",   "kind", "name", "strerror", "address", "message",

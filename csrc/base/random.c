@@ -14,8 +14,9 @@ next.) Source: getrandom(2), arc4random(3) or `/dev/urandom`; Python's `os.urand
 @treturn[2] error
 @treturn[2] int errno (`EMFILE`, `ENOENT`: where there is no system call, and the file cannot be
 opened)
-@usage local token = assert(csock.random(16)):gsub(".", function(c) return ("%02x"):format(c:byte())
-end)
+@usage
+local token = assert(csock.random(16)):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
+print(#token) --> 32
 */
 static int csock_random(lua_State *L) {
   luaL_Buffer b;

@@ -140,6 +140,7 @@ Source: strerror_r(3), Python's `os.strerror`.
 @function strerror
 @tparam int errno
 @treturn string
+@usage print(csock.strerror(csock.errno.ECONNREFUSED)) --> Connection refused
 */
 static int constants_strerror(lua_State *L) {
   char text[128];

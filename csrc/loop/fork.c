@@ -35,6 +35,11 @@ objects still hold. Source: fork(2), Python's `os.fork`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EAGAIN`, `ENOMEM`)
+@usage
+local pid = assert(csock.fork())
+if pid == 0 then csock._exit(3) end
+local _, status = csock.waitpid(pid)
+print(csock.waitstatus_to_exitcode(status)) --> 3
 */
 static int process_fork(lua_State *L) {
   cs_state *state = cs_state_get(L);

@@ -14,6 +14,7 @@ An error raised by the interpreter's hook (Ctrl-C) ends all tasks, and is raised
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EDEADLK`: `f` waits for something that cannot happen any more)
+@usage print(csock.run(function(n) csock.sleep(0.01) return n + 1 end, 1)) --> 2
 */
 static int loop_run(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
@@ -43,6 +44,7 @@ Runs one turn of the loop: for embedding it in another one.
 @function step
 @tparam[opt=0] number timeout seconds to wait for something to happen
 @treturn boolean whether something is left to wait for
+@usage while loop.step(0.01) do end
 */
 static int loop_step(lua_State *L) {
   int64_t timeout = lua_isnoneornil(L, 1) ? 0 : cs_check_timeout(L, 1);
@@ -56,6 +58,9 @@ static int loop_step(lua_State *L) {
 Makes `run` return at the end of the present turn. Tasks stay as they are, and go on in the next
 `run`.
 @function stop
+@usage
+loop.call_later(0.01, loop.stop)
+csock.run()
 */
 static int loop_stop(lua_State *L) {
   cs_loop_get(L)->stopped = true;
@@ -67,6 +72,7 @@ The descriptor of the loop's poller: readable when something has come that `step
 For what is not an event, such as the time that a task waits for, see `due`.
 @function fileno
 @treturn int -1 when the backend has none
+@usage print(loop.fileno())
 */
 static int loop_fileno(lua_State *L) {
   const cs_loop *loop = cs_loop_get(L);
@@ -79,6 +85,9 @@ In how many seconds `step` has something to do, if nothing comes from outside (s
 how long another loop that drives this one may sleep.
 @function due
 @treturn ?number 0: at once; nil: never
+@usage
+loop.call_later(60, print)
+print(loop.due() <= 60) --> true
 */
 static int loop_due(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
@@ -94,6 +103,7 @@ static int loop_due(lua_State *L) {
 The name of the backend: "epoll", "kqueue" or "poll". The environment's `CSOCK_BACKEND` chooses it.
 @function backend
 @treturn string
+@usage print(loop.backend())
 */
 static int loop_backend(lua_State *L) {
   lua_pushstring(L, cs_loop_get(L)->ops->name);
@@ -104,6 +114,7 @@ static int loop_backend(lua_State *L) {
 The names of the backends that this system has, the best first.
 @function backends
 @treturn {string,...}
+@usage print(table.concat(loop.backends(), ", "))
 */
 static int loop_backends(lua_State *L) {
   const cs_poller_ops *ops;
@@ -119,6 +130,10 @@ static int loop_backends(lua_State *L) {
 The monotonic clock.
 @function now
 @treturn number seconds since some point in the past
+@usage
+local begin = csock.now()
+csock.sleep(0.01)
+print(csock.now() - begin >= 0.01) --> true
 */
 static int loop_now(lua_State *L) {
   lua_pushnumber(L, cs_clock_to_seconds(cs_clock_now()));

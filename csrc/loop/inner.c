@@ -115,6 +115,9 @@ Source: Lua's `coroutine.resume`.
 @return[1] what it yielded or returned
 @treturn[2] boolean false
 @return[2] the error
+@usage
+local co = coroutine.create(function() csock.sleep(0.01) coroutine.yield "slept" end)
+print(csock.resume(co)) --> true slept
 */
 static int loop_resume(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTHREAD);
@@ -150,6 +153,12 @@ Source: Lua's `coroutine.wrap`.
 @function wrap
 @tparam function f
 @treturn function resumes the coroutine and returns what it yields
+@usage
+local next_line = csock.wrap(function()
+  for line in a:makefile():lines() do coroutine.yield(line) end
+end)
+b:send "one\n"
+print(next_line()) --> one
 */
 static int loop_wrap(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);

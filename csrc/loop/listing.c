@@ -12,6 +12,9 @@ static const char *const statuses[] = {"ready", "running", "waiting",
 How the task stands.
 @function task:status
 @treturn string "ready", "running", "waiting", "done", "failed" or "cancelled"
+@usage
+local task = csock.spawn(csock.sleep, 60)
+print(task:status()) --> ready
 */
 static int task_status(lua_State *L) {
   const cs_task *task = cs_object_check(L, 1, &cs_task_class);
@@ -27,6 +30,7 @@ Source: asyncio's `Task.set_name`.
 @function task:set_name
 @tparam ?string name nil: takes the name away
 @treturn task itself
+@usage csock.spawn(csock.sleep, 0):set_name "sleeper"
 */
 static int task_set_name(lua_State *L) {
   cs_object_check(L, 1, &cs_task_class);
@@ -53,6 +57,7 @@ The task's name.
 Source: asyncio's `Task.get_name`.
 @function task:get_name
 @treturn ?string nil: it was given none
+@usage print(csock.spawn(csock.sleep, 0):set_name("sleeper"):get_name()) --> sleeper
 */
 static int task_get_name(lua_State *L) {
   cs_object_check(L, 1, &cs_task_class);
@@ -100,6 +105,9 @@ Source: `debug.traceback` of its coroutine; asyncio's `Task.print_stack`.
 @function task:traceback
 @tparam[opt=0] int level how many calls to leave out (of the running task itself: 1, this one)
 @treturn ?string nil: the task is over
+@usage
+local task = csock.spawn(csock.sleep, 60)
+print(task:traceback())
 */
 static int task_traceback(lua_State *L) {
   const cs_task *task = cs_object_check(L, 1, &cs_task_class);
@@ -161,8 +169,8 @@ line that it has come to (`"server.lua:12"`); and of one that waits: `waits`, th
 `object`, whose method that is (a socket, a stream, a task; or nil), and `since` (a time as `now`
 gives it)
 @usage
-for _, row in ipairs(loop.tasks()) do print(row.name or row.where, row.status, row.waits,
-row.object) end
+csock.spawn(csock.sleep, 60):set_name "sleeper"
+for _, row in ipairs(loop.tasks()) do print(row.name, row.status) end --> sleeper ready
 */
 static int loop_tasks(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);

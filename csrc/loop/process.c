@@ -57,6 +57,10 @@ stopped or continued
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ECHILD`: there is no such child)
+@usage
+local pid = assert(csock.fork())
+if pid == 0 then csock._exit() end
+print(csock.waitpid(pid) == pid) --> true
 */
 static int process_waitpid(lua_State *L) {
   cs_op op;
@@ -80,6 +84,7 @@ Source: Python's `os.waitstatus_to_exitcode`.
 @tparam int status as `waitpid` gives it
 @treturn int the exit status; when a signal ended the process: minus its number
 @raise when the process was stopped or continued, and has not ended
+@usage print(csock.waitstatus_to_exitcode(0)) --> 0
 */
 static int process_exitcode(lua_State *L) {
   int status = cs_check_cint(L, 1);
@@ -105,6 +110,7 @@ finds out whether the process is there
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ESRCH`: no such process; `EPERM`)
+@usage print(csock.kill(csock.getpid(), 0)) --> true
 */
 static int process_kill(lua_State *L) {
   int pid = cs_check_cint(L, 1), sig = cs_check_signal(L, 2);
@@ -116,6 +122,7 @@ The id of this process.
 Source: getpid(2), Python's `os.getpid`.
 @function getpid
 @treturn int
+@usage print(csock.getpid())
 */
 static int process_getpid(lua_State *L) {
   lua_pushinteger(L, getpid());
@@ -127,6 +134,7 @@ The id of the process that made this one; another one's when that has ended.
 Source: getppid(2), Python's `os.getppid`.
 @function getppid
 @treturn int
+@usage print(csock.getppid())
 */
 static int process_getppid(lua_State *L) {
   lua_pushinteger(L, getppid());
@@ -138,6 +146,7 @@ Ends this process at once: nothing is closed, collected or flushed first. It is 
 `fork` ends. Source: _exit(2), Python's `os._exit`.
 @function _exit
 @tparam[opt=0] int status 0 to 255
+@usage if csock.fork() == 0 then csock._exit(1) end
 */
 static int process_exit(lua_State *L) {
   _exit((int)cs_opt_int(L, 1, 0, 0, 255));
@@ -148,6 +157,7 @@ How many processors there are.
 Source: Python's `os.cpu_count`.
 @function cpu_count
 @treturn int at least 1
+@usage print(csock.cpu_count())
 */
 static int process_cpu_count(lua_State *L) {
   long n = 1;
@@ -164,6 +174,9 @@ the whole process. Source: umask(2), Python's `os.umask`.
 @function umask
 @tparam int mask such as 18, that is 022: nobody but the owner may write
 @treturn int the mask before
+@usage
+local before = csock.umask(63) -- 077: for the owner alone
+csock.umask(before)
 */
 static int process_umask(lua_State *L) {
   lua_pushinteger(L, umask((mode_t)cs_check_int(L, 1, 0, 0777)));

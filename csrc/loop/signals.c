@@ -227,6 +227,9 @@ begins without it. For programs that are typed at, such as a prompt.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOMEM`)
+@usage
+loop.interrupts(true)
+loop.interrupts(false) -- as before
 */
 static int loop_interrupts(lua_State *L) {
   int err;

@@ -24,6 +24,9 @@ suspends the task alone. It begins in the loop's next turn.
 @tparam function f
 @param ... its arguments
 @treturn task
+@usage
+local task = csock.spawn(function(name) return "hello, " .. name end, "you")
+print(task:join()) --> hello, you
 */
 static int loop_spawn(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -35,6 +38,7 @@ static int loop_spawn(lua_State *L) {
 The task that is running.
 @function current
 @treturn ?task nil outside of tasks
+@usage csock.spawn(function() print(loop.current():status()) end):join() --> running
 */
 static int loop_current(lua_State *L) {
   const cs_loop *loop = cs_state_get(L)->loop; /* asking must not make one */
@@ -53,6 +57,9 @@ itself.
 @function foreground
 @tparam ?task task nil: none; without an argument nothing changes
 @treturn ?task the one that was it before
+@usage
+local task = csock.spawn(csock.sleep, 0.01)
+local before = loop.foreground(task)
 */
 static int loop_foreground(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
@@ -127,6 +134,9 @@ timeout of 0 `EAGAIN`), or never will be (`EDEADLK`: nothing can happen any more
 itself)
 @return[2] the error
 @treturn[2] ?int errno, unless the task failed
+@usage
+local task = csock.spawn(csock.sleep, 60)
+print(select(2, task:join(0.01)).name) --> ETIMEDOUT
 */
 static int task_join(lua_State *L) {
   cs_op op;
@@ -148,6 +158,9 @@ Ends the task: its coroutine is closed, and with it its `<close>` variables. A t
 itself does not return from this call.
 @function task:cancel
 @treturn boolean false when it was over already
+@usage
+local task = csock.spawn(csock.sleep, 60)
+print(task:cancel(), task:status()) --> true cancelled
 */
 static int task_cancel(lua_State *L) {
   cs_task *task = check_task(L, 1);
@@ -171,6 +184,10 @@ Source: asyncio's `Task.add_done_callback`.
 @function task:add_done_callback
 @tparam function f
 @treturn task itself
+@usage
+local task = csock.spawn(csock.sleep, 0)
+task:add_done_callback(function(task) print(task:status()) end)
+task:join() --> done
 */
 static int task_add_done_callback(lua_State *L) {
   const cs_task *task = check_task(L, 1);
@@ -222,6 +239,11 @@ has just yielded, is cancelled instead, and one that interrupts itself raises th
 @function task:interrupt
 @param[opt="interrupted!"] message the error value
 @treturn boolean false when it was over already
+@usage
+local task = csock.spawn(function() return pcall(csock.sleep, 60) end)
+loop.step() -- it begins
+task:interrupt "enough"
+print(task:join()) --> false enough
 */
 static int task_interrupt(lua_State *L) {
   cs_task *task = check_task(L, 1);
@@ -277,6 +299,7 @@ Source: Python's `time.sleep`.
 @function sleep
 @tparam number seconds 0: just lets the others have a turn
 @treturn boolean true
+@usage csock.sleep(0.01)
 */
 static int loop_sleep(lua_State *L) {
   luaL_checknumber(L, 1);
@@ -288,6 +311,7 @@ static int loop_sleep(lua_State *L) {
 Lets the other tasks have a turn.
 @function yield
 @treturn boolean true
+@usage csock.yield()
 */
 static int loop_yield(lua_State *L) {
   return start_sleep(L, "yield", 0);

@@ -188,6 +188,26 @@ An address of AF_UNIX is a plain string instead: a path, a name in Linux's abstr
 (beginning with a zero byte), or `""` for an unnamed socket.
 @type address
 */
+
+/***
+The host: a name is never looked up for it; nil where the family has none.
+@field address:host
+*/
+
+/***
+The port, an integer; nil where the family has none.
+@field address:port
+*/
+
+/***
+The `csock.AF_*` constant.
+@field address:family
+*/
+
+/***
+The C library's `struct sockaddr`: bytes.
+@field address:raw
+*/
 static int address_index(lua_State *L) {
   const cs_layout *layout;
   const cs_address *a = check(L, 1, &layout);

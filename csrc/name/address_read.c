@@ -270,6 +270,9 @@ than 108 or an algorithm's name that is too long, EINVAL for a Bluetooth address
 EAFNOSUPPORT for a family that csock does not know here
 @treturn[2] int errno
 @raise a part that is missing, of a wrong type or out of range
+@usage
+local address = assert(csock.address(csock.AF_INET, "127.0.0.1", 80))
+print(address.host, address.port, address) --> 127.0.0.1 80 ('127.0.0.1', 80)
 */
 static int address(lua_State *L) {
   if (lua_istable(L, 1)) return from_raw(L);

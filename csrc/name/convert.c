@@ -17,6 +17,7 @@ Source: htonl(3), Python's `socket.htonl`.
 @function htonl
 @tparam int n 0 .. 2^32-1
 @treturn int
+@usage print(csock.ntohl(csock.htonl(1))) --> 1
 */
 static int convert_htonl(lua_State *L) {
   lua_pushinteger(L, htonl((uint32_t)cs_check_int(L, 1, 0, UINT32_MAX)));
@@ -29,6 +30,7 @@ Source: ntohl(3), Python's `socket.ntohl`.
 @function ntohl
 @tparam int n 0 .. 2^32-1
 @treturn int
+@usage print(csock.ntohl(csock.htonl(1))) --> 1
 */
 static int convert_ntohl(lua_State *L) {
   lua_pushinteger(L, ntohl((uint32_t)cs_check_int(L, 1, 0, UINT32_MAX)));
@@ -41,6 +43,7 @@ Source: htons(3), Python's `socket.htons`.
 @function htons
 @tparam int n 0 .. 65535
 @treturn int
+@usage print(csock.ntohs(csock.htons(80))) --> 80
 */
 static int convert_htons(lua_State *L) {
   lua_pushinteger(L, htons((uint16_t)cs_check_int(L, 1, 0, UINT16_MAX)));
@@ -53,6 +56,7 @@ Source: ntohs(3), Python's `socket.ntohs`.
 @function ntohs
 @tparam int n 0 .. 65535
 @treturn int
+@usage print(csock.ntohs(csock.htons(80))) --> 80
 */
 static int convert_ntohs(lua_State *L) {
   lua_pushinteger(L, ntohs((uint16_t)cs_check_int(L, 1, 0, UINT16_MAX)));
@@ -88,6 +92,7 @@ Source: inet_aton(3), Python's `socket.inet_aton`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EINVAL`: not an address)
+@usage print(csock.inet_aton("127.0.0.1"):byte(1, -1)) --> 127 0 0 1
 */
 static int convert_inet_aton(lua_State *L) {
   struct in_addr packed;
@@ -102,6 +107,7 @@ Source: inet_ntoa(3), Python's `socket.inet_ntoa`.
 @function inet_ntoa
 @param packed a string or buffer of 4 bytes
 @treturn string
+@usage print(csock.inet_ntoa "\127\0\0\1") --> 127.0.0.1
 */
 static int convert_inet_ntoa(lua_State *L) {
   return push_text(L, "inet_ntoa", AF_INET, check_packed(L, 1, sizeof(struct in_addr)));
@@ -117,6 +123,7 @@ Source: inet_pton(3), Python's `socket.inet_pton`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EINVAL`: not an address; `EAFNOSUPPORT`: another family)
+@usage print(#assert(csock.inet_pton(csock.AF_INET6, "::1"))) --> 16
 */
 static int convert_inet_pton(lua_State *L) {
   struct in6_addr packed;
@@ -140,6 +147,7 @@ Source: inet_ntop(3), Python's `socket.inet_ntop`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EAFNOSUPPORT`: another family)
+@usage print(csock.inet_ntop(csock.AF_INET, "\127\0\0\1")) --> 127.0.0.1
 */
 static int convert_inet_ntop(lua_State *L) {
   int family = cs_check_cint(L, 1);
@@ -173,6 +181,8 @@ Source: if_nameindex(3), Python's `socket.if_nameindex`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+for _, interface in ipairs(assert(csock.if_nameindex())) do print(interface[1], interface[2]) end
 */
 static int convert_if_nameindex(lua_State *L) {
   lua_settop(L, 0);
@@ -203,6 +213,9 @@ Source: if_nametoindex(3), Python's `socket.if_nametoindex`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENODEV`: no such interface)
+@usage
+local index, err = csock.if_nametoindex "none"
+print(err.name) --> ENODEV
 */
 static int convert_if_nametoindex(lua_State *L) {
   unsigned index = if_nametoindex(cs_check_cstring(L, 1));
@@ -220,6 +233,9 @@ Source: if_indextoname(3), Python's `socket.if_indextoname`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENXIO`: no such interface)
+@usage
+local first = assert(csock.if_nameindex())[1]
+print(csock.if_indextoname(first[1]) == first[2]) --> true
 */
 static int convert_if_indextoname(lua_State *L) {
   char name[IF_NAMESIZE];
@@ -239,6 +255,7 @@ Source: gethostname(2), Python's `socket.gethostname`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage print(csock.gethostname())
 */
 static int convert_gethostname(lua_State *L) {
   char name[1024];
@@ -257,6 +274,7 @@ Source: sethostname(2), Python's `socket.sethostname`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EPERM`; `EINVAL`: too long)
+@usage local ok, err = csock.sethostname(csock.gethostname()) -- for the superuser alone
 */
 static int convert_sethostname(lua_State *L) {
   const char *name = cs_check_cstring(L, 1);
@@ -282,6 +300,7 @@ Source: getservbyname(3), Python's `socket.getservbyname`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOENT`: no such service)
+@usage print(csock.getservbyname("http", "tcp"))
 */
 static int convert_getservbyname(lua_State *L) {
   int port;
@@ -301,6 +320,7 @@ Source: getservbyport(3), Python's `socket.getservbyport`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOENT`: no such service)
+@usage print(csock.getservbyport(80, "tcp"))
 */
 static int convert_getservbyport(lua_State *L) {
   char name[256];
@@ -320,6 +340,7 @@ Source: getprotobyname(3), Python's `socket.getprotobyname`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOENT`: no such protocol)
+@usage print(csock.getprotobyname "tcp")
 */
 static int convert_getprotobyname(lua_State *L) {
   int number;

@@ -67,13 +67,22 @@ address)
 @tparam[opt=0] int type `SOCK_*`; 0 is any
 @tparam[opt=0] int proto `IPPROTO_*`; 0 is any
 @tparam[opt=0] int flags `AI_*`
-@tparam[opt] table options `family`, `type`, `proto` and `flags` by name, and `timeout` (seconds)
+@tparam[opt] table options
+@tparam[opt=0] int options.family as the argument
+@tparam[opt=0] int options.type as the argument
+@tparam[opt=0] int options.proto as the argument
+@tparam[opt=0] int options.flags as the argument
+@tparam[opt] number options.timeout seconds
 @treturn[1] table a sequence of `{family=, type=, proto=, canonname=, addr=}`, which have these
 values as `[1]` to `[5]` as well; `canonname` is `""` but for the first one with `AI_CANONNAME`
 @treturn[2] nil
 @treturn[2] error a `csock.gaierror` with the host as `address`
 @treturn[2] int `EAI_*`, or an errno value (`ETIMEDOUT`, `EMFILE`)
 @raise a host with a zero byte, a port out of range
+@usage
+for _, info in ipairs(assert(csock.getaddrinfo("localhost", 80, {type = csock.SOCK_STREAM}))) do
+  print(info.addr)
+end
 */
 static int netdb_getaddrinfo(lua_State *L) {
   char digits[8];
@@ -136,6 +145,9 @@ are more than two of them
 @treturn[2] nil
 @treturn[2] error a `csock.gaierror` with the `address`
 @treturn[2] int `EAI_*`, or an errno value
+@usage
+local flags = csock.NI_NUMERICHOST | csock.NI_NUMERICSERV
+print(csock.getnameinfo({"127.0.0.1", 80}, flags)) --> 127.0.0.1 80
 */
 static int netdb_getnameinfo(lua_State *L) {
   const cs_address *addr = cs_address_test(L, 1);
@@ -181,6 +193,7 @@ Source: Python's `socket.gethostbyname`.
 @treturn[2] nil
 @treturn[2] error a `csock.gaierror` with the name as `address`
 @treturn[2] int `EAI_*`, or an errno value
+@usage print(csock.gethostbyname "localhost") --> 127.0.0.1
 */
 static int netdb_gethostbyname(lua_State *L) {
   cs_query query = {.kind = CS_QUERY_ADDRINFO, .family = AF_INET, .type = SOCK_STREAM};
@@ -219,6 +232,7 @@ Source: gethostbyname(3), Python's `socket.gethostbyname_ex`.
 @treturn[2] nil
 @treturn[2] error a `csock.gaierror` or `csock.herror` with the name as `address`
 @treturn[2] int `EAI_*`, `HOST_NOT_FOUND` ..., or an errno value
+@usage local name, aliases, addresses = csock.gethostbyname_ex "localhost"
 */
 static int netdb_gethostbyname_ex(lua_State *L) {
   cs_query query = {.kind = CS_QUERY_BYNAME, .family = AF_INET, .type = SOCK_STREAM};
@@ -238,6 +252,7 @@ Source: gethostbyaddr(3), Python's `socket.gethostbyaddr`.
 @treturn[2] error a `csock.herror` (no name) or `csock.gaierror` (no address) with the argument as
 `address`
 @treturn[2] int `HOST_NOT_FOUND`, `EAI_*` ..., or an errno value
+@usage local name, aliases, addresses = csock.gethostbyaddr "127.0.0.1"
 */
 static int netdb_gethostbyaddr(lua_State *L) {
   cs_query query = {.kind = CS_QUERY_BYADDR, .type = SOCK_STREAM};

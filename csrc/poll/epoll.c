@@ -47,6 +47,11 @@ Source: epoll_create1(2), Python's `select.epoll`, `epoll.fromfd`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EMFILE`; `EINVAL`: other flags)
+@usage
+local ep <close> = assert(csock.epoll())
+ep:register(a, csock.EPOLLIN)
+b:send "x"
+print(#ep:poll(1)) --> 1
 */
 static int new_epoll(lua_State *L) { /* __call of the table csock.epoll, which is argument 1 */
   bool tried = false;
@@ -111,6 +116,9 @@ Source: epoll_ctl(2) `EPOLL_CTL_ADD`, Python's `epoll.register`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EEXIST`: it is there already; `EPERM`: a regular file; `EBADF` ...)
+@usage
+local ep <close> = assert(csock.epoll())
+assert(ep:register(a, csock.EPOLLIN | csock.EPOLLET))
 */
 static int epoll_register(lua_State *L) {
   check(L);
@@ -139,6 +147,10 @@ Source: epoll_ctl(2) `EPOLL_CTL_MOD`, Python's `epoll.modify`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOENT`: not registered; `EBADF` ...)
+@usage
+local ep <close> = assert(csock.epoll())
+ep:register(a, csock.EPOLLIN)
+assert(ep:modify(a, csock.EPOLLOUT))
 */
 static int epoll_modify(lua_State *L) {
   check(L);
@@ -173,6 +185,10 @@ Source: epoll_ctl(2) `EPOLL_CTL_DEL`, Python's `epoll.unregister`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOENT`: not registered ...)
+@usage
+local ep <close> = assert(csock.epoll())
+ep:register(a)
+assert(ep:unregister(a))
 */
 static int epoll_unregister(lua_State *L) {
   epoll *e = check(L);
@@ -225,6 +241,10 @@ come with the next call; -1 is 1024
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBADF`: the epoll object is closed)
+@usage
+local ep <close> = assert(csock.epoll())
+ep:register(a, csock.EPOLLOUT)
+for _, ready in ipairs(assert(ep:poll(1))) do print(ready.event & csock.EPOLLOUT ~= 0) end --> true
 */
 static int epoll_poll(lua_State *L) {
   cs_op op;
@@ -247,6 +267,7 @@ Source: Python's `epoll.close`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage csock.epoll():close()
 */
 static int epoll_close(lua_State *L) {
   epoll *e = check(L);
@@ -258,6 +279,9 @@ The descriptor, which is itself readable when there are events.
 Source: Python's `epoll.fileno`.
 @function epoll:fileno
 @treturn int -1 when closed
+@usage
+local ep <close> = assert(csock.epoll())
+print(ep:fileno())
 */
 static int epoll_fileno(lua_State *L) {
   lua_pushinteger(L, check(L)->w.fd);

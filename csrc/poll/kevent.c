@@ -102,6 +102,9 @@ which the descriptor is taken; to some filters another number (a process, a sign
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBADF`: the object is closed)
+@usage
+local event = csock.kevent(a, csock.KQ_FILTER_READ, csock.KQ_EV_ADD)
+print(event.filter == csock.KQ_FILTER_READ) --> true
 */
 static int new_kevent(lua_State *L) {
   bool number = lua_type(L, 1) == LUA_TNUMBER;

@@ -45,6 +45,9 @@ Source: kqueue(2), Python's `select.kqueue`, `kqueue.fromfd`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EMFILE` ...)
+@usage
+local kq <close> = assert(csock.kqueue())
+assert(kq:control({ csock.kevent(a) }, 0))
 */
 static int new_kqueue(lua_State *L) { /* __call of the table csock.kqueue, which is argument 1 */
   bool tried = false;
@@ -133,7 +136,8 @@ the next call; 0 makes the changes and does not wait
 there ...)
 @usage
 local kq = assert(csock.kqueue())
-kq:control({ csock.kevent(conn, csock.KQ_FILTER_READ, csock.KQ_EV_ADD) }, 0)
+kq:control({ csock.kevent(a, csock.KQ_FILTER_READ, csock.KQ_EV_ADD) }, 0)
+b:send "hello"
 for _, event in ipairs(assert(kq:control(nil, 10, 1.5))) do print(event.ident, event.data) end
 */
 static int kqueue_control(lua_State *L) {
@@ -160,6 +164,7 @@ Source: Python's `kqueue.close`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage assert(csock.kqueue()):close()
 */
 static int kqueue_close(lua_State *L) {
   return cs_result(L, "close", cs_watched_close(&check(L)->w));
@@ -170,6 +175,9 @@ The descriptor, which is itself readable when there are events.
 Source: Python's `kqueue.fileno`.
 @function kqueue:fileno
 @treturn int -1 when closed
+@usage
+local kq <close> = assert(csock.kqueue())
+print(kq:fileno())
 */
 static int kqueue_fileno(lua_State *L) {
   lua_pushinteger(L, check(L)->w.fd);

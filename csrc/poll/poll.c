@@ -29,6 +29,11 @@ Makes a poll object: `register` once what to wait on, then `poll` as often as ne
 Source: poll(2), Python's `select.poll`.
 @function poll
 @treturn poll
+@usage
+local p = csock.poll()
+p:register(a, csock.POLLIN)
+b:send "x"
+print(#p:poll(1000)) --> 1
 */
 static int new_poller(lua_State *L) {
   poller *p = cs_object_new(L, &poller_class, sizeof *p, SPARE);
@@ -117,6 +122,9 @@ Source: Python's `poll.register`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBADF`: the object is closed)
+@usage
+local p = csock.poll()
+assert(p:register(a, csock.POLLIN))
 */
 static int poller_register(lua_State *L) {
   poller *p = check(L);
@@ -158,6 +166,10 @@ Source: Python's `poll.modify`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOENT`: not registered)
+@usage
+local p = csock.poll()
+p:register(a, csock.POLLIN)
+assert(p:modify(a, csock.POLLIN | csock.POLLOUT))
 */
 static int poller_modify(lua_State *L) {
   int err;
@@ -178,6 +190,10 @@ Source: Python's `poll.unregister`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOENT`: not registered)
+@usage
+local p = csock.poll()
+p:register(a)
+assert(p:unregister(a))
 */
 static int poller_unregister(lua_State *L) {
   int err;
@@ -303,8 +319,11 @@ gives `POLLNVAL`. Source: poll(2), Python's `poll.poll`.
 @treturn[2] error
 @treturn[2] int errno
 @usage
+local p = csock.poll()
+p:register(a, csock.POLLIN)
+b:send "hello"
 for _, ready in ipairs(assert(p:poll(1000))) do
-  if ready.event & csock.POLLIN ~= 0 then print(ready.object:recv(1024)) end
+  if ready.event & csock.POLLIN ~= 0 then print(ready.object:recv(1024)) end --> hello
 end
 */
 static int poller_poll(lua_State *L) {
@@ -332,6 +351,7 @@ Forgets all registrations; later calls give `EBADF`. There is nothing that must 
 collector does as well.
 @function poll:close
 @treturn boolean true
+@usage csock.poll():close()
 */
 static int poller_close(lua_State *L) {
   poller *p = check(L);

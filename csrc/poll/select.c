@@ -196,8 +196,9 @@ accept
 @treturn[2] error names the object (also as `address`) when it is closed
 @treturn[2] int errno (`EBADF` ...)
 @usage
-local readable = assert(csock.select({listener, io.stdin}, nil, nil, 5))
-for _, object in ipairs(readable) do ... end
+b:send "hello"
+local readable = assert(csock.select({a, s}, nil, nil, 5))
+for _, object in ipairs(readable) do print(object:recv(100)) end --> hello
 */
 static int socket_select(lua_State *L) {
   cs_op op;

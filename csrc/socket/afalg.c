@@ -19,12 +19,23 @@ Sends data to the kernel's cryptography (`AF_ALG`), with what it needs to know a
 Source: the kernel's "User Space Interface" to its crypto API, Python's `socket.sendmsg_afalg`.
 @function socket:sendmsg_afalg
 @tparam[opt] table|string|buffer msg the data, as for `sendmsg`
-@tparam table options `op` (`ALG_OP_ENCRYPT`, `ALG_OP_DECRYPT`; must be there), `iv` (string),
-`assoclen` (int), `flags` (`MSG_MORE` ...)
+@tparam table options
+@tparam int options.op `ALG_OP_ENCRYPT` or `ALG_OP_DECRYPT`; must be there
+@tparam[opt] string options.iv
+@tparam[opt] int options.assoclen bytes
+@tparam[opt=0] int options.flags `MSG_MORE` ...
 @treturn[1] int the number of bytes sent
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EAFNOSUPPORT` on a socket of another family ...)
+@usage
+local s = csock.socket(csock.AF_ALG, csock.SOCK_SEQPACKET)
+if s and s:bind("skcipher", "cbc(aes)") then
+  s:setsockopt(csock.SOL_ALG, csock.ALG_SET_KEY, ("k"):rep(16))
+  local op = assert(s:accept())
+  op:sendmsg_afalg({("p"):rep(16)}, {op = csock.ALG_OP_ENCRYPT, iv = ("i"):rep(16)})
+  print(#op:recv(16)) -- 16
+end
 */
 static int sock_sendmsg_afalg(lua_State *L) {
   cs_op op;

@@ -26,6 +26,7 @@ Source: bind(2), Python's `socket.bind`.
 @treturn[2] error
 @treturn[2] int errno (`EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, `EINVAL` when it has one already
 ...)
+@usage assert(csock.socket():bind {"127.0.0.1", 0})
 */
 static int sock_bind(lua_State *L) {
   cs_op op;
@@ -44,6 +45,9 @@ Source: listen(2), Python's `socket.listen`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+local listener <close> = assert(csock.socket())
+assert(listener:listen()) -- at a free port
 */
 static int sock_listen(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
@@ -148,6 +152,10 @@ Source: accept(2), Python's `socket.accept`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EAGAIN`, `ETIMEDOUT`, `EMFILE`, `EINVAL` when not listening ...)
+@usage
+local listener <close> = assert(csock.create_server {"127.0.0.1", 0})
+csock.create_connection(listener:getsockname())
+local conn <close>, addr = assert(listener:accept())
 */
 static int sock_accept(lua_State *L) {
   cs_op op;
@@ -227,6 +235,7 @@ Source: connect(2), Python's `socket.connect`.
 @treturn[2] nil
 @treturn[2] error with the `address`
 @treturn[2] int errno (`ECONNREFUSED`, `ETIMEDOUT`, `EINPROGRESS` with a timeout of 0 ...)
+@usage assert(csock.socket():connect {"localhost", 21567})
 */
 static int sock_connect(lua_State *L) {
   cs_op op;
@@ -256,6 +265,7 @@ Source: connect(2), Python's `socket.connect_ex`.
 @treturn[2] nil when the name could not be looked up
 @treturn[2] error
 @treturn[2] int errno
+@usage print(csock.errno[csock.socket():connect_ex {"127.0.0.1", 1}]) --> ECONNREFUSED
 */
 static int sock_connect_ex(lua_State *L) {
   cs_op op;
@@ -282,6 +292,7 @@ Source: getsockname(2), Python's `socket.getsockname`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage print(s:getsockname().port)
 */
 static int sock_getsockname(lua_State *L) {
   return push_name(L, "getsockname", getsockname);
@@ -295,6 +306,7 @@ Source: getpeername(2), Python's `socket.getpeername`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOTCONN` ...)
+@usage print(s:getpeername().host) --> 127.0.0.1
 */
 static int sock_getpeername(lua_State *L) {
   return push_name(L, "getpeername", getpeername);

@@ -143,6 +143,11 @@ what is still open when the state is closed, at the end of the program, is liste
 @function debug
 @tparam ?boolean on without it nothing changes
 @treturn boolean how it was before
+@usage
+csock.debug(true)
+local s <close> = assert(csock.socket())
+print(#csock.sockets()) --> 1
+csock.debug(false)
 */
 static int csock_debug(lua_State *L) {
   cs_state *state = cs_state_get(L);
@@ -167,7 +172,9 @@ both ends (nil: none); `received` and `sent`, bytes, as `counters` gives them; `
 nil: none); and as far as the system tells, `readable` and `unsent`: bytes that wait in its queues,
 and of a listener, how many connections wait to be accepted, and how many may
 @usage
-for _, row in ipairs(csock.sockets()) do print(row.id, row.kind, row.state, row.raddr, row.made) end
+csock.debug(true)
+local s <close> = assert(csock.socket())
+for _, row in ipairs(csock.sockets()) do print(row.kind, row.state) end --> tcp open
 */
 static int csock_sockets(lua_State *L) {
   lua_settop(L, 0);

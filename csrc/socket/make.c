@@ -66,19 +66,45 @@ static int adopt_typed(lua_State *L, const char *call, cs_sock *s, int fd, bool 
 }
 
 /***
+The family, `AF_*`. It cannot be set.
+@field socket:family
+*/
+
+/***
+The type, `SOCK_*`. It cannot be set.
+@field socket:type
+*/
+
+/***
+The protocol, `IPPROTO_*`. It cannot be set.
+@field socket:proto
+*/
+
+/***
+The timeout in seconds, nil when calls block. It is set by `settimeout`.
+@field socket:timeout
+*/
+
+/***
 Makes a socket. Its timeout is the default timeout (see `setdefaulttimeout`).
 Source: socket(2), Python's `socket.socket`.
 @function socket
 @tparam[opt=AF_INET] int family `AF_*`
 @tparam[opt=SOCK_STREAM] int type `SOCK_*`
 @tparam[opt=0] int proto `IPPROTO_*`
-@tparam[opt] table options `fileno`: takes an open descriptor over, which must be a socket; family,
-type and proto are then read from it where they are not given. Also `family`, `type` and `proto` by
-name
+@tparam[opt] table options
+@tparam[opt] int options.fileno an open descriptor, which must be a socket, is taken over; family,
+type and proto are read from it where they are not given
+@tparam[opt] int options.family as the argument
+@tparam[opt] int options.type as the argument
+@tparam[opt] int options.proto as the argument
 @treturn[1] socket
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EMFILE`, `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `EACCES`, `ENOTSOCK` ...)
+@usage
+local s <close> = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
+assert(s:bind {"127.0.0.1", 0})
 */
 static int socket_socket(lua_State *L) {
   int options = 1; /* the options are the last argument, wherever that is */
@@ -128,6 +154,10 @@ Source: socketpair(2), Python's `socket.socketpair`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+local a, b = assert(csock.socketpair())
+a:send "ping"
+print(b:recv(100)) --> ping
 */
 static int socket_socketpair(lua_State *L) {
   int family = check_family(L, 1, AF_UNIX);
@@ -189,6 +219,7 @@ Source: lstat(2), Python's `pathlib.Path.is_socket`.
 @function is_socket
 @tparam string path
 @treturn boolean
+@usage print(csock.is_socket "/tmp") --> false
 */
 static int socket_is_socket(lua_State *L) {
   struct stat st;
@@ -209,6 +240,7 @@ Source: dup(2), Python's `socket.fromfd`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage local copy <close> = assert(csock.fromfd(s:fileno()))
 */
 static int socket_fromfd(lua_State *L) {
   int fd = cs_check_fd(L, 1);
@@ -226,6 +258,7 @@ Source: dup(2), Python's `socket.dup`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EOPNOTSUPP`: over a transport)
+@usage local copy <close> = assert(a:dup())
 */
 static int sock_dup(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
@@ -244,6 +277,9 @@ Source: dup(2), Python's `socket.dup`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+local fd = assert(csock.dup(s))
+csock.close(fd)
 */
 static int socket_dup(lua_State *L) {
   int copy;
@@ -262,6 +298,7 @@ Source: close(2), Python's `socket.close`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBADF`: there is no such descriptor, or it is -1)
+@usage csock.close(assert(csock.dup(s)))
 */
 static int socket_close(lua_State *L) {
   return cs_result(L, "close", cs_fd_close(cs_check_cint(L, 1)));
@@ -272,6 +309,7 @@ The timeout that new sockets get.
 Source: Python's `socket.getdefaulttimeout`.
 @function getdefaulttimeout
 @treturn ?number seconds; nil when they block
+@usage print(csock.getdefaulttimeout()) --> nil
 */
 static int socket_getdefaulttimeout(lua_State *L) {
   cs_push_timeout(L, cs_state_get(L)->default_timeout);
@@ -284,6 +322,7 @@ Source: Python's `socket.setdefaulttimeout`.
 @function setdefaulttimeout
 @tparam ?number seconds at least 0; nil: new sockets block
 @treturn boolean true
+@usage csock.setdefaulttimeout(30)
 */
 static int socket_setdefaulttimeout(lua_State *L) {
   luaL_checkany(L, 1);

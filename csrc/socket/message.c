@@ -250,6 +250,7 @@ Source: sendmsg(2), Python's `socket.sendmsg`.
 @treturn[2] error
 @treturn[2] int errno (`EAGAIN`, `ETIMEDOUT`, `EMSGSIZE`: too long, or more than `IOV_MAX` (1024)
 pieces; `EINVAL`: ancillary data that the kernel does not know ...)
+@usage print(a:sendmsg {"one", "two"}) --> 6
 */
 static int sock_sendmsg(lua_State *L) {
   cs_op op;
@@ -288,8 +289,7 @@ method
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBADF`: a descriptor is closed; `EINVAL`: too many (Linux: 253); ...)
-@usage
-assert(csock.send_fds(s, "x", {io.stdout, conn}))
+@usage assert(csock.send_fds(a, "x", {io.stdout, s}))
 */
 static int message_send_fds(lua_State *L) {
   cs_op op;
@@ -429,8 +429,7 @@ Source: recvmsg(2), Python's `socket.recvmsg`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
-@usage
-local data, ancdata, msg_flags, from = assert(s:recvmsg(1024, csock.CMSG_SPACE(12)))
+@usage print(a:send "hello", b:recvmsg(1024, csock.CMSG_SPACE(12)))
 */
 static int sock_recvmsg(lua_State *L) {
   cs_op op;
@@ -457,6 +456,7 @@ Source: recvmsg(2), Python's `socket.recvmsg_into`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EMSGSIZE`: more than `IOV_MAX` (1024) buffers ...)
+@usage print(a:send "onetwo", b:recvmsg_into {csock.buffer(3), csock.buffer(100)})
 */
 static int sock_recvmsg_into(lua_State *L) {
   cs_op op;
@@ -530,9 +530,7 @@ Source: unix(7) `SCM_RIGHTS`, Python's `socket.recv_fds`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
-@usage
-local data, fds = assert(csock.recv_fds(s, 1, 1))
-local conn <close> = assert(csock.socket{fileno = fds[1]})
+@usage local data, fds = csock.recv_fds(b, csock.send_fds(a, "x", {s}), 1)
 */
 static int message_recv_fds(lua_State *L) {
   cs_op op;
@@ -554,6 +552,7 @@ Source: cmsg(3), Python's `socket.CMSG_LEN`.
 @function CMSG_LEN
 @tparam int length bytes of data; the result is an int, too
 @treturn int bytes
+@usage a:recvmsg(1, csock.CMSG_LEN(4), csock.MSG_DONTWAIT)
 */
 static int message_cmsg_len(lua_State *L) {
   lua_pushinteger(
@@ -567,6 +566,7 @@ Source: cmsg(3), Python's `socket.CMSG_SPACE`.
 @function CMSG_SPACE
 @tparam int length bytes of data; the result is an int, too
 @treturn int bytes
+@usage a:recvmsg(1, csock.CMSG_SPACE(4) + csock.CMSG_SPACE(12), csock.MSG_DONTWAIT)
 */
 static int message_cmsg_space(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)CMSG_SPACE(

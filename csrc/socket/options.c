@@ -58,6 +58,7 @@ Source: getsockopt(2), Python's `socket.getsockopt`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOPROTOOPT`: no such option; `EBADF` ...)
+@usage print(s:getsockopt(csock.SOL_SOCKET, csock.SO_TYPE) == csock.SOCK_STREAM) --> true
 */
 static int sock_getsockopt(lua_State *L) {
   char value[OPTION_MAX];
@@ -104,6 +105,7 @@ structure (a string or buffer of up to 2^31-1), or nil, with a length
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOPROTOOPT`: no such option; `EINVAL`, `EPERM`, `EBADF` ...)
+@usage assert(s:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, true))
 */
 static int sock_setsockopt(lua_State *L) {
   int fd = cs_sock_fd(cs_sock_check(L, 1));
@@ -192,6 +194,9 @@ the bytes of a structure, up to 4096
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOTTY`: no such request; `EBADF` ...)
+@usage
+a:send "hello"
+print(b:ioctl(csock.FIONREAD)) --> 5
 */
 static int sock_ioctl(lua_State *L) {
   return do_ioctl(L, cs_sock_fd(cs_sock_check(L, 1)), 2);
@@ -208,6 +213,7 @@ Source: ioctl(2), Python's `fcntl.ioctl`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage print(csock.ioctl(s, csock.FIONREAD)) --> 0
 */
 static int options_ioctl(lua_State *L) {
   return do_ioctl(L, cs_check_fd(L, 1), 2);
@@ -225,6 +231,9 @@ Source: `SO_PEERCRED` in unix(7), getpeereid(3).
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOTCONN`; `EOPNOTSUPP`: not AF_UNIX; `EBADF`)
+@usage
+local pid, uid, gid = a:getpeercred()
+print(pid == csock.getpid()) --> true
 */
 static int sock_getpeercred(lua_State *L) {
   cs_peercred cred;

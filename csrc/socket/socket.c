@@ -18,8 +18,7 @@ static const char variants_key = 'v'; /* registry: (family, type, proto) -> meta
 /* --- the object --- */
 
 /***
-A socket. Its fields `family`, `type`, `proto` and `timeout` cannot be set. `tostring` shows them,
-and the addresses at both ends:
+A socket. `tostring` shows its fields, and the addresses at both ends:
 `<csock.socket fd=3, family=AF_INET, type=SOCK_STREAM, proto=6, laddr=('127.0.0.1', 40000),
 raddr=('127.0.0.1', 1040)>`.
 
@@ -177,6 +176,9 @@ Source: Python's `socket.settimeout`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBADF`)
+@usage
+s:settimeout(0.01)
+print(select(2, s:recv(100)).name) --> ETIMEDOUT
 */
 static int sock_settimeout(lua_State *L) {
   luaL_checkany(L, 2);
@@ -188,6 +190,7 @@ The socket's timeout.
 Source: Python's `socket.gettimeout`.
 @function socket:gettimeout
 @treturn ?number seconds; nil when it blocks
+@usage print(s:gettimeout())
 */
 static int sock_gettimeout(lua_State *L) {
   cs_push_timeout(L, cs_sock_check(L, 1)->timeout);
@@ -203,6 +206,7 @@ Source: Python's `socket.setblocking`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBADF`)
+@usage s:setblocking(false)
 */
 static int sock_setblocking(lua_State *L) {
   luaL_checkany(L, 2);
@@ -215,6 +219,7 @@ Whether calls may wait: the timeout is not 0.
 Source: Python's `socket.getblocking`.
 @function socket:getblocking
 @treturn boolean
+@usage print(s:getblocking()) --> true
 */
 static int sock_getblocking(lua_State *L) {
   lua_pushboolean(L, cs_sock_check(L, 1)->timeout != 0);
@@ -230,6 +235,7 @@ Source: fcntl(2) with `FD_CLOEXEC`, Python's `socket.set_inheritable`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage assert(s:set_inheritable(true))
 */
 static int sock_set_inheritable(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
@@ -245,6 +251,7 @@ Source: fcntl(2), Python's `socket.get_inheritable`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage print(s:get_inheritable()) --> false
 */
 static int sock_get_inheritable(lua_State *L) {
   bool on;
@@ -279,6 +286,7 @@ Source: shutdown(2), Python's `socket.shutdown`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOTCONN` ...)
+@usage assert(a:shutdown(csock.SHUT_WR)) -- b:recv(100) gives "" then
 */
 static int sock_shutdown(lua_State *L) {
   cs_op op;
@@ -304,6 +312,7 @@ and `poll` ask by themselves; to be asked before waiting with `epoll` or `kqueue
 Source: LuaSocket's `dirty`.
 @function socket:dirty
 @treturn boolean
+@usage print(s:dirty()) --> false
 */
 static int sock_dirty(lua_State *L) {
   lua_pushboolean(L, cs_transport_has_input(&cs_sock_check(L, 1)->w));
@@ -315,6 +324,7 @@ The same as `getstats`.
 @function socket:counters
 @treturn int bytes received
 @treturn int bytes sent
+@usage print(a:send "hello", a:counters()) --> 5 0 5
 */
 
 /***
@@ -324,8 +334,7 @@ Source: LuaSocket's `getstats`, without the socket's age.
 @function socket:getstats
 @treturn int bytes received
 @treturn int bytes sent
-@usage
-local received, sent = s:getstats()
+@usage print(a:send "hello", a:getstats()) --> 5 0 5
 */
 static int sock_getstats(lua_State *L) {
   const cs_sock *s = cs_sock_check(L, 1);
@@ -339,6 +348,7 @@ The descriptor.
 Source: Python's `socket.fileno`.
 @function socket:fileno
 @treturn int -1 when closed
+@usage print(s:fileno())
 */
 static int sock_fileno(lua_State *L) {
   lua_pushinteger(L, cs_sock_fd(cs_sock_check(L, 1)));
@@ -374,6 +384,7 @@ Source: close(2), Python's `socket.close`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage assert(s:close())
 */
 static int sock_close(lua_State *L) {
   return cs_result(L, "close", close_sock(cs_sock_check(L, 1)));
@@ -417,6 +428,7 @@ with what it holds, and the peer is told nothing: the descriptor is that of a pl
 Source: Python's `socket.detach`.
 @function socket:detach
 @treturn int the descriptor, -1 when the socket was closed
+@usage csock.close(s:detach())
 */
 static int sock_detach(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);

@@ -226,6 +226,9 @@ cancelled, `loop.timeout` or Ctrl-C ends it. A read of a stream (`makefile`) los
 @treturn[2] int errno (`EAGAIN` when nothing is there and the timeout is 0, `ETIMEDOUT`,
 `ECONNRESET`, `EBADF` on a closed socket ...)
 @treturn[2] ?string with `MSG_WAITALL`, what came before the failure
+@usage
+a:send "hello"
+print(b:recv(1024)) --> hello
 */
 static int sock_recv(lua_State *L) {
   return run_recv(L, CS_WHY_NONE);
@@ -254,6 +257,11 @@ Source: recvfrom(2), Python's `socket.recvfrom`.
 @treturn[2] error
 @treturn[2] int errno
 @treturn[2] ?string with `MSG_WAITALL`, what came before the failure
+@usage
+local u <close> = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
+u:bind {"127.0.0.1", 0}
+u:sendto("hi", u:getsockname())
+local data, sender = assert(u:recvfrom(1024))
 */
 static int sock_recvfrom(lua_State *L) {
   return run_recvfrom(L, CS_WHY_NONE);
@@ -311,6 +319,11 @@ Source: recv(2), Python's `socket.recv_into`.
 @treturn[2] error
 @treturn[2] int errno
 @treturn[2] ?int with `MSG_WAITALL`, how many bytes came before the failure: they are in the buffer
+@usage
+local buffer = csock.buffer(1024)
+a:send "hello"
+local n = assert(b:recv_into(buffer))
+print(buffer:sub(1, n)) --> hello
 */
 static int sock_recv_into(lua_State *L) {
   return run_recv_into(L, CS_WHY_NONE);
@@ -334,6 +347,10 @@ Source: recvfrom(2), Python's `socket.recvfrom_into`.
 @treturn[2] error
 @treturn[2] int errno
 @treturn[2] ?int with `MSG_WAITALL`, how many bytes came before the failure: they are in the buffer
+@usage
+local buffer = csock.buffer(1024)
+a:send "hello"
+local n, sender = assert(b:recvfrom_into(buffer))
 */
 static int sock_recvfrom_into(lua_State *L) {
   return run_recvfrom_into(L, CS_WHY_NONE);
@@ -394,6 +411,7 @@ Source: send(2), Python's `socket.send`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EAGAIN`, `ETIMEDOUT`, `EPIPE`, `ECONNRESET`, `EMSGSIZE` ...)
+@usage print(a:send "hello") --> 5
 */
 static int sock_send(lua_State *L) {
   return run_send(L, CS_WHY_NONE);
@@ -428,6 +446,7 @@ Source: send(2), Python's `socket.sendall`.
 @treturn[2] error
 @treturn[2] int errno
 @treturn[2] int the number of bytes that were sent before the failure
+@usage assert(a:sendall(("x"):rep(10000)))
 */
 static int sock_sendall(lua_State *L) {
   cs_op op;
@@ -480,6 +499,9 @@ out, it must be given)
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+local u <close> = assert(csock.socket(csock.AF_INET, csock.SOCK_DGRAM))
+assert(u:sendto("hello", {"127.0.0.1", 21567}))
 */
 static int sock_sendto(lua_State *L) {
   cs_op op;

@@ -95,14 +95,19 @@ Source: Python's `socket.makefile`.
 @tparam[opt=-1] int|string buffering of what is written: `0` sends at once, `1` when a line is
 complete, more is the size of the buffer in bytes, `-1` is 8192 bytes; `"turn"` sends at the end of
 the loop's turn, see `setvbuf`
-@tparam[opt] table options `limit`: the most bytes, from 1 on, that a line may have (without its
-line end), what comes before a delimiter, or all that `read "a"` and `readlines` read; what is
-longer gives `EMSGSIZE` and stays in the stream. A limit of the call's own comes before it. Default:
-none, so that whoever sends without end fills the memory
+@tparam[opt] table options
+@tparam[opt] int options.limit the most bytes, from 1 on, that a line may have (without its line
+end), what comes before a delimiter, or all that `read "a"` and `readlines` read; what is longer
+gives `EMSGSIZE` and stays in the stream. A limit of the call's own comes before it. Default: none,
+so that whoever sends without end fills the memory
 @treturn[1] stream
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBADF`)
+@usage
+local stream <close> = assert(s:makefile "rw")
+stream:write("hello\n"):flush()
+print(stream:read()) --> hello
 */
 static int sock_makefile(lua_State *L) {
   cs_sock_check(L, 1);
@@ -142,7 +147,8 @@ file). A socket object is treated as by `makefile`. Source: Python's `open(fd, c
 @param file a descriptor number, a Lua file, a socket, or an object with a `fileno` method
 @tparam[opt="r"] string mode as in `makefile`
 @tparam[opt=-1] int|string buffering as in `makefile`
-@tparam[opt] table options `closefd` (boolean, default true), and `limit` as in `makefile`
+@tparam[opt] table options those of @{socket:makefile}, and
+@tparam[opt=true] boolean options.closefd false: the number stays its owner's
 @treturn[1] stream
 @treturn[2] nil
 @treturn[2] error
@@ -190,6 +196,10 @@ no timeout of its own: this sets the socket's.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBADF`)
+@usage
+local stream <close> = s:makefile()
+stream:settimeout(0.01)
+print(select(2, stream:read()).name) --> ETIMEDOUT
 */
 static int stream_settimeout(lua_State *L) {
   cs_stream *st = cs_stream_check(L, 1);
@@ -209,6 +219,9 @@ static int stream_settimeout(lua_State *L) {
 The timeout of the stream, which is that of its socket.
 @function stream:gettimeout
 @treturn ?number seconds; nil when it blocks
+@usage
+local stream <close> = s:makefile()
+print(stream:gettimeout())
 */
 static int stream_gettimeout(lua_State *L) {
   const cs_stream *st = cs_stream_check(L, 1);
@@ -221,6 +234,9 @@ The descriptor.
 Source: Python's `io.IOBase.fileno`.
 @function stream:fileno
 @treturn int -1 when closed
+@usage
+local stream <close> = s:makefile()
+print(stream:fileno() == s:fileno()) --> true
 */
 static int stream_fileno(lua_State *L) {
   lua_pushinteger(L, cs_stream_visible_fd(cs_stream_check(L, 1)));
@@ -269,6 +285,10 @@ Source: Lua's `file:close`, Python's `io.IOBase.close`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+local stream = a:makefile "w"
+stream:write "bye\n"
+assert(stream:close())
 */
 static int stream_close(lua_State *L) {
   cs_op op;

@@ -262,6 +262,10 @@ where there is no numeral
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EAGAIN`, `ETIMEDOUT`, `ECONNRESET`, `EBADF`, `ENOMEM` ...)
+@usage
+b:send "GET\n12 rest"
+local stream <close> = a:makefile()
+print(stream:read("l", "n", 5)) --> GET 12  rest
 */
 static int stream_read(lua_State *L) {
   cs_op op;
@@ -310,7 +314,9 @@ Source: Lua's `file:lines`; iterating over a file in Python.
 @param[opt="l"] ... formats, see `read`
 @treturn function
 @usage
-for line in s:makefile():lines() do print(line) end
+b:send "one\ntwo\n"
+b:close()
+for line in a:makefile():lines() do print(line) end --> one two
 */
 static int stream_lines(lua_State *L) {
   cs_stream_check(L, 1);
@@ -353,6 +359,10 @@ Source: Python's `io.IOBase.readline`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+b:send "one\ntwo\n"
+local stream <close> = a:makefile()
+print(#stream:readline()) --> 4
 */
 static int stream_readline(lua_State *L) {
   cs_op op;
@@ -395,6 +405,11 @@ Source: Python's `io.IOBase.readlines`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+b:send "one\ntwo\n"
+b:close()
+local stream <close> = a:makefile()
+print(#stream:readlines()) --> 2
 */
 static int stream_readlines(lua_State *L) {
   cs_op op;
@@ -438,6 +453,10 @@ Source: csock's own; compare `asyncio.StreamReader.readuntil` in Python.
 @treturn[3] error
 @treturn[3] int errno (`EMSGSIZE` when there is no delimiter within the limit: the bytes are still
 in the stream)
+@usage
+b:send "key=value;"
+local stream <close> = a:makefile()
+print(stream:read_until "=", stream:read_until ";") --> key value true
 */
 static int stream_read_until(lua_State *L) {
   cs_op op;
@@ -471,6 +490,10 @@ Source: Python's `io.BufferedReader.peek`, which may give fewer.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+b:send "hello"
+local stream <close> = a:makefile()
+print(stream:peek(1), stream:read(5)) --> h hello
 */
 static int stream_peek(lua_State *L) {
   cs_op op;
@@ -484,6 +507,11 @@ static int stream_peek(lua_State *L) {
 How many bytes have been received and not yet read.
 @function stream:buffered
 @treturn int bytes
+@usage
+b:send "one\ntwo\n"
+local stream <close> = a:makefile()
+stream:read()
+print(stream:buffered()) --> 4
 */
 static int stream_buffered(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)cs_stream_check(L, 1)->in.len);

@@ -180,6 +180,9 @@ reading; `ESPIPE`: an offset in a pipe; `EISDIR` ...)
 @treturn[2] int the number of bytes that were sent before the failure
 @treturn[2] ?string bytes taken from a pipe and not sent
 @raise on a socket of another type
+@usage
+local file <close> = assert(io.open "/etc/hosts")
+assert(a:sendfile(file))
 */
 static int sock_sendfile(lua_State *L) {
   cs_op op;

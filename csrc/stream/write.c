@@ -41,6 +41,10 @@ Source: Lua's `file:write`, Python's `io.BufferedWriter.write`.
 @treturn[2] error
 @treturn[2] int errno (`EAGAIN`, `ETIMEDOUT`, `EPIPE`, `ECONNRESET`, `EBADF`; after `ENOMEM` the
 stream has taken nothing)
+@usage
+local stream <close> = a:makefile "w"
+stream:write("n = ", 1, "\n"):flush()
+print(b:recv(100)) --> n = 1
 */
 static int stream_write(lua_State *L) {
   cs_op op;
@@ -76,6 +80,10 @@ Source: Lua's `file:flush`, Python's `io.BufferedWriter.flush`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+local stream <close> = a:makefile "w"
+stream:write "hello"
+assert(stream:flush())
 */
 static int stream_flush(lua_State *L) {
   cs_op op;
@@ -101,6 +109,9 @@ Source: Lua's `file:setvbuf`; `"turn"` is csock's own.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBADF`)
+@usage
+local stream <close> = a:makefile "w"
+assert(stream:setvbuf "line")
 */
 static int stream_setvbuf(lua_State *L) {
   static const char *const modes[] = {"no", "full", "line", "turn", NULL};

@@ -191,7 +191,8 @@ local function new_class(name, bases, ancestors)
   return class
 end
 
--- The ancestor of all classes.
+--- The ancestor of all classes.
+-- @field Object
 local Object = new_class("Object", {}, {})
 
 function Object.__init() end

@@ -64,8 +64,14 @@ end
 -- @tparam string name a token
 -- @tparam string value without blanks, quotes, commas, semicolons and backslashes: quote others first, as by
 -- @{csock.url.quote}
--- @tparam[opt] table attributes `path`, `domain`, `expires` (seconds since 1970), `max_age` (seconds), `secure`,
--- `httponly`, `samesite` (`"Strict"`, `"Lax"`, `"None"`)
+-- @tparam[opt] table attributes
+-- @tparam[opt] string attributes.path
+-- @tparam[opt] string attributes.domain
+-- @tparam[opt] int attributes.expires seconds since 1970
+-- @tparam[opt] int attributes.max_age seconds
+-- @tparam[opt] boolean attributes.secure
+-- @tparam[opt] boolean attributes.httponly
+-- @tparam[opt] string attributes.samesite `"Strict"`, `"Lax"` or `"None"`
 -- @treturn string
 -- @raise for what no cookie may have
 function M.format(name, value, attributes)
@@ -117,7 +123,7 @@ function SimpleCookie:get(name) return self.values[name] end
 --- Sets one.
 -- @tparam string name
 -- @tparam string value
--- @tparam[opt] table attributes as for `format`
+-- @tparam[opt] table attributes those of @{csock.cookies.format}
 -- @raise for what no cookie may have
 function SimpleCookie:set(name, value, attributes)
   M.format(name, value, attributes)

@@ -3,7 +3,11 @@
 local loop = require "csock.loop"
 local internal = require "csock.loop.internal"
 
-local M = { ATTEMPT_DELAY = 0.25 } -- seconds before the next address has its try (RFC 8305, 5)
+local M = {
+  --- Seconds before the next address has its try (RFC 8305, 5): 0.25. May be set.
+  -- @field ATTEMPT_DELAY
+  ATTEMPT_DELAY = 0.25,
+}
 
 --- Orders addresses so that their families take turns, beginning with the first one's (RFC 8305, 4).
 -- @tparam {table,...} infos as `getaddrinfo` gives them

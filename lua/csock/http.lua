@@ -57,7 +57,7 @@ end
 -- @function request
 -- @tparam string method such as `"GET"`
 -- @tparam string url with http or https. A login in it (`http://user:password@host/`) is used as `auth`
--- @tparam[opt] table options; those with (S) are options of a @{csock.http.Session}, too
+-- @tparam[opt] table options those with (S) are options of a @{csock.http.Session}, too
 -- @tparam[opt] number options.timeout (S) seconds for all of it: looking up, connecting, redirects, and the body, also
 -- when that is read later (default: `csock.getdefaulttimeout()`; false: none)
 -- @tparam[opt] table|string options.params a query, as for @{csock.url.urlencode}, which is added to the URL's
@@ -105,10 +105,64 @@ for _, name in ipairs { "get", "head", "options", "post", "put", "patch", "delet
   M[name] = function(url, options) return M.request(method, url, options) end
 end
 
---- `request("GET", url, options)`; in the same way `head`, `options`, `post`, `put`, `patch`, `delete`.
+--- Gets what is at a URL: `request("GET", url, options)`.
 -- @function get
 -- @tparam string url
--- @tparam[opt] table options
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{csock.http.get}, with the method HEAD: the answer has no body.
+-- @function head
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{csock.http.get}, with the method OPTIONS: what the server can do.
+-- @function options
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{csock.http.get}, with the method POST: to send something, by `data`, `json`, `form` or `files`.
+-- @function post
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{csock.http.get}, with the method PUT: to put something in the place of what is there.
+-- @function put
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{csock.http.get}, with the method PATCH: to change a part of what is there.
+-- @function patch
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{csock.http.get}, with the method DELETE.
+-- @function delete
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
 -- @treturn[1] httpresponse
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -119,9 +173,10 @@ end
 -- @function download
 -- @tparam string url
 -- @tparam string path of the file
--- @tparam[opt] table options those of `request`, and `resume`: true, or the validator (ETag or Last-Modified) of what
--- the file has, from the earlier answer's headers, without which a file that has changed meanwhile is not noticed;
--- `attempts`: how often it goes on after a cut (3)
+-- @tparam[opt] table options those of @{csock.http.request}, and
+-- @param[opt] options.resume true, or the validator (ETag or Last-Modified) of what the file has, from the earlier
+-- answer's headers, without which a file that has changed meanwhile is not noticed
+-- @tparam[opt=3] int options.attempts how often it goes on after a cut
 -- @treturn[1] httpresponse with `received` (bytes that came) and `size` (of the file)
 -- @treturn[2] nil
 -- @treturn[2] error (its `code` is the status of an answer that is no success)
@@ -134,7 +189,7 @@ end
 -- @function session:download
 -- @tparam string url
 -- @tparam string path
--- @tparam[opt] table options
+-- @tparam[opt] table options those of @{csock.http.request}
 -- @treturn[1] httpresponse
 -- @treturn[2] nil
 -- @treturn[2] error

@@ -26,6 +26,8 @@ local M = {
   event = events.event,
   files = files.files,
   main = main.main,
+  --- What each status means: `responses[404]` is `"Not Found"`.
+  -- @field responses
   responses = responses,
   HTTPServer = servers.HTTPServer,
   ThreadingHTTPServer = servers.ThreadingHTTPServer,

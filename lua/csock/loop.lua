@@ -38,6 +38,7 @@ local M = {
 -- @param err what the task raised
 -- @tparam string traceback the error's text, and where it came from
 -- @tparam task task
+-- @usage function loop.onerror(err, traceback) io.stderr:write(traceback, "\n") end
 function M.onerror(_, traceback)
   io.stderr:write("csock: error in a task: ", traceback, "\n")
 end
@@ -55,6 +56,7 @@ core.set_report(internal.report)
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn task whose `cancel` takes it back
+-- @usage loop.call_soon(print, "in the next turn")
 M.call_soon = core.spawn
 
 local TIME = check.kind("time", function(value) return math.type(value) and math.abs(value) < math.huge end)
@@ -65,6 +67,9 @@ local TIME = check.kind("time", function(value) return math.type(value) and math
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn task whose `cancel` takes it back
+-- @usage
+-- local task = loop.call_later(60, print, "a minute later")
+-- task:cancel()
 function M.call_later(seconds, f, ...)
   check.seconds(seconds, 1, "call_later")
   check.argument(check.FUNCTION, f, 2, "call_later")
@@ -77,6 +82,7 @@ end
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn task whose `cancel` takes it back
+-- @usage loop.call_at(loop.now() + 0.01, print, "soon")
 function M.call_at(when, f, ...)
   check.argument(TIME, when, 1, "call_at")
   check.argument(check.FUNCTION, f, 2, "call_at")
@@ -123,6 +129,9 @@ local function writable(object, timeout) return csock_core.select({}, { object }
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn task that does it
+-- @usage
+-- loop.add_reader(a, function() print(a:recv(100)) end)
+-- loop.remove_reader(a)
 M.add_reader = check.public(function(object, f, ...)
   local add_reader = core.descriptor -- named so in its errors
   return watch(readers, readable, object, add_reader(object), f, ...)
@@ -135,6 +144,7 @@ end)
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn task that does it
+-- @usage loop.add_writer(a, function() loop.remove_writer(a) end)
 M.add_writer = check.public(function(object, f, ...)
   local add_writer = core.descriptor
   return watch(writers, writable, object, add_writer(object), f, ...)
@@ -144,6 +154,7 @@ end)
 -- @function remove_reader
 -- @param object
 -- @treturn boolean whether there was one
+-- @usage print(loop.remove_reader(a)) --> false
 M.remove_reader = check.public(function(object)
   local remove_reader = core.descriptor
   return unwatch(readers, (remove_reader(object)))
@@ -153,6 +164,7 @@ end)
 -- @function remove_writer
 -- @param object
 -- @treturn boolean whether there was one
+-- @usage print(loop.remove_writer(a)) --> false
 M.remove_writer = check.public(function(object)
   local remove_writer = core.descriptor
   return unwatch(writers, (remove_writer(object)))
@@ -186,6 +198,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`: no such signal, or one that cannot be handled)
+-- @usage
+-- loop.on_signal("SIGTERM", loop.stop)
+-- loop.on_signal("SIGTERM", nil) -- as before
 M.on_signal = check.public(function(signum, f)
   if type(signum) == "string" then
     signum = core.signals[signum] or check.bad("on_signal", 1, "no such signal")
@@ -217,6 +232,9 @@ end)
 -- @treturn[2] error
 -- @treturn[2] int `ETIMEDOUT`
 -- @raise what the function raised
+-- @usage
+-- local ok, err = loop.timeout(0.01, function() csock.sleep(60) end)
+-- print(err.name) --> ETIMEDOUT
 function M.timeout(seconds, f, ...)
   seconds = check.timeout(seconds, 1, "timeout")
   check.argument(check.FUNCTION, f, 2, "timeout")

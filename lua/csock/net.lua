@@ -165,19 +165,25 @@ return function(csock)
   -- @function create_connection
   -- @param address `{host, port}` or the two as arguments (a name or a number each), or an address
   -- value
-  -- @tparam[opt] table options `timeout`: seconds for the whole call, the look-up, all attempts and the handshake of
-  -- TLS, afterwards the socket's timeout (default: the default timeout; false: none); `source_address`: what to bind
-  -- the socket to; `all_errors`: for Python's sake, all errors are there anyway; `ssl`: the connection is over TLS: a
-  -- client's context of `csock.ssl`, or true for the default one; with it `server_hostname`: the name that is asked for
-  -- and verified (default: the host; false: none) and `session`: an earlier one
+  -- @tparam[opt] table options
+  -- @tparam[opt] number options.timeout seconds for the whole call, the look-up, all attempts and the handshake of TLS,
+  -- afterwards the socket's timeout (default: the default timeout; false: none)
+  -- @param[opt] options.source_address what to bind the socket to
+  -- @tparam[opt] boolean options.all_errors for Python's sake: all errors are there anyway
+  -- @param[opt] options.ssl the connection is over TLS: a client's context of `csock.ssl`, or true for the default one
+  -- @tparam[opt] string options.server_hostname over TLS: the name that is asked for and verified (default: the host;
+  -- false: none)
+  -- @tparam[opt] SSLSession options.session over TLS: an earlier one, to be taken up again
   -- @treturn[1] socket
   -- @treturn[2] nil
   -- @treturn[2] error the look-up's; or one that names each address and why it failed: its `errors`
   -- are the attempts' errors in order, its `errno` is the last one's; or that of the handshake (its `call` is
   -- "do_handshake"), which is made with the first address that answers, and closes the socket when it fails
   -- @treturn[2] int errno
-  -- @usage local s <close> = assert(csock.create_connection{"localhost", 21567})
-  -- @usage local s <close> = assert(csock.create_connection({"example.org", 443}, {ssl = true}))
+  -- @usage
+  -- local s <close> = assert(csock.create_connection {"localhost", 21567})
+  -- s:send "hello"
+  -- print(s:recv(100)) --> hello
   M.create_connection = check.public(function(...)
     local s, err, errno = internal.dial(...)
     if s then return s end
@@ -214,15 +220,19 @@ return function(csock)
   -- @function create_server
   -- @param address `{host, port}` or the two as arguments, an address value, or a path with
   -- `family = AF_UNIX`; host `""` is any address, port 0 any free one
-  -- @tparam[opt] table options `family`: `AF_INET`, `AF_INET6` or `AF_UNIX` (default: `AF_INET6` for an
-  -- IPv6 address or `dualstack_ipv6`, else `AF_INET`); `backlog`: how many connections may wait for
-  -- `accept`; `reuse_port`: several sockets may listen at this address; `dualstack_ipv6`: accepts IPv4
-  -- connections, too
+  -- @tparam[opt] table options
+  -- @tparam[opt] int options.family `AF_INET`, `AF_INET6` or `AF_UNIX` (default: `AF_INET6` for an IPv6 address or
+  -- `dualstack_ipv6`, else `AF_INET`)
+  -- @tparam[opt] int options.backlog how many connections may wait for `accept`
+  -- @tparam[opt=false] boolean options.reuse_port several sockets may listen at this address
+  -- @tparam[opt=false] boolean options.dualstack_ipv6 accepts IPv4 connections, too
   -- @treturn[1] socket
   -- @treturn[2] nil
   -- @treturn[2] error with the `address`
   -- @treturn[2] int errno
-  -- @usage local listener <close> = assert(csock.create_server{"", 21567})
+  -- @usage
+  -- local listener <close> = assert(csock.create_server {"", 21567})
+  -- print(listener:getsockname().port)
   M.create_server = check.public(function(...)
     local args, options = split_arguments("create_server", known_server_options, ...)
     local family = options.family or family_of(args, options)
@@ -253,6 +263,7 @@ return function(csock)
   -- Source: Python's `socket.has_dualstack_ipv6`.
   -- @function has_dualstack_ipv6
   -- @treturn boolean
+  -- @usage print(csock.has_dualstack_ipv6())
   function M.has_dualstack_ipv6()
     if not (csock.AF_INET6 and csock.IPPROTO_IPV6 and csock.IPV6_V6ONLY) then return false end
     local s <close> = csock.socket(csock.AF_INET6, csock.SOCK_STREAM)
@@ -264,6 +275,7 @@ return function(csock)
   -- @function getfqdn
   -- @tparam[opt=""] string name a name or an address; `""` is this machine
   -- @treturn string the full name; the name itself if there is no better one
+  -- @usage print(csock.getfqdn "127.0.0.1")
   function M.getfqdn(name)
     if name == nil then name = "" end
     check.argument(check.STRING, name, 1, "getfqdn")

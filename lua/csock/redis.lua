@@ -82,18 +82,24 @@ end
 -- @type client
 local Client = {}
 Client.__index = Client
+Client.__name = "csock.redis.client"
 
 --- Makes a client, which connects when it is first used.
 -- @function csock.redis.client
 -- @tparam string url `redis://[[user]:password@]host[:port][/db]`; `rediss://...` is over TLS
--- @tparam[opt] table options in seconds: `timeout`: for connecting, and for each reply (default 10;
--- false: no limit); `retry`: how long a call goes on trying to connect (0: one try); `delay` and
--- `max_delay`: the first and the longest pause between tries (0.1 and 5; each is up to a half shorter,
--- by chance); `heartbeat`: how long a subscription is silent before the server is asked for a sign of
--- life (30; false: never). And `protocol`: 2, or 3 (`HELLO 3`); `limit`: how many bytes a reply may have in all
--- (512 MiB; each value in a list counts as 16 more), so that a server cannot fill the memory; `ssl`: a client's context
--- of @{csock.ssl} instead of the default one of `rediss`, with `server_hostname`: the name that is verified instead of
--- the host's
+-- @tparam[opt] table options
+-- @tparam[opt=10] number options.timeout seconds for connecting, and for each reply (false: no limit)
+-- @tparam[opt=0] number options.retry how many seconds a call goes on trying to connect; 0: one try
+-- @tparam[opt=0.1] number options.delay seconds of the first pause between tries; each is up to a half shorter, by
+-- chance
+-- @tparam[opt=5] number options.max_delay seconds of the longest pause
+-- @tparam[opt=30] number options.heartbeat how many seconds a subscription is silent before the server is asked for a
+-- sign of life (false: never)
+-- @tparam[opt=2] int options.protocol 2, or 3 (`HELLO 3`)
+-- @tparam[opt] int options.limit how many bytes a reply may have in all (512 MiB; each value in a list counts as 16
+-- more), so that a server cannot fill the memory
+-- @param[opt] options.ssl a client's context of @{csock.ssl} instead of the default one of `rediss`
+-- @tparam[opt] string options.server_hostname over TLS: the name that is verified instead of the host's
 -- @treturn client
 -- @raise for an URL that is none
 function M.client(url, options)
@@ -158,7 +164,7 @@ end
 --- Connects.
 -- @function csock.redis.connect
 -- @tparam string url as for `client`
--- @tparam[opt] table options as for `client`
+-- @tparam[opt] table options those of @{csock.redis.client}
 -- @treturn[1] client
 -- @treturn[2] nil
 -- @treturn[2] error of the connection, or what the server says of the password or the database
@@ -281,12 +287,14 @@ end
 --- Subscribes to channels, on a connection of its own. It is a task that receives the messages, so the
 -- loop must run: it does while a task, or the program, waits for one.
 -- @tparam string ... channels
--- @tparam[opt] table options `handler`: a function that is called with each message, its channel and its
--- pattern, instead of `get`; `ready`: one that is called whenever the server has confirmed, at first and
--- after a loss; `lost`: one that is called with the error when the connection is lost, or cannot be
--- made at first (once, until it is ready again); `wait`: false: does not wait for the server, but goes on
--- trying; `maxsize`: how many messages are kept for `get` (1000; false: no limit) before the rest stays with the
--- server
+-- @tparam[opt] table options
+-- @tparam[opt] function options.handler called with each message, its channel and its pattern, instead of `get`
+-- @tparam[opt] function options.ready called whenever the server has confirmed, at first and after a loss
+-- @tparam[opt] function options.lost called with the error when the connection is lost, or cannot be made at first
+-- (once, until it is ready again)
+-- @tparam[opt=true] boolean options.wait false: does not wait for the server, but goes on trying
+-- @tparam[opt=1000] int options.maxsize how many messages are kept for `get` (false: no limit) before the rest stays
+-- with the server
 -- @treturn[1] subscription
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -298,7 +306,7 @@ end
 
 --- The same with patterns, such as `"news.*"`.
 -- @tparam string ... patterns
--- @tparam[opt] table options
+-- @tparam[opt] table options those of @{client:subscribe}
 -- @treturn[1] subscription
 -- @treturn[2] nil
 -- @treturn[2] error

@@ -85,8 +85,10 @@ end
 --- Runs the prompt on standard input and output until it is left: in a terminal with a line editor, and else line by
 -- line without a prompt, where the first error ends it. To be called outside of tasks.
 -- @function start
--- @tparam[opt] table options `file`: a script to be run first; `arguments`: its arguments; `history`: a file (default:
--- `$CSOCK_HISTORY`, or `~/.csock_history`)
+-- @tparam[opt] table options
+-- @tparam[opt] string options.file a script to be run first
+-- @tparam[opt] table options.arguments its arguments
+-- @tparam[opt] string options.history a file (default: `$CSOCK_HISTORY`, or `~/.csock_history`)
 -- @treturn int a status for `os.exit`: 0, or 1 after an error that ended it
 function M.start(options)
   options = options or {}
@@ -111,9 +113,10 @@ local OPTIONS = { watchdog = { check.SECONDS } }
 -- is not printed elsewhere, and its Ctrl-C is for its own inputs.
 -- @function serve
 -- @tparam string path
--- @tparam[opt] table options `watchdog`: in so many seconds of work without a wait a task gives the others a turn
--- (see `loop.watchdog`), so that one in an endless loop can be looked at, and killed. Off by default: then no
--- task is ever interrupted in its work.
+-- @tparam[opt] table options
+-- @tparam[opt] number options.watchdog in so many seconds of work without a wait a task gives the others a turn (see
+-- `loop.watchdog`), so that one in an endless loop can be looked at, and killed. Off by default: then no task is ever
+-- interrupted in its work.
 -- @treturn[1] server as of @{csock.serve}
 -- @treturn[2] nil
 -- @treturn[2] error

@@ -9,6 +9,7 @@ local secure = require "csock.secure"
 -- @type server
 local Server = {}
 Server.__index = Server
+Server.__name = "csock.server"
 
 -- Seconds in which a peer that does not read may take the end of a connection over TLS.
 local GOODBYE = 10
@@ -88,19 +89,30 @@ end
 
 --- The address that it listens on.
 -- @treturn address
+-- @usage
+-- local server = assert(csock.serve({"127.0.0.1", 0}, print))
+-- print(server:getsockname().port)
+-- server:close()
 function Server:getsockname() return self.listener:getsockname() end
 
 --- The listening socket's descriptor.
 -- @treturn int
+-- @usage
+-- local server = assert(csock.serve({"127.0.0.1", 0}, print))
+-- print(server:fileno())
+-- server:close()
 function Server:fileno() return self.listener:fileno() end
 
 local CLOSING = { drain = { check.TIMEOUT, 0, math.huge } }
 
 --- Stops accepting, lets the handlers finish, then cancels those that are left. Closing again is
 -- harmless.
--- @tparam[opt] table options `drain`: how many seconds the handlers have (default 0; false, math.huge: as long as
--- they take)
+-- @tparam[opt] table options
+-- @tparam[opt=0] number options.drain how many seconds the handlers have (false, math.huge: as long as they take)
 -- @treturn int how many were cancelled
+-- @usage
+-- local server = assert(csock.serve({"127.0.0.1", 0}, print))
+-- print(server:close {drain = 5}) --> 0
 function Server:close(options)
   local deadline = loop.now() + check.options(options, CLOSING, 1, "close").drain
   self.acceptor:cancel()
@@ -148,17 +160,24 @@ end
 -- @param address as for `create_server`; or a listening socket
 -- @tparam function handler
 -- @raise for a wrong argument or option
--- @tparam[opt] table options those of `create_server`, and `max_connections`: how many are served
--- at once; others wait in the backlog (default: no limit); `idle_timeout`: a connection is ended, and its handler
--- cancelled, when no byte has passed in either direction for so many seconds, or up to a quarter more (default: never);
--- `ssl`: a server's context of `csock.ssl`: the connections are over TLS, and reach the handler after the handshake,
--- which is made in the connection's task (it counts for `max_connections`, and as idle); `handshake_timeout`: how many
--- seconds it may take (default 10; false: no limit); `handshake_failed(err, addr)`: called when it has failed (default:
+-- @tparam[opt] table options those of @{csock.create_server}, and
+-- @tparam[opt] int options.max_connections how many are served at once; others wait in the backlog (default: no limit)
+-- @tparam[opt] number options.idle_timeout a connection is ended, and its handler cancelled, when no byte has passed in
+-- either direction for so many seconds, or up to a quarter more (default: never)
+-- @tparam[opt] SSLContext options.ssl a server's context of `csock.ssl`: the connections are over TLS, and reach the
+-- handler after the handshake, which is made in the connection's task (it counts for `max_connections`, and as idle)
+-- @tparam[opt=10] number options.handshake_timeout how many seconds it may take (false: no limit)
+-- @tparam[opt] function options.handshake_failed called with the error and the address when it has failed (default:
 -- nobody is told, since every stranger can make that happen)
 -- @treturn[1] server
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local server = assert(csock.serve({"", 21567}, function(conn, addr)
+--   conn:sendall("hello, " .. addr.host .. "\n")
+-- end))
+-- server:close()
 return function(create_server, address, handler, options)
   check.argument(check.FUNCTION, handler, 2, "serve")
   local own, listening = split_options(options or {})

@@ -33,7 +33,11 @@ local M = {
   BaseServer = servers.BaseServer,
   TCPServer = servers.TCPServer,
   UDPServer = servers.UDPServer,
+  --- A `TCPServer` at a path of the file system.
+  -- @field UnixStreamServer
   UnixStreamServer = servers.UnixStreamServer,
+  --- A `UDPServer` at a path of the file system.
+  -- @field UnixDatagramServer
   UnixDatagramServer = servers.UnixDatagramServer,
   BaseRequestHandler = handlers.BaseRequestHandler,
   StreamRequestHandler = handlers.StreamRequestHandler,
@@ -43,6 +47,45 @@ local M = {
   PreforkMixIn = require "csock.socketserver.prefork",
 }
 
+--- A `TCPServer` that sees to each connection in a task: with `ThreadingMixIn`.
+-- @field ThreadingTCPServer
+
+--- A `TCPServer` that sees to each connection in a process: with `ForkingMixIn`.
+-- @field ForkingTCPServer
+
+--- A `TCPServer` with several processes, and a task for each connection: with `PreforkMixIn` and `ThreadingMixIn`.
+-- (csock's own.)
+-- @field PreforkTCPServer
+
+--- A `UDPServer` that sees to each datagram in a task: with `ThreadingMixIn`.
+-- @field ThreadingUDPServer
+
+--- A `UDPServer` that sees to each datagram in a process: with `ForkingMixIn`.
+-- @field ForkingUDPServer
+
+--- A `UDPServer` with several processes, and a task for each datagram: with `PreforkMixIn` and `ThreadingMixIn`.
+-- (csock's own.)
+-- @field PreforkUDPServer
+
+--- A `UnixStreamServer` that sees to each connection in a task: with `ThreadingMixIn`.
+-- @field ThreadingUnixStreamServer
+
+--- A `UnixStreamServer` that sees to each connection in a process: with `ForkingMixIn`.
+-- @field ForkingUnixStreamServer
+
+--- A `UnixStreamServer` with several processes, and a task for each connection: with `PreforkMixIn` and
+-- `ThreadingMixIn`. (csock's own.)
+-- @field PreforkUnixStreamServer
+
+--- A `UnixDatagramServer` that sees to each datagram in a task: with `ThreadingMixIn`.
+-- @field ThreadingUnixDatagramServer
+
+--- A `UnixDatagramServer` that sees to each datagram in a process: with `ForkingMixIn`.
+-- @field ForkingUnixDatagramServer
+
+--- A `UnixDatagramServer` with several processes, and a task for each datagram: with `PreforkMixIn` and
+-- `ThreadingMixIn`. (csock's own.)
+-- @field PreforkUnixDatagramServer
 for _, kind in ipairs { "TCPServer", "UDPServer", "UnixStreamServer", "UnixDatagramServer" } do
   M["Threading" .. kind] = class("Threading" .. kind, M.ThreadingMixIn, M[kind])
   M["Forking" .. kind] = class("Forking" .. kind, M.ForkingMixIn, M[kind])
@@ -64,6 +107,7 @@ end
 -- @treturn {[string]=int} the same by their names, where the service manager gave any; the first of those with one name
 -- @usage
 -- local fds = socketserver.listen_fds()
+-- local Handler = socketserver.BaseRequestHandler
 -- local server <close> = assert(socketserver.TCPServer({"", 21567}, Handler, { socket = fds[1] }))
 function M.listen_fds()
   local fds, by_name = {}, {}

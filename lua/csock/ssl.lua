@@ -38,6 +38,31 @@ local major, minor, patch
 M.OPENSSL_VERSION, major, minor, patch = tls.version()
 M.OPENSSL_VERSION_INFO = { major, minor, patch }
 
+--- Whether a client can name the server that it wants: true. Source: Python's `ssl.HAS_SNI`.
+-- @field HAS_SNI
+
+--- Whether the two can agree on a protocol for the inside: true. Source: Python's `ssl.HAS_ALPN`.
+-- @field HAS_ALPN
+
+--- Whether elliptic curves can be used for the exchange of keys: true. Source: Python's `ssl.HAS_ECDH`.
+-- @field HAS_ECDH
+
+--- Whether there is TLS 1.2: true. Source: Python's `ssl.HAS_TLSv1_2`.
+-- @field HAS_TLSv1_2
+
+--- Whether there is TLS 1.3: true. Source: Python's `ssl.HAS_TLSv1_3`.
+-- @field HAS_TLSv1_3
+
+--- Whether there is SSL 2: false. Source: Python's `ssl.HAS_SSLv2`.
+-- @field HAS_SSLv2
+
+--- Whether there is NPN, which ALPN has taken the place of: false. Source: Python's `ssl.HAS_NPN`.
+-- @field HAS_NPN
+
+--- Whether names are looked for in the certificate's alternative names alone: true. Source: Python's
+-- `ssl.HAS_never_check_common_name`.
+-- @field HAS_never_check_common_name
+
 -- What this OpenSSL can. Python's names.
 M.HAS_SNI, M.HAS_ALPN, M.HAS_ECDH, M.HAS_TLSv1_2, M.HAS_TLSv1_3 = true, true, true, true, true
 M.HAS_SSLv2, M.HAS_NPN, M.HAS_never_check_common_name = false, false, true
@@ -92,8 +117,10 @@ local CAS = { cafile = { check.STRING }, capath = { check.STRING }, cadata = { c
 -- Source: Python's `ssl.create_default_context`.
 -- @function create_default_context
 -- @tparam[opt=Purpose.SERVER_AUTH] string purpose that, for a client, or `Purpose.CLIENT_AUTH`, for a server
--- @tparam[opt] table options `cafile` (PEM), `capath` (a directory of c_rehash), `cadata` (PEM or DER): whom to trust
--- instead of the system's authorities
+-- @tparam[opt] table options whom to trust instead of the system's authorities
+-- @tparam[opt] string options.cafile a file of certificates in PEM
+-- @tparam[opt] string options.capath a directory of c_rehash
+-- @tparam[opt] string options.cadata certificates in PEM or DER
 -- @treturn[1] SSLContext
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -212,7 +239,10 @@ end
 -- @function SSLContext:wrap_bio
 -- @tparam MemoryBIO incoming what comes from the peer
 -- @tparam MemoryBIO outgoing what goes to the peer
--- @tparam[opt] table options `server_hostname`, `server_side`, `session`, as for `wrap_socket`
+-- @tparam[opt] table options
+-- @tparam[opt] string options.server_hostname as for `wrap_socket`
+-- @tparam[opt] boolean options.server_side as for `wrap_socket`
+-- @tparam[opt] SSLSession options.session as for `wrap_socket`
 -- @treturn[1] SSLObject
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -227,13 +257,27 @@ end
 -- @tparam SSLContext context
 -- @tparam MemoryBIO incoming
 -- @tparam MemoryBIO outgoing
--- @tparam[opt] table options
+-- @tparam[opt] table options those of @{SSLContext:wrap_bio}
 -- @treturn SSLObject
 function M.SSLObject(context, ...) return context:wrap_bio(...) end
 
 for name, f in pairs(require "csock.ssl.certificates"(M)) do M[name] = f end
 M.MemoryBIO = tls.MemoryBIO
+
+--- Random bytes from OpenSSL; `csock.random` has the system's.
+-- Source: Python's `ssl.RAND_bytes`.
+-- @function RAND_bytes
+-- @tparam int n how many
+-- @treturn[1] string
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
 M.RAND_bytes = tls.RAND_bytes
+
+--- Whether OpenSSL has gathered enough randomness.
+-- Source: Python's `ssl.RAND_status`.
+-- @function RAND_status
+-- @treturn boolean
 M.RAND_status = tls.RAND_status
 M.get_default_verify_paths = tls.get_default_verify_paths
 

@@ -227,14 +227,16 @@ end
 -- @function urlopen
 -- @tparam string|urlrequest url
 -- @param[opt] data what is posted: as a form, unless a header says otherwise
--- @tparam[opt] table options `timeout`: seconds for all of it, reading included; `context`: as for `HTTPSConnection`;
--- `proxies`: as for @{csock.http.request}
+-- @tparam[opt] table options
+-- @tparam[opt] number options.timeout seconds for all of it, reading included
+-- @param[opt] options.context a client's context of `csock.ssl`
+-- @tparam[opt] table options.proxies as for @{csock.http.request}
 -- @treturn[1] httpresponse
 -- @treturn[2] nil
 -- @treturn[2] error for an answer that is no success its name is `HTTPError`, its `code` the status, and its
 -- `response` the answer
 -- @treturn[2] int errno
--- @usage print(assert(url.urlopen "http://localhost/"):read "a")
+-- @usage print(assert(url.urlopen "http://localhost:8080/"):read "a") --> hello
 M.urlopen = opening "urlopen"
 
 --- Copies what a URL leads to into a file. What was cut on the way is an error.
@@ -246,7 +248,7 @@ M.urlopen = opening "urlopen"
 -- @tparam[opt] function reporthook called as `(blocks, size, total)`: how many blocks of `size` bytes have come, and
 -- how many bytes there are in all, -1 where nobody knows: at first with 0 blocks
 -- @param[opt] data as for `urlopen`
--- @tparam[opt] table options as for `urlopen`
+-- @tparam[opt] table options those of @{csock.url.urlopen}
 -- @treturn[1] string the name of the file
 -- @treturn[1] headers
 -- @treturn[2] nil

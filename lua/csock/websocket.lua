@@ -71,7 +71,13 @@ local BUFFER = 1 << 15
 -- @treturn table fields
 -- @treturn function|string body
 -- @raise for a wrong argument or option
--- @usage return websocket.upgrade(request, function(ws, request) ... end, { subprotocols = { "chat" } })
+-- @usage
+-- local server = assert(httpserver.serve({"", 8080}, function(request)
+--   return websocket.upgrade(request, function(ws)
+--     for message in ws:messages() do ws:send(message) end
+--   end)
+-- end))
+-- server:close()
 function M.upgrade(request, f, options)
   check.argument(check.FUNCTION, f, 2, "upgrade")
   options = server_options(options, 3, "upgrade")
@@ -92,6 +98,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] int the status of the answer
 -- @usage
+-- local Handler = class("Handler", httpserver.BaseHTTPRequestHandler)
 -- function Handler:do_GET()
 --   local ws <close> = websocket.accept(self)
 --   for message in ws and ws:messages() or function() end do ws:send(message) end

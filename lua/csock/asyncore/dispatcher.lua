@@ -180,7 +180,7 @@ end
 -- @param address an address, or its parts
 -- @param ... the other parts
 -- @treturn[1] boolean true: it is done, or under way
--- @treturn[2] nil: it has failed right now
+-- @treturn[2] nil it has failed right now
 -- @treturn[2] error
 -- @treturn[2] int errno
 function Dispatcher:connect(address, ...)

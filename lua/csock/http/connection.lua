@@ -50,9 +50,11 @@ local OPTIONS = {
 -- @function csock.http.HTTPConnection
 -- @tparam string host a name or an address, or both: `"example.org:8080"`, `"[::1]:8080"`
 -- @tparam[opt=80] int port
--- @tparam[opt] table options `timeout`: seconds for each call (default: `csock.getdefaulttimeout()`; false: none);
--- `source_address`: as for `create_connection`; `limits`: a table of the most bytes of an answer's `line`, `field`,
--- `head`, `trailer` and `body`, and the number of its `fields` (defaults: 8192, 16384, 65536, 8192, none, 100)
+-- @tparam[opt] table options
+-- @tparam[opt] number options.timeout seconds for each call (default: `csock.getdefaulttimeout()`; false: none)
+-- @param[opt] options.source_address as for `create_connection`
+-- @tparam[opt] table options.limits the most bytes of an answer's `line`, `field`, `head`, `trailer` and `body`, and
+-- the number of its `fields` (defaults: 8192, 16384, 65536, 8192, none, 100)
 -- @treturn httpconnection
 -- @raise for what is no host
 function HTTPConnection:__init(host, port, options)
@@ -151,7 +153,9 @@ end
 -- Source: Python's `HTTPConnection.putrequest`.
 -- @tparam string method a token, such as `"GET"`
 -- @tparam string target what stands in the request line: a path with a query, quoted; `""` is `/`
--- @tparam[opt] table options `skip_host`, `skip_accept_encoding`: true leaves the header to the caller
+-- @tparam[opt] table options
+-- @tparam[opt=false] boolean options.skip_host true leaves the header Host to the caller
+-- @tparam[opt=false] boolean options.skip_accept_encoding true leaves the header Accept-Encoding to the caller
 -- @treturn[1] boolean true
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -218,7 +222,7 @@ end
 --- Ends the headers, and sends all so far.
 -- Source: Python's `HTTPConnection.endheaders`.
 -- @param[opt] message_body as for `request`
--- @tparam[opt] table options `encode_chunked`: true sends the body in chunks; `expect`, `progress` as for `request`
+-- @tparam[opt] table options those of @{httpconnection:request}
 -- @treturn[1] boolean true
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -252,10 +256,12 @@ end
 -- with `read`. A body whose length is known is sent with it, any other in chunks
 -- @tparam[opt] table fields headers: a table from names to values, or a sequence of names and values in turn, or a
 -- header block
--- @tparam[opt] table options `encode_chunked`: the body has a Transfer-Encoding among `fields`, and is in chunks
--- already unless this is true; `expect`: says `Expect: 100-continue`, and waits so many seconds for `100 Continue`, or
--- a refusal, before the body is sent; `progress`: a function `(sent, total)` that is called after each piece of the
--- body
+-- @tparam[opt] table options
+-- @tparam[opt=false] boolean options.encode_chunked false: a body that has a Transfer-Encoding among `fields` is in
+-- chunks already; true: it is put into chunks
+-- @tparam[opt] number options.expect says `Expect: 100-continue`, and waits so many seconds for `100 Continue`, or a
+-- refusal, before the body is sent
+-- @tparam[opt] function options.progress called as `(sent, total)` after each piece of the body
 -- @treturn[1] boolean true
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -392,8 +398,9 @@ HTTPSConnection.default_port = 443
 -- @function csock.http.HTTPSConnection
 -- @tparam string host
 -- @tparam[opt=443] int port
--- @tparam[opt] table options as for `HTTPConnection`, and `context`: a client's context of `csock.ssl`;
--- `server_hostname`: the name that is asked for and verified
+-- @tparam[opt] table options those of @{csock.http.HTTPConnection}, and
+-- @param[opt] options.context a client's context of `csock.ssl`
+-- @tparam[opt] string options.server_hostname the name that is asked for and verified
 -- @treturn httpsconnection
 function HTTPSConnection:security() return self.context end
 

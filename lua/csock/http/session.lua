@@ -59,9 +59,11 @@ local DEFAULTS = { redirects = 10, limit = 1 << 26 }
 
 --- Made by calling the class. Close it when it is no longer needed: by `close`, or `<close>`.
 -- @function csock.http.Session
--- @tparam[opt] table options those of @{csock.http.request} that are marked so, for all requests (`headers`: each
--- request's own come over them), and `cookies`: a @{csock.cookies} jar (default: one of its own; false: none);
--- `max_idle`: how many connections are kept open (16), and `idle_timeout`: for how many seconds (60)
+-- @tparam[opt] table options those of @{csock.http.request} that are marked (S), for all requests (`headers`: each
+-- request's own come over them), and
+-- @tparam[opt] cookiejar options.cookies a jar of @{csock.cookies} (default: one of its own; false: none)
+-- @tparam[opt=16] int options.max_idle how many connections are kept open
+-- @tparam[opt=60] number options.idle_timeout for how many seconds they are
 -- @treturn session
 function Session:__init(options)
   local settings = check.options(options, OF_SESSION, 1, "Session")
@@ -184,7 +186,7 @@ end
 --- Sends a request, and what follows from its answers; see @{csock.http.request}.
 -- @tparam string method
 -- @tparam string url
--- @tparam[opt] table options
+-- @tparam[opt] table options those of @{csock.http.request}
 -- @treturn[1] httpresponse
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -222,10 +224,64 @@ for _, method in ipairs { "get", "head", "options", "post", "put", "patch", "del
   Session[method] = function(self, url, options) return self:request(name, url, options) end
 end
 
---- `session:request("GET", url, options)`; in the same way `head`, `options`, `post`, `put`, `patch`, `delete`.
+--- Gets what is at a URL: `session:request("GET", url, options)`.
 -- @function session:get
 -- @tparam string url
--- @tparam[opt] table options
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{session:get}, with the method HEAD: the answer has no body.
+-- @function session:head
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{session:get}, with the method OPTIONS: what the server can do.
+-- @function session:options
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{session:get}, with the method POST: to send something, by `data`, `json`, `form` or `files`.
+-- @function session:post
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{session:get}, with the method PUT: to put something in the place of what is there.
+-- @function session:put
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{session:get}, with the method PATCH: to change a part of what is there.
+-- @function session:patch
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+
+--- As @{session:get}, with the method DELETE.
+-- @function session:delete
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
 -- @treturn[1] httpresponse
 -- @treturn[2] nil
 -- @treturn[2] error

@@ -157,9 +157,11 @@ end
 --
 -- @function files
 -- @tparam string root
--- @tparam[opt] table options `links` = true: symbolic links are followed, wherever they lead; `index`: the names of
--- index pages (`{"index.html", "index.htm"}`); `listing` = false: directories without one are not listed (403);
--- `types`: a table from the ends of names (`".txt"`) to types, besides those that are known
+-- @tparam[opt] table options
+-- @tparam[opt=false] boolean options.links symbolic links are followed, wherever they lead
+-- @tparam[opt] {string,...} options.index the names of index pages (default: `{"index.html", "index.htm"}`)
+-- @tparam[opt=true] boolean options.listing false: directories without one are not listed (403)
+-- @tparam[opt] table options.types a table from the ends of names (`".txt"`) to types, besides those that are known
 -- @treturn function
 function M.files(root, options)
   check.argument(check.STRING, root, 1, "files")

@@ -14,8 +14,9 @@ local OPTIONS = { bind = { check.STRING, "" }, links = { check.ANY } }
 -- @function main
 -- @tparam[opt="."] string directory
 -- @tparam[opt=8000] int port 0: any free one
--- @tparam[opt] table options `bind`: the host to listen on (every address of the machine); `links` = true: symbolic
--- links are followed
+-- @tparam[opt] table options
+-- @tparam[opt] string options.bind the host to listen on (default: every address of the machine)
+-- @tparam[opt=false] boolean options.links symbolic links are followed
 -- @raise when it cannot listen
 function M.main(directory, port, options)
   if directory ~= nil then check.argument(check.STRING, directory, 1, "main") end

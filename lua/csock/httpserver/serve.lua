@@ -60,6 +60,7 @@ end
 -- @type httpd
 local Httpd = {}
 Httpd.__index = Httpd
+Httpd.__name = "csock.httpd"
 
 --- The address that it listens on.
 -- @treturn address
@@ -73,7 +74,8 @@ local CLOSING = { drain = { check.TIMEOUT, 10, math.huge } }
 
 --- Stops: takes no more connections, closes those that are idle, and lets the requests that are being answered end;
 -- those that have not ended in time are cut off. Closing again is harmless.
--- @tparam[opt] table options `drain`: how many seconds they have (default 10; 0: none; false: as long as it takes)
+-- @tparam[opt] table options
+-- @tparam[opt=10] number options.drain how many seconds they have (0: none; false: as long as it takes)
 -- @treturn int how many were cut off
 function Httpd:close(options)
   local drain = check.options(options, CLOSING, 1, "close").drain
@@ -122,19 +124,23 @@ local M = {}
 -- @tparam function|string handler the function; or the name of a global one (`"handle"`, `"app.handle"`), which is
 -- looked up for each request, so that it can be defined anew while the server runs
 -- @tparam[opt] table options those of @{csock.serve} (`max_connections`, `ssl`, `backlog` ...), and
---
--- - `header_timeout`: in how many seconds a head must be complete, and the first one have come (20)
--- - `idle_timeout`: how long a connection may wait for the next request (60)
--- - `body_timeout`: how long a body may be waited for; each `minimum_rate` bytes (500; 0: any) give a second back (30)
--- - `send_timeout`: in this time a client must take as many bytes as `minimum_rate` says (30)
--- - `max_body`: the most bytes of a body (1 MiB; false: no limit)
--- - `limits`: those of heads, in bytes, `line` (8190), `field`, `head`, `trailer`, `extension`, and of their number,
---   `fields`
--- - `drain`: how many bytes of a body are passed over that nobody has read, before the connection is rather closed
---   (64 KiB)
--- - `access_log`: a function that gets a line in the Common Log Format (and the request, the status and the bytes of
---   the body); or a file; or true: standard error (none)
--- - `onerror`: called with the error that a handler raised, a traceback and the request (the loop's `onerror`)
+-- @tparam[opt=20] number options.header_timeout in how many seconds a head must be complete, and the first one have
+-- come
+-- @tparam[opt=60] number options.idle_timeout how many seconds a connection may wait for the next request
+-- @tparam[opt=30] number options.body_timeout how many seconds a body may be waited for; each `minimum_rate` bytes give
+-- a second back
+-- @tparam[opt=500] int options.minimum_rate bytes a second; 0: any
+-- @tparam[opt=30] number options.send_timeout in so many seconds a client must take as many bytes as `minimum_rate`
+-- says
+-- @tparam[opt=1048576] int options.max_body the most bytes of a body (false: no limit)
+-- @tparam[opt] table options.limits those of heads, in bytes, `line` (8190), `field`, `head`, `trailer`, `extension`,
+-- and of their number, `fields`
+-- @tparam[opt=65536] int options.drain how many bytes of a body are passed over that nobody has read, before the
+-- connection is rather closed
+-- @param[opt] options.access_log a function that gets a line in the Common Log Format (and the request, the status and
+-- the bytes of the body); or a file; or true: standard error (default: none)
+-- @tparam[opt] function options.onerror called with the error that a handler raised, a traceback and the request
+-- (default: the loop's `onerror`)
 -- @treturn[1] httpd
 -- @treturn[2] nil
 -- @treturn[2] error

@@ -32,6 +32,8 @@ function HTTPServer:server_bind()
   return true
 end
 
+--- An `HTTPServer` that sees to each connection in a task.
+-- @field ThreadingHTTPServer
 local ThreadingHTTPServer = class("ThreadingHTTPServer", socketserver.ThreadingMixIn, HTTPServer)
 
 ThreadingHTTPServer.daemon_threads = true
@@ -39,6 +41,10 @@ ThreadingHTTPServer.daemon_threads = true
 return {
   HTTPServer = HTTPServer,
   ThreadingHTTPServer = ThreadingHTTPServer,
+  --- An `HTTPServer` that sees to each connection in a process.
+  -- @field ForkingHTTPServer
   ForkingHTTPServer = class("ForkingHTTPServer", socketserver.ForkingMixIn, HTTPServer),
+  --- An `HTTPServer` with several processes, and a task for each connection. (csock's own.)
+  -- @field PreforkHTTPServer
   PreforkHTTPServer = class("PreforkHTTPServer", socketserver.PreforkMixIn, socketserver.ThreadingMixIn, HTTPServer),
 }

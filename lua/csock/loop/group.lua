@@ -19,6 +19,7 @@ local core = csock_core.loop
 -- @type group
 local Group = {}
 Group.__index = Group
+Group.__name = "csock.group"
 
 -- --- errors ---------------------------------------------------------------------------------------
 
@@ -80,6 +81,11 @@ end
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn task
+-- @usage
+-- csock.run(function()
+--   local group <close> = loop.group()
+--   group:spawn(csock.sleep, 0.01)
+-- end)
 function Group:spawn(f, ...)
   local task = core.spawn(f, ...):watch():add_done_callback(self.end_member)
   self.tasks[task] = true
@@ -88,6 +94,12 @@ function Group:spawn(f, ...)
 end
 
 --- Cancels the tasks that are not over yet.
+-- @usage
+-- csock.run(function()
+--   local group <close> = loop.group()
+--   group:spawn(csock.sleep, 60)
+--   group:cancel()
+-- end)
 function Group:cancel()
   local current, any = core.current(), true
   while any do -- they may start others as they end
@@ -116,6 +128,12 @@ end
 -- @treturn[2] error (`ETIMEDOUT`, `EAGAIN`)
 -- @treturn[2] int errno
 -- @raise what a task has raised; for several the error that has them all
+-- @usage
+-- csock.run(function()
+--   local group <close> = loop.group()
+--   group:spawn(csock.sleep, 0.01)
+--   print(group:join(5)) --> true
+-- end)
 function Group:join(timeout)
   timeout = check.timeout(timeout, 1, "join")
   local body = self.body
@@ -146,6 +164,11 @@ Group.__gc = report
 --- Makes a group, to be kept in a `<close>` variable.
 -- @function csock.loop.group
 -- @treturn group
+-- @usage
+-- csock.run(function()
+--   local group <close> = loop.group()
+--   for i = 1, 3 do group:spawn(csock.sleep, 0.01) end
+-- end) -- all three are over
 return function()
   local self = setmetatable({
     tasks = {}, count = 0, changed = internal.waiters "join", failures = {},

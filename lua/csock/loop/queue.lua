@@ -17,6 +17,7 @@ end
 -- @type queue
 local Queue = {}
 Queue.__index = Queue
+Queue.__name = "csock.queue"
 
 local SIZE = check.integer(0)
 
@@ -25,6 +26,10 @@ local SIZE = check.integer(0)
 -- @function csock.loop.queue
 -- @tparam[opt] int maxsize how many it holds before `put` waits; none or 0: no limit
 -- @treturn queue
+-- @usage
+-- local queue = loop.queue()
+-- csock.spawn(function() for i = 1, 3 do queue:put(i) end queue:close() end)
+-- for value in queue:iter() do print(value) end --> 1 2 3
 function M.queue(maxsize)
   maxsize = check.argument(SIZE, maxsize or 0, 1, "queue")
   return setmetatable({
@@ -35,15 +40,24 @@ end
 
 --- How many values it holds.
 -- @treturn int
+-- @usage
+-- local queue = loop.queue()
+-- queue:put "a"
+-- print(queue:qsize()) --> 1
 function Queue:qsize() return self.last - self.first + 1 end
 Queue.__len = Queue.qsize
 
 --- Whether it holds none.
 -- @treturn boolean
+-- @usage print(loop.queue():empty()) --> true
 function Queue:empty() return self:qsize() == 0 end
 
 --- Whether it holds as many as it may.
 -- @treturn boolean
+-- @usage
+-- local queue = loop.queue(1)
+-- queue:put "a"
+-- print(queue:full()) --> true
 function Queue:full() return self:qsize() >= self.maxsize end
 
 -- Waits until `ready(self)` is false no more. Whoever stops waiting wakes the next one if there is
@@ -73,6 +87,10 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error (`ETIMEDOUT`, `EAGAIN`, `EPIPE` when it is closed)
 -- @treturn[2] int errno
+-- @usage
+-- local queue = loop.queue(1)
+-- queue:put "a"
+-- print(select(2, queue:put("b", 0)).name) --> EAGAIN
 function Queue:put(value, timeout)
   check.argument(check.ANY, value, 1, "put")
   timeout = check.timeout(timeout, 2, "put")
@@ -95,6 +113,10 @@ end
 -- @treturn[3] nil
 -- @treturn[3] error (`ETIMEDOUT`, `EAGAIN`)
 -- @treturn[3] int errno
+-- @usage
+-- local queue = loop.queue()
+-- queue:put "a"
+-- print(queue:get()) --> a
 function Queue:get(timeout)
   timeout = check.timeout(timeout, 1, "get")
   if self:empty() and not self.closed then
@@ -110,6 +132,10 @@ function Queue:get(timeout)
 end
 
 --- Ends the queue: what it holds can still be taken, nothing more can be put.
+-- @usage
+-- local queue = loop.queue()
+-- queue:close()
+-- print(queue:get()) --> nil
 function Queue:close()
   self.closed = true
   self.getters:wake(true)
@@ -118,6 +144,11 @@ end
 
 --- Takes values until the queue is closed and empty: `for value in queue:iter() do`.
 -- @treturn function
+-- @usage
+-- local queue = loop.queue()
+-- queue:put "a"
+-- queue:close()
+-- for value in queue:iter() do print(value) end --> a
 function Queue:iter()
   return function() return self:get() end
 end
@@ -126,24 +157,39 @@ end
 -- @type event
 local Event = {}
 Event.__index = Event
+Event.__name = "csock.event"
 
 --- Makes an event, not set.
 -- Source: `asyncio.Event`.
 -- @function csock.loop.event
 -- @treturn event
+-- @usage
+-- local ready = loop.event()
+-- loop.call_later(0.01, function() ready:set() end)
+-- print(ready:wait(5)) --> true
 function M.event() return setmetatable({ waiters = new_waiters() }, Event) end
 
 --- Sets it: all who wait go on.
+-- @usage
+-- local event = loop.event()
+-- event:set()
+-- print(event:wait()) --> true
 function Event:set()
   self.happened = true
   self.waiters:wake(true)
 end
 
 --- Takes it back: who waits from now on waits for the next `set`.
+-- @usage
+-- local event = loop.event()
+-- event:set()
+-- event:clear()
+-- print(event:is_set()) --> false
 function Event:clear() self.happened = false end
 
 --- Whether it is set.
 -- @treturn boolean
+-- @usage print(loop.event():is_set()) --> false
 function Event:is_set() return self.happened == true end
 
 --- Waits until it is set.
@@ -152,6 +198,9 @@ function Event:is_set() return self.happened == true end
 -- @treturn[2] nil
 -- @treturn[2] error (`ETIMEDOUT`, `EAGAIN`)
 -- @treturn[2] int errno
+-- @usage
+-- local event = loop.event()
+-- print(select(2, event:wait(0.01)).name) --> ETIMEDOUT
 function Event:wait(timeout)
   timeout = check.timeout(timeout, 1, "wait")
   local left = countdown(timeout)

@@ -354,12 +354,22 @@ return function(M)
     return sub(data, at + prefix, at + prefix + length - 1), at + prefix + length
   end
 
+  --- Strings with their length before them in one byte: a `StringReceiver`.
+  -- @field Int8StringReceiver
+
+  --- Strings with their length before them in two bytes, the high one first: a `StringReceiver`.
+  -- @field Int16StringReceiver
+
+  --- Strings with their length before them in four bytes, the high one first: a `StringReceiver`.
+  -- @field Int32StringReceiver
   for bytes, name in pairs { [1] = "Int8StringReceiver", [2] = "Int16StringReceiver", [4] = "Int32StringReceiver" } do
     local receiver = class(name, StringReceiver)
     receiver.prefixLength, receiver.structFormat = bytes, ">I" .. bytes
     M[name] = receiver
   end
 
+  --- Strings as netstrings, `5:hello,`: a `StringReceiver`.
+  -- @field NetstringReceiver
   local NetstringReceiver = class("NetstringReceiver", StringReceiver)
   M.NetstringReceiver = NetstringReceiver
 

@@ -76,18 +76,56 @@ local function define(name, parent, message)
   Reason[name] = new
 end
 
+--- Any end of a connection.
+-- @field ConnectionClosed
 define("ConnectionClosed", Reason, "Connection was closed")
+
+--- The peer, or `loseConnection`, has closed the connection.
+-- @field ConnectionDone
 define("ConnectionDone", M.ConnectionClosed, "Connection was closed cleanly")
+
+--- The connection broke, or the reactor stopped.
+-- @field ConnectionLost
 define("ConnectionLost", M.ConnectionClosed, "Connection to the other side was lost in a non-clean fashion")
+
+--- `abortConnection` has ended the connection.
+-- @field ConnectionAborted
 define("ConnectionAborted", M.ConnectionLost, "Connection was aborted locally")
+
+--- Any failure to connect.
+-- @field ConnectError
 define("ConnectError", Reason, "An error occurred while connecting")
+
+--- This side's address could not be had.
+-- @field ConnectBindError
 define("ConnectBindError", M.ConnectError, "Couldn't bind")
+
+--- The name could not be looked up.
+-- @field DNSLookupError
 define("DNSLookupError", M.ConnectError, "DNS lookup failed")
+
+--- There is no way to that host.
+-- @field NoRouteError
 define("NoRouteError", M.ConnectError, "No route to host")
+
+--- Nobody listens there.
+-- @field ConnectionRefusedError
 define("ConnectionRefusedError", M.ConnectError, "Connection was refused by other side")
+
+--- The handshake of TLS has failed: `value.name`, `value.hint` and others say why.
+-- @field SSLError
 define("SSLError", M.ConnectError, "TLS handshake failed")
+
+--- The program gave up.
+-- @field UserError
 define("UserError", Reason, "User aborted connection")
+
+--- It took too long to connect.
+-- @field TimeoutError
 define("TimeoutError", M.UserError, "User timeout caused connection failure")
+
+--- A callback raised an error: `value` is what it raised, `traceback` says where. (csock's own.)
+-- @field CallbackError
 define("CallbackError", Reason, "A callback failed")
 
 local of_connect = {

@@ -110,7 +110,10 @@ end
 -- Source: Twisted's `ITLSTransport.startTLS`.
 -- @function transport:startTLS
 -- @param contextFactory an `SSLContext`, or an object whose `getContext()` gives one; it says which side this is
--- @tparam[opt] table options `server_hostname` (for clients; default: the host that was connected to), `session`
+-- @tparam[opt] table options
+-- @tparam[opt] string options.server_hostname for clients: the name that is verified (default: the host that was
+-- connected to)
+-- @tparam[opt] SSLSession options.session an earlier one, to be taken up again
 -- @treturn[1] boolean true
 -- @treturn[2] nil
 -- @treturn[2] error

@@ -13,6 +13,7 @@ local M = {}
 -- @type subscription
 local Subscription = {}
 Subscription.__index = Subscription
+Subscription.__name = "csock.redis.subscription"
 
 -- Runs a callback: its errors are reported, and end nothing.
 local function call_back(self, f, ...)

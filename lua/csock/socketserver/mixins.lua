@@ -160,7 +160,8 @@ end
 local COLLECTING = { blocking = { check.ANY } }
 
 --- Takes note of the processes that have ended.
--- @tparam[opt] table options `blocking` = true: waits until all have
+-- @tparam[opt] table options
+-- @tparam[opt=false] boolean options.blocking true: waits until all have
 function ForkingMixIn:collect_children(options)
   local flags = check.options(options, COLLECTING, 1, "collect_children").blocking and 0 or csock.WNOHANG
   local pids = {}

@@ -343,11 +343,14 @@ local FIELDS = { "mode", "ssl_context", "handshake_timeout" }
 --- Made by calling the class: `TCPServer({"", 21567}, Handler)`.
 -- @param server_address an address (`{host, port}`; a path for the Unix servers)
 -- @tparam class RequestHandlerClass
--- @param[opt] options `bind_and_activate` = false: does not call `server_bind` and `server_activate` (false alone says
--- the same); `socket`: a socket, or a descriptor such as `listen_fds` gives, that is bound and listens already: the
--- server takes it instead of making one, and its address is that socket's; `mode`: of the Unix servers, who may
--- connect, as for chmod(1) (`"660"`, or a number); what the umask leaves otherwise; `ssl_context` and
--- `handshake_timeout`: the fields of these names
+-- @param[opt] options false alone says `bind_and_activate` = false
+-- @tparam[opt=true] boolean options.bind_and_activate false: does not call `server_bind` and `server_activate`
+-- @param[opt] options.socket a socket, or a descriptor such as `listen_fds` gives, that is bound and listens already:
+-- the server takes it instead of making one, and its address is that socket's
+-- @tparam[opt] string|int options.mode of the Unix servers, who may connect, as for chmod(1) (`"660"`, or a number);
+-- what the umask leaves otherwise
+-- @tparam[opt] SSLContext options.ssl_context the field of this name
+-- @tparam[opt=10] number options.handshake_timeout the field of this name
 -- @treturn[1] tcpserver
 -- @treturn[2] nil when one of them failed; everything is closed
 -- @treturn[2] error

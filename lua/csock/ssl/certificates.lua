@@ -48,7 +48,10 @@ return function(ssl)
   -- Source: Python's `ssl.get_server_certificate`.
   -- @function get_server_certificate
   -- @param address the server's
-  -- @tparam[opt] table options `ca_certs` (a PEM file), `timeout` (seconds), `server_hostname` (the address's host)
+  -- @tparam[opt] table options
+  -- @tparam[opt] string options.ca_certs a file of certificates in PEM: against what it is verified
+  -- @tparam[opt] number options.timeout seconds
+  -- @tparam[opt] string options.server_hostname the name that is asked for (default: the address's host)
   -- @treturn[1] string in PEM
   -- @treturn[2] nil
   -- @treturn[2] error

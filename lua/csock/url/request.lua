@@ -13,8 +13,10 @@ local URLRequest = class("Request")
 --- Made by calling the class. Whether it is a URL, `urlopen` says.
 -- @function csock.url.Request
 -- @tparam string url
--- @tparam[opt] table options `data`: a body, as for @{csock.http.request}; `headers`: names and values; `method`
--- (default: POST where there is data, or else GET); `data` may also be given by itself, before them
+-- @tparam[opt] table options `data` may also be given by itself, before them
+-- @param[opt] options.data a body, as for @{csock.http.request}
+-- @tparam[opt] table options.headers names and values
+-- @tparam[opt] string options.method default: POST where there is data, or else GET
 -- @treturn urlrequest
 function URLRequest:__init(url, data, options)
   check.argument(check.STRING, url, 1, "Request")

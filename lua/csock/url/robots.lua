@@ -197,7 +197,7 @@ local MOST = 512 * 1024
 --- Fetches the rules and reads them. Where the server refuses to show them (401, 403), nothing may be fetched; where it
 -- has none (other 4xx), everything. Of a robots.txt that is longer than 512 KiB the rest is left out.
 -- Source: Python's `RobotFileParser.read`.
--- @tparam[opt] table options as for @{csock.url.urlopen}
+-- @tparam[opt] table options those of @{csock.url.urlopen}
 -- @treturn[1] boolean true
 -- @treturn[2] nil
 -- @treturn[2] error
