@@ -90,6 +90,7 @@ TLS_SRC  := $(sort $(wildcard csrc/tls/*.c))
 TLS_OBJ  := $(TLS_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 MODULES  := $(CORE) $(TLS)
 PROGRAM  := $(BUILD)/bin/csock
+HELP     := lua/csock/help/data.lua
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.so,$(filter-out $(if $(TLS),,spec/faults/openssl.c),\
   $(wildcard spec/support/*.c spec/faults/*.c)))
 
@@ -102,7 +103,7 @@ SPECS      ?= spec
 TIME_LIMIT ?= 2100
 BUSTED      = timeout -k 10 $(TIME_LIMIT) $(LUA) spec/support/suite.lua $(KQUEUE_ENV) $(LUA) spec/support/run.lua --
 
-all: $(MODULES) $(PROGRAM)
+all: $(MODULES) $(PROGRAM) $(HELP)
 
 help:
 	@echo 'make            build $(MODULES) and $(PROGRAM)'
@@ -112,6 +113,7 @@ help:
 	@echo 'make install    into PREFIX=$(PREFIX) (DESTDIR= is put before it); make uninstall'
 	@echo 'make deps       install what building and testing need (make deps-specs: what single specs want)'
 	@echo 'make doc        the reference manual, into build/doc/html'
+	@echo 'make luacats    definitions for editors (lua-language-server), into build/luacats'
 	@echo 'make bench      speed and memory, against C and other libraries (BENCHES="lines" for some)'
 	@echo 'make kqueue     the specs on the backend kqueue, by libkqueue where there is one; sanitizers too'
 	@echo 'make lint       gcc and clang, clang-format, cppcheck, luacheck, rockspec, manual'
@@ -172,9 +174,23 @@ $(PROGRAM): FORCE
 
 -include $(CORE_OBJ:.o=.d) $(TLS_OBJ:.o=.d) $(SUPPORT:.so=.d)
 
+# What csock.help tells: the comments of the sources, as a module.
+DOCUMENTED := $(shell find csrc lua -name '*.[ch]' -o -name '*.lua' ! -path $(HELP))
+
+$(HELP): doc/help.lua doc/manual.lua $(DOCUMENTED)
+	@mkdir -p $(@D)
+	$(call say,HELP $@)
+	$(Q)$(LUA) doc/help.lua $@
+
+# Definitions for lua-language-server: build/luacats is an addon.
+luacats: $(MODULES) $(HELP)
+	rm -rf build/luacats
+	mkdir -p build/luacats
+	$(LUA) -e 'require("csock.help.luacats").write "build/luacats"'
+
 # --- installing -----------------------------------------------------------------------------------
 
-LUA_FILES := $(sort $(shell find lua -name '*.lua'))
+LUA_FILES := $(sort $(HELP) $(shell find lua -name '*.lua'))
 LUA_DIRS  := $(shell find lua -mindepth 1 -type d | sort -r)
 LMOD = $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)
 CMOD = $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_VERSION)
@@ -191,7 +207,7 @@ install-tls: $(BUILD)/csock/tls.so
 	install -d "$(CMOD)/csock"
 	install -m 755 $< "$(CMOD)/csock/tls.so"
 
-install: $(MODULES)
+install: $(MODULES) $(HELP)
 	@for f in $(LUA_FILES:lua/%=%); do \
 	  install -d "$(LMOD)/$$(dirname $$f)" && install -m 644 lua/$$f "$(LMOD)/$$f" || exit; done
 	install -d "$(CMOD)/csock"
@@ -280,7 +296,7 @@ $(BUILD)/bench/tls/%: BENCH_LIBS = $(OPENSSL_CFLAGS) $(OPENSSL_LIBS)
 test: deps-specs
 	$(AGAIN) run-test WERROR=-Werror
 
-run-test: $(MODULES) $(PROGRAM) $(SUPPORT)
+run-test: $(MODULES) $(PROGRAM) $(SUPPORT) $(HELP)
 	luacheck --quiet --no-color .
 	@$(BUSTED) $(SPECS)
 
@@ -329,7 +345,7 @@ run-lint:
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror check-layers
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror run-doc
 
-objects: $(MODULES) $(PROGRAM) $(SUPPORT)
+objects: $(MODULES) $(PROGRAM) $(SUPPORT) $(HELP)
 
 check-layers: objects
 	@$(BUSTED) spec/architecture_spec.lua
@@ -402,10 +418,10 @@ $(BUILD)/fuzz/%: spec/fuzz/%.c $(FUZZ_HTTP) FORCE
 	clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(WARN) -o $@ $< $(FUZZ_HTTP)
 
 clean:
-	rm -rf build doc/html
+	rm -rf build doc/html $(HELP)
 
 FORCE:
-.PHONY: all help tls install install-tls uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
+.PHONY: all help luacats tls install install-tls uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test kqueue run-kqueue lint run-lint objects check-layers sanitize run-sanitize \
   valgrind run-valgrind \
   faults run-faults fuzz deps-fuzz run-fuzz clean FORCE

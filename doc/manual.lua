@@ -105,6 +105,7 @@ M.modules = {
   { name = "csock.asynchat", sections = { { "Functions", "asynchat" } } },
   { name = "csock.repl", sections = { { "Prompts", "repl" } } },
   { name = "csock.serve", sections = { { "Serving", "serve" } } },
+  { name = "csock.help", sections = { { "Functions", "help" } } },
   {
     name = "csock.ssl",
     sections = {
@@ -183,6 +184,7 @@ local function parse(lines, code, place)
       into[#into + 1] = line
     end
   end
+  item.class = code:match '^local [%w_]+ = class%(?"([%a_][%w_]*)"'
   local owner, separator, name = code:match "^function (%w+)([.:])([%w_]+)"
   if not owner then owner, name = code:match "^(%w+)%.([%w_]+) = " end
   if name and not item.name then
@@ -242,8 +244,9 @@ function M.gather()
   local function add_file(page, section, path)
     for _, item in ipairs(comments(path)) do
       local object = item.name and item.name:match "^(.-):"
-      if item.kind == "module" then
-        page.about = page.about or item
+      if item.kind == "module" then -- several files may belong to one: its own one says what it is
+        local own = path:find("/" .. page.name:gsub("%.", "/") .. ".lua", 1, true)
+        page.about = own and item or page.about or item
       elseif item.kind == "type" then
         local known = type_of(page, item.name)
         known.about, known.section = item, section

@@ -48,8 +48,9 @@ local function load_rest()
   -- @function is_error
   -- @param value
   -- @treturn boolean
-  -- @usage local ok, err = pcall(work)
-  -- if not ok and csock.is_error(err) and err.name == "ECONNRESET" then return end
+  -- @usage
+  -- local ok, err = pcall(function() assert(csock.socket {fileno = -1}) end)
+  -- print(ok, csock.is_error(err), csock.is_error "text") --> false false false
   rest.is_error = internal.is_error
 
   function rest.serve(address, handler, options)

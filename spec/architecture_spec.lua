@@ -3,6 +3,9 @@ local tree = require "spec.support.tree"
 
 local C = tree.files("csrc", "%.[ch]$")
 local LUA = tree.files("lua", "%.lua$")
+for i = #LUA, 1, -1 do
+  if LUA[i] == "lua/csock/help/data.lua" then table.remove(LUA, i) end -- written by doc/help.lua
+end
 
 -- The file without its comments, line by line.
 local function code_of(name)
@@ -298,7 +301,7 @@ describe("the tree", function()
         or name:find "^lua/csock/websocket"
     end))
     assert.same({}, find(LUA, { 'debug%.getregistry', 'debug%.getmetatable', 'debug%.setmetatable' }, function(name)
-      return name:find "^lua/csock/repl/" -- a prompt shows things as they are
+      return name:find "^lua/csock/repl/" or name:find "^lua/csock/help/" -- a prompt shows things as they are
     end))
   end)
 

@@ -1,6 +1,7 @@
 -- The manual: every public name has its text, and every text its name.
 local csock = require "csock"
 local manual = require "doc.manual"
+local objects = require "spec.support.objects"
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 local has_ssl, ssl = pcall(require, "csock.ssl")
@@ -8,7 +9,7 @@ if not has_ssl then ssl = nil end
 
 local pages = {}
 for _, page in ipairs(manual.gather()) do
-  pages[page.name] = { types = {} }
+  pages[page.name] = { types = {}, classes = {} }
   for _, section in ipairs(page.sections) do
     for _, item in ipairs(section.items) do pages[page.name][item.name] = item end
   end
@@ -16,6 +17,7 @@ for _, page in ipairs(manual.gather()) do
     local items = {}
     for _, item in ipairs(object.items) do items[item.name:match ":(.*)"] = item end
     pages[page.name].types[object.name] = items
+    if object.about.class then pages[page.name].classes[object.about.class] = object end
   end
 end
 
@@ -24,8 +26,11 @@ local private = {
   task = { watch = true, daemon = true, throw = true },
   httpconnection = { arm = true, read_head = true, security = true, usable = true },
   httpresponse = { settle = true },
-  session = { delete = true, head = true, options = true, patch = true, post = true, put = true }, -- all as `get`
 }
+
+-- Names of modules that are for csock's other modules; and modules that are seen to below, or are classes.
+local private_names = { ["csock.reactor.reason.of_connect"] = true }
+local has_own_spec = { csock = true, ["csock.loop"] = true, ["csock.bytesio"] = true, ["csock.class"] = true }
 
 -- What some systems lack.
 local lacking = {}
@@ -41,74 +46,6 @@ local function missing(has, documented, except)
   end
   table.sort(list)
   return list
-end
-
--- One object of each type, to be closed where it can be.
-local function objects()
-  local loop = csock.loop
-  local list = {
-    socket = assert(csock.socket()), poll = csock.poll(), epoll = csock.epoll and assert(csock.epoll()),
-    kqueue = csock.kqueue and assert(csock.kqueue()),
-    buffer = csock.buffer(1), error = select(2, csock.if_nametoindex ""),
-    task = csock.spawn(function() end), group = loop.group(), queue = loop.queue(), event = loop.event(),
-  }
-  list.client = require("csock.redis").client("redis://127.0.0.1:1")
-  list.subscription = assert(list.client:subscribe("none", { wait = false }))
-  list.bytesio = require "csock.bytesio"
-  local url = require "csock.url"
-  list.splitresult, list.parseresult = url.urlsplit "http://u:p@h:1", url.urlparse "http://h"
-  list.defragresult = url.urldefrag "http://h"
-  list.urlrequest = url.Request "http://h"
-  list.robotfileparser = require("csock.url.robots").RobotFileParser
-  for name, value in pairs(require "csock.socketserver") do
-    if type(value) == "table" then list[name:lower()] = value end
-  end
-  for _, name in ipairs {
-    "protocol", "reactor.transport", "reactor.port", "reactor.connector", "reactor.turns", "asyncore", "asynchat",
-  } do
-    for class_name, value in pairs(require("csock." .. name)) do
-      if type(value) == "table" then list[class_name:lower()] = value end
-    end
-  end
-  list.transport = list.connection
-  list.stringreceiver = list.netstringreceiver
-  list.reason = require("csock.reactor.reason").Reason
-  list.stream = assert(list.socket:makefile "rw")
-  list.tap = assert(csock.tap(list.socket))
-  list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
-  list.headers = require("csock.wire.headers").new()
-  for name, value in pairs(require "csock.httpserver") do
-    if type(value) == "table" then list[name:lower()] = value end
-  end
-  list.httpd = assert(require("csock.httpserver").serve({ "127.0.0.1", 0 }, print))
-  local client, asked = assert(csock.socketpair())
-  assert(client:sendall "GET /?a HTTP/1.1\r\nHost: a\r\n\r\n")
-  list.request = assert(require("csock.httpserver.request").read(assert(asked:makefile()), nil, nil, {
-    conn = list.socket, stream = list.stream, address = true, server = { settings = {} },
-  }))
-  client:close()
-  asked:close()
-  local http, cookies = require "csock.http", require "csock.cookies"
-  list.httpconnection, list.session = http.HTTPConnection "localhost", http.Session()
-  list.cookiejar, list.simplecookie = cookies.CookieJar(), cookies.SimpleCookie()
-  list.httpresponse = http.HTTPResponse { status = 200, reason = "OK", version = 11, url = "http://localhost/" }
-  local of_websocket = require "csock.websocket.connection"
-  list.websocket = of_websocket.new("client", list.stream, list.socket, {}, { max_pending = 1 })
-  if ssl then
-    list.SSLSocket = list.socket
-    list.SSLContext = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
-    list.MemoryBIO = ssl.MemoryBIO()
-    list.SSLObject = assert(list.SSLContext:wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO()))
-  end
-  return list, function()
-    list.server:close()
-    list.httpd:close()
-    list.client:close()
-    csock.run()
-    for _, name in ipairs { "stream", "socket", "poll", "epoll", "kqueue", "buffer" } do
-      if list[name] then list[name]:close() end
-    end
-  end
 end
 
 describe("the manual", function()
@@ -127,6 +64,24 @@ describe("the manual", function()
 
   it("has a text for every name of csock.loop", function()
     assert.same({}, missing(csock.loop, pages["csock.loop"]))
+  end)
+
+  it("has a text for every name of every module", function()
+    local silent = {}
+    for module_name, page in pairs(pages) do
+      local found, module = pcall(require, module_name)
+      if found and type(module) == "table" and not has_own_spec[module_name] then
+        for name, value in pairs(module) do
+          local said = page[name] or page.types[name] or page.types[tostring(name):lower()] or page.classes[name]
+          local hidden = type(name) ~= "string" or name:find "^__" or math.type(value) == "integer"
+          if not said and not hidden and not private_names[module_name .. "." .. name] then
+            silent[#silent + 1] = module_name .. "." .. name
+          end
+        end
+      end
+    end
+    table.sort(silent)
+    assert.same({}, silent)
   end)
 
   it("has a text for every method, and no method that is not there", function()

@@ -1,0 +1,90 @@
+-- The manual's examples (`@usage`): each runs, and prints what it says; and most functions have one.
+local certificates = require "spec.support.certificates"
+local data = require "csock.help.data"
+local posix = require "spec.support.posix"
+local process = require "spec.support.process"
+local tree = require "spec.support.tree"
+
+-- Modules whose functions all have one, but for what is called by csock, or the same as another one. The list grows.
+local COMPLETE = {
+  "csock", "csock.loop", "csock.serve",
+}
+
+-- The share of all functions, of a hundred, that have one at least. It grows.
+local LEAST = 29
+
+-- Of what only other systems have, there is none.
+local ELSEWHERE = { kqueue = true, ["csock.kqueue"] = true, ["csock.kevent"] = true }
+
+-- Whether a function needs none: what csock calls, and who overrides it need not call; what a constructor's text has.
+local function is_called_by_csock(name, entry)
+  local text = entry.text
+  return name:find "%f[_]__" or text:find "^Called " or text:find "May be overridden" or text:find "To be overridden"
+    or text:find "^Made by calling the class, by" or text:find "[Tt]he same as"
+end
+
+-- Of a module: how many functions there are, and the names of those without an example.
+local function functions_of(module)
+  local count, without = 0, {}
+  local function look(name, entry)
+    if entry.kind ~= "function" then return end
+    count = count + 1
+    local elsewhere = ELSEWHERE[name] or ELSEWHERE[name:match "^[%w_]+"]
+    if not entry.usage and not elsewhere then without[#without + 1] = { name, entry } end
+  end
+  for _, name in ipairs(module.members) do look(name, data.entries[name]) end
+  if module.call then look(module.name, module.call) end
+  for _, object in ipairs(data.types) do
+    for _, name in ipairs(object.module == module.name and object.members or {}) do look(name, data.entries[name]) end
+  end
+  return count, without
+end
+
+describe("the manual's examples", function()
+  local dir
+  setup(function() dir = assert(posix.mkdtemp()) end)
+  teardown(function() os.execute("rm -rf '" .. dir .. "'") end)
+
+  for _, module in ipairs(data.modules) do
+    it("of " .. module.name .. " run, and print what they say", function()
+      if module.name == "csock.ssl" and not certificates.available then return pending "no openssl" end
+      if not pcall(require, module.name) then return pending "it is not built" end
+      local env = {}
+      if certificates.available and package.searchpath("csock.tls", package.cpath) then
+        env = {
+          USAGE_CERT = certificates.good.cert, USAGE_KEY = certificates.good.key, SSL_CERT_FILE = certificates.ca.cert,
+        }
+      end
+      local script = posix.getcwd and posix.getcwd() or tree.output "pwd":gsub("\n", "")
+      local status, out, err = process.run({ process.interpreter, script .. "/spec/support/usage.lua", module.name }, {
+        cwd = dir, env = env, timeout = 60,
+      })
+      assert.equal("", out .. (status ~= 0 and err or ""))
+      assert.equal(0, status)
+    end)
+  end
+
+  it("are there for each function of the modules that are complete", function()
+    local missing = {}
+    for _, module in ipairs(data.modules) do
+      for _, name in ipairs(COMPLETE) do
+        local _, without = functions_of(module)
+        for _, pair in ipairs(name == module.name and without or {}) do
+          if not is_called_by_csock(pair[1], pair[2]) then missing[#missing + 1] = pair[1] end
+        end
+      end
+    end
+    table.sort(missing)
+    assert.same({}, missing)
+  end)
+
+  it("are there for most functions", function()
+    local all, without = 0, 0
+    for _, module in ipairs(data.modules) do
+      local count, list = functions_of(module)
+      all, without = all + count, without + #list
+    end
+    local share = 100 * (all - without) / all
+    assert(share >= LEAST, ("%.1f of 100"):format(share))
+  end)
+end)

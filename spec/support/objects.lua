@@ -1,0 +1,72 @@
+--- An object of each type that the manual has, by the type's name; and a function that closes those that are open.
+local csock = require "csock"
+local has_ssl, ssl = pcall(require, "csock.ssl")
+if not has_ssl then ssl = nil end
+
+return function()
+  local loop = csock.loop
+  local list = {
+    socket = assert(csock.socket()), poll = csock.poll(), epoll = csock.epoll and assert(csock.epoll()),
+    kqueue = csock.kqueue and assert(csock.kqueue()),
+    buffer = csock.buffer(1), error = select(2, csock.if_nametoindex ""),
+    task = csock.spawn(function() end), group = loop.group(), queue = loop.queue(), event = loop.event(),
+  }
+  list.client = require("csock.redis").client("redis://127.0.0.1:1")
+  list.subscription = assert(list.client:subscribe("none", { wait = false }))
+  list.bytesio = require "csock.bytesio"
+  local url = require "csock.url"
+  list.splitresult, list.parseresult = url.urlsplit "http://u:p@h:1", url.urlparse "http://h"
+  list.defragresult = url.urldefrag "http://h"
+  list.urlrequest = url.Request "http://h"
+  list.robotfileparser = require("csock.url.robots").RobotFileParser
+  for name, value in pairs(require "csock.socketserver") do
+    if type(value) == "table" then list[name:lower()] = value end
+  end
+  for _, name in ipairs {
+    "protocol", "reactor.transport", "reactor.port", "reactor.connector", "reactor.turns", "asyncore", "asynchat",
+  } do
+    for class_name, value in pairs(require("csock." .. name)) do
+      if type(value) == "table" then list[class_name:lower()] = value end
+    end
+  end
+  list.address = assert(csock.address(csock.AF_INET, "127.0.0.1", 1))
+  list.transport = list.connection
+  list.stringreceiver = list.netstringreceiver
+  list.reason = require("csock.reactor.reason").Reason
+  list.stream = assert(list.socket:makefile "rw")
+  list.tap = assert(csock.tap(list.socket))
+  list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
+  list.headers = require("csock.wire.headers").new()
+  for name, value in pairs(require "csock.httpserver") do
+    if type(value) == "table" then list[name:lower()] = value end
+  end
+  list.httpd = assert(require("csock.httpserver").serve({ "127.0.0.1", 0 }, print))
+  local client, asked = assert(csock.socketpair())
+  assert(client:sendall "GET /?a HTTP/1.1\r\nHost: a\r\n\r\n")
+  list.request = assert(require("csock.httpserver.request").read(assert(asked:makefile()), nil, nil, {
+    conn = list.socket, stream = list.stream, address = true, server = { settings = {} },
+  }))
+  client:close()
+  asked:close()
+  local http, cookies = require "csock.http", require "csock.cookies"
+  list.httpconnection, list.session = http.HTTPConnection "localhost", http.Session()
+  list.cookiejar, list.simplecookie = cookies.CookieJar(), cookies.SimpleCookie()
+  list.httpresponse = http.HTTPResponse { status = 200, reason = "OK", version = 11, url = "http://localhost/" }
+  local of_websocket = require "csock.websocket.connection"
+  list.websocket = of_websocket.new("client", list.stream, list.socket, {}, { max_pending = 1 })
+  if ssl then
+    list.SSLSocket = list.socket
+    list.SSLContext = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+    list.MemoryBIO = ssl.MemoryBIO()
+    list.SSLObject = assert(list.SSLContext:wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO()))
+  end
+  return list, function()
+    list.server:close()
+    list.httpd:close()
+    list.client:close()
+    csock.run()
+    for _, name in ipairs { "stream", "socket", "poll", "epoll", "kqueue", "buffer" } do
+      if list[name] then list[name]:close() end
+    end
+  end
+end
