@@ -17,15 +17,17 @@ calls, streams or reactor, and under a transport (TLS) what goes over the wire. 
 runs as before; a closed tap costs nothing. A socket may have several.
 @function tap
 @tparam socket socket
-@tparam[opt] table options `limit` (int): how many bytes are kept until they are read, with some for
-each piece; 2^20 by default
+@tparam[opt] table options
+@tparam[opt=1048576] int options.limit how many bytes are kept until they are read, with some for
+each piece
 @treturn[1] tap
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBADF`: the socket is closed)
 @usage
-local tap <close> = assert(csock.tap(conn))
-for time, direction, layer, data in tap.read, tap do print(direction, layer, data) end
+local tap = csock.tap(a)
+a:send "hello"
+print(select(2, tap:read())) --> > plain hello
 */
 static int csock_tap(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
@@ -87,6 +89,12 @@ send them
 @treturn[2] error
 @treturn[2] int errno (`EBADF`: the tap is closed, or its socket, and all has been read;
 `ETIMEDOUT`, with a timeout of 0 `EAGAIN`; `EDEADLK`: nothing can come any more)
+@usage
+local tap = csock.tap(a)
+b:send "hello"
+a:recv(100)
+local time, direction, layer, data = tap:read(5)
+print(direction, data) --> < hello
 */
 static int tap_read(lua_State *L) {
   cs_op op;
@@ -100,6 +108,9 @@ static int tap_read(lua_State *L) {
 Looks no more, and forgets what has not been read. Tasks that wait in `read` get `EBADF`.
 @function tap:close
 @treturn boolean true
+@usage
+local tap = csock.tap(a)
+tap:close()
 */
 static int tap_close(lua_State *L) {
   cs_tap *tap = check_tap(L);
