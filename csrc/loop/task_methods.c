@@ -85,6 +85,9 @@ program has set a hook; it is as soon as it has left that.
 @function watchdog
 @tparam ?number seconds nil: there is no limit, as at first; without an argument nothing changes
 @treturn ?number how it was before
+@usage
+local before = loop.watchdog(0.5)
+loop.watchdog(before)
 */
 static int loop_watchdog(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
