@@ -83,12 +83,21 @@ OPENSSL_LIBS   ?= $(shell pkg-config --libs openssl 2>/dev/null || echo -lssl -l
 TLS ?= $(shell echo 'OPENSSL_VERSION_MAJOR>=3' | $(CC) $(OPENSSL_CFLAGS) -include openssl/opensslv.h -E -P - 2>/dev/null | \
   grep -q '^ *[3-9][0-9]* *>= *3' && echo $(BUILD)/csock/tls.so)
 
-CORE_SRC := $(sort $(filter-out csrc/tls/%,$(wildcard csrc/*.c csrc/*/*.c)))
+# csock.readline, the prompt's line editor, too, on GNU readline 8 (`make READLINE=`: left out).
+READLINE_CFLAGS ?= $(shell pkg-config --cflags readline 2>/dev/null)
+READLINE_LIBS   ?= $(shell pkg-config --libs readline 2>/dev/null || echo -lreadline)
+READLINE ?= $(shell echo 'RL_VERSION_MAJOR>=8' | \
+  $(CC) $(READLINE_CFLAGS) -include stdio.h -include readline/readline.h -E -P - 2>/dev/null | \
+  grep -q '^ *[89][0-9]* *>= *8' && echo $(BUILD)/csock/readline.so)
+
+CORE_SRC := $(sort $(filter-out csrc/tls/% csrc/readline/%,$(wildcard csrc/*.c csrc/*/*.c)))
 CORE_OBJ := $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 CORE     := $(BUILD)/csock/core.so
 TLS_SRC  := $(sort $(wildcard csrc/tls/*.c))
 TLS_OBJ  := $(TLS_SRC:csrc/%.c=$(BUILD)/obj/%.o)
-MODULES  := $(CORE) $(TLS)
+LINE_SRC := $(sort $(wildcard csrc/readline/*.c))
+LINE_OBJ := $(LINE_SRC:csrc/%.c=$(BUILD)/obj/%.o)
+MODULES  := $(CORE) $(TLS) $(READLINE)
 PROGRAM  := $(BUILD)/bin/csock
 HELP     := lua/csock/help/data.lua
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.so,$(filter-out $(if $(TLS),,spec/faults/openssl.c),\
@@ -138,6 +147,14 @@ $(BUILD)/csock/tls.so: $(TLS_OBJ)
 
 $(TLS_OBJ): ALL_CFLAGS += $(OPENSSL_CFLAGS)
 
+# What puts the terminal right is called at the process's end.
+$(BUILD)/csock/readline.so: $(LINE_OBJ)
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(SHARED) $(NODELETE) $(CFLAGS) $(LDFLAGS) -o $@ $(LINE_OBJ) $(READLINE_LIBS) $(LIBS)
+
+$(LINE_OBJ): ALL_CFLAGS += $(READLINE_CFLAGS)
+
 # Rebuilt when the flags change.
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -153,7 +170,7 @@ $(BUILD)/spec/faults/openssl.so: ALL_CFLAGS += $(OPENSSL_CFLAGS)
 $(BUILD)/spec/faults/openssl.so: SPEC_LIBS = $(NODELETE) $(OPENSSL_LIBS)
 
 # What decides how the objects come out: the commands, and a header that the core asks for by __has_include.
-FLAGS = $(CC) $(ALL_CFLAGS) $(OPENSSL_CFLAGS) $(LDFLAGS) $(wildcard /usr/include/bluetooth/bluetooth.h)
+FLAGS = $(CC) $(ALL_CFLAGS) $(OPENSSL_CFLAGS) $(READLINE_CFLAGS) $(LDFLAGS) $(wildcard /usr/include/bluetooth/bluetooth.h)
 
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
@@ -172,7 +189,7 @@ $(PROGRAM): FORCE
 	@$(call program,$(CURDIR)/lua,$(abspath $(BUILD))) | cmp -s - $@ || \
 	  { $(call program,$(CURDIR)/lua,$(abspath $(BUILD))) > $@ && chmod 755 $@; }
 
--include $(CORE_OBJ:.o=.d) $(TLS_OBJ:.o=.d) $(SUPPORT:.so=.d)
+-include $(CORE_OBJ:.o=.d) $(TLS_OBJ:.o=.d) $(LINE_OBJ:.o=.d) $(SUPPORT:.so=.d)
 
 # What csock.help tells: the comments of the sources, as a module.
 DOCUMENTED := $(shell find csrc lua -name '*.[ch]' -o -name '*.lua' ! -path $(HELP))
@@ -207,6 +224,13 @@ install-tls: $(BUILD)/csock/tls.so
 	install -d "$(CMOD)/csock"
 	install -m 755 $< "$(CMOD)/csock/tls.so"
 
+# The same for what needs readline.
+readline: $(BUILD)/csock/readline.so
+
+install-readline: $(BUILD)/csock/readline.so
+	install -d "$(CMOD)/csock"
+	install -m 755 $< "$(CMOD)/csock/readline.so"
+
 install: $(MODULES) $(HELP)
 	@for f in $(LUA_FILES:lua/%=%); do \
 	  install -d "$(LMOD)/$$(dirname $$f)" && install -m 644 lua/$$f "$(LMOD)/$$f" || exit; done
@@ -218,7 +242,7 @@ install: $(MODULES) $(HELP)
 	install -m 644 doc/csock.1 "$(MAN1)/csock.1"
 
 uninstall:
-	rm -f $(addprefix "$(LMOD)"/,$(LUA_FILES:lua/%=%)) "$(CMOD)/csock/core.so" "$(CMOD)/csock/tls.so" \
+	rm -f $(addprefix "$(LMOD)"/,$(LUA_FILES:lua/%=%)) $(addprefix "$(CMOD)/csock"/,core.so tls.so readline.so) \
 	  "$(BIN)/csock" "$(MAN1)/csock.1"
 	-rmdir $(LUA_DIRS:lua/%="$(LMOD)"/%) "$(CMOD)/csock"
 
@@ -228,17 +252,17 @@ DEPS = @LUA='$(LUA)' LUA_VERSION='$(LUA_VERSION)' LUA_CFLAGS='$(strip $(LUA_CFLA
 
 deps:
 	$(DEPS) cc lua headers busted luacheck luarocks services
-	$(DEPS) --optional openssl-headers
+	$(DEPS) --optional openssl-headers readline-headers
 
 # What some specs talk to or run, which are skipped without them. The browser is by far the largest, and comes by
 # itself: 130 MB to fetch, 450 MB when installed.
 deps-specs: deps
-	$(DEPS) --optional telnet nc redis-server ldoc bluetooth openssl python3 node curl wget ab wrk nginx lua-zlib lua-cjson
+	$(DEPS) --optional telnet nc redis-server ldoc bluetooth openssl python3 node curl wget ab wrk nginx lua-zlib lua-cjson tmux
 	$(DEPS) --optional chromium chromedriver
 
 deps-demo:
 	$(DEPS) cc lua headers
-	$(DEPS) --optional openssl-headers
+	$(DEPS) --optional openssl-headers readline-headers
 
 deps-lint: deps
 	$(DEPS) gcc clang clang-format cppcheck ldoc
@@ -421,7 +445,7 @@ clean:
 	rm -rf build doc/html $(HELP)
 
 FORCE:
-.PHONY: all help luacats tls install install-tls uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
+.PHONY: all help luacats tls readline install install-tls install-readline uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test kqueue run-kqueue lint run-lint objects check-layers sanitize run-sanitize \
   valgrind run-valgrind \
   faults run-faults fuzz deps-fuzz run-fuzz clean FORCE

@@ -29,6 +29,7 @@ build = {
   variables = {
     BUILD = "build/rock",
     TLS = "", -- a rock of its own: csock-ssl
+    READLINE = "", -- the same: csock-repl
     CC = "$(CC)",
     CFLAGS = "$(CFLAGS)",
     LUA = "$(LUA)",

@@ -76,7 +76,7 @@ local LAYERS = {
 }
 
 -- Folders that become .so files of their own.
-local MODULES = { tls = true }
+local MODULES = { tls = true, readline = true }
 
 -- The place of a file's folder among them. core.c and api.c, beneath all, may use everything; the header for other .so
 -- files uses nothing.
@@ -130,28 +130,33 @@ describe("the tree", function()
     end))
   end)
 
-  it("knows csock in csrc/tls by api.h alone, and csrc/tls nowhere else", function()
-    local found = {}
-    for _, name in ipairs(C) do
-      for _, included in ipairs(includes(name)) do
-        local here, there = name:find "^csrc/tls/" ~= nil, included:find "^csrc/tls/" ~= nil
-        if here ~= there and included ~= "csrc/api.h" then found[#found + 1] = name .. ": " .. included end
-      end
-    end
-    local defines, needs = symbols()
-    for name, list in pairs(needs or {}) do
-      for _, symbol in ipairs(list) do
-        local other = defines[symbol]
-        if other and (name:find "^csrc/tls/" == nil) ~= (other:find "^csrc/tls/" == nil) then
-          found[#found + 1] = ("%s -> %s (%s)"):format(name, other, symbol)
+  for module in pairs(MODULES) do
+    local folder = "^csrc/" .. module .. "/"
+
+    it(("knows csock in csrc/%s by api.h alone, and csrc/%s nowhere else"):format(module, module), function()
+      local found = {}
+      for _, name in ipairs(C) do
+        for _, included in ipairs(includes(name)) do
+          local here, there = name:find(folder) ~= nil, included:find(folder) ~= nil
+          if here ~= there and included ~= "csrc/api.h" then found[#found + 1] = name .. ": " .. included end
         end
       end
-    end
-    assert.same({}, found)
-  end)
+      local defines, needs = symbols()
+      for name, list in pairs(needs or {}) do
+        for _, symbol in ipairs(list) do
+          local other = defines[symbol]
+          if other and (name:find(folder) == nil) ~= (other:find(folder) == nil) then
+            found[#found + 1] = ("%s -> %s (%s)"):format(name, other, symbol)
+          end
+        end
+      end
+      assert.same({}, found)
+    end)
+  end
 
-  it("includes OpenSSL in csrc/tls alone", function()
+  it("includes OpenSSL in csrc/tls alone, and readline in csrc/readline", function()
     assert.same({}, find(C, { "openssl/" }, function(name) return name:find "^csrc/tls/" end))
+    assert.same({}, find(C, { "readline/.*%.h>" }, function(name) return name:find "^csrc/readline/" end))
   end)
 
   it("moves bytes on sockets in one place, and on other descriptors in another", function()

@@ -6,8 +6,10 @@
 #include "../sys/pidfd.h"
 
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 /* --- waiting --- */
 
@@ -183,6 +185,36 @@ static int process_umask(lua_State *L) {
   return 1;
 }
 
+/***
+Whether a descriptor is a terminal. Source: isatty(3), Python's `os.isatty`.
+@function isatty
+@tparam int fd
+@treturn boolean
+*/
+static int process_isatty(lua_State *L) {
+  lua_pushboolean(L, isatty((int)cs_check_int(L, 1, 0, INT_MAX)));
+  return 1;
+}
+
+/***
+The size of a terminal's window. Source: Python's `os.get_terminal_size`.
+@function get_terminal_size
+@tparam[opt=1] int fd of the terminal
+@treturn[1] int columns
+@treturn[1] int lines
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`ENOTTY`)
+*/
+static int process_terminal_size(lua_State *L) {
+  struct winsize size;
+  if (ioctl((int)cs_opt_int(L, 1, 1, 0, INT_MAX), TIOCGWINSZ, &size) != 0)
+    return cs_fail(L, "get_terminal_size", errno);
+  lua_pushinteger(L, size.ws_col);
+  lua_pushinteger(L, size.ws_row);
+  return 2;
+}
+
 static const luaL_Reg functions[] = {
     {"waitpid", process_waitpid},
     {"waitstatus_to_exitcode", process_exitcode},
@@ -192,6 +224,8 @@ static const luaL_Reg functions[] = {
     {"_exit", process_exit},
     {"cpu_count", process_cpu_count},
     {"umask", process_umask},
+    {"isatty", process_isatty},
+    {"get_terminal_size", process_terminal_size},
     {NULL, NULL},
 };
 

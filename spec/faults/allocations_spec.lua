@@ -50,7 +50,7 @@ end
 local exempt = {}
 for name in ([[
   CMSG_LEN CMSG_SPACE _exit cpu_count fork getdefaulttimeout getppid htonl htons is_error is_socket make_error ntohl
-  ntohs serve setdefaulttimeout sethostname strerror umask waitpid waitstatus_to_exitcode
+  get_terminal_size isatty ntohs serve setdefaulttimeout sethostname strerror umask waitpid waitstatus_to_exitcode
   counters dirty get_inheritable getblocking getstats gettimeout sendmsg_afalg set_inheritable setblocking shutdown
   buffered byte fill tostring set
 ]]):gmatch "%S+" do

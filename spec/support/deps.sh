@@ -31,6 +31,7 @@ have() {
     bluetooth) test "$(uname -s)" != Linux || test -e /usr/include/bluetooth/bluetooth.h ;;
     nginx) command -v nginx >/dev/null || test -x /usr/sbin/nginx ;; # which is in root's PATH alone
     openssl-headers) echo '#include <openssl/ssl.h>' | cc -E - >/dev/null 2>&1 || pkg-config --exists openssl 2>/dev/null ;;
+    readline-headers) echo '#include <readline/readline.h>' | cc -include stdio.h -E - >/dev/null 2>&1 || pkg-config --exists readline 2>/dev/null ;;
     lua-zlib) lua_loads zlib ;;
     lua-cjson) lua_loads cjson ;;
     libkqueue) pkg-config --exists libkqueue 2>/dev/null ;;
@@ -70,6 +71,7 @@ package() {
     *:ab) echo apache2-utils ;;
     apt:libkqueue) echo libkqueue-dev pkg-config ;;
     apt:openssl-headers) echo libssl-dev ;;
+    apt:readline-headers) echo libreadline-dev ;;
     apt:chromedriver) echo chromium-driver ;;
     apk:chromedriver) echo chromium-chromedriver ;;
     pacman:chromedriver) echo chromium ;;
@@ -89,8 +91,11 @@ package() {
     dnf:bluetooth) echo bluez-libs-devel ;;
     dnf:openssl-headers) echo openssl-devel ;;
     apk:openssl-headers) echo openssl-dev ;;
+    dnf:readline-headers | zypper:readline-headers) echo readline-devel ;;
+    apk:readline-headers) echo readline-dev ;;
     zypper:openssl-headers) echo libopenssl-3-devel ;;
     *:openssl-headers) echo openssl ;;
+    *:readline-headers) echo readline ;;
     apk:bluetooth) echo bluez-dev ;;
     pacman:bluetooth) echo bluez-libs ;;
     zypper:bluetooth) echo bluez-devel ;;
