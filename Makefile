@@ -423,7 +423,8 @@ run-faults: objects
 # libFuzzer on what is pure C and reads what strangers send, for a minute (FUZZ_SECONDS) each. What it finds becomes
 # a case of a spec.
 FUZZ_SRC     := $(wildcard spec/fuzz/*.c)
-FUZZ_HTTP    := csrc/sys/bytes.c $(addprefix csrc/http/,verdict.c syntax.c fields.c head.c framing.c chunks.c)
+FUZZ_PURE    := csrc/sys/bytes.c $(addprefix csrc/http/,verdict.c syntax.c fields.c head.c framing.c chunks.c) \
+  $(addprefix csrc/websocket/,frame.c utf8.c reader.c)
 FUZZ_SECONDS ?= 60
 
 fuzz: deps-fuzz
@@ -433,13 +434,13 @@ deps-fuzz: deps
 	$(DEPS) clang
 
 run-fuzz: $(FUZZ_SRC:spec/%.c=$(BUILD)/%)
-	@for f in $^; do mkdir -p $$f.corpus && $(LUA) spec/fuzz/seeds.lua $$f.corpus && \
+	@for f in $^; do mkdir -p $$f.corpus && $(LUA) spec/fuzz/seeds.lua $$f.corpus $$(basename $$f) && \
 	  $$f -max_total_time=$(FUZZ_SECONDS) -max_len=400 -timeout=5 -print_final_stats=1 -verbosity=0 \
 	    -artifact_prefix=$$f. $$f.corpus || exit; done
 
-$(BUILD)/fuzz/%: spec/fuzz/%.c $(FUZZ_HTTP) FORCE
+$(BUILD)/fuzz/%: spec/fuzz/%.c $(FUZZ_PURE) FORCE
 	@mkdir -p $(@D)
-	clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(WARN) -o $@ $< $(FUZZ_HTTP)
+	clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(WARN) -o $@ $< $(FUZZ_PURE)
 
 clean:
 	rm -rf build doc/html $(HELP)

@@ -51,6 +51,8 @@ local function server_options(given, number, call)
   return options
 end
 
+local GOING_AWAY = 1001
+
 -- So much is sent without waiting for the peer.
 local BUFFER = 1 << 15
 
@@ -86,6 +88,7 @@ function M.upgrade(request, f, options)
   return 101, fields, function(stream, conn)
     local ws <close> = connection.new("server", stream, conn, agreed, options)
     ws.request = request
+    request.link.server.busy[conn] = function() ws:close(GOING_AWAY) end -- as the server is closed
     return f(ws, request)
   end
 end

@@ -1,13 +1,31 @@
---- Writes what libFuzzer begins with, as files: the cases of the specs. `lua spec/fuzz/seeds.lua DIRECTORY`
-local vectors = require "spec.http.vectors"
+--- Writes what libFuzzer begins with, as files: the cases of the specs. `lua spec/fuzz/seeds.lua DIRECTORY TARGET`
+local directory, target, count = assert(arg[1]), assert(arg[2]), 0
 
-local directory, count = assert(arg[1]), 0
-for _, list in pairs(vectors) do
-  for _, case in pairs(list) do
-    for _, first in ipairs { "\x0f", "\x10" } do -- see http.c
-      count = count + 1
-      local file <close> = assert(io.open(("%s/%d"):format(directory, count), "wb"))
-      assert(file:write(first, case[1]))
+local function save(...)
+  count = count + 1
+  local file <close> = assert(io.open(("%s/%d"):format(directory, count), "wb"))
+  assert(file:write(...))
+end
+
+local targets = {}
+
+function targets.http()
+  for _, list in pairs(require "spec.http.vectors") do
+    for _, case in pairs(list) do
+      for _, first in ipairs { "\x0f", "\x10" } do save(first, case[1]) end -- see http.c
     end
   end
 end
+
+function targets.websocket()
+  local f = require "spec.websocket.frames"
+  for _, case in pairs(require "spec.websocket.vectors") do
+    for first, make in pairs { ["\x13"] = f.masked, ["\x03"] = f.plain } do -- see websocket.c
+      local bytes = {}
+      for i, frame in ipairs(case[1]) do bytes[i] = make(table.unpack(frame)) end
+      save(first, table.concat(bytes))
+    end
+  end
+end
+
+targets[target]()

@@ -81,7 +81,12 @@ function Httpd:close(options)
   local drain = check.options(options, CLOSING, 1, "close").drain
   self.closing = true
   for _, conn in pairs(self.server.connections) do
-    if not self.busy[conn] then conn:shutdown(csock.SHUT_RD) end -- its task finds that there is no more
+    local busy = self.busy[conn]
+    if type(busy) == "function" then
+      csock.spawn(busy) -- it has become something else, which knows how to end
+    elseif not busy then
+      conn:shutdown(csock.SHUT_RD) -- its task finds that there is no more
+    end
   end
   return self.server:close { drain = drain }
 end

@@ -81,7 +81,6 @@ local function shut(self, how)
     linger(self, seconds, how == "refused")
     conn:settimeout(0)
   end
-  if self.on_close then self.on_close(self) end
   stream:close()
   conn:close()
   if self.pack then
@@ -277,6 +276,14 @@ end
 
 local OPCODES = { text = TEXT, binary = BINARY }
 
+-- A frame, all of it or nothing: true; nil, err, errno. `data` nil: waits until there is room for one.
+local function put(self, first, data, seconds)
+  local ok, err, errno = transmit(self.stream, self.channel, first, data, seconds)
+  if ok then return ok end
+  if self.failure then return nil, self.failure, self.failure_errno end -- it was closed meanwhile
+  return nil, err, errno
+end
+
 -- Whether something may be sent: true; nil, err, errno.
 local function may_send(self)
   if self.failure then return nil, self.failure, self.failure_errno end
@@ -300,11 +307,11 @@ local function send_packed(self, data, opcode, left)
     return csock.make_error { call = "send", errno = E.EILSEQ }
   end
   -- First the room, then the packing: it has to be sent in the order in which it was packed.
-  local ok, err, errno = transmit(self.stream, self.channel, FIN | opcode, nil, left())
+  local ok, err, errno = put(self, FIN | opcode, nil, left())
   if ok then ok, err, errno = wait_for_turn(self, left) end
   if not ok then return nil, err, errno end
   local packed = self.pack(data)
-  return transmit(self.stream, self.channel, packed and FIN | PACKED | opcode or FIN | opcode, packed or data, left())
+  return put(self, packed and FIN | PACKED | opcode or FIN | opcode, packed or data, left())
 end
 
 -- The message is cut: there is no way to take it back.
@@ -327,13 +334,12 @@ local function send_fragments(self, f, opcode, left)
   for piece in f do
     if type(piece) ~= "string" then error(("a piece of a message is a %s"):format(type(piece)), 0) end
     if piece ~= "" then
-      local ok, err, errno = transmit(self.stream, self.channel, first, piece, left())
+      local ok, err, errno = put(self, first, piece, left())
       if not ok then return nil, err, errno end
-      if self.failure then return nil, self.failure, self.failure_errno end
       first = NEXT
     end
   end
-  local ok, err, errno = transmit(self.stream, self.channel, FIN | first, "", left())
+  local ok, err, errno = put(self, FIN | first, "", left())
   whole = ok ~= nil
   return ok, err, errno
 end
@@ -353,7 +359,7 @@ local function send(self, data, kind, timeout)
   if not ok then return nil, err, errno end
   if is_function then return send_fragments(self, data, opcode, left) end
   if self.pack then return send_packed(self, data, opcode, left) end
-  return transmit(self.stream, self.channel, FIN | opcode, data, left())
+  return put(self, FIN | opcode, data, left())
 end
 
 --- Sends a message. In a task it is queued, and goes at the end of the loop's turn; where `max_pending` bytes wait
@@ -374,7 +380,7 @@ end
 -- @raise for anything else than a string or a function
 function WebSocket:send(data, kind, timeout)
   if self.plain and kind == nil and timeout == nil and type(data) == "string" then
-    return transmit(self.stream, self.channel, FIN | TEXT, data, self.send_timeout)
+    return put(self, FIN | TEXT, data, self.send_timeout)
   end
   return send(self, data, kind, timeout)
 end
@@ -412,6 +418,7 @@ local function await_pong(self, payload, left)
       end
       self.kept, self.kept_size = self.kept or {}, (self.kept and self.kept_size or 0) + #message
       table.insert(self.kept, { message, kind })
+      self.changed:wake(true)
     end
   end
   return true
@@ -437,7 +444,7 @@ function WebSocket:ping(payload, timeout)
   local _ <close> = internal.guard(function() self.pongs[payload] = nil end)
   local sent = csock.now()
   self.pongs[payload] = -sent
-  ok, err, errno = transmit(self.stream, self.channel, FIN | PING, payload, left())
+  ok, err, errno = put(self, FIN | PING, payload, left())
   while ok and self.pongs[payload] < 0 do
     if is_awaited(self.stream) or self.pinging then
       ok, err, errno = self.changed:wait(left())

@@ -105,6 +105,9 @@ function M.answer(request, options)
     return refusal(426, "The version of WebSocket is not 13.",
       { Upgrade = "websocket", Connection = "Upgrade", ["Sec-WebSocket-Version"] = VERSION })
   end
+  if h["transfer-encoding"] or (h["content-length"] or "0") ~= "0" then
+    return refusal(400, "A WebSocket begins without a body.")
+  end
   if not is_key(h["sec-websocket-key"]) then return refusal(400, "The Sec-WebSocket-Key is malformed.") end
   if not may_come(options.origins, h.origin, request) then return refusal(403, "This origin may not connect.") end
   local agreed = { subprotocol = choose_subprotocol(options.subprotocols, request) }
