@@ -34,6 +34,8 @@ have() {
     readline-headers) echo '#include <readline/readline.h>' | cc -include stdio.h -E - >/dev/null 2>&1 || pkg-config --exists readline 2>/dev/null ;;
     lua-zlib) lua_loads zlib ;;
     lua-cjson) lua_loads cjson ;;
+    node-ws) NODE_PATH=/usr/share/nodejs node -e 'require("ws")' 2>/dev/null ;;
+    python3-websockets) /usr/bin/python3 -c 'import websockets' 2>/dev/null ;; # Debian's
     libkqueue) pkg-config --exists libkqueue 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac

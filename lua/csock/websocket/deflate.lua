@@ -126,7 +126,7 @@ function M.packer(agreed)
   end
   return function(data)
     if not data then return finish() end
-    if #data < threshold then return nil end
+    if #data < threshold or data == "" then return nil end -- zlib flushes nothing twice
     stream = stream or zlib.deflate(level, -bits)
     local packed = stream(data, "sync")
     if not agreed.out_takeover then finish() end
