@@ -1,5 +1,5 @@
 -- Memory runs out at every allocation in turn: what comes is an error, and nothing is lost. What is
--- tried: allocations.lua, allocations_loop.lua, allocations_http.lua.
+-- tried: allocations.lua, and beside it those of the loop, HTTP and WebSockets.
 local oom = require "spec.faults.oom"
 local posix = require "spec.support.posix"
 local tree = require "spec.support.tree"
@@ -26,7 +26,7 @@ local function exhaust(file, name, lasting)
   end
 end
 
-for _, part in ipairs { "", "_loop", "_http" } do
+for _, part in ipairs { "", "_loop", "_http", "_websocket" } do
   local file = "spec/faults/allocations" .. part .. ".lua"
   describe("with memory running out", function()
     setup(function()
