@@ -7,6 +7,11 @@
 #include <lua.h>
 #include <lauxlib.h>
 
+#ifndef lua_writestringerror /* Lua 5.5 keeps it to itself */
+#include <stdio.h>
+#define lua_writestringerror(s, p) (fprintf(stderr, (s), (p)), fflush(stderr))
+#endif
+
 /* A class is known by its address, which is the first member of each of its objects: a check is
    one comparison, with no look-up of the metatable. `name` is __name.
 

@@ -11,9 +11,24 @@ static inline int cs_close_thread(lua_State *L, lua_State *co) {
   if (lua_status(co) == LUA_OK && lua_getstack(co, 0, &at)) return LUA_OK;
 #if LUA_VERSION_RELEASE_NUM >= 50406
   return lua_closethread(co, L);
-#else
+#elif LUA_VERSION_RELEASE_NUM >= 50403
   (void)L;
   return lua_resetthread(co);
+#else
+  /* It forgets the error that has ended the coroutine, and takes each hook for one that yields,
+     which ends the variables' handlers. */
+  int ended = lua_status(co);
+  lua_sethook(co, NULL, 0, 0);
+  if (ended <= LUA_YIELD) return lua_resetthread(co);
+  luaL_checkstack(L, 1, NULL);
+  lua_xmove(co, L, 1);
+  int status = lua_resetthread(co);
+  if (status != LUA_OK) {
+    lua_pop(L, 1);
+    return status;
+  }
+  lua_xmove(L, co, 1);
+  return ended;
 #endif
 }
 
