@@ -312,6 +312,19 @@ describe("a WebSocket's server", function()
     assert.same({ 0x81, "ab" }, { ws.read(stream) })
   end)
 
+  it("answers pings though much waits to be sent, but not without end", function()
+    local socket, stream = ws.dial(ws.start "serve_ws(echo, { max_pending = 1 }) csock.run()")
+    socket:sendall(f.masked(0x81, "a") .. f.masked(0x89, "now"):rep(100) .. f.masked(0x81, "b"))
+    assert.same({ 0x81, "a" }, { ws.read(stream) })
+    local count, first, payload = -1, nil, nil
+    repeat
+      count = count + 1
+      first, payload = ws.read(stream)
+    until first ~= 0x8a
+    assert.same({ 0x81, "b" }, { first, payload })
+    assert.is_true(count >= 1 and count < 100, count)
+  end)
+
   it("asks a silent client whether it is there, and gives it up", function()
     local server = ws.start [[
       serve_ws(function(ws)

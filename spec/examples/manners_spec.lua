@@ -8,7 +8,7 @@ local tree = require "spec.support.tree"
 local servers = {
   "tsTserv", "tsTserv6", "tsTserv_safe", "tsUserv", "thanks_server", "select_server", "poll_server",
   "echo_stream_server", "echo_dgram_server", "command_server", "daytime_server", "chat_server",
-  "chat_rooms", "chat_web", "sleep_server", "name_server",
+  "chat_rooms", "chat_web", "sleep_server", "name_server", "ws_echo",
   "tsTservSS", "tsTservSS_async", "tsTservSS_async --fork", "tsTservSS_persist", "thanks_ss", "thanks_forking",
   "thanks_threading", "hello_ss", "echo_threading", "async_echo", "async_chat",
   "tsTservTW", "logger_tw", "line_logger_tw",
@@ -19,7 +19,7 @@ local servers = {
 local tcp_clients = {
   "tsTclnt", "tsTclnt6", "tsTclnt_safe", "thanks_client", "select_two", "echo_stream_client",
   "command_client", "sleep_client", "name_client", "web_client", "safe_send", "chat_half", "chat_full",
-  "tsTclntSS_persist", "tsTclntTW", "tls_tclnt", "https_head", "http_head",
+  "tsTclntSS_persist", "tsTclntTW", "tls_tclnt", "https_head", "http_head", "ws_client",
 }
 
 -- What those are told that speak TLS.
@@ -36,7 +36,7 @@ local prompts = {
   echo_stream_client = "echo_stream_server", echo_dgram_client = "echo_dgram_server",
   command_client = "command_server", sleep_client = "sleep_server",
   name_client = "name_server", tsTclntSS = "tsTservSS", tsTclntSS_persist = "tsTservSS_persist",
-  tsTclntTW = "tsTservTW", tls_tclnt = "tls_tserv",
+  tsTclntTW = "tsTservTW", tls_tclnt = "tls_tserv", ws_client = "ws_echo",
 }
 
 local alone = { "socket_options", "select_stdin", "hosts_and_services", "connected_dgram", "daytime" }

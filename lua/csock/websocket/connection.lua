@@ -158,6 +158,16 @@ local function unpack(self, data, kind)
   end
 end
 
+-- The most pongs that wait with what the peer does not take: it may go on to ask.
+local MOST_PONGS = 32
+
+local function answer_ping(self, payload)
+  local waiting = pending(self.stream) >= self.max_pending and (self.waiting_pongs or 0) + 1 or nil
+  if self.closing or waiting and waiting > MOST_PONGS then return end
+  self.waiting_pongs = waiting
+  transmit(self.stream, self.channel, FIN | PONG, payload, self.send_timeout)
+end
+
 -- Does what an event asks for: a message and its kind, or nothing. `self.failure` is set when it was the end.
 local function handle(self, data, kind, extra)
   if data == nil then
@@ -172,9 +182,7 @@ local function handle(self, data, kind, extra)
     if not extra then return data, kind end
     return unpack(self, data, kind)
   elseif kind == "ping" then
-    if not self.closing and pending(self.stream) < self.max_pending then -- else the peer takes nothing
-      transmit(self.stream, self.channel, FIN | PONG, data, self.send_timeout)
-    end
+    answer_ping(self, data)
   elseif kind == "pong" then
     local wanted = self.pongs and self.pongs[data]
     if wanted then
