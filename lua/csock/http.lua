@@ -69,7 +69,8 @@ end
 -- @tparam[opt] table options.form fields of a form, as for @{csock.url.urlencode}
 -- @tparam[opt] table options.files files of a form: name -> body, as `data`, or `{data = body, filename =, type =,
 -- headers =}`; a sequence of `{name, file}` keeps its order
--- @tparam[opt] table options.auth (S) `{user, password}`, or what `HTTPBasicAuth` and `HTTPDigestAuth` give
+-- @tparam[opt] table options.auth (S) `{user, password}`, or what `HTTPBasicAuth` and `HTTPDigestAuth` give; false:
+-- none, whatever the session and the URL have
 -- @tparam[opt] table options.cookies names and values, for this request alone
 -- @tparam[opt=10] int options.redirects (S) how many are followed; 0 or false: none
 -- @tparam[opt] boolean options.insecure_redirects (S) true: from https to http, too

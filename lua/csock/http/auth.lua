@@ -129,7 +129,8 @@ M.KIND = check.kind("{user, password}, HTTPBasicAuth or HTTPDigestAuth", functio
 end)
 
 function M.of(value)
-  if value == nil or value.header then return value end
+  if not value then return nil end
+  if value.header then return value end
   return M.basic(value[1], value[2])
 end
 

@@ -31,6 +31,9 @@ local function locate(text)
   local authority, rest = text:match "^(%a[%w+.-]*://[^/?#]*)(.*)$"
   local parts, err, errno = urls.urlsplit(authority and authority .. requoted(rest) or text)
   if not parts then return nil, err, errno end
+  if authority and authority:find("\\", 1, true) then -- to others its host ends there
+    return failure("request", "InvalidURL", "a backslash before the path")
+  end
   local usual = PORTS[parts.scheme]
   if not usual then
     return failure("request", "UnknownProtocol", ("no http or https: '%s'"):format(parts.scheme))
@@ -141,7 +144,7 @@ function M.new(method, url, options)
   local plan = setmetatable({ method = method, at = at, fields = fields, options = options }, Plan)
   plan.body = body_of(options, fields)
   plan.auth = auth.of(options.auth)
-  if not plan.auth and at.login then plan.auth = auth.of { at.login:match "^(.-):(.*)$" } end
+  if options.auth == nil and at.login then plan.auth = auth.of { at.login:match "^(.-):(.*)$" } end
   plan.cookies = options.cookies and cookies_of(options.cookies)
   return plan
 end

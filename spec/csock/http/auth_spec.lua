@@ -37,6 +37,16 @@ describe("basic authentication", function()
     end
   end)
 
+  it("is left out by `auth = false`, whoever would have it", function()
+    local server = challenging ""
+    local session <close> = http.Session { auth = { "a", "b" }, timeout = tls.LIMIT, proxies = false }
+    for _, login in ipairs { "", "a:b@" } do
+      local url = ("http://%s127.0.0.1:%d/"):format(login, server.port)
+      assert.equal("in", assert(session:get(url)).body)
+      assert.equal("out", assert(session:get(url, { auth = false })).body)
+    end
+  end)
+
   it("takes no login that it could not say", function()
     for _, login in ipairs { { "a:b", "c" }, { "a\r\n", "b" }, { "a", "b\0" } } do
       assert.has_error(function() http.HTTPBasicAuth(login[1], login[2]) end)

@@ -182,6 +182,7 @@ data
       ["ftp://h/"] = "UnknownProtocol", ["file:///etc/passwd"] = "UnknownProtocol", ["/a"] = "UnknownProtocol",
       ["http:///a"] = "InvalidURL", ["http://h/\r\nX: y"] = "EINVAL", ["http://h:99999/"] = "EINVAL",
       ["http://u%0D%0A:p@h/"] = "InvalidURL", ["http://h\195\164user/"] = "InvalidURL", ["http://h /"] = "EINVAL",
+      ["http://h\\@evil/"] = "InvalidURL",
     } do
       local response, err = http.get(url)
       assert.is_nil(response)
