@@ -21,19 +21,20 @@ local PORTS = { http = 80, https = 443 }
 
 -- --- where to --------------------------------------------------------------------------------------
 
--- What browsers quote without being asked. (urlsplit refuses blanks and control characters.)
-local function requoted(url)
-  return (url:gsub('[\x80-\xFF"<>\\^`{|}]', function(c) return ("%%%02X"):format(c:byte()) end))
+-- What browsers quote without being asked; in a place that a server names blanks, too. (urlsplit refuses them, and
+-- control characters.)
+local QUOTED, QUOTED_IN_PLACES = '[\x80-\xFF"<>\\^`{|}]', '[\x80-\xFF "<>\\^`{|}]'
+
+-- Quotes it behind the authority: there, what is quoted would be another one.
+local function requoted(url, set)
+  local at = url:match "^%a[%w+.-]*://[^/?#]*()" or url:match "^//[^/?#]*()" or 1
+  return url:sub(1, at - 1) .. url:sub(at):gsub(set, function(c) return ("%%%02X"):format(c:byte()) end)
 end
 
 -- Takes a URL apart: `scheme`, `host`, `port`, `target`, `url` (without login), `login`; nil, err, errno.
 local function locate(text)
-  local authority, rest = text:match "^(%a[%w+.-]*://[^/?#]*)(.*)$"
-  local parts, err, errno = urls.urlsplit(authority and authority .. requoted(rest) or text)
+  local parts, err, errno = urls.urlsplit(requoted(text, QUOTED))
   if not parts then return nil, err, errno end
-  if authority and authority:find("\\", 1, true) then -- to others its host ends there
-    return failure("request", "InvalidURL", "a backslash before the path")
-  end
   local usual = PORTS[parts.scheme]
   if not usual then
     return failure("request", "UnknownProtocol", ("no http or https: '%s'"):format(parts.scheme))
@@ -196,7 +197,7 @@ local SECRET = { "Authorization", "Cookie", "Proxy-Authorization", "Host" }
 function Plan:follow(response)
   local location = REDIRECTS[response.status] and response.headers:all("location")[1]
   if not location then return false end
-  local joined, err, errno = urls.urljoin(self.at.url, (requoted(location):gsub(" ", "%%20")))
+  local joined, err, errno = urls.urljoin(self.at.url, requoted(location, QUOTED_IN_PLACES))
   if not joined then return nil, err, errno end
   local at
   at, err, errno = locate(joined)

@@ -182,7 +182,7 @@ data
       ["ftp://h/"] = "UnknownProtocol", ["file:///etc/passwd"] = "UnknownProtocol", ["/a"] = "UnknownProtocol",
       ["http:///a"] = "InvalidURL", ["http://h/\r\nX: y"] = "EINVAL", ["http://h:99999/"] = "EINVAL",
       ["http://u%0D%0A:p@h/"] = "InvalidURL", ["http://h\195\164user/"] = "InvalidURL", ["http://h /"] = "EINVAL",
-      ["http://h\\@evil/"] = "InvalidURL",
+      ["http://h\\@evil/"] = "EINVAL",
     } do
       local response, err = http.get(url)
       assert.is_nil(response)
@@ -275,6 +275,14 @@ describe("a redirect", function()
     assert.same({ "TooManyRedirects", E.ELOOP, 302 }, { err.name, errno, err.code })
     for _ = 1, 11 do server:request() end
     assert.is_nil((server.channel:recv(1, csock.MSG_DONTWAIT)))
+  end)
+
+  it("to what is one host to some, and another to others, is refused", function()
+    for _, place in ipairs { "http://127.0.0.1:PORT\\@localhost:PORT/b", "//127.0.0.1:PORT\\@localhost:PORT/b",
+      "http://127.0.0.1:PORT @localhost:PORT/b" } do
+      local server = by_path { ["/a"] = { "302 Found", "Location: " .. place .. "\r\n" }, ["/b"] = {} }
+      assert.equal(E.EINVAL, select(3, http.get(server.url .. "/a", { timeout = LIMIT })), place)
+    end
   end)
 
   it("to something else than HTTP is refused", function()
