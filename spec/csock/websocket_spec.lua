@@ -316,7 +316,7 @@ describe("a WebSocket's server", function()
     local socket, stream = ws.dial(ws.start "serve_ws(echo, { max_pending = 1 }) csock.run()")
     socket:sendall(f.masked(0x81, "a") .. f.masked(0x89, "now"):rep(100) .. f.masked(0x81, "b"))
     assert.same({ 0x81, "a" }, { ws.read(stream) })
-    local count, first, payload = -1, nil, nil
+    local count, first, payload = -1
     repeat
       count = count + 1
       first, payload = ws.read(stream)
