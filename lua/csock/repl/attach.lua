@@ -30,14 +30,14 @@ end
 -- Connects to the prompt of a process: gives the session, or nil and an error. `out` is called with text to be printed,
 -- `columns` tells how wide the terminal is.
 local function connect(path, out, columns)
-  local conn, err, errno = csock.create_connection(path, { timeout = 10 })
-  if not conn then return nil, err, errno end
-  conn:settimeout(nil)
+  local conn = assert(csock.socket(csock.AF_UNIX))
+  local ok, err, errno = conn:connect(path)
+  if not ok then return nil, err, errno end
   local self = setmetatable({
     stream = conn:makefile "rw", out = out, columns = columns, changed = internal.waiters(),
   }, Remote)
   conn:close() -- the stream keeps it
-  loop.spawn(listen, self):daemon()
+  loop.spawn(listen, self)
   while not self.prompts and not self.over do self.changed:wait() end
   if self.gone then return nil, "there is no prompt at " .. path end
   return self

@@ -147,7 +147,8 @@ end
 
 local function no_candidates() return {} end
 
--- Waits for a line: gives it; nil at the end of the input; nil, "interrupted" when Ctrl-C was typed instead.
+-- Waits for a line: gives it; nil at the end of the input; nil, "interrupted" when Ctrl-C was typed instead,
+-- and what had been typed before that.
 function Editor:read(prompt)
   if self.closed then return nil end
   if not self.interactive then
@@ -170,11 +171,12 @@ function Editor:read(prompt)
     self.event(self.face:follow(self.complete or no_candidates, function() ANSWERS.SIGTSTP(self) end))
   end)
   local outcome = outcomes:get()
-  if outcome.what == "interrupted" then mark = "^C" end
+  local typed
+  if outcome.what == "interrupted" then mark, typed = "^C", self.face.typed() end
   follower:cancel()
   self.face:flush()
   if outcome.what == "line" then return outcome.line end
-  return nil, mark ~= "" and "interrupted" or nil
+  return nil, typed and "interrupted", typed
 end
 
 -- Keeps what was typed in the history.

@@ -6,7 +6,7 @@ local LEAVES = "Ctrl-C again, or Ctrl-D, leaves the prompt."
 return function(editor, session)
   local text, interrupts = "", 0
   while not session.over do
-    local line, why = editor:read(session:prompt(text ~= ""))
+    local line, why, typed = editor:read(session:prompt(text ~= ""))
     if line then
       interrupts = 0
       text = text == "" and line or text .. "\n" .. line
@@ -17,7 +17,7 @@ return function(editor, session)
     elseif why ~= "interrupted" then
       break
     else
-      interrupts = text == "" and interrupts + 1 or 0
+      interrupts = text .. typed == "" and interrupts + 1 or 0
       if interrupts == 2 then break end
       if interrupts == 1 then editor:above(LEAVES .. "\n") end
       text = ""

@@ -129,7 +129,7 @@ return function(path, options)
     last = last + 1
     attend(conn, last)
   end
-  local server, err, errno = unixpath.bind(path, "600", csock.serve, path, welcome)
+  local server, err, errno = unixpath.bind(path, "600", csock.serve, path, welcome, { family = csock.AF_UNIX })
   if server and options.watchdog then loop.watchdog(options.watchdog) end
   return server, err, errno
 end

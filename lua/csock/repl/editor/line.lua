@@ -16,6 +16,9 @@ Line.__index = Line
 
 function Line.new() return setmetatable({}, Line) end
 
+-- What has been typed.
+function Line.typed() return (rl.line()) or "" end
+
 function Line.begin(_, prompt) rl.start(prompt) end
 
 -- Whether a line is on the screen.

@@ -24,6 +24,9 @@ function Plain:running() return self.typing end
 
 function Plain.flush() end
 
+-- What Ctrl-C has cleared, the terminal does not tell.
+function Plain.typed() return "" end
+
 function Plain:follow()
   local line = self.stream:read "l"
   self.typing = false
