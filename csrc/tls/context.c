@@ -353,6 +353,9 @@ Source: Python's `SSLContext.set_ciphers`, SSL_CTX_set_cipher_list(3).
 @treturn[2] nil
 @treturn[2] error `NO_CIPHER_MATCH`
 @treturn[2] int errno
+@usage
+local context = assert(ssl.create_default_context())
+assert(context:set_ciphers "ECDHE+AESGCM")
 */
 static int context_set_ciphers(lua_State *L) {
   return set_list(L, "set_ciphers", SSL_CTX_set_cipher_list);
@@ -367,6 +370,9 @@ Source: SSL_CTX_set_ciphersuites(3).
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+local context = assert(ssl.create_default_context())
+assert(context:set_ciphersuites "TLS_AES_128_GCM_SHA256")
 */
 static int context_set_ciphersuites(lua_State *L) {
   return set_list(L, "set_ciphersuites", SSL_CTX_set_ciphersuites);
@@ -385,6 +391,9 @@ Source: Python's `SSLContext.set_ecdh_curve`, SSL_CTX_set1_groups_list(3).
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+local context = assert(ssl.create_default_context())
+assert(context:set_ecdh_curve "X25519:P-256")
 */
 static int context_set_ecdh_curve(lua_State *L) {
   return set_list(L, "set_ecdh_curve", set_groups);
@@ -394,6 +403,9 @@ static int context_set_ecdh_curve(lua_State *L) {
 The ciphers that the context allows. Source: Python's `SSLContext.get_ciphers`.
 @function SSLContext:get_ciphers
 @treturn {table,...} each with `name`, `protocol`, `strength_bits`, `alg_bits`, `id`
+@usage
+local context = assert(ssl.create_default_context())
+print(context:get_ciphers()[1].name)
 */
 static int context_get_ciphers(lua_State *L) {
   const tls_context *t = tls_context_check(L, 1);

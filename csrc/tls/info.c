@@ -24,6 +24,9 @@ The version of the protocol.
 Source: Python's `ssl.SSLSocket.version`.
 @function SSLSocket:version
 @treturn ?string `"TLSv1.3"`, `"TLSv1.2"`; nil before the handshake
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print(s:version()) --> TLSv1.3
 */
 static int conn_version(lua_State *L) {
   const SSL *ssl = established(L);
@@ -38,6 +41,9 @@ Source: Python's `ssl.SSLSocket.cipher`.
 @treturn ?string name; nil before the handshake
 @treturn string the version of the protocol that defined it
 @treturn int bits of its secret
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+local name, version, bits = s:cipher()
 */
 static int conn_cipher(lua_State *L) {
   const SSL *ssl = established(L);
@@ -58,6 +64,9 @@ Source: Python's `ssl.SSLSocket.shared_ciphers`.
 @function SSLSocket:shared_ciphers
 @treturn ?{table,...} each with `name`, `protocol`, `strength_bits`, `alg_bits`, `id`; nil for a
 client
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print((s:shared_ciphers())) --> nil
 */
 static int conn_shared_ciphers(lua_State *L) {
   const SSL *ssl = established(L);
@@ -83,6 +92,9 @@ The protocol that was agreed upon for the inside.
 Source: Python's `ssl.SSLSocket.selected_alpn_protocol`.
 @function SSLSocket:selected_alpn_protocol
 @treturn ?string such as `"http/1.1"`; nil: none
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print((s:selected_alpn_protocol())) --> nil
 */
 static int conn_alpn(lua_State *L) {
   const unsigned char *name;
@@ -101,6 +113,9 @@ The peer's certificate. Source: Python's `ssl.SSLSocket.getpeercert`.
 value}`), `version`, `serialNumber`, `notBefore`, `notAfter`, `subjectAltName` (`{{"DNS", name},
 ...}`), `OCSP`, `caIssuers`, `crlDistributionPoints`; an empty table when it was not verified, nil
 when there is none
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print(s:getpeercert().subject[1][1][2]) --> localhost
 */
 static int conn_getpeercert(lua_State *L) {
   const SSL *ssl = tls_conn_at(L, 1)->ssl;
@@ -132,6 +147,9 @@ The chain of certificates that was verified, from the peer's to an authority's.
 Source: Python's `ssl.SSLSocket.get_verified_chain`.
 @function SSLSocket:get_verified_chain
 @treturn ?{string,...} in DER; nil when nothing was verified, or the session was taken up again
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print(#s:get_verified_chain()) --> 2
 */
 static int conn_get_verified_chain(lua_State *L) {
   const SSL *ssl = tls_conn_at(L, 1)->ssl;
@@ -143,6 +161,9 @@ static int conn_get_verified_chain(lua_State *L) {
 The certificates that the peer has sent. Source: Python's `ssl.SSLSocket.get_unverified_chain`.
 @function SSLSocket:get_unverified_chain
 @treturn ?{string,...} in DER, the peer's own first
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print(#s:get_unverified_chain()) --> 1
 */
 static int conn_get_unverified_chain(lua_State *L) {
   const tls_conn *c = tls_conn_at(L, 1);
@@ -156,6 +177,9 @@ The session, to be given to `wrap_socket` for the next connection. With TLS 1.3 
 something has been received. Source: Python's `ssl.SSLSocket.session`.
 @function SSLSocket:session
 @treturn ?SSLSession with `id`, `time`, `timeout`, `ticket_lifetime_hint`, `has_ticket`
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+local session = s:session()
 */
 static int conn_session(lua_State *L) {
   return tls_session_push(L, tls_conn_at(L, 1));
@@ -165,6 +189,9 @@ static int conn_session(lua_State *L) {
 Whether the handshake took up an earlier session. Source: Python's `ssl.SSLSocket.session_reused`.
 @function SSLSocket:session_reused
 @treturn boolean
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print(s:session_reused()) --> false
 */
 static int conn_session_reused(lua_State *L) {
   lua_pushboolean(L, SSL_session_reused(tls_conn_at(L, 1)->ssl));
@@ -176,6 +203,9 @@ The OCSP response that the server has sent with its certificate (see `set_staple
 has verified it. Not with a session that was taken up again.
 @function SSLSocket:get_stapled_response
 @treturn ?string DER; nil: none
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print((s:get_stapled_response())) --> nil
 */
 static int conn_get_stapled_response(lua_State *L) {
   const unsigned char *der;
@@ -189,6 +219,9 @@ static int conn_get_stapled_response(lua_State *L) {
 How many bytes `recv` gives without the kernel. Source: Python's `ssl.SSLSocket.pending`.
 @function SSLSocket:pending
 @treturn int
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print(s:pending()) --> 0
 */
 static int conn_pending(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)tls_conn_buffered(tls_conn_at(L, 1)));
@@ -200,6 +233,9 @@ The name that was verified, or that the client has asked for.
 Source: Python's `ssl.SSLSocket.server_hostname`.
 @function SSLSocket:server_hostname
 @treturn ?string
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print(s:server_hostname()) --> localhost
 */
 static int conn_server_hostname(lua_State *L) {
   const tls_conn *c = tls_conn_at(L, 1);
@@ -212,6 +248,9 @@ static int conn_server_hostname(lua_State *L) {
 /***
 @function SSLSocket:server_side
 @treturn boolean whether this end is the server
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print(s:server_side()) --> false
 */
 static int conn_server_side(lua_State *L) {
   lua_pushboolean(L, tls_conn_at(L, 1)->server);
@@ -221,6 +260,9 @@ static int conn_server_side(lua_State *L) {
 /***
 @function SSLSocket:context
 @treturn SSLContext what it was wrapped by
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print(s:context().verify_mode == ssl.CERT_REQUIRED) --> true
 */
 static int conn_context(lua_State *L) {
   tls_conn_at(L, 1);
@@ -238,6 +280,9 @@ Source: Python's `ssl.SSLSocket.get_channel_binding`; RFC 5929, RFC 9266.
 @function SSLSocket:get_channel_binding
 @tparam[opt="tls-unique"] string type `"tls-unique"` (TLS 1.2) or `"tls-exporter"`
 @treturn ?string nil before the handshake, and where the version has none of that type
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print(#s:get_channel_binding "tls-exporter") --> 32
 */
 static int conn_get_channel_binding(lua_State *L) {
   static const char *const types[] = {"tls-unique", "tls-exporter", NULL};

@@ -175,6 +175,9 @@ Source: Python's `SSLContext.load_cert_chain`.
 @treturn[2] nil
 @treturn[2] error (`KEY_VALUES_MISMATCH`, `BAD_DECRYPT`, `ENOENT` ...)
 @treturn[2] int errno
+@usage
+local context = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+assert(context:load_cert_chain("cert.pem", "key.pem"))
 */
 static int context_load_cert_chain(lua_State *L) {
   tls_context *t = tls_context_open(L, 1);
@@ -203,6 +206,10 @@ showing the old one beside it.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+local context = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+assert(context:load_cert_chain("cert.pem", "key.pem"))
+assert(context:reload()) -- when the files are new
 */
 static int context_reload(lua_State *L) {
   tls_context *t = tls_context_check(L, 1);
@@ -321,6 +328,9 @@ Source: Python's `SSLContext.load_default_certs`.
 @treturn[2] nil
 @treturn[2] error that names the places where none were found
 @treturn[2] int errno `ENOENT`
+@usage
+local context = assert(ssl.create_default_context())
+assert(context:load_default_certs())
 */
 static int context_load_default_certs(lua_State *L) {
   tls_context *t = tls_context_open(L, 1);
@@ -349,6 +359,9 @@ Source: Python's `SSLContext.get_ca_certs`.
 @function SSLContext:get_ca_certs
 @tparam[opt=false] boolean binary_form
 @treturn {table|string,...} as `socket:getpeercert` gives one
+@usage
+local context = assert(ssl.create_default_context())
+print(#context:get_ca_certs())
 */
 static int context_get_ca_certs(lua_State *L) {
   const tls_context *t = tls_context_check(L, 1);
@@ -380,6 +393,9 @@ How many certificates and revocation lists the context has.
 Source: Python's `SSLContext.cert_store_stats`.
 @function SSLContext:cert_store_stats
 @treturn table `x509`, `x509_ca`, `crl` (integers)
+@usage
+local context = assert(ssl.create_default_context())
+print(context:cert_store_stats().x509)
 */
 static int context_cert_store_stats(lua_State *L) {
   const tls_context *t = tls_context_check(L, 1);
@@ -424,6 +440,9 @@ The OCSP response that a server sends with its certificate to clients that ask f
 renewed at any time.
 @function SSLContext:set_stapled_response
 @tparam ?string der as the authority's responder gave it; nil: none
+@usage
+local context = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+context:set_stapled_response(nil)
 */
 static int context_set_stapled_response(lua_State *L) {
   tls_context *t = tls_context_check(L, 1);

@@ -246,6 +246,9 @@ a client that asks refuses it (RFC 7301 section 3.2).
 Source: Python's `SSLContext.set_alpn_protocols`.
 @function SSLContext:set_alpn_protocols
 @tparam {string,...} protocols such as `{"h2", "http/1.1"}`, each of 1 to 255 bytes
+@usage
+local context = assert(ssl.create_default_context())
+context:set_alpn_protocols {"h2", "http/1.1"}
 */
 static int context_set_alpn_protocols(lua_State *L) {
   tls_context *t = tls_context_open(L, 1);

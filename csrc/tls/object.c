@@ -34,6 +34,10 @@ static queue *check_queue(lua_State *L, int arg) {
 A queue of bytes. Source: Python's `ssl.MemoryBIO`.
 @function MemoryBIO
 @treturn MemoryBIO
+@usage
+local queue = ssl.MemoryBIO()
+queue:write "hello"
+print(queue:read()) --> hello
 */
 static int make_queue(lua_State *L) {
   queue *q = lua_newuserdatauv(L, sizeof *q, 0);
@@ -52,6 +56,10 @@ Takes bytes out.
 @function MemoryBIO:read
 @tparam[opt] int n at most so many; all by default
 @treturn string `""` when there is none
+@usage
+local queue = ssl.MemoryBIO()
+queue:write "hello"
+print(queue:read(2)) --> he
 */
 static int queue_read(lua_State *L) {
   queue *q = check_queue(L, 1);
@@ -67,6 +75,9 @@ Puts bytes in.
 @function MemoryBIO:write
 @tparam string data
 @treturn int how many: all of them
+@usage
+local queue = ssl.MemoryBIO()
+print(queue:write "hello") --> 5
 */
 static int queue_write(lua_State *L) {
   queue *q = check_queue(L, 1);
@@ -81,6 +92,9 @@ static int queue_write(lua_State *L) {
 /***
 Says that nothing more will be written.
 @function MemoryBIO:write_eof
+@usage
+local queue = ssl.MemoryBIO()
+queue:write_eof()
 */
 static int queue_write_eof(lua_State *L) {
   check_queue(L, 1)->ended = true;
@@ -90,6 +104,9 @@ static int queue_write_eof(lua_State *L) {
 /***
 @function MemoryBIO:pending
 @treturn int how many bytes are in it
+@usage
+local queue = ssl.MemoryBIO()
+print(queue:pending()) --> 0
 */
 static int queue_pending(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)check_queue(L, 1)->bytes.len);
@@ -99,6 +116,10 @@ static int queue_pending(lua_State *L) {
 /***
 @function MemoryBIO:eof
 @treturn boolean whether it is empty, and nothing more will be written
+@usage
+local queue = ssl.MemoryBIO()
+queue:write_eof()
+print(queue:eof()) --> true
 */
 static int queue_eof(lua_State *L) {
   const queue *q = check_queue(L, 1);
@@ -221,6 +242,11 @@ Goes on with the handshake. Source: Python's `ssl.SSLObject.do_handshake`.
 @treturn[2] nil
 @treturn[2] error `EAGAIN`: move bytes between the queues and the peer, and call again
 @treturn[2] int errno
+@usage
+local context = assert(ssl.create_default_context())
+local options = {server_hostname = "localhost"}
+local object = assert(context:wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), options))
+print(select(2, object:do_handshake()).name) --> EAGAIN
 */
 static int object_do_handshake(lua_State *L) {
   object *o = check_object(L);
@@ -235,6 +261,11 @@ Takes what the peer has said. Source: Python's `ssl.SSLObject.read`.
 @treturn[2] nil
 @treturn[2] error (`EAGAIN` ...)
 @treturn[2] int errno
+@usage
+local context = assert(ssl.create_default_context())
+local options = {server_hostname = "localhost"}
+local object = assert(context:wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), options))
+print(select(2, object:read()).name) --> EAGAIN
 */
 static int object_read(lua_State *L) {
   object *o = check_object(L);
@@ -259,6 +290,11 @@ Says something to the peer. Source: Python's `ssl.SSLObject.write`.
 @treturn[2] nil
 @treturn[2] error (`EAGAIN` during the handshake ...)
 @treturn[2] int errno
+@usage
+local context = assert(ssl.create_default_context())
+local options = {server_hostname = "localhost"}
+local object = assert(context:wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), options))
+print(select(2, object:write "hello").name) --> EAGAIN
 */
 static int object_write(lua_State *L) {
   object *o = check_object(L);
@@ -291,6 +327,11 @@ Source: Python's `ssl.SSLObject.unwrap`.
 @treturn[2] nil
 @treturn[2] error (`EAGAIN` ...)
 @treturn[2] int errno
+@usage
+local context = assert(ssl.create_default_context())
+local options = {server_hostname = "localhost"}
+local object = assert(context:wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), options))
+local ok, err = object:unwrap()
 */
 static int object_unwrap(lua_State *L) {
   object *o = check_object(L);
@@ -303,6 +344,12 @@ static int object_unwrap(lua_State *L) {
 What a try that gave `EAGAIN` waits for.
 @function SSLObject:want
 @treturn ?string `"readable"`: bytes from the peer
+@usage
+local context = assert(ssl.create_default_context())
+local options = {server_hostname = "localhost"}
+local object = assert(context:wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), options))
+object:do_handshake()
+print(object:want()) --> readable
 */
 static int object_want(lua_State *L) {
   int want = check_object(L)->conn.want;

@@ -180,6 +180,9 @@ Source: Python's `SSLContext.session_stats`.
 @function SSLContext:session_stats
 @treturn table integers: `number`, `connect`, `connect_good`, `accept`, `accept_good`, `hits`,
 `misses` ...
+@usage
+local context = assert(ssl.create_default_context())
+print(context:session_stats().connect) --> 0
 */
 static int context_session_stats(lua_State *L) {
   const tls_context *t = tls_context_check(L, 1);

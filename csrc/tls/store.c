@@ -136,6 +136,7 @@ Source: Python's `ssl.get_default_verify_paths`.
 @treturn table `cafile`, `capath` (strings: what the environment or OpenSSL says and is there),
 `openssl_cafile`, `openssl_capath`, `openssl_cafile_env`, `openssl_capath_env` (strings), and
 `tried` (a sequence of all the places)
+@usage print(ssl.get_default_verify_paths().openssl_cafile)
 */
 int tls_store_paths(lua_State *L) {
   place all[PLACES_MAX];

@@ -387,6 +387,11 @@ Source: Python's `ssl.SSLSocket.do_handshake`.
 @treturn[2] nil
 @treturn[2] error of kind `"ssl"`: `name` is OpenSSL's reason (`CERTIFICATE_VERIFY_FAILED` ...)
 @treturn[2] int errno (`EPROTO`, `ETIMEDOUT`, `EAGAIN` ...)
+@usage
+local context = assert(ssl.create_default_context())
+local s <close> = assert(csock.create_connection {"localhost", 443})
+context:wrap_socket(s, {server_hostname = "localhost", do_handshake_on_connect = false})
+assert(s:do_handshake())
 */
 static int sock_do_handshake(lua_State *L) {
   return drive(L, "do_handshake", handshake_step);
@@ -406,6 +411,9 @@ Source: RFC 8446 section 4.6.3.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+assert(s:key_update())
 */
 static int sock_key_update(lua_State *L) {
   tls_transport *t = check(L);
@@ -455,6 +463,10 @@ Source: Python's `ssl.SSLSocket.unwrap`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`EBUSY`: there is input to be read first; `ETIMEDOUT` ...)
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+s:settimeout(0.1)
+local plain, err = s:unwrap() -- a peer that says nothing lets it time out
 */
 static int sock_unwrap(lua_State *L) {
   return drive(L, "unwrap", unwrap_step);
@@ -464,6 +476,9 @@ static int sock_unwrap(lua_State *L) {
 What a try that gave `EAGAIN` waits for, for a program that waits itself.
 @function SSLSocket:want
 @treturn ?string `"readable"`, `"writable"`, or nil
+@usage
+local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = true}))
+print((s:want())) --> nil
 */
 static int sock_want(lua_State *L) {
   int want = check(L)->conn.want;

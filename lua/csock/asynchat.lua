@@ -35,6 +35,7 @@ local M = {}
 -- @tparam string haystack
 -- @tparam string needle
 -- @treturn int
+-- @usage print(asynchat.find_prefix_at_end("text\r", "\r\n")) --> 1
 function M.find_prefix_at_end(haystack, needle)
   local length = math.min(#needle - 1, #haystack)
   while length > 0 and haystack:sub(-length) ~= needle:sub(1, length) do length = length - 1 end
@@ -59,6 +60,9 @@ end
 --- The next piece.
 -- @function simple_producer:more
 -- @treturn string `""` at the end
+-- @usage
+-- local producer = asynchat.simple_producer("hello", 3)
+-- print(producer:more(), producer:more()) --> hel lo
 function SimpleProducer:more()
   local at = self._at
   self._at = at + self.buffer_size
@@ -160,6 +164,9 @@ function Chat.found_terminator() error("found_terminator must be defined by the 
 -- too.
 -- @function async_chat:set_terminator
 -- @tparam ?string|int term
+-- @usage
+-- local chat = asynchat.async_chat(a)
+-- chat:set_terminator "\r\n"
 function Chat:set_terminator(term)
   if math.type(term) ~= "integer" and type(term) ~= "string" and term ~= nil or math.type(term) and term < 0 then
     error("bad argument #1 to 'set_terminator' (string, integer >= 0 or nil expected)", 2)
@@ -170,11 +177,19 @@ end
 --- The terminator: a string, how many bytes are still to come, or nil.
 -- @function async_chat:get_terminator
 -- @treturn ?string|int
+-- @usage
+-- local chat = asynchat.async_chat(a)
+-- chat:set_terminator(5)
+-- print(chat:get_terminator()) --> 5
 function Chat:get_terminator() return self.terminator end
 
 --- Keeps data until `_get_data`: in a sequence, `incoming`.
 -- @function async_chat:_collect_incoming_data
 -- @tparam string data
+-- @usage
+-- local chat = asynchat.async_chat(a)
+-- chat:_collect_incoming_data "one"
+-- print(chat:_get_data()) --> one
 function Chat:_collect_incoming_data(data)
   local incoming = self.incoming
   local size = (incoming.size or 0) + #data
@@ -186,6 +201,10 @@ end
 --- What `_collect_incoming_data` has kept, which is forgotten then.
 -- @function async_chat:_get_data
 -- @treturn string
+-- @usage
+-- local chat = asynchat.async_chat(a)
+-- chat:_collect_incoming_data "one"
+-- print(chat:_get_data()) --> one
 function Chat:_get_data()
   local data = table.concat(self.incoming)
   self.incoming = { size = 0 }
@@ -302,6 +321,9 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`ENOBUFS`: more than `max_outgoing` bytes wait, `handle_outgoing_overflow` was called;
 -- `EBADF`: the channel is closed)
+-- @usage
+-- local chat = asynchat.async_chat(a)
+-- assert(chat:push "hello")
 function Chat:push(data)
   local fifo = self.producer_fifo
   local ok, err, errno = may_send(self, waiting(fifo), data)
@@ -324,6 +346,9 @@ end
 -- @treturn[2] nil when it is refused, as by `push`
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local chat = asynchat.async_chat(a)
+-- assert(chat:push_with_producer(asynchat.simple_producer "hello"))
 function Chat:push_with_producer(producer)
   local fifo = self.producer_fifo
   local ok, err, errno = may_send(self, waiting(fifo), "")
@@ -334,6 +359,10 @@ end
 
 --- Closes the channel when all is sent that was pushed.
 -- @function async_chat:close_when_done
+-- @usage
+-- local chat = asynchat.async_chat(a)
+-- chat:push "bye"
+-- chat:close_when_done()
 function Chat:close_when_done()
   append(self.producer_fifo, CLOSE)
   asyncore.wake(self._map)
@@ -348,6 +377,9 @@ end
 
 --- Sends what was pushed, as much as the socket takes.
 -- @function async_chat:initiate_send
+-- @usage
+-- local chat = asynchat.async_chat(a)
+-- chat:initiate_send()
 function Chat:initiate_send()
   local fifo = self.producer_fifo
   local mine <close> = sending(self)
@@ -382,6 +414,9 @@ Chat.handle_outgoing_overflow = asyncore.dispatcher_with_send.handle_outgoing_ov
 
 --- Forgets what has come and what was pushed. For emergencies.
 -- @function async_chat:discard_buffers
+-- @usage
+-- local chat = asynchat.async_chat(a)
+-- chat:discard_buffers()
 function Chat:discard_buffers()
   self._in, self._at, self._length, self._skipping, self._held = "", 1, 0, false, false
   self.incoming, self.producer_fifo = { size = 0 }, new_fifo()

@@ -13,6 +13,9 @@ local BytesIO = class("BytesIO")
 -- @function csock.bytesio
 -- @tparam[opt=""] string bytes
 -- @treturn bytesio
+-- @usage
+-- local bytes = BytesIO "one\ntwo\n"
+-- print(bytes:read "l") --> one
 function BytesIO:__init(bytes)
   self.pieces = { bytes or "" }
   self.position = 1 -- of the next byte to be read
@@ -25,6 +28,9 @@ end
 
 --- All the bytes, whatever was read of them.
 -- @treturn string
+-- @usage
+-- local bytes = BytesIO "one\ntwo\n"
+-- print(#bytes:getvalue()) --> 8
 function BytesIO:getvalue()
   if #self.pieces > 1 then self.pieces = { table.concat(self.pieces) } end
   return self.pieces[1]
@@ -77,6 +83,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADF`)
+-- @usage
+-- local bytes = BytesIO "one\ntwo\n"
+-- print(bytes:read("l", 2)) --> one tw
 function BytesIO:read(...)
   if self.closed then return refuse "read" end
   local formats, values = table.pack(...), {}
@@ -95,6 +104,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADF`)
+-- @usage
+-- local bytes = BytesIO "one\ntwo\n"
+-- print(bytes:readline()) --> one
 function BytesIO:readline(limit)
   if self.closed then return refuse "readline" end
   return take(self, end_of_line(self, limit), true)
@@ -103,6 +115,9 @@ end
 --- Reads all lines, each with its line end.
 -- Source: Python's `io.BytesIO.readlines`.
 -- @treturn {string,...}
+-- @usage
+-- local bytes = BytesIO "one\ntwo\n"
+-- print(#bytes:readlines()) --> 2
 function BytesIO:readlines()
   local lines = {}
   for line in self:lines "L" do lines[#lines + 1] = line end
@@ -113,6 +128,9 @@ end
 -- Source: Lua's `file:lines`.
 -- @param[opt="l"] ... formats
 -- @treturn function
+-- @usage
+-- local bytes = BytesIO "one\ntwo\n"
+-- for line in bytes:lines() do print(line) end --> one two
 function BytesIO:lines(...)
   local formats = table.pack(...)
   return function() return self:read(table.unpack(formats, 1, formats.n)) end
@@ -125,6 +143,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADF`)
+-- @usage
+-- local bytes = BytesIO "one\ntwo\n"
+-- print(bytes:write("three"):read "a") --> one two three
 function BytesIO:write(...)
   if self.closed then return refuse "write" end
   for i = 1, select("#", ...) do
@@ -137,10 +158,16 @@ end
 
 --- Does nothing: there is nowhere to send it.
 -- @treturn bytesio itself
+-- @usage
+-- local bytes = BytesIO "one\ntwo\n"
+-- bytes:flush()
 function BytesIO:flush() return self end
 
 --- Ends reading and writing; `getvalue` still gives the bytes.
 -- @treturn boolean true
+-- @usage
+-- local bytes = BytesIO "one\ntwo\n"
+-- bytes:close()
 function BytesIO:close()
   self.closed = true
   return true

@@ -210,6 +210,12 @@ local M = { Object = Object }
 -- @param ... its parents, in the order of resolution; none: `class.Object`
 -- @treturn class
 -- @raise when the parents allow no order of resolution, naming them
+-- @usage
+-- local Animal = class "Animal"
+-- function Animal:__init(name) self.name = name end
+-- local Dog = class("Dog", Animal)
+-- function Dog:speak() return self.name .. ": woof" end
+-- print(Dog("Rex"):speak()) --> Rex: woof
 local function make(_, name, ...)
   if type(name) ~= "string" then
     error(("bad argument #1 to 'class' (string expected, got %s)"):format(type(name)), 2)
@@ -235,6 +241,7 @@ end
 --- Whether a value is a class.
 -- @param value
 -- @treturn boolean
+-- @usage print(class.isclass(class "Dog"), class.isclass {}) --> true false
 function M.isclass(value) return is_class(value) end
 
 -- Whether there is one of some classes in the order of a class. `class` may be nil: nothing that has one.
@@ -257,6 +264,9 @@ end
 -- @tparam class ... the classes
 -- @treturn boolean
 -- @raise for what is no class
+-- @usage
+-- local Animal = class "Animal"
+-- print(class.issubclass(class("Dog", Animal), Animal)) --> true
 function M.issubclass(class, ...)
   if not is_class(class) then
     error(("bad argument #1 to 'issubclass' (class expected, got %s)"):format(type(class)), 2)
@@ -271,6 +281,9 @@ end
 -- @tparam class ... the classes
 -- @treturn boolean
 -- @raise when one of them is no class
+-- @usage
+-- local Dog = class "Dog"
+-- print(class.isinstance(Dog(), Dog)) --> true
 function M.isinstance(value, ...)
   local meta = type(value) == "table" and not is_class(value) and getmetatable(value)
   local class = type(meta) == "table" and rawget(meta, "__class")

@@ -30,6 +30,9 @@ local OUTSIDE, SPECIAL = '[^!-~]', '[",;\\]' -- what no value has (RFC 6265, sec
 -- @tparam string text
 -- @treturn ?table `name`, `value`, and what it says of `domain`, `path`, `expires` (seconds since 1970), `max_age`
 -- (seconds), `secure`, `httponly`, `samesite`; nil for what a client must leave out
+-- @usage
+-- local cookie = cookies.parse_set_cookie "id=1; Path=/; Secure"
+-- print(cookie.name, cookie.value, cookie.path, cookie.secure) --> id 1 / true
 M.parse_set_cookie = setcookie.parse
 
 --- Reads a Cookie header. Of several cookies with one name the first counts, as it has the longer path.
@@ -37,6 +40,7 @@ M.parse_set_cookie = setcookie.parse
 -- @function parse
 -- @tparam string text
 -- @treturn table name -> value
+-- @usage print(cookies.parse("a=1; b=2").b) --> 2
 function M.parse(text)
   check.argument(check.STRING, text, 1, "parse")
   local values = {}
@@ -74,6 +78,7 @@ end
 -- @tparam[opt] string attributes.samesite `"Strict"`, `"Lax"` or `"None"`
 -- @treturn string
 -- @raise for what no cookie may have
+-- @usage print(cookies.format("id", "1", {path = "/", httponly = true})) --> id=1; Path=/; HttpOnly
 function M.format(name, value, attributes)
   check.argument(check.STRING, name, 1, "format")
   check.argument(check.STRING, value, 2, "format")
@@ -104,6 +109,7 @@ M.SimpleCookie = SimpleCookie
 -- @function csock.cookies.SimpleCookie
 -- @tparam[opt] string text a Cookie header
 -- @treturn simplecookie
+-- @usage print(cookies.SimpleCookie("id=1"):get "id") --> 1
 function SimpleCookie:__init(text)
   self.values, self.attributes = {}, {}
   if text then self:load(text) end
@@ -111,6 +117,9 @@ end
 
 --- Takes the cookies of a Cookie header.
 -- @tparam string text
+-- @usage
+-- local jar = cookies.SimpleCookie()
+-- jar:load "id=1; lang=en"
 function SimpleCookie:load(text)
   for name, value in pairs(M.parse(text)) do self.values[name] = value end
 end
@@ -118,6 +127,7 @@ end
 --- The value of a cookie.
 -- @tparam string name
 -- @treturn ?string
+-- @usage print(cookies.SimpleCookie("id=1"):get "id") --> 1
 function SimpleCookie:get(name) return self.values[name] end
 
 --- Sets one.
@@ -125,6 +135,9 @@ function SimpleCookie:get(name) return self.values[name] end
 -- @tparam string value
 -- @tparam[opt] table attributes those of @{csock.cookies.format}
 -- @raise for what no cookie may have
+-- @usage
+-- local jar = cookies.SimpleCookie()
+-- jar:set("id", "1", {path = "/"})
 function SimpleCookie:set(name, value, attributes)
   M.format(name, value, attributes)
   self.values[name], self.attributes[name] = value, attributes or {}
@@ -133,6 +146,10 @@ end
 --- The values of the Set-Cookie headers for what was set, in the order of the names.
 -- Source: Python's `SimpleCookie.output`.
 -- @treturn {string,...}
+-- @usage
+-- local jar = cookies.SimpleCookie()
+-- jar:set("id", "1", {path = "/"})
+-- print(jar:output()[1]) --> id=1; Path=/
 function SimpleCookie:output()
   local names, list = {}, {}
   for name in pairs(self.attributes) do names[#names + 1] = name end

@@ -12,6 +12,7 @@ local M = {
 --- Orders addresses so that their families take turns, beginning with the first one's (RFC 8305, 4).
 -- @tparam {table,...} infos as `getaddrinfo` gives them
 -- @treturn {table,...}
+-- @usage local infos = happy.interleave(assert(csock.getaddrinfo("localhost", 80)))
 function M.interleave(infos)
   local families, by_family, result = {}, {}, {}
   for _, info in ipairs(infos) do
@@ -66,6 +67,11 @@ end
 -- @treturn[1] socket
 -- @treturn[2] nil
 -- @treturn[2] {error,...} what each address said
+-- @usage
+-- csock.run(function()
+--   local infos = assert(csock.getaddrinfo("localhost", 21567, csock.AF_INET, csock.SOCK_STREAM))
+--   local s <close> = assert(happy.connect(infos, function(info) return csock.create_connection(info.addr) end))
+-- end)
 function M.connect(infos, attempt)
   local race <close> = setmetatable({
     tasks = {}, under_way = 0, errors = {}, changed = internal.waiters(),

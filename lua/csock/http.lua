@@ -97,6 +97,9 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno
 -- @raise for wrong arguments, such as CR or LF in a header, before a byte is sent
+-- @usage
+-- local response = assert(http.request("GET", "http://localhost:8080/", {params = {q = "a b"}, timeout = 10}))
+-- print(response.status, response.headers["content-type"]) --> 200 text/plain
 function M.request(method, url, options)
   return once(function(own) return own:request(method, url, options) end)
 end
@@ -114,6 +117,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local response = assert(http.get "http://localhost:8080/")
+-- print(response.status, response.body) --> 200 hello
 
 --- As @{csock.http.get}, with the method HEAD: the answer has no body.
 -- @function head
@@ -123,6 +129,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage print(assert(http.head "http://localhost:8080/").status) --> 200
 
 --- As @{csock.http.get}, with the method OPTIONS: what the server can do.
 -- @function options
@@ -132,6 +139,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage print(assert(http.options "http://localhost:8080/").status)
 
 --- As @{csock.http.get}, with the method POST: to send something, by `data`, `json`, `form` or `files`.
 -- @function post
@@ -141,6 +149,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage local response = assert(http.post("http://localhost:8080/", {form = {name = "x"}}))
 
 --- As @{csock.http.get}, with the method PUT: to put something in the place of what is there.
 -- @function put
@@ -150,6 +159,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage local response = assert(http.put("http://localhost:8080/thing", {data = "x"}))
 
 --- As @{csock.http.get}, with the method PATCH: to change a part of what is there.
 -- @function patch
@@ -159,6 +169,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage local response = assert(http.patch("http://localhost:8080/thing", {data = "x"}))
 
 --- As @{csock.http.get}, with the method DELETE.
 -- @function delete
@@ -168,6 +179,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage local response = assert(http.delete "http://localhost:8080/thing")
 
 --- Downloads into a file, and goes on where that was interrupted: after a cut at once, and, with `resume`, where an
 -- earlier call has ended. Where the server cannot do that, or has another file by now, it begins anew.
@@ -182,6 +194,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error (its `code` is the status of an answer that is no success)
 -- @treturn[2] int errno; the file has what came
+-- @usage
+-- local response = assert(http.download("http://localhost:8080/", "page.txt"))
+-- print(response.size) --> 6
 function M.download(url, path, options)
   return once(function(own) return own:download(url, path, options) end)
 end
@@ -195,6 +210,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local session <close> = http.Session()
+-- assert(session:download("http://localhost:8080/", "page.txt"))
 session.Session.download = download.run
 
 --- For `auth`: tells the server user and password at once (basic authentication): over http, everybody on the way.
@@ -202,6 +220,7 @@ session.Session.download = download.run
 -- @tparam string user
 -- @tparam string password
 -- @treturn table
+-- @usage http.get("http://localhost:8080/", {auth = http.HTTPBasicAuth("user", "secret")})
 M.HTTPBasicAuth = auth.basic
 
 --- For `auth`: proves to the server that the password is known (digest authentication, MD5 or SHA-256, `qop=auth`),
@@ -210,6 +229,7 @@ M.HTTPBasicAuth = auth.basic
 -- @tparam string user
 -- @tparam string password
 -- @treturn table
+-- @usage http.get("http://localhost:8080/", {auth = http.HTTPDigestAuth("user", "secret")})
 M.HTTPDigestAuth = auth.digest
 
 return M

@@ -67,6 +67,9 @@ function Protocol:handshakeCompleted() end -- luacheck: ignore 212
 -- refused. A protocol that keeps what comes overrides this, as the receivers below do.
 -- @function protocol:holdsInput
 -- @treturn boolean
+-- @usage
+-- local Keeper = class("Keeper", protocol.Protocol)
+-- function Keeper:holdsInput() return self.kept ~= nil end
 function Protocol:holdsInput() return false end -- luacheck: ignore 212
 
 receivers(M)
@@ -117,6 +120,7 @@ Factory.numPorts = 0
 -- @tparam class protocol
 -- @param ... for the factory's `__init`
 -- @treturn factory
+-- @usage local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
 function Factory:forProtocol(protocol, ...)
   local factory = self(...)
   factory.protocol = protocol
@@ -240,6 +244,9 @@ end
 --- Tries again after the next pause.
 -- @function reconnectingclientfactory:retry
 -- @tparam[opt] connector connector the last one, unless given
+-- @usage
+-- local factory = protocol.ReconnectingClientFactory()
+-- function factory:clientConnectionFailed(connector, why) self:retry(connector) end
 function Reconnecting:retry(connector)
   if not self.continueTrying then return end
   connector = connector or self.connector or error("no connector to retry", 2)
@@ -258,6 +265,9 @@ end
 
 --- Gives up: a pause or an attempt that is under way ends.
 -- @function reconnectingclientfactory:stopTrying
+-- @usage
+-- local factory = protocol.ReconnectingClientFactory()
+-- factory:stopTrying()
 function Reconnecting:stopTrying()
   self.continueTrying = false
   if self.call then self.call:cancel() end
@@ -267,6 +277,9 @@ end
 
 --- The next pause is the first one again, and `stopTrying` is taken back.
 -- @function reconnectingclientfactory:resetDelay
+-- @usage
+-- local Client = class("Client", protocol.Protocol)
+-- function Client:connectionMade() self.factory:resetDelay() end
 function Reconnecting:resetDelay()
   self.delay, self.retries, self.continueTrying = self.initialDelay, 0, true
 end

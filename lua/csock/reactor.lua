@@ -50,12 +50,16 @@ local starters = {} -- what callWhenRunning was given before it ran
 -- Source: Twisted's `reactor.seconds`.
 -- @function seconds
 -- @treturn number
+-- @usage print(reactor.seconds())
 M.seconds = loop.now
 
 --- Calls a function as soon as the reactor runs: at once when it does.
 -- Source: Twisted's `reactor.callWhenRunning`.
 -- @tparam function f
 -- @param ... its arguments
+-- @usage
+-- reactor.callWhenRunning(reactor.stop)
+-- reactor.run()
 function M.callWhenRunning(f, ...)
   if M.running then f(...) else starters[#starters + 1] = table.pack(f, ...) end
 end
@@ -79,6 +83,9 @@ end
 -- Ports and connections that are open when it ends are closed, and told `ConnectionLost`. Other signals do what they do
 -- in any program; `csock.loop.on_signal("SIGTERM", reactor.stop)` has SIGTERM end it.
 -- @raise when it runs already
+-- @usage
+-- reactor.callLater(0.01, reactor.stop)
+-- reactor.run()
 function M.run()
   if M.running then error("the reactor is running already", 2) end
   turns.run(started, left)
@@ -86,6 +93,9 @@ end
 
 --- Makes `run` return when the callbacks of this turn are done.
 -- @raise when it does not run
+-- @usage
+-- reactor.callLater(0.01, reactor.stop)
+-- reactor.run()
 function M.stop()
   if not M.running then error("the reactor is not running", 2) end
   turns.stop()
@@ -127,6 +137,10 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EADDRINUSE`, `EACCES` ...)
+-- @usage
+-- local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
+-- local port = assert(reactor.listenTCP(8000, factory))
+-- print(port:getHost().port)
 function M.listenTCP(number, factory, backlog, interface)
   check.argument(PORT, number, 1, "listenTCP")
   check_object("listenTCP", 2, factory, "factory", "doStart")
@@ -153,6 +167,11 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EADDRINUSE`, `EACCES` ...)
+-- @usage
+-- local context = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+-- context:load_cert_chain("cert.pem", "key.pem")
+-- local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
+-- local port = assert(reactor.listenSSL(8443, factory, context))
 function M.listenSSL(number, factory, contextFactory, backlog, interface)
   check.argument(PORT, number, 1, "listenSSL")
   check_object("listenSSL", 2, factory, "factory", "doStart")
@@ -173,6 +192,10 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EADDRINUSE` ...)
+-- @usage
+-- local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
+-- local port = assert(reactor.listenUNIX("server.sock", factory))
+-- port:stopListening()
 function M.listenUNIX(path, factory, backlog)
   check.argument(PATH, path, 1, "listenUNIX")
   check_object("listenUNIX", 2, factory, "factory", "doStart")
@@ -195,6 +218,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
+-- print(port:getHost().port)
 function M.listenUDP(number, protocol, interface, maxPacketSize)
   check.argument(PORT, number, 1, "listenUDP")
   check_object("listenUDP", 2, protocol, "protocol", "datagramReceived")
@@ -220,6 +246,12 @@ end
 -- @tparam[opt=30] number timeout seconds for all of it
 -- @param[opt] bindAddress this side's address, such as `{"127.0.0.1", 0}`
 -- @treturn connector
+-- @usage
+-- local factory = protocol.ClientFactory()
+-- factory.protocol = protocol.Protocol
+-- local connector = reactor.connectTCP("localhost", 21567, factory)
+-- reactor.callLater(0.01, reactor.stop)
+-- reactor.run()
 function M.connectTCP(host, number, factory, timeout, bindAddress)
   check.argument(HOST, host, 1, "connectTCP")
   check.argument(PORT, number, 2, "connectTCP")
@@ -244,6 +276,12 @@ end
 -- @tparam[opt=30] number timeout seconds for all of it, with the handshake
 -- @param[opt] bindAddress this side's address, such as `{"127.0.0.1", 0}`
 -- @treturn connector
+-- @usage
+-- local factory = protocol.ClientFactory()
+-- factory.protocol = protocol.Protocol
+-- reactor.connectSSL("localhost", 443, factory, true)
+-- reactor.callLater(0.01, reactor.stop)
+-- reactor.run()
 function M.connectSSL(host, number, factory, contextFactory, timeout, bindAddress)
   check.argument(HOST, host, 1, "connectSSL")
   check.argument(PORT, number, 2, "connectSSL")
@@ -267,6 +305,10 @@ end
 -- @tparam clientfactory factory
 -- @tparam[opt=30] number timeout seconds
 -- @treturn connector
+-- @usage
+-- local factory = protocol.ClientFactory()
+-- factory.protocol = protocol.Protocol
+-- reactor.connectUNIX("server.sock", factory)
 function M.connectUNIX(path, factory, timeout)
   check.argument(PATH, path, 1, "connectUNIX")
   check_object("connectUNIX", 2, factory, "factory", "startedConnecting")

@@ -39,6 +39,7 @@ end
 -- @treturn[1] table `host`, `port`, `db`, and where given `username`, `password`; `ssl` = true for `rediss`
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with it
+-- @usage print(redis.parse_url("redis://:secret@localhost:6379/2").db) --> 2
 function M.parse_url(url)
   local over_tls, authority, path = url:match "^redis(s?)://([^/?#]*)/?([^/?#]*)$"
   if not authority then return nil, "redis://[:password@]host[:port][/db] expected" end
@@ -102,6 +103,7 @@ Client.__name = "csock.redis.client"
 -- @tparam[opt] string options.server_hostname over TLS: the name that is verified instead of the host's
 -- @treturn client
 -- @raise for an URL that is none
+-- @usage local r <close> = redis.client("redis://localhost:6379", {timeout = 2})
 function M.client(url, options)
   return setmetatable({
     settings = settings_of("client", url, options), changed = internal.waiters(),
@@ -170,6 +172,10 @@ end
 -- @treturn[2] error of the connection, or what the server says of the password or the database
 -- @treturn[2] ?int errno of a connection's error
 -- @raise for an URL that is none
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- r:call("SET", "greeting", "hello")
+-- print(r:call("GET", "greeting")) --> hello
 function M.connect(url, options)
   settings_of("connect", url, options)
   local client = M.client(url, options)
@@ -216,6 +222,9 @@ end
 -- @treturn[3] nil
 -- @treturn[3] error
 -- @treturn[3] ?int errno, of a connection's error
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- print(r:call("SET", "greeting", "hello")) --> OK
 function Client:call(...)
   local text, name = encode(table.pack(...))
   return result(exchange(self, text, { name }))
@@ -229,6 +238,10 @@ end
 -- @treturn[2] nil when the connection has failed
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- local replies = assert(r:pipeline {{"SET", "a", 1}, {"GET", "a"}})
+-- print(replies[1], replies[2]) --> OK 1
 function Client:pipeline(commands)
   local texts, names = {}, {}
   for i, command in ipairs(commands) do texts[i], names[i] = encode(command) end
@@ -250,6 +263,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] ?int errno
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- assert(r:select(1))
 function Client:select(db)
   return settle(self, { "SELECT", db }, { db = db })
 end
@@ -261,6 +277,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] ?int errno
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- assert(r:auth "secret")
 function Client:auth(password, username)
   local command = username and { "AUTH", username, password } or { "AUTH", password }
   return settle(self, command, { password = password, username = username })
@@ -299,6 +318,10 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] ?int errno
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- local news <close> = assert(r:subscribe "news")
+-- print(news:get(5)) --> hello news nil
 function Client:subscribe(...)
   local subscription, err, errno = subscribe(self, "subscribe", "SUBSCRIBE", ...)
   return subscription, err, errno
@@ -311,6 +334,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] ?int errno
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- local news <close> = assert(r:psubscribe "news.*")
 function Client:psubscribe(...)
   local subscription, err, errno = subscribe(self, "psubscribe", "PSUBSCRIBE", ...)
   return subscription, err, errno
@@ -319,6 +345,9 @@ end
 --- Closes its connection and its subscriptions. Who waits for a reply gets `EBADF`. Closing again is
 -- harmless.
 -- @treturn boolean true
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- r:close()
 function Client:close()
   self.closed = true
   if self.connection then self.connection:close() end

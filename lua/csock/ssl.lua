@@ -94,6 +94,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage local context = assert(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 function M.SSLContext(protocol)
   if protocol ~= M.PROTOCOL_TLS_CLIENT and protocol ~= M.PROTOCOL_TLS_SERVER then
     check.expected("SSLContext", 1, "PROTOCOL_TLS_CLIENT or PROTOCOL_TLS_SERVER", protocol)
@@ -126,6 +127,9 @@ local CAS = { cafile = { check.STRING }, capath = { check.STRING }, cadata = { c
 -- @treturn[2] error
 -- @treturn[2] int errno (`ENOENT`: the system has no authorities; the error names the places; or
 -- what `SSLKEYLOGFILE` in the environment names cannot be written)
+-- @usage
+-- local context = assert(ssl.create_default_context())
+-- local s <close> = assert(csock.create_connection({"localhost", 443}, {ssl = context}))
 function M.create_default_context(purpose, options)
   local call = "create_default_context"
   local server = is_server(call, purpose)
@@ -149,6 +153,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage local context = assert(ssl.insecure_context())
 function M.insecure_context(purpose)
   local context, err, code = tls.context(is_server("insecure_context", purpose), true)
   if not context then return nil, err, code end
@@ -165,6 +170,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local context = assert(ssl.create_default_context())
+-- assert(context:load_verify_locations "ca.pem")
 function Context.load_verify_locations(context, cafile, capath, cadata)
   if type(cafile) == "table" then
     local cas = check.options(cafile, CAS, 1, "load_verify_locations")
@@ -219,6 +227,11 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EPROTO`: see the error's `name`; `ETIMEDOUT`; `EBUSY`: streams over it are open, which may
 -- hold what came in the clear; `EISCONN`: it is over TLS already)
+-- @usage
+-- local context = assert(ssl.create_default_context())
+-- local s <close> = assert(csock.create_connection {"localhost", 443})
+-- assert(context:wrap_socket(s, {server_hostname = "localhost"}))
+-- print(s:version()) --> TLSv1.3
 function Context.wrap_socket(context, sock, options)
   options = wrap_options(context, options, SOCKET_END, 2, "wrap_socket")
   local now, err, code = tls.wrap(sock, context, options.server_hostname, options.session)
@@ -247,6 +260,11 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local context = assert(ssl.create_default_context())
+-- local incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+-- local object = assert(context:wrap_bio(incoming, outgoing, {server_hostname = "localhost"}))
+-- object:do_handshake() -- outgoing has what is to be sent now
 function Context.wrap_bio(context, incoming, outgoing, options)
   options = wrap_options(context, options, ANY_END, 3, "wrap_bio")
   return tls.object(context, incoming, outgoing, options.server_hostname, options.session)
@@ -259,6 +277,9 @@ end
 -- @tparam MemoryBIO outgoing
 -- @tparam[opt] table options those of @{SSLContext:wrap_bio}
 -- @treturn SSLObject
+-- @usage
+-- local context = assert(ssl.create_default_context())
+-- local object = ssl.SSLObject(context, ssl.MemoryBIO(), ssl.MemoryBIO(), {server_hostname = "localhost"})
 function M.SSLObject(context, ...) return context:wrap_bio(...) end
 
 for name, f in pairs(require "csock.ssl.certificates"(M)) do M[name] = f end
@@ -272,12 +293,14 @@ M.MemoryBIO = tls.MemoryBIO
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage print(#assert(ssl.RAND_bytes(16))) --> 16
 M.RAND_bytes = tls.RAND_bytes
 
 --- Whether OpenSSL has gathered enough randomness.
 -- Source: Python's `ssl.RAND_status`.
 -- @function RAND_status
 -- @treturn boolean
+-- @usage print(ssl.RAND_status()) --> true
 M.RAND_status = tls.RAND_status
 M.get_default_verify_paths = tls.get_default_verify_paths
 

@@ -75,6 +75,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`)
+-- @usage
+-- local u = assert(url.urlsplit "http://me@example.org:8080/a?q=1#top")
+-- print(u.hostname, u.port, u.path, u.query) --> example.org 8080 /a q=1
 function M.urlsplit(url, ...)
   check.argument(check.STRING, url, 1, "urlsplit")
   local options = urlsplit_options(...)
@@ -90,6 +93,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`)
+-- @usage print(assert(url.urlparse "http://example.org/a;b?c").params) --> b
 function M.urlparse(url, ...)
   check.argument(check.STRING, url, 1, "urlparse")
   local options = urlparse_options(...)
@@ -103,6 +107,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`)
+-- @usage print(assert(url.urldefrag "http://a/b#top").url) --> http://a/b
 function M.urldefrag(url)
   check.argument(check.STRING, url, 1, "urldefrag")
   local parts, err, errno = parse("urldefrag", url, "", true)
@@ -133,6 +138,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`)
+-- @usage print(url.urlunsplit {"http", "example.org", "/a", "q=1", ""}) --> http://example.org/a?q=1
 function M.urlunsplit(parts) return unparse("urlunsplit", results.make_split, parts, 5) end
 
 --- The same with parameters.
@@ -142,6 +148,7 @@ function M.urlunsplit(parts) return unparse("urlunsplit", results.make_split, pa
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`)
+-- @usage print(url.urlunparse {"http", "example.org", "/a", "b", "q=1", ""}) --> http://example.org/a;b?q=1
 function M.urlunparse(parts) return unparse("urlunparse", results.make_parse, parts, 6) end
 
 -- --- joining --------------------------------------------------------------------------------------
@@ -190,6 +197,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`, for either)
+-- @usage print(url.urljoin("http://a/b/c", "../d")) --> http://a/d
 function M.urljoin(base, url, ...)
   check.argument(check.STRING, base, 1, "urljoin")
   check.argument(check.STRING, url, 2, "urljoin")
@@ -254,11 +262,17 @@ M.urlopen = opening "urlopen"
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local name, headers = assert(url.urlretrieve("http://localhost:8080/", "page.txt"))
+-- print(name) --> page.txt
 M.urlretrieve = opening "urlretrieve"
 
 --- Removes the temporary files that `urlretrieve` has made.
 -- Source: Python's `urllib.request.urlcleanup`.
 -- @function urlcleanup
+-- @usage
+-- assert(url.urlretrieve "http://localhost:8080/")
+-- url.urlcleanup()
 M.urlcleanup = opening "urlcleanup"
 
 --- The proxies that the environment names: scheme -> URL, and `no`: the hosts without one. HTTP_PROXY does not count in
@@ -266,6 +280,7 @@ M.urlcleanup = opening "urlcleanup"
 -- Source: Python's `urllib.request.getproxies`.
 -- @function getproxies
 -- @treturn table
+-- @usage print(url.getproxies().http)
 M.getproxies = opening "getproxies"
 
 M.Request = require "csock.url.request"

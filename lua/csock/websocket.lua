@@ -146,6 +146,10 @@ end
 -- @treturn[2] error its `code` and `text` are those of an answer with which the server refuses
 -- @treturn[2] int errno
 -- @raise for a wrong argument or option
+-- @usage
+-- local ws <close> = assert(websocket.connect "ws://localhost:8080/chat")
+-- ws:send "hello"
+-- print((ws:recv())) --> hello
 M.connect = connect.connect
 
 return M

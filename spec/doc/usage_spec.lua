@@ -5,13 +5,14 @@ local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 local tree = require "spec.support.tree"
 
--- Modules whose functions all have one, but for what is called by csock, or the same as another one. The list grows.
-local COMPLETE = {
-  "csock", "csock.loop", "csock.serve",
+-- In how many functions of a module an example may be missing, beside those that csock calls itself. The numbers shrink;
+-- a new module has them all.
+local MISSING = {
+  ["csock.httpserver"] = 13, ["csock.socketserver"] = 29, ["csock.asyncore"] = 7, ["csock.repl"] = 3,
 }
 
 -- The share of all functions, of a hundred, that have one at least. It grows.
-local LEAST = 29
+local LEAST = 80
 
 -- Of what only other systems have, there is none.
 local ELSEWHERE = { kqueue = true, ["csock.kqueue"] = true, ["csock.kevent"] = true }
@@ -51,9 +52,10 @@ describe("the manual's examples", function()
       if not pcall(require, module.name) then return pending "it is not built" end
       local env = {}
       if certificates.available and package.searchpath("csock.tls", package.cpath) then
-        env = {
-          USAGE_CERT = certificates.good.cert, USAGE_KEY = certificates.good.key, SSL_CERT_FILE = certificates.ca.cert,
-        }
+        for name, path in pairs { cert = certificates.good.cert, key = certificates.good.key, ca = certificates.ca.cert } do
+          os.execute(("cp '%s' '%s/%s.pem'"):format(path, dir, name))
+        end
+        env = { USAGE_CERT = dir .. "/cert.pem", USAGE_KEY = dir .. "/key.pem", SSL_CERT_FILE = dir .. "/ca.pem" }
       end
       local script = posix.getcwd and posix.getcwd() or tree.output "pwd":gsub("\n", "")
       local status, out, err = process.run({ process.interpreter, script .. "/spec/support/usage.lua", module.name }, {
@@ -64,19 +66,16 @@ describe("the manual's examples", function()
     end)
   end
 
-  it("are there for each function of the modules that are complete", function()
-    local missing = {}
-    for _, module in ipairs(data.modules) do
-      for _, name in ipairs(COMPLETE) do
-        local _, without = functions_of(module)
-        for _, pair in ipairs(name == module.name and without or {}) do
-          if not is_called_by_csock(pair[1], pair[2]) then missing[#missing + 1] = pair[1] end
-        end
+  for _, module in ipairs(data.modules) do
+    it("are there for the functions of " .. module.name, function()
+      local _, without = functions_of(module)
+      local names = {}
+      for _, pair in ipairs(without) do
+        if not is_called_by_csock(pair[1], pair[2]) then names[#names + 1] = pair[1] end
       end
-    end
-    table.sort(missing)
-    assert.same({}, missing)
-  end)
+      if #names > (MISSING[module.name] or 0) then assert.same({}, names) end
+    end)
+  end
 
   it("are there for most functions", function()
     local all, without = 0, 0

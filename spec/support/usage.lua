@@ -36,6 +36,11 @@ local function answer(request)
     return 200, { ["content-type"] = "text/plain" }, "User-agent: *\nDisallow: /no"
   end
   if request.path == "/missing" then return 404 end
+  if request.path == "/chat" then
+    return require("csock.websocket").upgrade(request, function(ws)
+      for message in ws:messages() do ws:send(message) end
+    end)
+  end
   if request.path == "/data.json" then return 200, { ["content-type"] = "application/json" }, '{"answer": 42}' end
   request.body:read "a"
   return 200, { ["content-type"] = "text/plain", ["set-cookie"] = "seen=1" }, "hello\n"

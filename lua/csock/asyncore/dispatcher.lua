@@ -84,6 +84,7 @@ end
 --- Enters the channel in its map.
 -- @function dispatcher:add_channel
 -- @tparam[opt] table map another one
+-- @usage asyncore.dispatcher(a):add_channel()
 function Dispatcher:add_channel(map)
   map = map or self._map
   map[self._fileno] = self
@@ -93,6 +94,7 @@ end
 --- Takes the channel out of its map; the socket stays open.
 -- @function dispatcher:del_channel
 -- @tparam[opt] table map another one
+-- @usage asyncore.dispatcher(a):del_channel()
 function Dispatcher:del_channel(map)
   map = map or self._map
   local fd = self._fileno
@@ -114,6 +116,10 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local channel = asyncore.dispatcher()
+-- assert(channel:create_socket())
+-- print(channel.socket:fileno())
 function Dispatcher:create_socket(family, type)
   family, type = family or csock.AF_INET, type or csock.SOCK_STREAM
   local sock, err, errno = csock.socket(family, type)
@@ -128,6 +134,9 @@ end
 -- @function dispatcher:set_socket
 -- @tparam socket sock
 -- @tparam[opt] table map
+-- @usage
+-- local channel = asyncore.dispatcher()
+-- channel:set_socket(a)
 function Dispatcher:set_socket(sock, map)
   self.socket = sock
   self.closing = false
@@ -141,6 +150,10 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local channel = asyncore.dispatcher()
+-- assert(channel:create_socket())
+-- assert(channel:set_reuse_addr())
 function Dispatcher:set_reuse_addr()
   return self.socket:setsockopt(csock.SOL_SOCKET, csock.SO_REUSEADDR, 1)
 end
@@ -152,6 +165,10 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EADDRINUSE` ...)
+-- @usage
+-- local channel = asyncore.dispatcher()
+-- assert(channel:create_socket())
+-- assert(channel:bind("127.0.0.1", 0))
 function Dispatcher:bind(...)
   local ok, err, errno = self.socket:bind(...)
   if not ok then return nil, err, errno end
@@ -166,6 +183,11 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local channel = asyncore.dispatcher()
+-- assert(channel:create_socket())
+-- assert(channel:bind("127.0.0.1", 0))
+-- assert(channel:listen(5))
 function Dispatcher:listen(num)
   local ok, err, errno = self.socket:listen(num)
   if not ok then return nil, err, errno end
@@ -183,6 +205,10 @@ end
 -- @treturn[2] nil it has failed right now
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local channel = asyncore.dispatcher()
+-- assert(channel:create_socket())
+-- assert(channel:connect("localhost", 21567))
 function Dispatcher:connect(address, ...)
   local ok, err, errno
   do
@@ -211,6 +237,12 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EAGAIN`: there is none; `EMFILE` ...: no descriptor is left, and the channel asks for none
 -- for a while; `EINVAL` ...: there never will be one again, and `accepting` is false)
+-- @usage
+-- local channel = asyncore.dispatcher()
+-- assert(channel:create_socket())
+-- channel:bind("127.0.0.1", 0)
+-- channel:listen(5)
+-- print(select(2, channel:accept()).name) --> EAGAIN
 function Dispatcher:accept()
   local conn, addr, errno = self.socket:accept()
   if conn or errno == errno_of.EAGAIN then
@@ -241,6 +273,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage print(asyncore.dispatcher(a):send "hello") --> 5
 function Dispatcher:send(data)
   local sent, err, errno = self.socket:send(data)
   if sent then return sent end
@@ -255,6 +288,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EAGAIN`: there is nothing)
+-- @usage
+-- b:send "hello"
+-- print(asyncore.dispatcher(a):recv(100)) --> hello
 function Dispatcher:recv(buffer_size)
   local data, err, errno = self.socket:recv(buffer_size)
   local is_stream = self.socket.type ~= csock.SOCK_DGRAM
@@ -270,6 +306,7 @@ end
 
 --- Closes the channel. Closing again is harmless.
 -- @function dispatcher:close
+-- @usage asyncore.dispatcher(a):close()
 function Dispatcher:close()
   self.connected, self.accepting, self.connecting, self.closing = false, false, false, true
   self:del_channel()
@@ -281,12 +318,14 @@ end
 --- Asked before each wait: whether the channel wants to know when it can be read from, or accept.
 -- @function dispatcher:readable
 -- @treturn boolean true, unless overridden; 0 and `""` count as false
+-- @usage print(asyncore.dispatcher(a):readable()) --> true
 function Dispatcher.readable() return true end
 
 --- Asked before each wait: whether the channel wants to know when it can be written to.
 -- @function dispatcher:writable
 -- @treturn boolean true while it connects, and for a class with a `handle_write` of its own, unless overridden; 0
 -- and `""` count as false
+-- @usage print(asyncore.dispatcher(a):writable()) --> false
 function Dispatcher:writable()
   return self.connecting or self.handle_write ~= Dispatcher.handle_write
 end
@@ -492,6 +531,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage assert(asyncore.dispatcher_with_send(a):initiate_send())
 function DispatcherWithSend:initiate_send()
   local queue = self._out
   local mine <close> = sending(self)
@@ -510,6 +550,7 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`ENOBUFS`: more than `max_outgoing` bytes wait, `handle_outgoing_overflow` was called;
 -- `EBADF`: the channel is closed)
+-- @usage assert(asyncore.dispatcher_with_send(a):send "hello")
 function DispatcherWithSend:send(data)
   if self.debug then self:log_info(("sending %q"):format(data)) end
   local ok, err, errno = may_send(self, self._out and self._out.size or 0, data)

@@ -46,6 +46,7 @@ end
 -- @treturn string the type of the error: an error's name, a class's, or Lua's
 -- @return the error
 -- @treturn string the calls that led there, the innermost one last: `[file|function|line] ...`
+-- @usage local ok, place = xpcall(error, asyncore.compact_traceback, "oops")
 function M.compact_traceback(err, level)
   local frames, texts = {}, {}
   level = (level or 1) + 1

@@ -132,6 +132,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local channel = asyncore.file_dispatcher(a)
+-- assert(channel:set_file(b))
 function FileDispatcher:set_file(fd)
   local file, err, errno = FileWrapper(fd)
   if not file then return nil, err, errno end

@@ -51,6 +51,7 @@ local woken = setmetatable({}, { __mode = "k" }) -- maps that are to be asked an
 -- or given something to send see to it themselves; it is for a `readable` or a `writable` that goes by something else.
 -- csock's own.
 -- @tparam[opt=socket_map] table map
+-- @usage asyncore.wake()
 function M.wake(map)
   map = map or M.socket_map
   woken[map] = true
@@ -163,6 +164,7 @@ local TABLE = of_type "table"
 -- @treturn[2] error
 -- @treturn[2] int errno
 -- @raise `ExitNow`, and what `handle_error` raises
+-- @usage assert(asyncore.poll(0))
 function M.poll(timeout, map)
   local seconds = check.timeout(timeout or 0, 1, "poll")
   return internal.in_task(turn, seconds, check.argument(TABLE, map or M.socket_map, 2, "poll"))
@@ -217,6 +219,10 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno
 -- @raise `ExitNow`, and what `handle_error` raises
+-- @usage
+-- local channel = asyncore.dispatcher()
+-- assert(channel:create_socket())
+-- asyncore.loop {timeout = 0.01, count = 1}
 function M.loop(timeout, use_poll, map, count)
   local given = type(timeout) == "table" and timeout or named(timeout, use_poll, map, count)
   local options = check.options(given, loop_options, 1, "loop")
@@ -228,6 +234,10 @@ end
 -- @tparam[opt=socket_map] table map
 -- @tparam[opt] boolean ignore_all whether to go on when the `close` of one raises an error
 -- @raise that error, otherwise; and `ExitNow`
+-- @usage
+-- local channel = asyncore.dispatcher()
+-- assert(channel:create_socket())
+-- asyncore.close_all()
 function M.close_all(map, ignore_all)
   map = map or M.socket_map
   local channels = {}

@@ -18,6 +18,9 @@ local CookieJar = class("CookieJar")
 --- Made by calling the class: `CookieJar()`.
 -- @function csock.cookies.CookieJar
 -- @treturn cookiejar
+-- @usage
+-- local jar = cookies.CookieJar()
+-- http.get("http://localhost:8080/", {cookies = {id = "1"}})
 function CookieJar:__init()
   self.domains, self.count = {}, 0 -- domain -> path -> name -> cookie
   self.uses = 0                    -- a clock of its own: of two cookies the one that was used before
@@ -109,6 +112,7 @@ end
 -- @tparam string url
 -- @tparam string text
 -- @treturn boolean whether it was taken
+-- @usage print(cookies.CookieJar():set("https://example.org/", "id=1; Secure")) --> true
 function CookieJar:set(url, text)
   local cookie = setcookie.parse(text)
   local host, path, secure = place_of(url, "set")
@@ -146,6 +150,9 @@ end
 -- Source: Python's `CookieJar.extract_cookies`.
 -- @tparam headers headers the answer's
 -- @tparam string url
+-- @usage
+-- local response = assert(http.get "http://localhost:8080/")
+-- cookies.CookieJar():extract_cookies(response.headers, response.url)
 function CookieJar:extract_cookies(headers, url)
   for _, text in ipairs(headers:all "set-cookie") do self:set(url, text) end
 end
@@ -153,6 +160,10 @@ end
 --- The cookies that a request to this URL has.
 -- @tparam string url
 -- @treturn table a sequence of cookies: `name`, `value`, `domain`, `path`, `expires`, `secure`, `httponly`
+-- @usage
+-- local jar = cookies.CookieJar()
+-- jar:set("https://example.org/", "id=1")
+-- print(jar:get("https://example.org/a")[1].value) --> 1
 function CookieJar:get(url)
   local host, path, secure = place_of(url, "get")
   local list, now = {}, os.time()
@@ -178,6 +189,10 @@ end
 --- The Cookie header of a request to this URL.
 -- @tparam string url
 -- @treturn ?string nil: it has none
+-- @usage
+-- local jar = cookies.CookieJar()
+-- jar:set("https://example.org/", "id=1; Secure")
+-- print(jar:header "https://example.org/", jar:header "http://example.org/") --> id=1 nil
 function CookieJar:header(url)
   local pairs_of = {}
   for i, cookie in ipairs(self:get(url)) do pairs_of[i] = cookie.name .. "=" .. cookie.value end
@@ -187,12 +202,14 @@ end
 --- Forgets all cookies, or those of a domain.
 -- Source: Python's `CookieJar.clear`.
 -- @tparam[opt] string domain
+-- @usage cookies.CookieJar():clear "example.org"
 function CookieJar:clear(domain)
   each(self, domain, function(cookie) forget(self, cookie) end)
 end
 
 --- Forgets what ends with the session: the cookies that do not say when they expire.
 -- Source: Python's `CookieJar.clear_session_cookies`.
+-- @usage cookies.CookieJar():clear_session_cookies()
 function CookieJar:clear_session_cookies()
   each(self, nil, function(cookie)
     if not cookie.expires then forget(self, cookie) end

@@ -57,6 +57,10 @@ local OPTIONS = {
 -- the number of its `fields` (defaults: 8192, 16384, 65536, 8192, none, 100)
 -- @treturn httpconnection
 -- @raise for what is no host
+-- @usage
+-- local connection = http.HTTPConnection("localhost", 8080)
+-- assert(connection:request("GET", "/"))
+-- print(assert(connection:getresponse()):read()) --> hello
 function HTTPConnection:__init(host, port, options)
   if type(port) == "table" then port, options = nil, port end
   local call = self.__class.__name
@@ -89,6 +93,9 @@ end
 -- @tparam[opt] int port
 -- @tparam[opt] table fields further headers for the proxy, such as `Proxy-Authorization`
 -- @raise on a connection that is open
+-- @usage
+-- local connection = http.HTTPConnection("localhost", 8080)
+-- connection:set_tunnel("example.org", 443) -- localhost:8080 is the proxy
 function HTTPConnection:set_tunnel(host, port, fields)
   if self.sock then check.fail "set_tunnel: the connection is open" end
   host, port = place.split(host, port, self.default_port, "set_tunnel")
@@ -110,6 +117,9 @@ function HTTPConnection.security() end
 -- @treturn[2] nil
 -- @treturn[2] error with `code` and `text` where a proxy has refused
 -- @treturn[2] int errno
+-- @usage
+-- local connection = http.HTTPConnection("localhost", 8080)
+-- assert(connection:connect())
 function HTTPConnection:connect()
   begin(self)
   if self.sock then self:close() end
@@ -119,6 +129,9 @@ end
 --- Closes the connection; the next request opens it again.
 -- Source: Python's `HTTPConnection.close`.
 -- @treturn boolean true
+-- @usage
+-- local connection = http.HTTPConnection("localhost", 8080)
+-- connection:close()
 function HTTPConnection:close()
   local sock, stream = self.sock, self.stream
   self.sock, self.stream, self.early, self.broken = nil, nil, nil, nil
@@ -143,6 +156,9 @@ end
 --- How much is printed of what is sent and received: 0, nothing, or 1, the heads.
 -- Source: Python's `HTTPConnection.set_debuglevel`.
 -- @tparam int level
+-- @usage
+-- local connection = http.HTTPConnection("localhost", 8080)
+-- connection:set_debuglevel(1)
 function HTTPConnection:set_debuglevel(level)
   self.debuglevel = check.argument(check.integer(0), level, 1, "set_debuglevel")
 end
@@ -161,6 +177,11 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBUSY`: the answer before has not been read)
 -- @raise for what is no method or target
+-- @usage
+-- local connection = http.HTTPConnection("localhost", 8080)
+-- assert(connection:putrequest("GET", "/"))
+-- assert(connection:putheader("Accept", "text/plain"))
+-- assert(connection:endheaders())
 function HTTPConnection:putrequest(method, target, options)
   local call = "putrequest"
   options = options or {}
@@ -189,6 +210,10 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBUSY`: no request was begun)
 -- @raise for a malformed one, also a Content-Length that is none, or one beside a Transfer-Encoding
+-- @usage
+-- local connection = http.HTTPConnection("localhost", 8080)
+-- connection:putrequest("GET", "/")
+-- assert(connection:putheader("Accept", "text/plain"))
 function HTTPConnection:putheader(name, ...)
   if self.state ~= "started" then return failure("putheader", "CannotSendRequest", "no request was begun") end
   self.out:header(name, ...)
@@ -227,6 +252,11 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local connection = http.HTTPConnection("localhost", 8080)
+-- connection:putrequest("GET", "/")
+-- assert(connection:endheaders())
+-- print(connection:getresponse().status) --> 200
 function HTTPConnection:endheaders(message_body, options)
   if self.state ~= "started" then return failure("endheaders", "CannotSendRequest", "no request was begun") end
   begin(self)
@@ -240,6 +270,12 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EMSGSIZE`: more than the Content-Length says)
+-- @usage
+-- local connection = http.HTTPConnection("localhost", 8080)
+-- connection:putrequest("POST", "/")
+-- connection:putheader("Content-Length", 5)
+-- connection:endheaders()
+-- assert(connection:send "hello")
 function HTTPConnection:send(data)
   local body = send.body(data, 1, "send")
   begin(self)
@@ -267,6 +303,9 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBUSY`: the answer before has not been read; those of connecting and sending)
 -- @raise for a malformed method, target or header, before a byte is sent
+-- @usage
+-- local connection = http.HTTPConnection("localhost", 8080)
+-- assert(connection:request("POST", "/", "hello", {["Content-Type"] = "text/plain"}))
 function HTTPConnection:request(method, target, body, fields, options)
   options = options or {}
   begin(self)
@@ -365,6 +404,10 @@ HTTPConnection.response_class = HTTPResponse
 -- @treturn[2] error
 -- @treturn[2] int errno (`ECONNRESET`: the server has closed the connection without an answer; `EBADMSG`: it is none,
 -- or malformed; `EMSGSIZE`: it is too long; `EINVAL`: nothing was asked)
+-- @usage
+-- local connection = http.HTTPConnection("localhost", 8080)
+-- assert(connection:request("GET", "/"))
+-- print(assert(connection:getresponse()).status) --> 200
 function HTTPConnection:getresponse()
   if self.state ~= "sent" then return failure("getresponse", "ResponseNotReady", "no request was sent") end
   begin(self)
@@ -402,6 +445,10 @@ HTTPSConnection.default_port = 443
 -- @param[opt] options.context a client's context of `csock.ssl`
 -- @tparam[opt] string options.server_hostname the name that is asked for and verified
 -- @treturn httpsconnection
+-- @usage
+-- local connection = http.HTTPSConnection("localhost", 8443)
+-- assert(connection:request("GET", "/"))
+-- print(assert(connection:getresponse()).status) --> 200
 function HTTPSConnection:security() return self.context end
 
 return M

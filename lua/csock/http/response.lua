@@ -79,11 +79,17 @@ end
 --- Whether all of it has been read, or it was closed.
 -- Source: Python's `HTTPResponse.isclosed`.
 -- @treturn boolean
+-- @usage
+-- local response = assert(http.get "http://localhost:8080/")
+-- print(response:isclosed()) --> true
 function HTTPResponse:isclosed() return self.finished end
 
 --- Gives up what has not been read: the connection is closed then, and used again otherwise. Also at the end of a
 -- `<close>` variable's block.
 -- @treturn boolean true
+-- @usage
+-- local response = assert(http.get("http://localhost:8080/", {stream = true}))
+-- response:close()
 function HTTPResponse:close()
   self:settle()
   self.fp:close()
@@ -100,11 +106,17 @@ HTTPResponse.__close = HTTPResponse.close
 -- @tparam string name
 -- @param[opt] default
 -- @treturn ?string
+-- @usage
+-- local response = assert(http.get "http://localhost:8080/")
+-- print(response:getheader "Content-Type") --> text/plain
 function HTTPResponse:getheader(name, default) return self.headers:get(name, default) end
 
 --- All fields, in order: a sequence of `{name, value}`.
 -- Source: Python's `HTTPResponse.getheaders`.
 -- @treturn table
+-- @usage
+-- local response = assert(http.get "http://localhost:8080/")
+-- for _, field in ipairs(response:getheaders()) do print(field[1], field[2]) end
 function HTTPResponse:getheaders()
   local list = {}
   for name, value in self.headers:each() do list[#list + 1] = { name, value } end
@@ -113,14 +125,23 @@ end
 
 --- The headers. Source: Python's `addinfourl.info`.
 -- @treturn headers
+-- @usage
+-- local response = assert(http.get "http://localhost:8080/")
+-- print(response:info()["content-type"]) --> text/plain
 function HTTPResponse:info() return self.headers end
 
 --- Where it came from, after redirects. Source: Python's `addinfourl.geturl`.
 -- @treturn string
+-- @usage
+-- local response = assert(http.get "http://localhost:8080/")
+-- print(response:geturl())
 function HTTPResponse:geturl() return self.url end
 
 --- The status. Source: Python's `addinfourl.getcode`.
 -- @treturn int
+-- @usage
+-- local response = assert(http.get "http://localhost:8080/")
+-- print(response:getcode()) --> 200
 function HTTPResponse:getcode() return self.status end
 
 -- --- reading ---------------------------------------------------------------------------------------
@@ -134,6 +155,9 @@ function HTTPResponse:getcode() return self.status end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADMSG`: cut or malformed; `EMSGSIZE`; `ETIMEDOUT` ...)
+-- @usage
+-- local response = assert(http.get("http://localhost:8080/", {stream = true}))
+-- print(response:read()) --> hello
 function HTTPResponse:read(size, ...)
   local ok, why, code = before(self)
   if not ok then return nil, why, code end
@@ -152,6 +176,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local response = assert(http.get("http://localhost:8080/", {stream = true}))
+-- print((response:read1(4096))) --> hello
 function HTTPResponse:read1(size)
   if size ~= nil then check.argument(check.INTEGER, size, 1, "read1") end
   local ok, why, code = before(self)
@@ -172,6 +199,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local response = assert(http.get("http://localhost:8080/", {stream = true}))
+-- print(response:readline()) --> hello
 function HTTPResponse:readline(limit)
   local ok, err, errno = before(self)
   if not ok then return nil, err, errno end
@@ -183,6 +213,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local response = assert(http.get("http://localhost:8080/", {stream = true}))
+-- print(#response:readlines()) --> 1
 function HTTPResponse:readlines()
   local lines = {}
   while true do
@@ -198,6 +231,9 @@ end
 -- Source: Lua's `file:lines`.
 -- @param[opt="l"] format `"l"`, `"L"`, or a number of bytes
 -- @treturn function
+-- @usage
+-- local response = assert(http.get("http://localhost:8080/", {stream = true}))
+-- for line in response:lines() do print(line) end --> hello
 function HTTPResponse:lines(format)
   format = format or "l"
   return function()
@@ -217,6 +253,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local response = assert(http.get("http://localhost:8080/", {stream = true}))
+-- print(response:readinto(csock.buffer(4096))) --> 6
 function HTTPResponse:readinto(buffer)
   local data, err, errno = self:read1(#buffer)
   if not data then return nil, err, errno end
@@ -230,6 +269,10 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADMSG`)
 -- @raise where neither cjson nor dkjson is installed
+-- @usage
+-- local response = assert(http.get "http://localhost:8080/data.json")
+-- local found, data = pcall(response.json, response) -- needs cjson or dkjson
+-- if found then print(data.answer) end
 function HTTPResponse:json()
   local text, err, errno = self.body, nil, nil
   if not text then text, err, errno = self:read() end
@@ -243,6 +286,10 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error with `code`, `text` and `response`
 -- @treturn[2] int errno (`EPROTO`)
+-- @usage
+-- local response = assert(http.get "http://localhost:8080/missing")
+-- local ok, err = response:raise_for_status()
+-- print(err.code) --> 404
 function HTTPResponse:raise_for_status()
   if self.status < 400 then return self end
   return failure("request", "HTTPError", ("%d %s"):format(self.status, self.reason),

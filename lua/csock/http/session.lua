@@ -65,6 +65,9 @@ local DEFAULTS = { redirects = 10, limit = 1 << 26 }
 -- @tparam[opt=16] int options.max_idle how many connections are kept open
 -- @tparam[opt=60] number options.idle_timeout for how many seconds they are
 -- @treturn session
+-- @usage
+-- local session <close> = http.Session {timeout = 10}
+-- print(session:get("http://localhost:8080/").status) --> 200
 function Session:__init(options)
   local settings = check.options(options, OF_SESSION, 1, "Session")
   if settings.cookies == nil then settings.cookies = cookies.CookieJar() end
@@ -191,6 +194,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local session <close> = http.Session()
+-- print(assert(session:request("GET", "http://localhost:8080/")).status) --> 200
 function Session:request(method, url, options)
   local settings = options_of(self, options)
   local plan, err, errno = plans.new(method, url, settings)
@@ -232,6 +238,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local session <close> = http.Session()
+-- print(assert(session:get "http://localhost:8080/").body) --> hello
 
 --- As @{session:get}, with the method HEAD: the answer has no body.
 -- @function session:head
@@ -241,6 +250,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local session <close> = http.Session()
+-- print(assert(session:head "http://localhost:8080/").status) --> 200
 
 --- As @{session:get}, with the method OPTIONS: what the server can do.
 -- @function session:options
@@ -250,6 +262,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local session <close> = http.Session()
+-- assert(session:options "http://localhost:8080/")
 
 --- As @{session:get}, with the method POST: to send something, by `data`, `json`, `form` or `files`.
 -- @function session:post
@@ -259,6 +274,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local session <close> = http.Session()
+-- assert(session:post("http://localhost:8080/", {form = {name = "x"}}))
 
 --- As @{session:get}, with the method PUT: to put something in the place of what is there.
 -- @function session:put
@@ -268,6 +286,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local session <close> = http.Session()
+-- assert(session:put("http://localhost:8080/thing", {data = "x"}))
 
 --- As @{session:get}, with the method PATCH: to change a part of what is there.
 -- @function session:patch
@@ -277,6 +298,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local session <close> = http.Session()
+-- assert(session:patch("http://localhost:8080/thing", {data = "x"}))
 
 --- As @{session:get}, with the method DELETE.
 -- @function session:delete
@@ -286,9 +310,15 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local session <close> = http.Session()
+-- assert(session:delete "http://localhost:8080/thing")
 
 --- Closes the connections that are kept. Answers that are still read go on.
 -- @treturn boolean true
+-- @usage
+-- local session = http.Session()
+-- session:close()
 function Session:close()
   self.pool:close()
   return true

@@ -26,6 +26,7 @@ end
 -- `retry` (milliseconds), `comment` (which keeps a connection alive)
 -- @treturn string
 -- @raise for CR, LF or a zero byte in what must be one line
+-- @usage print(#httpserver.event {event = "tick", data = "1"}) --> 21
 function M.event(fields)
   if type(fields) == "string" then fields = { data = fields } end
   if type(fields) ~= "table" then check.expected("event", 1, "string or table", fields) end

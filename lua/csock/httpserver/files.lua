@@ -163,6 +163,9 @@ end
 -- @tparam[opt=true] boolean options.listing false: directories without one are not listed (403)
 -- @tparam[opt] table options.types a table from the ends of names (`".txt"`) to types, besides those that are known
 -- @treturn function
+-- @usage
+-- local server = assert(httpserver.serve({"", 8080}, httpserver.files "."))
+-- server:close()
 function M.files(root, options)
   check.argument(check.STRING, root, 1, "files")
   options = M.options(root, options, 2, "files")

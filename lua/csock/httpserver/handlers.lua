@@ -221,6 +221,12 @@ end
 -- @tparam int code
 -- @tparam[opt] string message the phrase behind it; by default that of the code
 -- @raise for a message with CR, LF or a zero byte
+-- @usage
+-- local Hello = class("Hello", httpserver.BaseHTTPRequestHandler)
+-- function Hello:do_GET()
+--   self:send_response(204)
+--   self:end_headers()
+-- end
 function BaseHTTPRequestHandler:send_response(code, message)
   self:log_request(code)
   self:send_response_only(code, message)
@@ -231,6 +237,12 @@ end
 --- The status line alone.
 -- @tparam int code
 -- @tparam[opt] string message
+-- @usage
+-- local Hello = class("Hello", httpserver.BaseHTTPRequestHandler)
+-- function Hello:do_GET()
+--   self:send_response_only(204)
+--   self:end_headers()
+-- end
 function BaseHTTPRequestHandler:send_response_only(code, message)
   message = answer.value("the status line", message or responses[code] or "")
   self._status, self._headers_buffer, self._said = code, {}, {}
@@ -241,6 +253,14 @@ end
 -- @tparam string keyword
 -- @tparam string|number value
 -- @raise for what cannot be one: CR, LF or a zero byte in it; a name that is none
+-- @usage
+-- local Hello = class("Hello", httpserver.BaseHTTPRequestHandler)
+-- function Hello:do_GET()
+--   self:send_response(200)
+--   self:send_header("Content-Type", "text/plain")
+--   self:end_headers()
+--   self.wfile:write "hello"
+-- end
 function BaseHTTPRequestHandler:send_header(keyword, value)
   if not headers.is_name(keyword) then error(("%q cannot be the name of a field"):format(tostring(keyword)), 2) end
   value = answer.value(keyword, value)
@@ -260,6 +280,12 @@ local function is_framed(self)
 end
 
 --- Ends the fields and sends them. Where none of them says how long the body is, the connection ends with it.
+-- @usage
+-- local Hello = class("Hello", httpserver.BaseHTTPRequestHandler)
+-- function Hello:do_GET()
+--   self:send_response(204)
+--   self:end_headers()
+-- end
 function BaseHTTPRequestHandler:end_headers()
   if self.protocol_version >= "HTTP/1.1" and self._status ~= 101 then
     if not is_framed(self) then self.close_connection = true end
@@ -273,6 +299,13 @@ function BaseHTTPRequestHandler:end_headers()
 end
 
 --- Sends what `send_header` has collected.
+-- @usage
+-- local Hello = class("Hello", httpserver.BaseHTTPRequestHandler)
+-- function Hello:do_GET()
+--   self:send_response(204)
+--   self:send_header("Vary", "Accept")
+--   self:flush_headers()
+-- end
 function BaseHTTPRequestHandler:flush_headers()
   local text = table.concat(self._headers_buffer)
   self._headers_buffer = {}
@@ -283,6 +316,11 @@ end
 -- @tparam int code
 -- @tparam[opt] string message by default the code's phrase
 -- @tparam[opt] string explain
+-- @usage
+-- local Hello = class("Hello", httpserver.BaseHTTPRequestHandler)
+-- function Hello:do_GET()
+--   self:send_error(404)
+-- end
 function BaseHTTPRequestHandler:send_error(code, message, explain)
   local phrase = responses[code] or "???"
   message, explain = message or phrase, explain or message or phrase
@@ -304,12 +342,18 @@ end
 
 --- The software, as the field Server has it.
 -- @treturn string
+-- @usage
+-- local Hello = class("Hello", httpserver.BaseHTTPRequestHandler)
+-- function Hello:version_string() return "mine" end
 function BaseHTTPRequestHandler:version_string() return self.server_version .. " " .. self.sys_version end
 
 --- A time as HTTP writes it.
 -- @function basehttprequesthandler:date_time_string
 -- @tparam[opt] int timestamp seconds since 1970; now by default
 -- @treturn string
+-- @usage
+-- local base = httpserver.BaseHTTPRequestHandler
+-- print(base:date_time_string(784111777)) --> Sun, 06 Nov 1994 08:49:37 GMT
 function BaseHTTPRequestHandler.date_time_string(_, timestamp) return dates.http(timestamp) end
 
 --- The present time as the log writes it.
@@ -319,6 +363,12 @@ function BaseHTTPRequestHandler.log_date_time_string() return log.stamp() end
 
 --- The client's address, without its port. (No name is looked up.)
 -- @treturn string
+-- @usage
+-- local Hello = class("Hello", httpserver.BaseHTTPRequestHandler)
+-- function Hello:do_GET()
+--   self:log_message("from %s", self:address_string())
+--   self:send_error(404)
+-- end
 function BaseHTTPRequestHandler:address_string() return log.host(self.client_address) end
 
 --- Logs a request that is answered.
@@ -331,11 +381,23 @@ end
 --- Logs an error.
 -- @tparam string format
 -- @param ... its arguments
+-- @usage
+-- local Hello = class("Hello", httpserver.BaseHTTPRequestHandler)
+-- function Hello:do_GET()
+--   self:log_error("no %s", self.path)
+--   self:send_error(404)
+-- end
 function BaseHTTPRequestHandler:log_error(format, ...) self:log_message(format, ...) end
 
 --- Writes a line to the log: standard error. Control characters are escaped.
 -- @tparam string format as for `string.format`
 -- @param ... its arguments
+-- @usage
+-- local Hello = class("Hello", httpserver.BaseHTTPRequestHandler)
+-- function Hello:do_GET()
+--   self:log_message("asked for %s", self.path)
+--   self:send_error(404)
+-- end
 function BaseHTTPRequestHandler:log_message(format, ...)
   local line = format:format(...):gsub("[\0-\x1f\x7f-\x9f\\]", function(c) return ("\\x%02x"):format(c:byte()) end)
   io.stderr:write(self:address_string(), " - - [", self:log_date_time_string(), "] ", line, "\n")

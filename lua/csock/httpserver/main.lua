@@ -18,6 +18,9 @@ local OPTIONS = { bind = { check.STRING, "" }, links = { check.ANY } }
 -- @tparam[opt] string options.bind the host to listen on (default: every address of the machine)
 -- @tparam[opt=false] boolean options.links symbolic links are followed
 -- @raise when it cannot listen
+-- @usage
+-- loop.call_later(0.05, csock._exit) -- without it, until Ctrl-C
+-- httpserver.main(".", 0)
 function M.main(directory, port, options)
   if directory ~= nil then check.argument(check.STRING, directory, 1, "main") end
   if port ~= nil then check.argument(check.integer(0, 65535), port, 2, "main") end

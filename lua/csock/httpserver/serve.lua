@@ -64,10 +64,16 @@ Httpd.__name = "csock.httpd"
 
 --- The address that it listens on.
 -- @treturn address
+-- @usage
+-- local server = assert(httpserver.serve({"", 8080}, function(request) return 200, nil, "hello" end))
+-- print(server:getsockname().port)
 function Httpd:getsockname() return self.server:getsockname() end
 
 --- The listening socket's descriptor.
 -- @treturn int
+-- @usage
+-- local server = assert(httpserver.serve({"", 8080}, function(request) return 200, nil, "hello" end))
+-- print(server:fileno())
 function Httpd:fileno() return self.server:fileno() end
 
 local CLOSING = { drain = { check.TIMEOUT, 10, math.huge } }
@@ -77,6 +83,9 @@ local CLOSING = { drain = { check.TIMEOUT, 10, math.huge } }
 -- @tparam[opt] table options
 -- @tparam[opt=10] number options.drain how many seconds they have (0: none; false: as long as it takes)
 -- @treturn int how many were cut off
+-- @usage
+-- local server = assert(httpserver.serve({"", 8080}, function(request) return 200, nil, "hello" end))
+-- print(server:close {drain = 5}) --> 0
 function Httpd:close(options)
   local drain = check.options(options, CLOSING, 1, "close").drain
   self.closing = true
@@ -151,6 +160,10 @@ local M = {}
 -- @treturn[2] error
 -- @treturn[2] int errno
 -- @raise for a wrong argument or option
+-- @usage
+-- local server = assert(httpserver.serve({"", 8080}, function(request) return 200, nil, "hello" end))
+-- print(server:getsockname().port)
+-- server:close()
 function M.serve(address, handler, options)
   check.argument(HANDLER, handler, 2, "serve")
   if options ~= nil then check.argument(check.TABLE, options, 3, "serve") end

@@ -24,6 +24,9 @@ HTTPServer.request_queue_size = 128
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local server = assert(httpserver.HTTPServer({"", 8080}, httpserver.SimpleHTTPRequestHandler))
+-- print(server.server_port)
 function HTTPServer:server_bind()
   local ok, err, errno = HTTPServer.super.server_bind(self)
   if not ok then return nil, err, errno end

@@ -36,11 +36,17 @@ SimpleHTTPRequestHandler.extensions_map = setmetatable({ [""] = "application/oct
 -- @function simplehttprequesthandler:translate_path
 -- @tparam string path
 -- @treturn ?string nil for what can be no such path (`"/../a"`)
+-- @usage
+-- local Files = httpserver.SimpleHTTPRequestHandler
+-- print(Files:translate_path "/a%20b/c?d") --> a b/c
 function SimpleHTTPRequestHandler.translate_path(_, path) return files.relative((split(path))) end
 
 --- The type of a file.
 -- @tparam string path
 -- @treturn string
+-- @usage
+-- local Files = httpserver.SimpleHTTPRequestHandler
+-- print(Files:guess_type "a.html")
 function SimpleHTTPRequestHandler:guess_type(path) return files.type_of(path, self.extensions_map) end
 
 --- Sends the head of the answer.
@@ -69,6 +75,9 @@ function SimpleHTTPRequestHandler:send_head()
 end
 
 --- Sends a file or a page.
+-- @usage
+-- local server = httpserver.ThreadingHTTPServer({"", 8080}, httpserver.SimpleHTTPRequestHandler)
+-- server:server_close()
 function SimpleHTTPRequestHandler:do_GET()
   local body, closing = self:send_head()
   local _ <close> = closing

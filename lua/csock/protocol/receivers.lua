@@ -224,6 +224,9 @@ return function(M)
   --- Sends a line: adds the delimiter.
   -- @function lineonlyreceiver:sendLine
   -- @tparam string line
+  -- @usage
+  -- local Echo = class("Echo", protocol.LineOnlyReceiver)
+  -- function Echo:lineReceived(line) self:sendLine(line) end
   function LineOnlyReceiver:sendLine(line)
     self.transport:write(line .. self.delimiter)
   end
@@ -242,11 +245,17 @@ return function(M)
 
   --- From now on, what comes goes to `rawDataReceived`: also what came behind this line.
   -- @function linereceiver:setRawMode
+  -- @usage
+  -- local Mail = class("Mail", protocol.LineReceiver)
+  -- function Mail:lineReceived(line) if line == "DATA" then self:setRawMode() end end
   function LineReceiver:setRawMode() self.line_mode, self._changed = false, true end
 
   --- From now on, what comes goes to `lineReceived`.
   -- @function linereceiver:setLineMode
   -- @tparam[opt=""] string extra what came already: the end of the data that `rawDataReceived` was given
+  -- @usage
+  -- local Mail = class("Mail", protocol.LineReceiver)
+  -- function Mail:rawDataReceived(data) self:setLineMode(data:sub(6)) end
   function LineReceiver:setLineMode(extra)
     self.line_mode, self._changed = true, true
     if extra and extra ~= "" then self:dataReceived(extra) end
@@ -255,6 +264,9 @@ return function(M)
   --- Forgets what has come and was not passed on yet.
   -- @function linereceiver:clearLineBuffer
   -- @treturn string it
+  -- @usage
+  -- local Calm = class("Calm", protocol.LineReceiver)
+  -- function Calm:lineLengthExceeded() return self:clearLineBuffer() end
   function LineReceiver:clearLineBuffer() return take_rest(self) end
 
   -- --- strings ------------------------------------------------------------------------------------
@@ -332,6 +344,9 @@ return function(M)
   -- @function stringreceiver:sendString
   -- @tparam string data
   -- @raise when it is too long for its length to be sent
+  -- @usage
+  -- local Echo = class("Echo", protocol.NetstringReceiver)
+  -- function Echo:stringReceived(data) self:sendString(data) end
   function StringReceiver:sendString(data)
     if #data >> (8 * self.prefixLength) ~= 0 then
       error(("a string of %d bytes is too long for a prefix of %d"):format(#data, self.prefixLength), 2)

@@ -71,6 +71,9 @@ end
 --- Connects again, when it is disconnected: in `clientConnectionLost` or `clientConnectionFailed`, or later.
 -- @function connector:connect
 -- @raise when it is connecting or connected
+-- @usage
+-- local factory = protocol.ClientFactory()
+-- function factory:clientConnectionLost(connector) connector:connect() end
 function Connector:connect()
   if self.state ~= "disconnected" then error("can't connect in the state '" .. self.state .. "'", 2) end
   self.state = "connecting"
@@ -87,6 +90,11 @@ end
 --- Gives up an attempt that is under way; the factory's `clientConnectionFailed` is told `UserError`.
 -- @function connector:stopConnecting
 -- @raise when it is not connecting
+-- @usage
+-- local factory = protocol.ClientFactory()
+-- factory.protocol = protocol.Protocol
+-- local connector = reactor.connectTCP("localhost", 21567, factory)
+-- connector:stopConnecting()
 function Connector:stopConnecting()
   if self.state ~= "connecting" then error("we're not trying to connect", 2) end
   self:connectionFailed(reason.UserError())
@@ -94,6 +102,11 @@ end
 
 --- Closes the connection, or gives up the attempt.
 -- @function connector:disconnect
+-- @usage
+-- local factory = protocol.ClientFactory()
+-- factory.protocol = protocol.Protocol
+-- local connector = reactor.connectTCP("localhost", 21567, factory)
+-- connector:disconnect()
 function Connector:disconnect()
   if self.state == "connecting" then
     self:stopConnecting()
@@ -105,6 +118,11 @@ end
 --- Where to.
 -- @function connector:getDestination
 -- @treturn table `{host=, port=}` or `{address=}`
+-- @usage
+-- local factory = protocol.ClientFactory()
+-- factory.protocol = protocol.Protocol
+-- local connector = reactor.connectTCP("localhost", 21567, factory)
+-- print(connector:getDestination().host)
 function Connector:getDestination()
   return { host = self.host, port = self.port, address = self.address }
 end

@@ -76,10 +76,18 @@ end
 -- @treturn[2] nil when it is closed
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
+-- local port = assert(reactor.listenTCP(8000, factory))
+-- print(port:getHost().port)
 function Base:getHost() return self.socket:getsockname() end
 
 --- Accepts nothing for a while: who connects waits in the backlog.
 -- @function port:stopReading
+-- @usage
+-- local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
+-- local port = assert(reactor.listenTCP(8000, factory))
+-- port:stopReading()
 function Base:stopReading()
   self.reading = false
   if self.connected then self:watch() end
@@ -87,6 +95,11 @@ end
 
 --- Accepts again.
 -- @function port:startReading
+-- @usage
+-- local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
+-- local port = assert(reactor.listenTCP(8000, factory))
+-- port:stopReading()
+-- port:startReading()
 function Base:startReading()
   self.reading = true
   if self.connected then self:watch() end
@@ -126,6 +139,10 @@ end
 
 --- Stops listening. The connections that it has accepted stay.
 -- @function port:stopListening
+-- @usage
+-- local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
+-- local port = assert(reactor.listenTCP(8000, factory))
+-- port:stopListening()
 function Port:stopListening() self:connectionLost() end
 
 --- The same as `stopListening`.
@@ -185,12 +202,22 @@ end
 -- @treturn[2] nil when it is closed
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
+-- print(port:getHost().port)
 
 --- Receives nothing for a while.
 -- @function datagramport:stopReading
+-- @usage
+-- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
+-- port:stopReading()
 
 --- Receives again.
 -- @function datagramport:startReading
+-- @usage
+-- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
+-- port:stopReading()
+-- port:startReading()
 
 --- Sends a datagram, at once.
 -- @function datagramport:write
@@ -202,6 +229,9 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EAGAIN` when there is no room for it now, `EMSGSIZE` ...)
 -- @raise when the host is a name
+-- @usage
+-- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
+-- print(port:write("hello", {"127.0.0.1", 21567})) --> 5
 DatagramPort.write = hub.sendto
 
 --- Exchanges datagrams with one peer alone. The protocol's `connectionRefused` says that nobody is there.
@@ -213,6 +243,9 @@ DatagramPort.write = hub.sendto
 -- @treturn[2] error
 -- @treturn[2] int errno
 -- @raise when it is connected already, or the host is a name
+-- @usage
+-- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
+-- assert(port:connect("127.0.0.1", 21567))
 function DatagramPort:connect(host, port)
   if self.client then error("already connected", 2) end
   local address, err = csock.address(self.socket.family, host, port)
@@ -231,6 +264,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
+-- assert(port:setBroadcastAllowed(true))
 function DatagramPort:setBroadcastAllowed(enabled)
   return self.socket:setsockopt(csock.SOL_SOCKET, csock.SO_BROADCAST, enabled and 1 or 0)
 end
@@ -252,6 +288,9 @@ end
 
 --- Closes the port. The protocol's `stopProtocol` is called.
 -- @function datagramport:stopListening
+-- @usage
+-- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
+-- port:stopListening()
 function DatagramPort:stopListening() self:connectionLost() end
 
 --- The same as `stopListening`.

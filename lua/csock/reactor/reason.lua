@@ -36,6 +36,9 @@ end
 -- @function reason:check
 -- @param ... classes, or their names
 -- @return the first of them that it belongs to; nil when there is none
+-- @usage
+-- local why = reason.ConnectionDone()
+-- print(why:check(reason.ConnectionLost, reason.ConnectionDone) == reason.ConnectionDone) --> true
 function Reason:check(...)
   for i = 1, select("#", ...) do
     local wanted = select(i, ...)
@@ -52,6 +55,9 @@ end
 -- @function reason:trap
 -- @param ... classes, or their names
 -- @return the first of them that it belongs to
+-- @usage
+-- local why = reason.ConnectionDone()
+-- assert(why:trap(reason.ConnectionDone))
 function Reason:trap(...)
   return self:check(...) or error(self, 0)
 end
@@ -61,6 +67,9 @@ end
 -- Source: Twisted's `Failure.getErrorMessage`.
 -- @function reason:getErrorMessage
 -- @treturn string
+-- @usage
+-- local why = reason.ConnectionDone()
+-- print(why:getErrorMessage()) --> Connection was closed cleanly.
 function Reason:getErrorMessage()
   if self.value == nil then return self.message .. "." end
   return self.message .. ": " .. tostring(self.value)

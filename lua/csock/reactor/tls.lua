@@ -119,6 +119,11 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBUSY`: something is buffered; `EISCONN`: it is over TLS already; `ENOTCONN`: it is closed,
 -- or being closed)
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   assert(self.transport:startTLS(self.factory.context))
+-- end
 function Connection:startTLS(contextFactory, options)
   M.check(SSLCONTEXT, contextFactory, 1, "startTLS")
   if options ~= nil then M.check(check.TABLE, options, 2, "startTLS") end
@@ -146,6 +151,11 @@ end
 -- @function transport:getPeerCertificate
 -- @tparam[opt=false] boolean binary_form in DER instead of a table
 -- @treturn ?table|string nil: it has shown none, or the connection is lost, or not over TLS
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   print(self.transport:getPeerCertificate())
+-- end
 function Connection:getPeerCertificate(binary_form)
   if self.connected and self.TLS then return self.socket:getpeercert(binary_form) end
 end

@@ -117,11 +117,21 @@ end
 -- Ignored when the connection is lost, or its writing half is closed.
 -- @function transport:write
 -- @tparam string data
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:write "hello"
+-- end
 Connection.write = hub.write
 
 --- Sends several pieces.
 -- @function transport:writeSequence
 -- @tparam {string,...} pieces
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:writeSequence {"hello", "\n"}
+-- end
 function Connection:writeSequence(pieces)
   self:write(table.concat(pieces))
 end
@@ -244,6 +254,12 @@ end
 -- registered producer goes on until it unregisters. Nothing more is received. The protocol's `connectionLost` comes
 -- later, with `ConnectionDone`; or with `ConnectionAborted`, when the peer does not take what is left (`abortTimeout`).
 -- @function transport:loseConnection
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:write "bye"
+--   self.transport:loseConnection() -- when that is sent
+-- end
 function Connection:loseConnection()
   if not self.connected or self.disconnecting then return end
   self.disconnecting, self.reading = true, false
@@ -255,6 +271,11 @@ end
 --- Closes the connection at once: what is not sent yet is dropped, and the peer sees a reset. The
 -- protocol's `connectionLost` comes later, with `ConnectionAborted`.
 -- @function transport:abortConnection
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:abortConnection()
+-- end
 function Connection:abortConnection()
   if not self.connected or self.aborting then return end
   self.aborting, self.disconnecting, self.reading = true, true, false
@@ -270,6 +291,11 @@ end
 -- A protocol with a method `readConnectionLost` is told by it that the peer has closed its half, and goes
 -- on writing; without one the connection is over then.
 -- @function transport:loseWriteConnection
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:loseWriteConnection()
+-- end
 function Connection:loseWriteConnection()
   if not self.connected or self.writeDisconnecting or self.writeDisconnected then return end
   self.writeDisconnecting = true
@@ -289,6 +315,11 @@ end
 -- @param producer
 -- @tparam boolean streaming
 -- @raise when there is one already
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:registerProducer(self.factory.producer, true)
+-- end
 function Connection:registerProducer(producer, streaming)
   if self.producer then error("a producer is registered already", 2) end
   if not self.connected then
@@ -304,6 +335,11 @@ end
 
 --- The producer has nothing more to write.
 -- @function transport:unregisterProducer
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:unregisterProducer()
+-- end
 function Connection:unregisterProducer()
   self.producer = nil
   if self.connected then tell(self) end
@@ -311,6 +347,11 @@ end
 
 --- Receives nothing for a while: the connection is a producer itself.
 -- @function transport:pauseProducing
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:pauseProducing()
+-- end
 function Connection:pauseProducing()
   if not self.connected then return end
   self.reading = false
@@ -319,6 +360,12 @@ end
 
 --- Receives again.
 -- @function transport:resumeProducing
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:pauseProducing()
+--   reactor.callLater(1, function() self.transport:resumeProducing() end)
+-- end
 function Connection:resumeProducing()
   if not self.connected or self.disconnecting or self.readDisconnected then return end
   self.reading = true
@@ -334,6 +381,11 @@ function Connection:stopProducing() self:loseConnection() end
 --- The peer's address; also after the connection is lost.
 -- @function transport:getPeer
 -- @treturn address with `host` and `port`; a string for a Unix socket
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   print(self.transport:getPeer().host)
+-- end
 function Connection:getPeer() return self.client end
 
 --- This side's address.
@@ -342,6 +394,11 @@ function Connection:getPeer() return self.client end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   print(self.transport:getHost().port)
+-- end
 function Connection:getHost() return self.socket:getsockname() end
 
 --- The socket, for its own methods: `version()` and `cipher()` over TLS, `getsockopt` ... What it receives and sends is
@@ -349,6 +406,11 @@ function Connection:getHost() return self.socket:getsockname() end
 -- Source: Twisted's `getHandle`.
 -- @function transport:getHandle
 -- @treturn socket
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   print(self.transport:getHandle():fileno())
+-- end
 function Connection:getHandle() return self.socket end
 
 -- A boolean option.
@@ -370,10 +432,20 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:setTcpNoDelay(true)
+-- end
 
 --- Whether it does.
 -- @function transport:getTcpNoDelay
 -- @treturn boolean
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   print(self.transport:getTcpNoDelay())
+-- end
 option("TcpNoDelay", csock.IPPROTO_TCP, csock.TCP_NODELAY)
 
 --- Asks a silent peer now and then whether it is still there.
@@ -383,10 +455,20 @@ option("TcpNoDelay", csock.IPPROTO_TCP, csock.TCP_NODELAY)
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:setTcpKeepAlive(true)
+-- end
 
 --- Whether it does.
 -- @function transport:getTcpKeepAlive
 -- @treturn boolean
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   print(self.transport:getTcpKeepAlive())
+-- end
 option("TcpKeepAlive", csock.SOL_SOCKET, csock.SO_KEEPALIVE)
 
 return M

@@ -49,6 +49,9 @@ end
 -- @tparam function f
 -- @param ... its arguments
 -- @treturn delayedcall
+-- @usage
+-- reactor.callLater(0.01, function(word) print(word) reactor.stop() end, "later")
+-- reactor.run() --> later
 function M.callLater(seconds, f, ...)
   check.seconds(seconds, 1, "callLater")
   if f == nil then check.expected("callLater", 2, "function", f) end
@@ -62,16 +65,26 @@ end
 --- When it is due.
 -- @function delayedcall:getTime
 -- @treturn number on the clock of `reactor.seconds`
+-- @usage
+-- local call = reactor.callLater(60, print)
+-- print(call:getTime() > reactor.seconds()) --> true
 function DelayedCall:getTime() return self.time end
 
 --- Whether it is still to come.
 -- @function delayedcall:active
 -- @treturn boolean
+-- @usage
+-- local call = reactor.callLater(60, print)
+-- print(call:active()) --> true
 function DelayedCall:active() return self.place ~= nil end
 
 --- Takes it back.
 -- @function delayedcall:cancel
 -- @raise when it was called or cancelled already
+-- @usage
+-- local call = reactor.callLater(60, print)
+-- call:cancel()
+-- print(call:active()) --> false
 function DelayedCall:cancel()
   check_active(self)
   self.cancelled = true
@@ -83,6 +96,9 @@ end
 -- @function delayedcall:reset
 -- @tparam number seconds from now
 -- @raise when it was called or cancelled already
+-- @usage
+-- local call = reactor.callLater(60, print)
+-- call:reset(5)
 function DelayedCall:reset(seconds)
   check.seconds(seconds, 1, "reset")
   check_active(self)
@@ -93,6 +109,9 @@ end
 -- @function delayedcall:delay
 -- @tparam number seconds from when it was due
 -- @raise when it was called or cancelled already
+-- @usage
+-- local call = reactor.callLater(60, print)
+-- call:delay(5)
 function DelayedCall:delay(seconds)
   check.argument(DELAY, seconds, 1, "delay")
   check_active(self)
@@ -108,6 +127,9 @@ end
 -- Source: Twisted's `reactor.getDelayedCalls`.
 -- @function getDelayedCalls
 -- @treturn {delayedcall,...}
+-- @usage
+-- reactor.callLater(60, print)
+-- print(#reactor.getDelayedCalls()) --> 1
 function M.getDelayedCalls()
   return table.move(heap, 1, #heap, 1, {})
 end

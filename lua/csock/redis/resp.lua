@@ -41,6 +41,7 @@ end
 -- @tparam {string|number,...} command the command's name and its arguments
 -- @treturn string
 -- @raise for an argument that is neither
+-- @usage print(#resp.encode {"GET", "key"}) --> 22
 function M.encode(command)
   local n = command.n or #command -- of table.pack
   if n == 0 then error("a command has a name", 0) end
@@ -274,6 +275,9 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`ECONNRESET` at the end of the stream, `EPROTO` for what is no reply,
 -- `EMSGSIZE` for one over the limit, `ETIMEDOUT`)
+-- @usage
+-- b:send "$5\r\nhello\r\n"
+-- print((resp.read(a:makefile()))) --> hello
 function M.read(stream, command, deadline, limit)
   limit = limit or M.LIMIT
   local value, push, errno = read(stream, { command = command, deadline = deadline, limit = limit, left = limit }, 1)

@@ -159,6 +159,10 @@ end
 -- @treturn[2] nil when there is no connection; they are not subscribed to then
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- local news <close> = assert(r:subscribe "news")
+-- assert(news:subscribe "weather")
 function Subscription:subscribe(...) return ask(self, "SUBSCRIBE", { ... }) end
 
 --- The same with patterns, such as `"news.*"`.
@@ -167,6 +171,10 @@ function Subscription:subscribe(...) return ask(self, "SUBSCRIBE", { ... }) end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- local news <close> = assert(r:subscribe "news")
+-- assert(news:psubscribe "weather.*")
 function Subscription:psubscribe(...) return ask(self, "PSUBSCRIBE", { ... }) end
 
 --- Ends the subscription to channels; without any, to all. Messages that are on their way still come.
@@ -175,6 +183,10 @@ function Subscription:psubscribe(...) return ask(self, "PSUBSCRIBE", { ... }) en
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- local news <close> = assert(r:subscribe "news")
+-- assert(news:unsubscribe "news")
 function Subscription:unsubscribe(...) return take_back(self, "SUBSCRIBE", "UN", { ... }) end
 
 --- The same with patterns.
@@ -183,6 +195,10 @@ function Subscription:unsubscribe(...) return take_back(self, "SUBSCRIBE", "UN",
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- local news <close> = assert(r:psubscribe "news.*")
+-- assert(news:punsubscribe "news.*")
 function Subscription:punsubscribe(...) return take_back(self, "PSUBSCRIBE", "PUN", { ... }) end
 
 --- Takes the next message; waits for it.
@@ -194,6 +210,11 @@ function Subscription:punsubscribe(...) return take_back(self, "PSUBSCRIBE", "PU
 -- @treturn[3] nil
 -- @treturn[3] error (`ETIMEDOUT`, `EAGAIN`)
 -- @treturn[3] int errno
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- local news <close> = assert(r:subscribe "news")
+-- local message, channel = news:get(5)
+-- print(channel, message) --> news hello
 function Subscription:get(timeout)
   local message, err, errno = self.queue:get(timeout)
   if not message then return nil, err, errno end
@@ -202,12 +223,23 @@ end
 
 --- Takes messages until the subscription is closed: `for message, channel in s:iter() do`.
 -- @treturn function
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- local news <close> = assert(r:subscribe "news")
+-- for message, channel in news:iter() do
+--   print(channel, message) --> news hello
+--   news:close()
+-- end
 function Subscription:iter()
   return function() return self:get() end
 end
 
 --- Ends it. Closing again is harmless.
 -- @treturn boolean true
+-- @usage
+-- local r <close> = assert(redis.connect "redis://localhost:6379")
+-- local news <close> = assert(r:subscribe "news")
+-- news:close()
 function Subscription:close()
   if self.closed then return true end
   self.closed = true

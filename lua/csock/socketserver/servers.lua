@@ -150,6 +150,10 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADF` when the server was closed, `EINVAL` when it does not listen)
 -- @raise what a hook raises, other than those that are called for a request; when it runs already
+-- @usage
+-- local server = assert(socketserver.TCPServer({"", 21567}, socketserver.StreamRequestHandler))
+-- loop.call_later(0.01, server.shutdown, server)
+-- server:serve_forever()
 function BaseServer:serve_forever(poll_interval)
   if poll_interval ~= nil then check.seconds(poll_interval, 1, "serve_forever") end
   return internal.in_task(serve, self, poll_interval)
@@ -180,6 +184,10 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EBADF` when the server was closed)
+-- @usage
+-- local server = assert(socketserver.TCPServer({"", 21567}, socketserver.StreamRequestHandler))
+-- server.timeout = 0.01
+-- server:handle_request()
 function BaseServer:handle_request() return internal.in_task(handle_one, self) end
 
 --- Makes `serve_forever` return, and waits until it has, where that is possible. It may be called from anywhere: a
@@ -188,6 +196,11 @@ function BaseServer:handle_request() return internal.in_task(handle_one, self) e
 -- serves, the next `serve_forever` returns at once, as in Python.
 -- Source: Python's `socketserver.BaseServer.shutdown`.
 -- @treturn boolean true
+-- @usage
+-- local server = assert(socketserver.TCPServer({"", 21567}, socketserver.StreamRequestHandler))
+-- csock.spawn(function() server:serve_forever() end)
+-- loop.call_later(0.01, server.shutdown, server)
+-- csock.run()
 function BaseServer:shutdown()
   local ended, waiting = self._serving, self._waiting
   self._stopping = true
@@ -413,12 +426,18 @@ end
 function TCPServer:server_activate() return self.socket:listen(self.request_queue_size) end
 
 --- Closes the socket. Closing again is harmless.
+-- @usage
+-- local server = assert(socketserver.TCPServer({"", 21567}, socketserver.StreamRequestHandler))
+-- server:server_close()
 function TCPServer:server_close()
   if self.socket then self.socket:close() end
 end
 
 --- The socket's descriptor.
 -- @treturn int -1 when closed
+-- @usage
+-- local server = assert(socketserver.TCPServer({"", 21567}, socketserver.StreamRequestHandler))
+-- print(server:fileno())
 function TCPServer:fileno() return self.socket:fileno() end
 
 --- Accepts the next connection.

@@ -15,6 +15,7 @@ return function(ssl)
   -- @function DER_cert_to_PEM_cert
   -- @tparam string der
   -- @treturn string
+  -- @usage print(#ssl.DER_cert_to_PEM_cert "bytes" > 0) --> true
   function M.DER_cert_to_PEM_cert(der)
     return tls.pem(check.argument(check.STRING, der, 1, "DER_cert_to_PEM_cert"))
   end
@@ -27,6 +28,7 @@ return function(ssl)
   -- @treturn[2] nil
   -- @treturn[2] error
   -- @treturn[2] int errno
+  -- @usage print(ssl.PEM_cert_to_DER_cert(ssl.DER_cert_to_PEM_cert "bytes")) --> bytes
   function M.PEM_cert_to_DER_cert(pem)
     return tls.der(check.argument(check.STRING, pem, 1, "PEM_cert_to_DER_cert"))
   end
@@ -36,6 +38,7 @@ return function(ssl)
   -- @function cert_time_to_seconds
   -- @tparam string cert_time such as `"Jan  5 09:34:43 2018 GMT"`
   -- @treturn int seconds since 1970-01-01, as `os.time` counts them
+  -- @usage print(ssl.cert_time_to_seconds "Jan  5 09:34:43 2018 GMT") --> 1515144883
   function M.cert_time_to_seconds(cert_time)
     check.argument(check.STRING, cert_time, 1, "cert_time_to_seconds")
     local month, day, clock, year = cert_time:match "^(%a%a%a) +(%d%d?) (%d%d:%d%d:%d%d) (%d%d%d%d) GMT$"
@@ -56,6 +59,7 @@ return function(ssl)
   -- @treturn[2] nil
   -- @treturn[2] error
   -- @treturn[2] int errno
+  -- @usage local pem = assert(ssl.get_server_certificate {"localhost", 443})
   function M.get_server_certificate(address, options)
     local asked = check.options(options, ASKED, 2, "get_server_certificate")
     local context, err, code

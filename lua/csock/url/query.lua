@@ -40,6 +40,7 @@ end
 -- `{ doseq = true }`
 -- @treturn string
 -- @raise for other values, naming the pair
+-- @usage print(url.urlencode {{"q", "a b"}, {"page", 2}}) --> q=a+b&page=2
 function M.urlencode(query, ...)
   check.argument(check.TABLE, query, 1, "urlencode")
   local options, list = urlencode_options(...), {}
@@ -126,6 +127,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`; `EMSGSIZE` for too many)
+-- @usage for _, field in ipairs(assert(url.parse_qsl "a=1&b=2")) do print(field[1], field[2]) end --> a 1 b 2
 function M.parse_qsl(query, ...)
   check.argument(check.STRING, query, 1, "parse_qsl")
   return read("parse_qsl", query, parse_qsl_options(...))
@@ -142,6 +144,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`; `EMSGSIZE` for too many)
+-- @usage print(url.parse_qs("a=1&a=2").a[2]) --> 2
 function M.parse_qs(query, ...)
   check.argument(check.STRING, query, 1, "parse_qs")
   local list, err, errno = read("parse_qs", query, parse_qs_options(...))

@@ -30,6 +30,7 @@ local SLASH, NONE = unsafe "/", unsafe ""
 -- @tparam string text
 -- @tparam[opt="/"] string safe what else stays; bytes that are not ASCII never do
 -- @treturn string
+-- @usage print(url.quote "a b/ü") --> a%20b/%C3%BC
 function M.quote(text, safe)
   check.argument(check.STRING, text, 1, "quote")
   if safe == nil then return (text:gsub(SLASH, ESCAPES)) end
@@ -43,6 +44,7 @@ end
 -- @tparam string bytes
 -- @tparam[opt="/"] string safe
 -- @treturn string
+-- @usage print(url.quote_from_bytes "\0a") --> %00a
 M.quote_from_bytes = M.quote
 
 --- Quotes as HTML forms do: a blank becomes `+`.
@@ -50,6 +52,7 @@ M.quote_from_bytes = M.quote
 -- @tparam string text
 -- @tparam[opt=""] string safe what else stays
 -- @treturn string
+-- @usage print(url.quote_plus "a b&c") --> a+b%26c
 function M.quote_plus(text, safe)
   check.argument(check.STRING, text, 1, "quote_plus")
   if safe ~= nil then check.argument(check.STRING, safe, 2, "quote_plus") end
@@ -63,6 +66,7 @@ end
 -- Source: Python's `urllib.parse.unquote`, or rather `unquote_to_bytes`: what is no UTF-8 then stays as it is.
 -- @tparam string text
 -- @treturn string any bytes, zeros and line ends too
+-- @usage print(url.unquote "a%20b") --> a b
 function M.unquote(text)
   check.argument(check.STRING, text, 1, "unquote")
   return (text:gsub("%%([0-9A-Fa-f][0-9A-Fa-f])", BYTES))
@@ -73,12 +77,14 @@ end
 -- @function unquote_to_bytes
 -- @tparam string text
 -- @treturn string
+-- @usage print(#url.unquote_to_bytes "%00a") --> 2
 M.unquote_to_bytes = M.unquote
 
 --- The same for what HTML forms have quoted: `+` is a blank.
 -- Source: Python's `urllib.parse.unquote_plus`.
 -- @tparam string text
 -- @treturn string
+-- @usage print(url.unquote_plus "a+b%26c") --> a b&c
 function M.unquote_plus(text)
   check.argument(check.STRING, text, 1, "unquote_plus")
   return M.unquote((text:gsub("%+", " ")))

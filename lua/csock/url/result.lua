@@ -114,6 +114,7 @@ end
 --- The URL. That may be another one than was taken apart, but it means the same.
 -- @function splitresult:geturl
 -- @treturn string
+-- @usage print(url.urlsplit("HTTP://example.org"):geturl()) --> http://example.org
 
 --- Another one that has these parts instead.
 -- Source: `_replace` of Python's named tuples.
@@ -123,6 +124,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`)
+-- @usage print(url.urlsplit("http://a/b?q"):_replace({query = ""}):geturl()) --> http://a/b
 
 M.make_split = define("SplitResult", { "scheme", "netloc", "path", "query", "fragment" }, complete_place,
   function(self) return split.unsplit(table.unpack(self, 1, 5)) end)

@@ -120,6 +120,10 @@ local RobotFileParser = class("RobotFileParser")
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`: a URL that is none)
+-- @usage
+-- local rules = robots.RobotFileParser "http://localhost:8080/robots.txt"
+-- assert(rules:read())
+-- print(rules:can_fetch("me", "http://localhost:8080/no")) --> false
 function RobotFileParser:__init(url)
   self.groups, self.sitemaps = {}, {}
   self.disallow_all, self.allow_all = false, false
@@ -133,6 +137,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno (`EINVAL`)
+-- @usage
+-- local rules = robots.RobotFileParser()
+-- assert(rules:set_url "http://localhost:8080/robots.txt")
 function RobotFileParser:set_url(url)
   local parts, err, errno = urls.urlparse(url)
   if not parts then return nil, err, errno end
@@ -142,9 +149,15 @@ end
 
 --- When the rules were read last.
 -- @treturn int seconds, as of `os.time`; 0: never
+-- @usage
+-- local rules = robots.RobotFileParser "http://localhost:8080/robots.txt"
+-- print(rules:mtime()) --> 0
 function RobotFileParser:mtime() return self.last_checked end
 
 --- Says that the rules were read just now. `parse` does so.
+-- @usage
+-- local rules = robots.RobotFileParser "http://localhost:8080/robots.txt"
+-- rules:modified()
 function RobotFileParser:modified() self.last_checked = os.time() end
 
 local function add(self, group)
@@ -159,6 +172,9 @@ end
 
 --- Reads the rules. Lines that are none are left out.
 -- @tparam string|{string,...}|function lines a text, its lines, or an iterator such as `io.lines(name)`
+-- @usage
+-- local rules = robots.RobotFileParser "http://localhost:8080/robots.txt"
+-- rules:parse "User-agent: *\nDisallow: /no"
 function RobotFileParser:parse(lines)
   check.argument(SOURCE, lines, 1, "parse")
   local group, in_rules = nil, false
@@ -202,6 +218,9 @@ local MOST = 512 * 1024
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local rules = robots.RobotFileParser "http://localhost:8080/robots.txt"
+-- assert(rules:read())
 function RobotFileParser:read(options)
   local response <close>, err, errno = urls.urlopen(self.url, nil, options)
   if not response then
@@ -233,6 +252,10 @@ end
 -- @tparam string useragent its name, perhaps with a version behind a slash
 -- @tparam string url
 -- @treturn boolean
+-- @usage
+-- local rules = robots.RobotFileParser "http://localhost:8080/robots.txt"
+-- rules:parse "User-agent: *\nDisallow: /no"
+-- print(rules:can_fetch("me", "http://localhost:8080/no")) --> false
 function RobotFileParser:can_fetch(useragent, url)
   check.argument(check.STRING, url, 2, "can_fetch")
   local group = group_for(self, "can_fetch", useragent)
@@ -245,6 +268,10 @@ end
 --- How long a robot has to wait between requests.
 -- @tparam string useragent
 -- @treturn int seconds; nil when the rules do not say so
+-- @usage
+-- local rules = robots.RobotFileParser "http://localhost:8080/robots.txt"
+-- rules:parse "User-agent: *\nCrawl-delay: 5"
+-- print(rules:crawl_delay "me") --> 5
 function RobotFileParser:crawl_delay(useragent)
   local group = group_for(self, "crawl_delay", useragent)
   return group and group.delay
@@ -253,6 +280,10 @@ end
 --- How often a robot may fetch something.
 -- @tparam string useragent
 -- @treturn table `requests` in so many `seconds`; nil when the rules do not say so
+-- @usage
+-- local rules = robots.RobotFileParser "http://localhost:8080/robots.txt"
+-- rules:parse "User-agent: *\nRequest-rate: 1/10"
+-- print(rules:request_rate("me").seconds) --> 10
 function RobotFileParser:request_rate(useragent)
   local group = group_for(self, "request_rate", useragent)
   return group and group.rate
@@ -260,6 +291,10 @@ end
 
 --- Where the site maps are.
 -- @treturn {string,...} URLs; nil when there are none
+-- @usage
+-- local rules = robots.RobotFileParser "http://localhost:8080/robots.txt"
+-- rules:parse "Sitemap: http://a/map"
+-- print(rules:site_maps()[1]) --> http://a/map
 function RobotFileParser:site_maps()
   return self.sitemaps[1] and self.sitemaps or nil
 end

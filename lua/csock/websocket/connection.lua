@@ -250,6 +250,10 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error `ETIMEDOUT`, `EAGAIN`; or it is over: see `websocket`
 -- @treturn[2] int errno
+-- @usage
+-- local ws <close> = assert(websocket.connect "ws://localhost:8080/chat")
+-- ws:send "hello"
+-- print((ws:recv(5))) --> hello
 function WebSocket:recv(timeout)
   if timeout == nil and not self.detour and not self.failure then
     local data, kind, extra = receive(self.stream, self.channel, self.patience)
@@ -273,6 +277,13 @@ end
 -- however that came about: `close_code` tells.
 -- @function websocket:messages
 -- @treturn function
+-- @usage
+-- local ws <close> = assert(websocket.connect "ws://localhost:8080/chat")
+-- ws:send "hello"
+-- for message in ws:messages() do
+--   print(message) --> hello
+--   ws:close()
+-- end
 function WebSocket:messages()
   return function()
     local message, kind = self:recv()
@@ -386,6 +397,9 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno (`EILSEQ`: a text that is no UTF-8; nothing was sent)
 -- @raise for anything else than a string or a function
+-- @usage
+-- local ws <close> = assert(websocket.connect "ws://localhost:8080/chat")
+-- assert(ws:send "hello")
 function WebSocket:send(data, kind, timeout)
   if self.plain and kind == nil and timeout == nil and type(data) == "string" then
     return put(self, FIN | TEXT, data, self.send_timeout)
@@ -401,11 +415,17 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local ws <close> = assert(websocket.connect "ws://localhost:8080/chat")
+-- assert(ws:send_binary "\0\1")
 function WebSocket:send_binary(data, timeout) return send(self, data, "binary", timeout) end
 
 --- How many bytes wait to be sent, of which the system does not know yet: a peer where these stay many is slow.
 -- @function websocket:pending
 -- @treturn int
+-- @usage
+-- local ws <close> = assert(websocket.connect "ws://localhost:8080/chat")
+-- print(ws:pending()) --> 0
 function WebSocket:pending() return self.failure and 0 or pending(self.stream) end
 
 -- --- pings -----------------------------------------------------------------------------------------
@@ -440,6 +460,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local ws <close> = assert(websocket.connect "ws://localhost:8080/chat")
+-- ws:ping()
 function WebSocket:ping(payload, timeout)
   if payload ~= nil then check.argument(M.PAYLOAD, payload, 1, "ping") end
   timeout = check.timeout(timeout, 2, "ping") or self.ping_timeout
@@ -489,6 +512,9 @@ end)
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local ws <close> = assert(websocket.connect "ws://localhost:8080/chat")
+-- ws:close()
 function WebSocket:close(code, reason, timeout)
   code, reason = code or NORMAL, reason or ""
   check.argument(CODE, code, 1, "close")
@@ -522,6 +548,9 @@ WebSocket.__close = function(self, err) self:close(err ~= nil and INTERNAL or NO
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local ws <close> = assert(websocket.connect "ws://localhost:8080/chat")
+-- print(ws:getpeername().port)
 function WebSocket:getpeername() return self.conn:getpeername() end
 
 --- This side's address.
@@ -530,11 +559,17 @@ function WebSocket:getpeername() return self.conn:getpeername() end
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local ws <close> = assert(websocket.connect "ws://localhost:8080/chat")
+-- print(ws:getsockname().port)
 function WebSocket:getsockname() return self.conn:getsockname() end
 
 --- The descriptor: -1 once it is over.
 -- @function websocket:fileno
 -- @treturn int
+-- @usage
+-- local ws <close> = assert(websocket.connect "ws://localhost:8080/chat")
+-- print(ws:fileno())
 function WebSocket:fileno() return self.conn:fileno() end
 
 function WebSocket:__tostring()

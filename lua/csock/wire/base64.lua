@@ -21,6 +21,7 @@ end
 -- @function encode
 -- @tparam string bytes
 -- @treturn string without line ends
+-- @usage print(base64.encode "hello") --> aGVsbG8=
 function M.encode(bytes) return (bytes:gsub("..?.?", encoded)) end
 
 local function decoded(four)
@@ -33,6 +34,7 @@ end
 -- @function decode
 -- @tparam string text
 -- @treturn ?string nil for what is no base64
+-- @usage print(base64.decode "aGVsbG8=") --> hello
 function M.decode(text)
   text = text:gsub("[ \t\r\n]", "")
   local digits, padding = text:match "^([%w+/]*)(=*)$"

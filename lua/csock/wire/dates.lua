@@ -16,6 +16,7 @@ for i, name in ipairs(MONTHS) do MONTH[name:lower()] = i end
 -- @tparam int minute
 -- @tparam int second
 -- @treturn int
+-- @usage print(dates.seconds(1994, 11, 6, 8, 49, 37)) --> 784111777
 function M.seconds(year, month, day, hour, minute, second)
   local y = month > 2 and year or year - 1 -- years are counted from March on
   local of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
@@ -29,6 +30,7 @@ local function parts(time) return os.date("!*t", time or os.time()) end
 -- @function http
 -- @tparam[opt] int time seconds since 1970; now by default
 -- @treturn string
+-- @usage print(dates.http(784111777)) --> Sun, 06 Nov 1994 08:49:37 GMT
 function M.http(time)
   local t = parts(time)
   return ("%s, %02d %s %04d %02d:%02d:%02d GMT"):format(
@@ -39,6 +41,7 @@ end
 -- @function mail
 -- @tparam[opt] int time seconds since 1970; now by default
 -- @treturn string
+-- @usage print(dates.mail(784111777)) --> Sun, 06 Nov 1994 08:49:37 +0000
 function M.mail(time) return (M.http(time):gsub("GMT$", "+0000")) end
 
 -- Digits of a pattern are digits: tonumber meets nothing else.
@@ -60,6 +63,7 @@ end
 -- @function parse_http
 -- @tparam string text
 -- @treturn ?int seconds since 1970; nil for what is none
+-- @usage print(dates.parse_http "Sun, 06 Nov 1994 08:49:37 GMT") --> 784111777
 function M.parse_http(text)
   local day, month, year, hour, minute, second =
     text:match "^%a%a%a, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$"
@@ -88,6 +92,7 @@ end
 -- @tparam string text
 -- @treturn ?int seconds since 1970; nil for what is none
 -- @treturn ?int minutes east of Greenwich
+-- @usage print(dates.parse_mail "Sun, 06 Nov 1994 09:49:37 +0100") --> 784111777 60
 function M.parse_mail(text)
   text = text:gsub("%b()", " "):gsub("^%s*%a+%s*,%s*", ""):gsub("%s+", " "):gsub("^ ", "")
   local day, month, year, hour, minute, rest = text:match "^(%d%d?) (%a%a%a)%a* (%d%d+) (%d%d?):(%d%d)(.*)$"

@@ -34,12 +34,14 @@ local metatable = {
 -- @function is_name
 -- @tparam string name
 -- @treturn boolean
+-- @usage print(headers.is_name "Content-Type", headers.is_name "a b") --> true false
 function M.is_name(name) return type(name) == "string" and name:find(TOKEN) ~= nil end
 
 --- Whether these bytes can be the value of a field, or stand in a line at all: no CR, LF or NUL.
 -- @function is_value
 -- @tparam string value
 -- @treturn boolean
+-- @usage print(headers.is_value "a\r\nb") --> false
 function M.is_value(value) return type(value) == "string" and not value:find "[\r\n\0]" end
 
 local function value_of(value, number, call)
@@ -70,6 +72,9 @@ end
 -- @tparam[opt] table fields a sequence of names and values in turn, or a table from names to values (a sequence of
 -- values: several fields), which come in the order of their names; or another block
 -- @treturn headers
+-- @usage
+-- local h = headers.new {["Content-Type"] = "text/plain"}
+-- print(h["content-type"]) --> text/plain
 function M.new(fields)
   local block = setmetatable({ {} }, metatable)
   if fields == nil then return block end
@@ -96,12 +101,14 @@ end
 -- @function adopt
 -- @tparam table parsed
 -- @treturn headers
+-- @usage local h = headers.adopt {"Vary", "Accept"}
 function M.adopt(parsed) return setmetatable({ parsed }, metatable) end
 
 --- Whether this is a block.
 -- @function is
 -- @param value
 -- @treturn boolean
+-- @usage print(headers.is(headers.new()), headers.is {}) --> true false
 function M.is(value) return getmetatable(value) == metatable end
 
 -- --- methods ---------------------------------------------------------------------------------------
@@ -114,6 +121,9 @@ function M.is(value) return getmetatable(value) == metatable end
 -- @tparam string name
 -- @param[opt] default what is given where there is none
 -- @treturn ?string
+-- @usage
+-- local h = headers.new {"Content-Type", "text/plain", "Vary", "Accept"}
+-- print(h:get "vary", h:get("age", "none")) --> Accept none
 function methods.get(block, name, default)
   local value = block[1][lower(name)]
   if value == nil then return default end
@@ -124,6 +134,9 @@ end
 -- @function headers:all
 -- @tparam string name
 -- @treturn {string,...}
+-- @usage
+-- local h = headers.new {"Content-Type", "text/plain", "Vary", "Accept"}
+-- print(#h:all "vary") --> 1
 function methods.all(block, name)
   local raw, list = block[1], {}
   name = lower(name)
@@ -139,6 +152,9 @@ end
 -- @tparam string name
 -- @tparam string|number value
 -- @treturn headers itself
+-- @usage
+-- local h = headers.new {"Content-Type", "text/plain", "Vary", "Accept"}
+-- print(h:add("Vary", "Cookie"):get "vary") --> Accept, Cookie
 function methods.add(block, name, value)
   name_of(name, 1, "add")
   put(block[1], name, value_of(value, 2, "add"))
@@ -149,6 +165,9 @@ end
 -- @function headers:update
 -- @tparam table fields as for `new`
 -- @treturn headers itself
+-- @usage
+-- local h = headers.new {"Content-Type", "text/plain", "Vary", "Accept"}
+-- h:update {Vary = "Cookie"}
 function methods.update(block, fields)
   local raw, over = block[1], (M.is(fields) and fields or M.new(fields))[1]
   for i = 1, #over, 2 do block:remove(over[i]) end
@@ -160,6 +179,9 @@ end
 -- @function headers:remove
 -- @tparam string name
 -- @treturn headers itself
+-- @usage
+-- local h = headers.new {"Content-Type", "text/plain", "Vary", "Accept"}
+-- print(h:remove("vary"):get "vary") --> nil
 function methods.remove(block, name)
   name = lower(name)
   local raw = block[1]
@@ -181,6 +203,9 @@ end
 -- @tparam string name
 -- @tparam string|number value
 -- @treturn headers itself
+-- @usage
+-- local h = headers.new {"Content-Type", "text/plain", "Vary", "Accept"}
+-- print(h:set("vary", "Cookie"):get "Vary") --> Cookie
 function methods.set(block, name, value)
   name_of(name, 1, "set")
   value = value_of(value, 2, "set")
@@ -190,6 +215,9 @@ end
 --- Walks over all fields, in order.
 -- @function headers:each
 -- @treturn function for `for name, value in`
+-- @usage
+-- local h = headers.new {"Content-Type", "text/plain", "Vary", "Accept"}
+-- for name, value in h:each() do print(name, value) end
 function methods.each(block)
   local raw, i = block[1], -1
   return function()
@@ -203,6 +231,9 @@ end
 -- @tparam string name
 -- @tparam string token
 -- @treturn boolean
+-- @usage
+-- local h = headers.new {"Content-Type", "text/plain", "Vary", "Accept"}
+-- print(h:has("vary", "accept")) --> true
 function methods.has(block, name, token)
   token = lower(token)
   for piece in (methods.get(block, name) or ""):gmatch "[^,]+" do
@@ -214,6 +245,9 @@ end
 --- The block as it is sent, each line ended by CRLF, without the empty line behind it.
 -- @function headers:encode
 -- @treturn string
+-- @usage
+-- local h = headers.new {"Content-Type", "text/plain", "Vary", "Accept"}
+-- print(#h:encode()) --> 40
 function methods.encode(block)
   local raw, lines = block[1], {}
   for i = 1, #raw, 2 do lines[#lines + 1] = raw[i] .. ": " .. raw[i + 1] .. "\r\n" end
