@@ -190,6 +190,7 @@ Whether a descriptor is a terminal. Source: isatty(3), Python's `os.isatty`.
 @function isatty
 @tparam int fd
 @treturn boolean
+@usage print(csock.isatty(s)) --> false
 */
 static int process_isatty(lua_State *L) {
   lua_pushboolean(L, isatty((int)cs_check_int(L, 1, 0, INT_MAX)));
@@ -205,6 +206,7 @@ The size of a terminal's window. Source: Python's `os.get_terminal_size`.
 @treturn[2] nil
 @treturn[2] error
 @treturn[2] int errno (`ENOTTY`)
+@usage local columns, lines = csock.get_terminal_size()
 */
 static int process_terminal_size(lua_State *L) {
   struct winsize size;

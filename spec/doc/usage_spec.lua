@@ -5,8 +5,8 @@ local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 local tree = require "spec.support.tree"
 
--- In how many functions of a module an example may be missing, beside those that csock calls itself. The numbers shrink;
--- a new module has them all.
+-- In how many functions of a module an example may be missing, beside those that csock calls itself. The numbers
+-- shrink; a new module has them all.
 local MISSING = {
   ["csock.httpserver"] = 13, ["csock.socketserver"] = 29, ["csock.asyncore"] = 7, ["csock.repl"] = 3,
 }
@@ -52,13 +52,14 @@ describe("the manual's examples", function()
       if not pcall(require, module.name) then return pending "it is not built" end
       local env = {}
       if certificates.available and package.searchpath("csock.tls", package.cpath) then
-        for name, path in pairs { cert = certificates.good.cert, key = certificates.good.key, ca = certificates.ca.cert } do
+        local good = certificates.good
+        for name, path in pairs { cert = good.cert, key = good.key, ca = certificates.ca.cert } do
           os.execute(("cp '%s' '%s/%s.pem'"):format(path, dir, name))
         end
         env = { USAGE_CERT = dir .. "/cert.pem", USAGE_KEY = dir .. "/key.pem", SSL_CERT_FILE = dir .. "/ca.pem" }
       end
-      local script = posix.getcwd and posix.getcwd() or tree.output "pwd":gsub("\n", "")
-      local status, out, err = process.run({ process.interpreter, script .. "/spec/support/usage.lua", module.name }, {
+      local script = tree.output "pwd":gsub("\n", "") .. "/spec/support/usage.lua"
+      local status, out, err = process.run({ process.interpreter, script, module.name }, {
         cwd = dir, env = env, timeout = 60,
       })
       assert.equal("", out .. (status ~= 0 and err or ""))
