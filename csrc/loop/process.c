@@ -190,7 +190,7 @@ Whether a descriptor is a terminal. Source: isatty(3), Python's `os.isatty`.
 @function isatty
 @tparam int fd
 @treturn boolean
-@usage print(csock.isatty(s)) --> false
+@usage print(csock.isatty(s:fileno())) --> false
 */
 static int process_isatty(lua_State *L) {
   lua_pushboolean(L, isatty((int)cs_check_int(L, 1, 0, INT_MAX)));

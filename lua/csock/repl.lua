@@ -121,6 +121,9 @@ local OPTIONS = { watchdog = { check.SECONDS } }
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
+-- @usage
+-- local server = assert(repl.serve "prompt.sock") -- csock attach prompt.sock
+-- server:close()
 function M.serve(path, options)
   check.argument(PATH, path, 1, "serve")
   return remote(path, check.options(options, OPTIONS, 2, "serve"))

@@ -8,7 +8,7 @@ local tree = require "spec.support.tree"
 -- In how many functions of a module an example may be missing, beside those that csock calls itself. The numbers
 -- shrink; a new module has them all.
 local MISSING = {
-  ["csock.httpserver"] = 13, ["csock.socketserver"] = 29, ["csock.asyncore"] = 7, ["csock.repl"] = 3,
+  ["csock.httpserver"] = 13, ["csock.socketserver"] = 29, ["csock.asyncore"] = 7, ["csock.repl"] = 2,
 }
 
 -- The share of all functions, of a hundred, that have one at least. It grows.
