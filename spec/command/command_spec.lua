@@ -87,6 +87,15 @@ describe("build/bin/csock", function()
   end)
 end)
 
+describe("csock help", function()
+  it("tells of a name of csock's, and what none is", function()
+    if not package.searchpath("csock.help", package.path) then return pending "csock.help is not there" end
+    assert.matches("create_connection", ok("help", "csock.create_connection"))
+    assert.matches("recv", ok("help", "socket:recv"))
+    assert.equal("csock help: nothing is known of 'frobnicate'\n", refused(1, "help", "frobnicate"))
+  end)
+end)
+
 describe("csock http", function()
   it("shows a directory", function()
     local server <close> = command.start { "http", "--bind", "127.0.0.1", "lua", "0" }
@@ -105,6 +114,10 @@ describe("csock http", function()
     local server <close> = command.start { "http", "-b127.0.0.1", "0" }
     server:expect "listening on port (%d+)\n"
     assert.matches("^csock http: a port is ", refused(2, "http", ".", "http"))
+  end)
+
+  it("says in one line that there is no such directory", function()
+    assert.equal("csock http: /nothing/here: No such file or directory\n", refused(1, "http", "/nothing/here", "0"))
   end)
 
   it("says in one line that its port is taken", function()

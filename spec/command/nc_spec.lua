@@ -233,6 +233,20 @@ describe("csock nc ends", function()
   end)
 end)
 
+describe("csock nc without standard input and output", function()
+  it("has an input that is at its end, and says nothing", function()
+    local listener <close>, port = one_server()
+    local client <close> = process.start({ "sh", "-c", '"$@" <&- >&-; echo $?', "sh", process.interpreter, command.path,
+      "nc", "-N", "127.0.0.1", port }, { env = { LD_PRELOAD = os.getenv "LD_PRELOAD" or false } })
+    local conn <close> = accept(listener)
+    assert.equal("", conn:recv(1))
+    assert(conn:sendall "to nobody")
+    conn:close()
+    client:expect "^0\n"
+    assert.equal("", client.err)
+  end)
+end)
+
 describe("csock nc -k", function()
   it("takes one after the other, also when one breaks off", function()
     local server <close>, port = listening("-k", "127.0.0.1", "0")

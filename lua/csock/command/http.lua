@@ -18,6 +18,7 @@ function M.run(found, operands)
   local directory, port = table.unpack(operands)
   if not port and directory and directory:find "^%d+$" then directory, port = nil, directory end
   local number = port and failure.expect(address.port(port))
+  failure.check(io.open(directory or ".")):close()
   require "csock.httpserver".main(directory, number, { bind = found.bind, links = found.links })
 end
 

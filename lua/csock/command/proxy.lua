@@ -39,7 +39,7 @@ end
 
 -- Waits until it is taken: what cannot be printed that fast passes more slowly.
 function Proxy:print(line)
-  local ok, err = self.output:write(line .. "\n")
+  local ok, err = self.output.write(line .. "\n")
   if ok then return end
   self.failed = err -- nobody hears of anything any more
   loop.stop()
@@ -102,7 +102,7 @@ function M.run(found, operands)
     failure.usage "--tls-target with unix: needs --name"
   end
   local proxy = setmetatable({
-    count = 0, start = loop.now(), output = csock.stream(io.stdout, "w", 0), trace = found.trace,
+    count = 0, start = loop.now(), output = pump.standard(), trace = found.trace,
     target = to, timeout = found.timeout, name = found.name, context = found.tls_target and tls.client(found) or nil,
   }, Proxy)
   local listener = failure.check(address.listen(from))
