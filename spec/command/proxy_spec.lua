@@ -203,6 +203,14 @@ describe("csock proxy over TLS", function()
 end)
 
 describe("csock proxy refuses", function()
+  it("a standard output that takes nothing", function()
+    local full <close> = io.open("/dev/full", "w")
+    if not full then return pending "no /dev/full" end
+    local status, _, err = command.run_in_shell('"$@" > /dev/full', { "proxy", "127.0.0.1:0", "80" })
+    assert.equal(1, status)
+    assert.matches("^csock proxy: [^\n]*%[ENOSPC%]\n$", err)
+  end)
+
   for what, row in pairs {
     ["an address that is none"] = { 2, "127.0.0.1", "80", says = "an address is" },
     ["port 0 of the target"] = { 2, "0", "0", says = "from 1 to 65535" },

@@ -114,8 +114,8 @@ function M.run(found, operands)
       proxy:say(proxy.count, "from %s: %s", address.text_of(who), err)
     end,
   })
-  io.write("listening on ", address.text_of(server:getsockname()), ", passing on to ", address.text(to), "\n")
-  io.stdout:flush()
+  failure.check(proxy.output.write(("listening on %s, passing on to %s\n"):format(
+    address.text_of(server:getsockname()), address.text(to))))
   csock.run()
   if proxy.failed.name == "EPIPE" then failure.signal "SIGPIPE" end
   failure.fail("standard output: %s", tostring(proxy.failed))
