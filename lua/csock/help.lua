@@ -68,6 +68,7 @@ function M.text(x, options)
   load_text()
   options = type(options) == "table" and options or {} -- also in `help(f())`, where `f` has more results
   local columns = math.max(options.columns or COLUMNS, 40)
+  x = own.definition(x)
   if x == nil then return overview(columns) end
   if type(x) == "string" then return text_of_name(x, columns, options.long) end
   local entry, name = index.of_value(x)
@@ -81,6 +82,7 @@ end
 -- @usage print(help.signature "csock.create_server")
 function M.signature(x)
   load_text()
+  x = own.definition(x)
   local entry, name
   if type(x) == "string" then entry, name = index.find(x) else entry, name = index.of_value(x) end
   if entry and entry.call then entry = entry.call end
@@ -118,13 +120,23 @@ function M.options(name)
   return next(by_name) and by_name or nil
 end
 
+local function answer(x, options) return M.text(x, options) or "nothing is known of " .. tostring(x) end
+
+--- The same with another function that prints: for a prompt whose output goes elsewhere.
+-- @tparam function put called with the text
+-- @treturn table that can be called as the module is, and has its functions
+-- @usage
+-- local help = help.with(print)
+-- help "csock.getpid"
+function M.with(put)
+  return setmetatable({}, { __index = M, __call = function(_, x, options) put(answer(x, options)) end })
+end
+
 return setmetatable(M, {
   --- Prints the text about something, by the program's `print`. Called as the module itself: `help(x)`.
   -- @function help
   -- @param[opt] x as for `text`
   -- @tparam[opt] table options those of @{csock.help.text}
   -- @usage help "csock.create_server"
-  __call = function(_, x, options)
-    print(M.text(x, options) or ("nothing is known of " .. tostring(x)))
-  end,
+  __call = function(_, x, options) print(answer(x, options)) end,
 })

@@ -186,6 +186,27 @@ describe("help", function()
     assert.matches("^csock%.select%(rlist, wlist, xlist%[, timeout%]%)", printed(help, csock.select))
   end)
 
+  it("prints by another function", function()
+    local text
+    local other = help.with(function(said) text = said end)
+    other "csock.getpid"
+    assert.matches("^csock%.getpid%(%)\n", text)
+    assert.equal("csock.fork()", other.signature "fork")
+  end)
+
+  it("tells of what was typed at csock's prompt, and is known there", function()
+    local session, said = require "csock.repl.session", {}
+    local own = session.new { out = function(text) said[#said + 1] = text end, columns = function() return 80 end }
+    own.own.print = function(text) said[#said + 1] = text end
+    csock.run(function()
+      own:run "-- Doubles.\nfunction twice(n) return 2 * n end"
+      own:run "-- Doubles, anew.\nfunction twice(m) return 2 * m end"
+      own:run "help(twice)"
+    end)
+    assert.matches("twice%(m%)\n\nDoubles, anew%.\n", table.concat(said))
+    rawset(_G, "twice", nil)
+  end)
+
   it("tells of all modules without an argument", function()
     local text = printed(help)
     assert.matches("\n  csock%.loop  +The event loop: tasks", text)

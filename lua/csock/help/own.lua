@@ -44,6 +44,12 @@ local function name_in(line)
   return line:match "function%s+([%w_.:]+)%s*%(" or line:match "([%w_.:]+)%s*=%s*function"
 end
 
+-- What a function that was typed at csock's prompt is defined as now; any other value itself.
+function M.definition(value)
+  local live = package.loaded["csock.repl.live"]
+  return live and type(value) == "function" and live.definition(value) or value
+end
+
 -- A function's parameters, as they are in the manual's entries.
 function M.parameters(f)
   local info, params = debug.getinfo(f, "u"), {}

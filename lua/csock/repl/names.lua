@@ -2,6 +2,7 @@
 -- global; a name of csock's; or one of its modules, which is loaded then.
 local csock = require "csock"
 local chunk = require "csock.repl.chunk"
+local help = require "csock.help"
 local live = require "csock.repl.live"
 
 local M = {}
@@ -28,6 +29,7 @@ local function is_name(key) return type(key) == "string" end
 function M.environment(own)
   local locals, declared = {}, {} -- declared: what is a local, also while it is nil
   own.csock = csock
+  own.help = help.with(function(text) (own.print or print)(text) end)
   own[chunk.LOCALS] = setmetatable({}, {
     __newindex = function(_, key, value)
       declared[key] = true
