@@ -51,6 +51,17 @@ function M.start(argv)
   return process.start(pinned(HELPING, argv))
 end
 
+--- Waits until somebody listens on this port, five seconds at most.
+function M.wait_for(port)
+  local csock = require "csock"
+  for _ = 1, 500 do
+    local conn = csock.create_connection { "127.0.0.1", math.tointeger(tonumber(port)) }
+    if conn then return conn:close() end
+    csock.sleep(0.01)
+  end
+  error("nobody listens on " .. port)
+end
+
 --- The first of these interpreters that has the module, or nil.
 function M.interpreter_with(module, candidates)
   for _, lua in ipairs(candidates) do

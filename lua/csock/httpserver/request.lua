@@ -47,14 +47,19 @@ local CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
 -- What is found out when it is first asked for.
 local found = {}
 
-function found.path(request)
+-- What the program has put there itself stays.
+local function split_target(request)
   local path, query = split(request.target)
-  request.path, request.query = path, query
-  return path
+  request.path, request.query = rawget(request, "path") or path, rawget(request, "query") or query
+end
+
+function found.path(request)
+  split_target(request)
+  return request.path
 end
 
 function found.query(request)
-  found.path(request)
+  split_target(request)
   return rawget(request, "query")
 end
 

@@ -4,7 +4,6 @@
 -- Environment: ROUNDS, ROWS and CONTENDERS as there; the rows `client` and `head` are those of the clients and of the
 -- head.
 local contest = require "spec.bench.contest"
-local csock = require "csock"
 local harness = require "spec.bench.harness"
 
 local HERE = harness.directory .. "http/"
@@ -117,14 +116,7 @@ end
 local function compare_clients(directory, rounds)
   local nginx <close> = harness.start { "sh", SERVERS .. "nginx.sh", "get", directory }
   local port = nginx:read_line()
-  for _ = 1, 500 do
-    local conn = csock.create_connection { "127.0.0.1", math.tointeger(tonumber(port)) }
-    if conn then
-      conn:close()
-      break
-    end
-    csock.sleep(0.01)
-  end
+  harness.wait_for(port)
   local clients = {
     client("csock", { harness.lua, CLIENTS .. "csock.lua" },
       { harness.lua, "-e", "require 'csock.http'; print 'csock'" }),

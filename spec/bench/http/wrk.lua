@@ -1,4 +1,5 @@
 -- wrk as the client of a bench: wrk.lua PID PORT MODE CONNECTIONS SECONDS. Prints what load.c prints.
+local harness = require "spec.bench.harness"
 local pid, port, _, connections, seconds = table.unpack(arg)
 
 local function output(command)
@@ -21,6 +22,7 @@ end
 
 local MICROSECONDS = { us = 1, ms = 1000, s = 1000000 }
 
+harness.wait_for(port)
 run(1)
 local before = server_cpu()
 local text = run(seconds)

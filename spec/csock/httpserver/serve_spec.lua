@@ -9,6 +9,10 @@ local get, ask, dial, read_answer = httpd.get, httpd.ask, httpd.dial, httpd.read
 local ROUTES = [[
   local routes = {}
   routes["/"] = function() return 200, { ["Content-Type"] = "text/plain" }, "hello" end
+  routes["/moved"] = function(r)
+    r.path = "/elsewhere"
+    return 200, nil, tostring(r.query) .. " " .. r.path
+  end
   routes["/nothing"] = function() return 200 end
   routes["/204"] = function() return 204, nil, "no such thing" end
   routes["/304"] = function() return 304, { ETag = '"a"', ["Content-Length"] = 5 } end
@@ -121,6 +125,10 @@ describe("httpserver.serve", function()
 
   it("takes a number for its digits", function()
     assert.equal("42", select(3, get(server, "/number")))
+  end)
+
+  it("leaves a path that the program has put into a request, also where there is no query", function()
+    assert.equal("nil /elsewhere", (select(3, get(server, "/moved"))))
   end)
 
   it("says that there is nothing where the handler returns no body", function()
