@@ -73,6 +73,7 @@ M.modules = {
     },
   },
   { name = "csock.websocket", sections = { { "Functions", "websocket", "websocket/connection" } } },
+  { name = "csock.background", sections = { { "Functions", "background" } } },
   { name = "csock.bytesio", sections = { { "Functions", "bytesio" } } },
   {
     name = "csock.socketserver",

@@ -98,6 +98,17 @@ describe("installing", function()
       assert.same({ "luaopen_csock_tls" }, tree.exports(("%s/rocks/lib/lua/%s/csock/tls.so"):format(dir, version)))
     end)
 
+    it("has plain lines at the prompt, and the rock csock-repl brings their editing", function()
+      local use_readline = "print(pcall(require, 'csock.readline'))"
+      assert.matches("^false", use_from(dir .. "/rocks", use_readline))
+      local here = package.searchpath("csock.readline", package.cpath)
+      if not here then return pending "readline's headers are not here" end
+      luarocks_make "csock-repl"
+      assert.matches("^true", use_from(dir .. "/rocks", use_readline))
+      assert.same({ "luaopen_csock_readline" },
+        tree.exports(("%s/rocks/lib/lua/%s/csock/readline.so"):format(dir, version)))
+    end)
+
     it("builds with warnings, which are no errors, and for threads", function()
       local flags = tree.read(dir .. "/build/rock/flags")
       for _, flag in ipairs { "-Wall", "-Wextra", "-pthread", "-fvisibility=hidden" } do

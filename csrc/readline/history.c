@@ -142,11 +142,15 @@ static int history_append(lua_State *L) {
   return result(L, err);
 }
 
-/* add_history(line): in memory alone. */
+/* add_history(line): in memory alone. False: it is the last one already. */
 static int history_add(lua_State *L) {
+  const char *line = luaL_checkstring(L, 1);
   using_history();
-  add_history(luaL_checkstring(L, 1));
-  return 0;
+  const HIST_ENTRY *last = history_get(history_base + history_length - 1);
+  bool is_new = last == NULL || strcmp(last->line, line) != 0;
+  if (is_new) add_history(line);
+  lua_pushboolean(L, is_new);
+  return 1;
 }
 
 const luaL_Reg line_history_functions[] = {

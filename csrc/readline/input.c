@@ -208,8 +208,7 @@ static line_outcome run(bool late) {
         process.pasting = false;
         insert_paste();
       }
-    } else if (n == PASTE_MARK && !is_elsewhere() &&
-               memcmp(line_bytes_at(in), PASTE_BEGIN, PASTE_MARK) == 0) {
+    } else if (n == PASTE_MARK && memcmp(line_bytes_at(in), PASTE_BEGIN, PASTE_MARK) == 0) {
       line_bytes_take(in, n);
       process.pasting = true;
     } else if (n > 0 && !process.asked && !is_elsewhere() &&

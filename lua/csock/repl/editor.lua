@@ -159,14 +159,14 @@ function Editor:read(prompt)
   io.stdout:flush()
   local outcomes = loop.queue()
   function self.event(what, line) outcomes:put { what = what, line = line } end
-  self.typing = true
-  self.face:begin(prompt)
-  local give_back = take_signals(self)
+  local give_back = take_signals(self) -- before anybody sees that there is a prompt
   local mark = ""
   local _ <close> = internal.guard(function()
     finish(self, mark)
     give_back()
   end)
+  self.typing = true
+  self.face:begin(prompt)
   local follower <close> = loop.spawn(function()
     self.event(self.face:follow(self.complete or no_candidates, function() ANSWERS.SIGTSTP(self) end))
   end)
@@ -181,9 +181,7 @@ end
 
 -- Keeps what was typed in the history.
 function Editor:remember(text)
-  if not text:find "%S" or text == self.last then return end
-  self.last = text
-  self.face:remember(text, self.history)
+  if text:find "%S" then self.face:remember(text, self.history) end
 end
 
 -- Ends it: the terminal is as it was before.

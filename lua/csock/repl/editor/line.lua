@@ -4,7 +4,7 @@ local internal = require "csock.loop.internal"
 local ok, rl = pcall(require, "csock.readline")
 local loop = csock.loop
 
-if not ok then return nil end
+if not ok then return false end
 
 local HOLD = 0.1    -- seconds: an ESC is a key of its own, if nothing comes behind it
 local PATIENCE = 0.2 -- seconds: how often a stopped prompt looks whether the terminal is its own again
@@ -117,8 +117,7 @@ end
 function Line.load(_, path) return rl.read_history(path, ENTRIES) end
 
 function Line.remember(_, text, path)
-  rl.add_history(text)
-  if path then rl.append_history(path, text) end
+  if rl.add_history(text) and path then rl.append_history(path, text) end
 end
 
 return Line

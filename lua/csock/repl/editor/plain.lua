@@ -1,4 +1,5 @@
 -- plain.lua: lines as standard input gives them: a terminal edits them itself; a pipe or a file has them.
+local capture = require "csock.repl.editor.capture"
 local csock = require "csock"
 
 local Plain = {}
@@ -10,7 +11,7 @@ function Plain.new(interactive)
 end
 
 local function show(text)
-  io.stdout:write(text)
+  capture.write(io.stdout, text)
   io.stdout:flush()
 end
 
