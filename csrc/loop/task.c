@@ -128,8 +128,10 @@ static void call_back(lua_State *L) {
 void cs_task_foreground(cs_loop *loop, cs_task *task) {
   cs_task *before = loop->foreground;
   if (before != NULL) cs_hook_set(before->co, loop->patience != 0);
-  bool lent = before != NULL && before == loop->current && task != before;
-  loop->behind = lent && task != NULL ? before : NULL;
+  if (task == NULL)
+    loop->behind = NULL;
+  else if (task != before)
+    loop->behind = before;
   loop->foreground = task;
   if (task != NULL) cs_hook_set(task->co, true);
 }
@@ -138,8 +140,9 @@ void cs_task_foreground(cs_loop *loop, cs_task *task) {
 static void leave_foreground(cs_loop *loop, const cs_task *task) {
   if (loop->behind == task) loop->behind = NULL;
   if (loop->foreground != task) return;
+  cs_task *next = loop->behind;
   loop->foreground = NULL;
-  cs_task_foreground(loop, loop->behind);
+  cs_task_foreground(loop, next);
 }
 
 /* The task is over: nothing keeps it any more, and whoever waits for it is told. */

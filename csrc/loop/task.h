@@ -49,8 +49,8 @@ bool cs_task_throw(lua_State *L, cs_task *task);
 /* The same; where it waits in none, it is cancelled. */
 void cs_task_interrupt(lua_State *L, cs_task *task);
 
-/* Makes it the one that Ctrl-C is for (NULL: none). One that gives this place to another has it
-   again when that is over. */
+/* Makes it the one that Ctrl-C is for (NULL: none). When it is over, the one before
+   has this place again. */
 void cs_task_foreground(cs_loop *loop, cs_task *task);
 
 void cs_task_cancel_all(lua_State *L, cs_loop *loop);

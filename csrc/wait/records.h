@@ -106,7 +106,7 @@ typedef struct cs_loop {
   cs_list joined;      /* the waits for several descriptors: joined.c */
   cs_op *spare_ops;    /* places for operations that wait: park.c */
   cs_task *foreground; /* Ctrl-C is this task's; NULL: whoever runs the loop */
-  cs_task *behind;     /* ... and then this one's, which has put that one there; or NULL */
+  cs_task *behind;     /* ... and when that is over, this one's, which was it before; or NULL */
   unsigned generation; /* CS_W_WATCHED, and a number: another one after each fork */
   const int *here;     /* 0 in a child of the process that made the poller */
   cs_event *events;    /* of the turn under way; those not yet dispatched: next .. count */

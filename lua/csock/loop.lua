@@ -182,7 +182,11 @@ local handlers = signals.handlers
 local function read_signals(stream)
   for byte in function() return (stream:read(1)) end do -- until the state is closed
     local handler = handlers[byte:byte()]
-    if handler then core.spawn(handler, byte:byte()) end
+    if handler then
+      core.spawn(handler, byte:byte())
+    else -- it was given back meanwhile: to whoever has it now
+      csock_core.kill(csock_core.getpid(), byte:byte())
+    end
   end
 end
 

@@ -17,6 +17,7 @@ local check = require "csock.check"
 local csock = require "csock"
 local editors = require "csock.repl.editor"
 local front = require "csock.repl.front"
+local internal = require "csock.loop.internal"
 local inside = require "csock.repl.inside"
 local reload = require "csock.repl.reload"
 local remote = require "csock.repl.remote"
@@ -30,15 +31,6 @@ local M = {}
 local function history_file()
   local home = os.getenv "HOME"
   return os.getenv "CSOCK_HISTORY" or home and home .. "/.csock_history"
-end
-
--- Runs a function with an editor, as the task that Ctrl-C is for.
-local function with_editor(options, f)
-  local own = loop.current()
-  local editor = editors.open(options)
-  local _ <close> = editor
-  loop.foreground(own)
-  return f(editor, own)
 end
 
 -- Lines that are not typed: the first that fails ends it.
@@ -56,6 +48,31 @@ local function run_batch(session, editor)
   return 1
 end
 
+-- From now on, until what it returns is closed, a task of its own is the foreground one while no input is: it calls a
+-- function for each Ctrl-C. So none breaks what the prompt itself is about to do.
+local function catch_interrupts(f)
+  local never = internal.waiters()
+  local catcher = loop.spawn(function()
+    while true do
+      if not pcall(never.wait, never) then f() end
+    end
+  end):daemon():set_name "Ctrl-C"
+  loop.yield() -- it waits
+  loop.foreground(catcher)
+  return internal.guard(function() catcher:cancel() end)
+end
+
+-- Types into a session, or reads what it is to do: gives the status.
+local function converse(editor, session)
+  local _ <close> = catch_interrupts(function()
+    if not editor:interrupt() then session:interrupt() end
+  end)
+  editor.complete = function(...) return session:complete(...) end
+  if not editor.interactive then return run_batch(session, editor) end
+  front(editor, session)
+  return 0
+end
+
 local function run_file(session, file, arguments)
   local called, ok, why = session:call(reload.file, file, session.locals, table.unpack(arguments or {}))
   if not (called and ok) then session:print(why or ok) end
@@ -64,22 +81,15 @@ end
 
 local BANNER = "csock %s on %s. :help tells what there is, Ctrl-D leaves.\n"
 
-local function local_prompt(editor, own, options)
+local function local_prompt(editor, options)
   local function out(text) editor:above(text) end
-  local session = sessions.new {
-    out = out, columns = editor.columns,
-    foreground = function(task) loop.foreground(task or own) end,
-  }
+  local session <close> = sessions.new { out = out, columns = editor.columns, foreground = loop.foreground }
   session.key, session.rows = editor.key, editor.rows
-  local _ <close> = session
-  editor.complete = function(...) return session:complete(...) end
   local ran = not options.file or run_file(session, options.file, options.arguments)
   if not ran and not editor.interactive then return 1 end
-  if not editor.interactive then return run_batch(session, editor) end
-  if not options.file then out(BANNER:format(csock._VERSION:match "%S+$", _VERSION)) end
+  if editor.interactive and not options.file then out(BANNER:format(csock._VERSION:match "%S+$", _VERSION)) end
   editor:capture(true)
-  front(editor, session)
-  return 0
+  return converse(editor, session)
 end
 
 --- Runs the prompt on standard input and output until it is left: in a terminal with a line editor, and else line by
@@ -96,9 +106,8 @@ function M.start(options)
   local _ <close> = inside()
   local status = csock.run(function()
     loop.current():set_name "prompt"
-    local status = with_editor({ history = options.history or history_file() }, function(editor, own)
-      return local_prompt(editor, own, options)
-    end)
+    local editor <close> = editors.open { history = options.history or history_file() }
+    local status = local_prompt(editor, options)
     stop()
     return status
   end)
@@ -134,20 +143,12 @@ end
 -- @tparam string path where that process has called `serve`
 -- @treturn int a status for `os.exit`
 function M.attach(path)
+  local _ <close> = inside()
   return csock.run(function()
-    local status = with_editor({ history = history_file() }, function(editor)
-      local session, err = attach(path, function(text) editor:above(text) end, editor.columns)
-      if not session then
-        io.stderr:write("csock: ", tostring(err), "\n")
-        return 1
-      end
-      editor.complete = function(...) return session:complete(...) end
-      if editor.interactive then
-        front(editor, session)
-        return 0
-      end
-      return run_batch(session, editor)
-    end)
+    local editor <close> = editors.open { history = history_file() }
+    local session <close>, err = attach(path, function(text) editor:above(text) end, editor.columns)
+    if not session then io.stderr:write("csock: ", tostring(err), "\n") end
+    local status = session and converse(editor, session) or 1
     stop()
     return status
   end)

@@ -105,7 +105,7 @@ describe("csock.loop.foreground", function()
     assert.equal("nil\n", p:read_all())
   end)
 
-  it("gives its place back to the task that put it there", function()
+  it("gives its place back to the one before it", function()
     local p <close> = start [[
       csock.run(function()
         local own = loop.current()

@@ -2,14 +2,11 @@
 local csock = require "csock"
 local frame = require "csock.repl.frame"
 local internal = require "csock.loop.internal"
+local new_outgoing = require "csock.repl.outgoing"
 local loop = csock.loop
 
 local Remote = {}
 Remote.__index = Remote
-
-local function send(self, word, payload)
-  return self.stream:write(frame.text(word, payload)) and self.stream:flush()
-end
 
 -- A task: takes what the process says.
 local function listen(self)
@@ -37,6 +34,8 @@ local function connect(path, out, columns)
     stream = conn:makefile "rw", out = out, columns = columns, changed = internal.waiters(),
   }, Remote)
   conn:close() -- the stream keeps it
+  self.outgoing = new_outgoing(self.stream)
+  loop.spawn(self.outgoing.run, self.outgoing):daemon()
   loop.spawn(listen, self)
   while not self.prompts and not self.over do self.changed:wait() end
   if self.gone then return nil, "there is no prompt at " .. path end
@@ -45,30 +44,26 @@ end
 
 function Remote:prompt(continued) return self.prompts[continued and 2 or 1] end
 
--- Waits for an answer; an interrupt while it does so is the other process's.
 function Remote:await(word)
-  while not self.over and not (self.answer and self.answer.word == word) do
-    local ok, err = pcall(self.changed.wait, self.changed)
-    if not ok then
-      if not tostring(err):find("interrupted!", 1, true) then error(err, 0) end
-      send(self, "interrupt", "")
-    end
-  end
+  while not self.over and not (self.answer and self.answer.word == word) do self.changed:wait() end
   local answer = self.answer
   self.answer = nil
   return answer and answer.payload
 end
 
+-- What is interrupted is the other process's input.
+function Remote:interrupt() self.outgoing:put("interrupt", "") end
+
 function Remote:run(text)
-  send(self, "columns", tostring(self.columns()))
-  if not send(self, "run", text) then self.over = true end
+  self.outgoing:put("columns", tostring(self.columns()))
+  self.outgoing:put("run", text)
   local status = self:await "done"
   if status == "over" then self.over = true end
   return status or "failed"
 end
 
 function Remote:complete(line, first, last)
-  if not send(self, "complete", ("%d %d\n%s"):format(first, last, line)) then return {} end
+  self.outgoing:put("complete", ("%d %d\n%s"):format(first, last, line))
   local list = self:await "list"
   if list == "\0" then return nil end
   local candidates = {}
@@ -77,5 +72,7 @@ function Remote:complete(line, first, last)
 end
 
 function Remote:close() self.stream:close() end
+
+Remote.__close = Remote.close
 
 return connect

@@ -84,7 +84,7 @@ end
 
 local ANSWERS = {}
 
-function ANSWERS:SIGINT() self.event "interrupted" end
+function ANSWERS:SIGINT() self:interrupt() end
 function ANSWERS:SIGHUP() self.event "eof" end
 function ANSWERS:SIGWINCH() self.face:resize() end
 function ANSWERS:SIGCONT() self.face:resume() end
@@ -145,6 +145,13 @@ local function finish(self, mark)
   end
 end
 
+-- Ctrl-C that came when the line had been taken already is not the editor's.
+local function pass_on(outcomes)
+  while not outcomes:empty() do
+    if outcomes:get().what == "interrupted" then csock.kill(csock.getpid(), "SIGINT") end
+  end
+end
+
 local function no_candidates() return {} end
 
 -- Waits for a line: gives it; nil at the end of the input; nil, "interrupted" when Ctrl-C was typed instead,
@@ -164,6 +171,7 @@ function Editor:read(prompt)
   local _ <close> = internal.guard(function()
     finish(self, mark)
     give_back()
+    pass_on(outcomes)
   end)
   self.typing = true
   self.face:begin(prompt)
@@ -177,6 +185,12 @@ function Editor:read(prompt)
   self.face:flush()
   if outcome.what == "line" then return outcome.line end
   return nil, typed and "interrupted", typed
+end
+
+-- Ctrl-C, if a line is being typed: whether one is.
+function Editor:interrupt()
+  if self.typing then self.event "interrupted" end
+  return self.typing == true
 end
 
 -- Keeps what was typed in the history.

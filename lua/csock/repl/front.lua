@@ -2,10 +2,10 @@
 -- until one of them is at its end.
 local LEAVES = "Ctrl-C again, or Ctrl-D, leaves the prompt."
 
--- The task that runs this is in the foreground whenever nothing else is.
 return function(editor, session)
   local text, interrupts = "", 0
   while not session.over do
+    session.interrupted = nil
     local line, why, typed = editor:read(session:prompt(text ~= ""))
     if line then
       interrupts = 0

@@ -2,48 +2,10 @@
 local csock = require "csock"
 local frame = require "csock.repl.frame"
 local internal = require "csock.loop.internal"
+local new_outgoing = require "csock.repl.outgoing"
 local sessions = require "csock.repl.session"
 local unixpath = require "csock.unixpath"
 local loop = csock.loop
-
-local MOST = 1 << 20 -- bytes of output that wait for a client that does not read; the rest is dropped
-local PIECE = 1 << 16
-
--- What is to be sent to one client: nobody who prints waits for it.
-local Outgoing = {}
-Outgoing.__index = Outgoing
-
-local function new_outgoing(stream)
-  return setmetatable({ stream = stream, frames = {}, size = 0, dropped = 0, changed = internal.waiters() }, Outgoing)
-end
-
-function Outgoing:put(word, payload)
-  if word == "out" and self.size + #payload > MOST then
-    self.dropped = self.dropped + #payload
-    return
-  end
-  self.frames[#self.frames + 1] = frame.text(word, payload)
-  self.size = self.size + #payload
-  self.changed:wake()
-end
-
-function Outgoing:print(text)
-  for at = 1, #text, PIECE do self:put("out", text:sub(at, at + PIECE - 1)) end
-end
-
--- A task: sends what there is, until the client is gone.
-function Outgoing:run()
-  while true do
-    while #self.frames == 0 do self.changed:wait() end
-    local bytes = table.concat(self.frames)
-    self.frames, self.size = {}, 0
-    if self.dropped > 0 then
-      bytes = bytes .. frame.text("out", ("… %d bytes were not taken in time\n"):format(self.dropped))
-      self.dropped = 0
-    end
-    if not self.stream:write(bytes) or not self.stream:flush() then return end
-  end
-end
 
 -- What of Lua's own names prints to this client, and not to the process's standard output.
 local function printing(out)
@@ -68,6 +30,7 @@ local answers = {}
 
 function answers.run(session, outgoing, text)
   if session.task and not internal.is_over(session.task) then return end -- the client has not waited for its prompt
+  session.interrupted = nil
   session.task = loop.spawn(function()
     local status = session:run(text)
     reply_prompt(outgoing, session)
@@ -75,7 +38,9 @@ function answers.run(session, outgoing, text)
   end):daemon():set_name "attached prompt"
 end
 
-function answers.interrupt(session) session:interrupt() end
+function answers.interrupt(session)
+  if session.task and not internal.is_over(session.task) then session:interrupt() end
+end
 
 function answers.columns(session, _, text)
   session.width = #text <= 4 and text:find "^%d+$" and math.max(20, math.tointeger(tonumber(text))) or nil

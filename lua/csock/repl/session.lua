@@ -15,7 +15,7 @@ local M = {}
 
 -- A new session. The options: `out`: a function that is called with text to be printed; `columns`: one that tells how
 -- wide lines may be; `own`: names that this session's code sees before the globals; `foreground`: a function that is
--- called with the task that Ctrl-C is for, and with nil: no input's; `prefix`: of the numbers of inputs.
+-- called with the task that Ctrl-C is for now; `prefix`: of the numbers of inputs.
 function M.new(options)
   local self = setmetatable({
     out = options.out, columns = options.columns or function() return 80 end, own = options.own or {},
@@ -99,7 +99,8 @@ function Session:finished(number, task, head)
     self:print_results(results)
     return true
   end
-  self:print(head, results and results[2] or tostring(err))
+  -- (One that had not begun to wait is cancelled by Ctrl-C.)
+  self:print(head, results and results[2] or task:status() == "cancelled" and "interrupted" or tostring(err))
   return false
 end
 
@@ -118,8 +119,8 @@ end
 function Session:wait(task)
   self.running = task
   self.foreground(task)
+  if self.interrupted then task:interrupt() end
   task:join()
-  self.foreground(nil)
   self.running = nil
 end
 
@@ -169,9 +170,9 @@ function Session:call(f, ...)
   return nil, results and results[2] or tostring(err)
 end
 
--- Interrupts what runs in the foreground, if anything does.
+-- Interrupts what runs in the foreground, or is just about to.
 function Session:interrupt()
-  if self.running then self.running:interrupt() end
+  if self.running then self.running:interrupt() else self.interrupted = true end
 end
 
 -- Candidates for what stands before the cursor: see complete.lua.

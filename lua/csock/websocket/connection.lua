@@ -6,6 +6,7 @@ local core = require "csock.core".websocket
 local deflate = require "csock.websocket.deflate"
 local failure = require "csock.websocket.failure"
 local internal = require "csock.loop.internal"
+local shut = require "csock.websocket.shut"
 
 local E = csock.errno
 local is_utf8, may_say, pending, receive, transmit = core.is_utf8, core.may_say, core.pending, core.receive, core.send
@@ -54,40 +55,7 @@ WebSocket.__name = "csock.websocket"
 
 -- --- the end ---------------------------------------------------------------------------------------
 
-local DISCARDED = 1 << 20 -- the most bytes that are read after the end
-
--- Waits until the peer has ended the connection, too. `halt`: says first that nothing more will be sent.
-local function linger(self, seconds, halt)
-  local conn, left, discarded = self.conn, internal.countdown(seconds), 0
-  if halt and not conn:shutdown(csock.SHUT_WR) then return end
-  repeat
-    conn:settimeout(left())
-    local data = conn:recv(1 << 14)
-    discarded = discarded + #(data or "")
-  until not data or data == "" or discarded > DISCARDED
-end
-
--- How many seconds the end of a connection that failed may take.
-local GOODBYE = 2
-
--- Closes the connection. `how`: "orderly", after the handshake; "refused": the peer may still be sending, and is to
--- learn why; "cut": at once.
-local function shut(self, how)
-  local conn, stream = self.conn, self.stream
-  local patient = how ~= "cut" and internal.may_wait()
-  local seconds = how == "orderly" and math.min(self.close_timeout, GOODBYE) or GOODBYE
-  conn:settimeout(patient and seconds or 0)
-  if patient and stream:flush() and (how == "refused" or self.side == "client") then
-    linger(self, seconds, how == "refused")
-    conn:settimeout(0)
-  end
-  stream:close()
-  conn:close()
-  if self.pack then
-    self.pack()
-    self.unpack()
-  end
-end
+local GOODBYE = shut.PATIENCE
 
 -- It is over: nothing can be sent any more, and `err` is what is said from now on.
 local function finish(self, code, reason, err, errno, how)
@@ -95,7 +63,7 @@ local function finish(self, code, reason, err, errno, how)
   self.failure, self.failure_errno, self.plain = err, errno, nil
   self.close_code, self.close_reason = code, reason
   self.changed:wake(true)
-  shut(self, how)
+  shut.connection(self, how)
 end
 
 local ORDERLY = { [NORMAL] = true, [1001] = true, [NO_CODE] = true }

@@ -1,0 +1,42 @@
+-- outgoing.lua: what is to be said to the other side of an attached prompt: nobody who says it waits until it is sent.
+local frame = require "csock.repl.frame"
+local internal = require "csock.loop.internal"
+
+local MOST = 1 << 20 -- bytes of output that wait for one who does not read; the rest is dropped
+local PIECE = 1 << 16
+
+local Outgoing = {}
+Outgoing.__index = Outgoing
+
+function Outgoing:put(word, payload)
+  if word == "out" and self.size + #payload > MOST then
+    self.dropped = self.dropped + #payload
+    return
+  end
+  self.frames[#self.frames + 1] = frame.text(word, payload)
+  self.size = self.size + #payload
+  self.changed:wake()
+end
+
+function Outgoing:print(text)
+  for at = 1, #text, PIECE do self:put("out", text:sub(at, at + PIECE - 1)) end
+end
+
+-- A task: sends what there is, until the other side is gone.
+function Outgoing:run()
+  while true do
+    while #self.frames == 0 do self.changed:wait() end
+    local bytes = table.concat(self.frames)
+    self.frames, self.size = {}, 0
+    if self.dropped > 0 then
+      bytes = bytes .. frame.text("out", ("… %d bytes were not taken in time\n"):format(self.dropped))
+      self.dropped = 0
+    end
+    if not self.stream:write(bytes) or not self.stream:flush() then return end
+  end
+end
+
+-- For a stream; its task is `run`.
+return function(stream)
+  return setmetatable({ stream = stream, frames = {}, size = 0, dropped = 0, changed = internal.waiters() }, Outgoing)
+end
