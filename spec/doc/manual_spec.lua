@@ -30,6 +30,9 @@ local private = {
 
 -- Names of modules that are for csock's other modules; and modules that are seen to below, or are classes.
 local private_names = { ["csock.reactor.reason.of_connect"] = true }
+for _, name in ipairs { "above", "fresh", "paint", "painter", "text", "typing" } do
+  private_names["csock.background." .. name] = true -- what has no names of its own: it is only to be loaded
+end
 local has_own_spec = { csock = true, ["csock.loop"] = true, ["csock.bytesio"] = true, ["csock.class"] = true }
 
 -- What some systems lack.
