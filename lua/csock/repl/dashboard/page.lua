@@ -8,23 +8,24 @@ return [==[
 <link rel="icon" href="data:,">
 <style nonce="NONCE">
   :root { color-scheme: light dark; --line: #8884; --in: #2a7de1; --out: #e1802a; --dim: #888; }
-  body { font: 14px/1.45 system-ui, sans-serif; margin: 1.2rem auto; max-width: 80rem; padding: 0 1rem; }
-  h1 { font-size: 1.1rem; margin: 0 0 .8rem; display: flex; justify-content: space-between; }
+  body { font: 13px/1.4 system-ui, sans-serif; margin: 1.2rem auto; max-width: 80rem; padding: 0 1rem; }
+  h1 { font-size: 1.2rem; margin: 0 0 .8rem; align-items: baseline; display: flex; justify-content: space-between; }
   h2 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
-  #status { color: var(--dim); font-weight: normal; }
-  #curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: .8rem; }
+  #status { color: var(--dim); font-weight: normal; font-size: 13px; }
+  #curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .6rem; }
   figure { margin: 0; border: 1px solid var(--line); border-radius: 6px; padding: .5rem .7rem; }
   figcaption { display: flex; justify-content: space-between; color: var(--dim); }
-  figcaption b { color: CanvasText; font-variant-numeric: tabular-nums; }
-  canvas { width: 100%; height: 4.5rem; display: block; margin-top: .3rem; }
+  figcaption b { color: CanvasText; white-space: nowrap; font-variant-numeric: tabular-nums; }
+  canvas { width: 100%; height: 4rem; display: block; margin-top: .3rem; }
   .scroll { overflow-x: auto; }
   table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; white-space: nowrap; }
-  th, td { text-align: left; padding: .15rem .6rem .15rem 0; border-bottom: 1px solid var(--line); }
+  th, td { text-align: left; padding: .1rem .55rem .1rem 0; border-bottom: 1px solid var(--line); }
   th { cursor: pointer; user-select: none; font-weight: 600; }
   th[aria-sort=ascending]::after { content: " ↑"; }
   th[aria-sort=descending]::after { content: " ↓"; }
   td.n, th.n { text-align: right; }
-  button { font: inherit; padding: 0 .5rem; }
+  td:last-child { padding-right: 0; }
+  button { font: inherit; padding: 0 .45rem; }
   #trace { border: 1px solid var(--line); border-radius: 6px; padding: .5rem .7rem; }
   #trace pre { max-height: 20rem; overflow: auto; margin: .4rem 0 0; }
 </style>
@@ -66,9 +67,9 @@ function age(text) {
 
 const KEPT = 120;
 const CURVES = [
-  { name: "bytes in, out a second", fields: [0, 1], text: size },
+  { name: "bytes a second, in / out", fields: [0, 1], text: size },
   { name: "new sockets a second", fields: [2], text: n => n.toFixed(n < 10 ? 1 : 0) },
-  { name: "the loop is late by", fields: [3], text: n => n.toFixed(1) + " ms" },
+  { name: "loop late by", fields: [3], text: n => n.toFixed(1) + " ms" },
   { name: "Lua memory", fields: [4], text: n => size(n) + "B" },
 ];
 for (const curve of CURVES) {
@@ -115,9 +116,9 @@ const TABLES = {
   s: {
     at: $("#sockets"), rows: [], by: 0, down: false, actions: ["trace", "close"],
     columns: [
-      ["id", 0, true], ["kind", 1], ["over", 2], ["state", 3], ["here", 4], ["peer", 5], ["in/s", 6, true, size],
-      ["out/s", 7, true, size], ["in", 8, true, size], ["out", 9, true, size], ["inq", 10, true], ["outq", 11, true],
-      ["age", 12, true, age], ["made", 13],
+      ["id", 0, true], ["kind", 1], ["state", 2], ["here", 3], ["peer", 4], ["in/s", 5, true, size],
+      ["out/s", 6, true, size], ["in", 7, true, size], ["out", 8, true, size], ["inq", 9, true], ["outq", 10, true],
+      ["age", 11, true, age], ["made", 12],
     ],
   },
   t: {

@@ -56,7 +56,8 @@ local function busiest_first(a, b)
 end
 
 local function socket_line(row, now)
-  return line_of("s", row.id, row.kind, row.transport, row.state, state.address(row.laddr), state.address(row.raddr),
+  local kind = row.transport and row.kind .. ", " .. row.transport or row.kind
+  return line_of("s", row.id, kind, row.state, state.address(row.laddr), state.address(row.raddr),
     row.received_now, row.sent_now, row.received, row.sent, row.readable, row.unsent,
     row.since and ("%.1f"):format(now - row.since), row.made)
 end
