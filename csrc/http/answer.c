@@ -185,7 +185,7 @@ static bool add(lua_State *L, composer *c, given *g, int idx) {
 }
 
 static bool is_block(lua_State *L, int idx) {
-  if (!lua_getmetatable(L, idx)) return false;
+  if (!lua_istable(L, idx) || !lua_getmetatable(L, idx)) return false;
   bool block = lua_rawequal(L, -1, lua_upvalueindex(3));
   lua_pop(L, 1);
   return block;
@@ -193,12 +193,12 @@ static bool is_block(lua_State *L, int idx) {
 
 /* Of a table from names to values, a sequence of names and values in turn, or a block. */
 static bool add_all(lua_State *L, composer *c, given *g, int fields) {
-  if (!lua_istable(L, fields))
-    return fault(L, "the fields of an answer are a %s", luaL_typename(L, fields));
   if (is_block(L, fields)) {
     lua_rawgeti(L, fields, 1);
     lua_replace(L, fields);
   }
+  if (!lua_istable(L, fields))
+    return fault(L, "the fields of an answer are a %s", luaL_typename(L, fields));
   bool sequence = lua_rawgeti(L, fields, 1) != LUA_TNIL;
   lua_pop(L, 1);
   if (!sequence) {
@@ -222,8 +222,8 @@ static bool add_all(lua_State *L, composer *c, given *g, int fields) {
 typedef enum body { NONE, LENGTH, CHUNKED, CLOSE } body;
 
 static bool is_head(lua_State *L) {
-  lua_getfield(L, 1, "method");
-  bool head = cs_is_text(L, -1, "HEAD");
+  lua_getfield(L, 1, "bodiless");
+  bool head = lua_toboolean(L, -1);
   lua_pop(L, 1);
   return head;
 }
@@ -265,6 +265,7 @@ static void add_status(lua_State *L, composer *c, lua_Integer status) {
   size_t n = 0;
   lua_rawgeti(L, lua_upvalueindex(2), status);
   const char *reason = lua_tolstring(L, -1, &n);
+  if (reason != NULL && !cs_http_syntax_text(reason, n)) reason = NULL; /* the table is public */
   char *space;
   reserve(L, c, n + 64, &space);
   char *p = COPY(space, "HTTP/1.1 ");
@@ -299,13 +300,12 @@ static void add_own(lua_State *L, composer *c, const given *g, lua_Integer statu
   fill(c, space, COPY(p, "\r\n"));
 }
 
-/* compose(request, status[, fields[, length[, switches]]]): `request`: its method, version and
-   keep_alive count; `length`: that of the body, nil where it is not known (of no body at all it is
-   0); `switches`: the connection becomes something else (after another 1xx a client goes on
-   waiting). The
-   head as a string; how the body goes: "none", "length", "chunked" or "close"; whether the
-   connection may go on; and the length that is said, if one is. nil and words when something is
-   wrong with the status or the fields. */
+/* compose(request, status[, fields[, length[, switches]]]): `request`: its bodiless, version and
+   keep_alive count (push.c); `length`: that of the body, nil where it is not known (of no body at
+   all it is 0); `switches`: the connection becomes something else (after another 1xx a client goes
+   on waiting). The head as a string; how the body goes: "none", "length", "chunked" or "close";
+   whether the connection may go on; and the length that is said, if one is. nil and words when
+   something is wrong with the status or the fields. */
 static int compose(lua_State *L) {
   static const char *const words[] = {"none", "length", "chunked", "close"};
   composer *c = lua_touserdata(L, lua_upvalueindex(1));

@@ -141,8 +141,9 @@ void cs_http_push_head(lua_State *L, const cs_http_head *h, const char *bytes,
 
 /* Of a request that is to be answered: `method`, `target`, `version`, `keep_alive` and, where they
    are, `length`, `upgrade` and `expect_continue` are as above, and `framing` is the head's `body`.
-   The fields are `lines` as yet, for most programs look at few requests' (see `fields`); `link` is
-   the caller's. */
+   `bodiless` is there and true where the answer has no body, whatever the program makes of
+   `method`. The fields are `lines` as yet, for most programs look at few requests' (see `fields`);
+   `link` is the caller's. */
 void cs_http_push_served(lua_State *L, const cs_http_head *h, const char *bytes,
                          const cs_http_framing *f, int metatable, int link) {
   luaL_checkstack(L, 4, NULL);
@@ -161,6 +162,8 @@ void cs_http_push_served(lua_State *L, const cs_http_head *h, const char *bytes,
   lua_pushvalue(L, link);
   lua_setfield(L, -2, "link");
   if (f->body == CS_HTTP_BODY_LENGTH) cs_set_int(L, "length", (lua_Integer)f->length);
+  if (h->method.len == 4 && memcmp(bytes + h->method.at, "HEAD", 4) == 0)
+    set_flag(L, "bodiless", true);
   if (f->upgrade) set_flag(L, "upgrade", true);
   if (f->expect_continue) set_flag(L, "expect_continue", true);
   lua_pushvalue(L, metatable);
@@ -179,6 +182,7 @@ static int lower(lua_State *L) {
 /* The upvalue is the table of a block's methods. */
 static int index_block(lua_State *L) {
   size_t len;
+  luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;

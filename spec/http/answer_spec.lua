@@ -50,7 +50,7 @@ describe("the head of an answer", function()
 
   it("decides how the body goes", function()
     local old = { method = "GET", version = 10, keep_alive = true }
-    local ask = { method = "HEAD", version = 11, keep_alive = true }
+    local ask = { method = "GET", bodiless = true, version = 11, keep_alive = true }
     for _, case in ipairs {
       { GET, 200, nil, nil, "chunked", true }, { old, 200, nil, nil, "close", false },
       { GET, 200, { ["content-length"] = "7" }, nil, "length", true, 7 },
@@ -83,6 +83,22 @@ describe("the head of an answer", function()
     end
   end)
 
+  it("is not made of a block whose inside is none", function()
+    for _, inside in ipairs { false, "s", 5 } do
+      local block = headers.new { "A", "b" }
+      rawset(block, 1, inside or nil)
+      assert.same({ nil, "the fields of an answer are a " .. type(inside or nil) }, { compose(GET, 200, block) })
+    end
+    assert.error_matches(function() getmetatable(headers.new()).__index("A", "b") end, "table expected")
+  end)
+
+  it("has no phrase that is no line", function()
+    local own = http.composer("test/1", { [200] = "OK\r\nA: b", [201] = "a\0" }, getmetatable(headers.new()))
+    for status = 200, 201 do
+      assert.matches("^HTTP/1.1 " .. status .. " Unknown\r\nServer", (own(GET, status)))
+    end
+  end)
+
   it("has nothing of an answer that was refused before it", function()
     assert.is_nil((compose(GET, 200, { "A", "b", "C", "\n" }, 0)))
     assert.same({ "HTTP/1.1 200 OK", "Server: test/1", "Content-Length: 0", "" }, (lines(GET, 200, nil, 0)))
@@ -111,6 +127,13 @@ describe("a request that is to be answered", function()
     assert.same({ "A", "b", "a", "c", a = "b, c" }, http.fields(first.lines))
     local second = assert(read(stream))
     assert.same({ "length", 3, true }, { second.framing, second.length, second.keep_alive })
+  end)
+
+  it("is known for one whose answer has no body", function()
+    assert(client:sendall "HEAD / HTTP/1.0\r\n\r\nhead / HTTP/1.0\r\n\r\n")
+    local read = http.server {}
+    assert.is_true(assert(read(stream)).bodiless)
+    assert.is_nil(assert(read(stream)).bodiless)
   end)
 
   it("may have no fields", function()

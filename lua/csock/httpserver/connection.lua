@@ -59,7 +59,7 @@ end
 -- Sends an answer that is a string, or nothing. Whether the connection may go on; or nil, err, errno when sending has
 -- failed.
 local function send_string(link, request, status, fields, body)
-  local length = body and #body or request.method ~= "HEAD" and 0 or nil
+  local length = body and #body or not request.bodiless and 0 or nil
   local head, framing, keep = compose(request, status, fields, length)
   if not head then return recover(link, request, traced(framing)) end
   if not body or framing ~= "length" then body = "" end
@@ -105,8 +105,9 @@ end
 
 -- The connection becomes something else: the function that came for a body gets it.
 local function hand_over(link, request, status, fields, f)
+  local head = assert(compose(request, status, fields, nil, true))
   link.begun = "none"
-  local ok, err, errno = write(link, (assert(compose(request, status, fields, nil, true))))
+  local ok, err, errno = write(link, head)
   if ok then ok, err, errno = link.stream:flush() end
   if not ok then return nil, err, errno end
   log(link, request, status, 0)

@@ -74,7 +74,8 @@ function found.connection(request) return request.link.conn end
 
 function found.server_address(request) return request.link.conn:getsockname() end
 
-function found.body(request)
+-- The body, whatever the program puts into `body`.
+function found.input(request)
   local link = request.link
   local settings = link.server.settings
   if request.expect_continue then
@@ -83,8 +84,13 @@ function found.body(request)
   end
   local kind = request.framing
   if kind == "tunnel" then kind = "none" end
-  request.body = http.body(link.stream, kind, request.length, settings.limits, settings.body_timeout,
+  request.input = http.body(link.stream, kind, request.length, settings.limits, settings.body_timeout,
     settings.minimum_rate)
+  return request.input
+end
+
+function found.body(request)
+  request.body = request.input
   return request.body
 end
 
@@ -105,15 +111,15 @@ local M = {}
 M.read = http.server(Request)
 
 -- The body, if the handler has asked for it.
-function M.opened_body(request) return rawget(request, "body") end
+function M.opened_body(request) return rawget(request, "input") end
 
 -- Takes what is left of a body that nobody wants, up to so many bytes: whether another request may follow.
 function M.drain(request, most)
-  local body = rawget(request, "body")
+  local body = M.opened_body(request)
   if not body then
     if request.expect_continue then return false end -- it may come, or not
     if request.framing == "length" and request.length > most then return false end
-    body = request.body
+    body = request.input
   end
   while not http.body_ended(body) do
     local piece = most > 0 and body:read(math.min(most, 1 << 14))

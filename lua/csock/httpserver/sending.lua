@@ -93,11 +93,20 @@ local function is_file(value)
   return (kind == "table" or kind == "userdata") and (value.read or value.fileno) ~= nil
 end
 
+-- What is wrong is to be known before the head goes.
+local function check_place(name, value)
+  if math.type(value) ~= "integer" or value < 0 then
+    error(("the %s of a file is %s"):format(name, tostring(value)), 0)
+  end
+end
+
 -- What an answer may have for a file: Lua's own, or an object that sendfile takes; or a table with it in `file`, and
 -- `offset` and `count`. The file, where it begins, and how many bytes there are, nil where that is not known.
 function M.file_of(body)
   local file, offset, count = body, 0, nil
   if type(body) == "table" and body.file ~= nil then file, offset, count = body.file, body.offset or 0, body.count end
+  check_place("offset", offset)
+  if count ~= nil then check_place("count", count) end
   if not is_file(file) then error(("the body of an answer is a %s"):format(io.type(file) or type(file)), 0) end
   if count == nil then
     if io.type(file) == "file" then

@@ -4,6 +4,7 @@
 --     local h = headers.new { "Content-Type", "text/plain", "Set-Cookie", "a=1", "Set-Cookie", "b=2" }
 --     h["content-type"]            --> "text/plain"
 --     h:all "set-cookie"           --> { "a=1", "b=2" }
+--     h.vary = "Accept"            -- in the place of all of this name; nil: none
 --     for name, value in h:each() do print(name, value) end
 --
 -- A field is found by its name in any case, unless a method is called so; `get` finds each.
@@ -210,6 +211,15 @@ function methods.set(block, name, value)
   name_of(name, 1, "set")
   value = value_of(value, 2, "set")
   return block:remove(name):add(name, value)
+end
+
+-- `h["x-name"] = value` puts it in the place of those of its name; nil takes them away.
+function metatable.__newindex(block, name, value)
+  if value == nil then
+    block:remove(name_of(name, 1, "remove"))
+  else
+    methods.set(block, name, value)
+  end
 end
 
 --- Walks over all fields, in order.

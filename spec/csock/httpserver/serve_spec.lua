@@ -26,6 +26,23 @@ local ROUTES = [[
     local pieces = { "ab", "", "cde" }
     return 200, { ["Content-Length"] = r.query or 5 }, function() return table.remove(pieces, 1) end
   end
+  routes["/as-get"] = function(r)
+    r.method = "GET"
+    return 200, nil, "hello"
+  end
+  routes["/parsed"] = function(r)
+    local words = r.body:read "a"
+    r.body = { words = words }
+    return 200, nil, r.body.words
+  end
+  routes["/unparsed"] = function(r)
+    r.body = "none"
+    return 200, nil, r.body
+  end
+  routes["/before"] = function(r) return 200, nil, { file = assert(io.open(arg_file)), offset = -1 } end
+  routes["/fewer"] = function(r) return 200, nil, { file = assert(io.open(arg_file)), count = -1 } end
+  routes["/half"] = function(r) return 200, nil, { file = assert(io.open(arg_file)), count = 1.5 } end
+  routes["/bad-switch"] = function() return 101, { ["Transfer-Encoding"] = "chunked" }, function() end end
   routes["/pieces"] = function()
     local i = 0
     return 200, nil, function()
@@ -154,7 +171,7 @@ describe("httpserver.serve", function()
   it("answers HEAD as GET, without the body", function()
     local stream, send = talk(server)
     local size = tostring(#io.open("README.md"):read "a")
-    for target, length in pairs { ["/"] = "5", ["/pieces"] = false, ["/file"] = size } do
+    for target, length in pairs { ["/"] = "5", ["/pieces"] = false, ["/file"] = size, ["/as-get"] = "5" } do
       send("HEAD" .. request(target):sub(4))
       local status, fields = read_answer(stream, true)
       assert.equal(200, status)
@@ -162,6 +179,22 @@ describe("httpserver.serve", function()
     end
     send(request "/")
     assert.equal("hello", select(3, read_answer(stream)))
+  end)
+
+  it("goes on behind a body, whatever the program has put in its place", function()
+    local stream, send = talk(server)
+    for target, body in pairs { ["/parsed"] = "words", ["/unparsed"] = "none" } do
+      send("POST" .. request(target, "Content-Length: 5"):sub(4) .. "words")
+      assert.equal(body, select(3, read_answer(stream)))
+    end
+    send(request "/")
+    assert.equal("hello", select(3, read_answer(stream)))
+  end)
+
+  it("answers 500 for what it knows to be wrong before the head goes", function()
+    for _, target in ipairs { "/before", "/fewer", "/half", "/bad-switch" } do
+      assert.equal(500, (get(server, target)), target)
+    end
   end)
 
   it("sends a field for each of a sequence of values, and sequences in their order", function()

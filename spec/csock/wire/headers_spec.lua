@@ -9,6 +9,17 @@ describe("a block of header fields", function()
     assert.equal("B: 7\r\n", headers.new { b = 1 }:update(headers.new { B = 7 }):encode())
   end)
 
+  it("is changed by assignments", function()
+    local h = headers.new { "A", "1", "B", "2", "a", "3" }
+    h.a = "4"
+    h["C"] = 5
+    h.b = nil
+    assert.equal("a: 4\r\nC: 5\r\n", h:encode())
+    assert.equal("5", h.c)
+    assert.error_matches(function() h.d = "x\r\nE: f" end, "without CR, LF and NUL")
+    assert.error_matches(function() h[2] = "x" end, "string expected")
+  end)
+
   it("copies a block", function()
     local h = headers.new { "A", "1" }
     local copy = headers.new(h)
