@@ -204,7 +204,7 @@ static void answer_interrupt(lua_State *L, cs_loop *loop) {
   if (loop->foreground == NULL)
     cs_check_interrupt(L);
   else if (cs_interrupt_catch(L))
-    cs_task_interrupt(L, loop->foreground);
+    cs_task_answer(L, loop->foreground);
 }
 
 /* One turn; `once`: no more are to follow before the caller has looked. 0, ETIMEDOUT when the

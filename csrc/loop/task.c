@@ -228,6 +228,15 @@ void cs_task_interrupt(lua_State *L, cs_task *task) {
   if (!cs_task_throw(L, task)) cs_task_cancel(L, task);
 }
 
+void cs_task_answer(lua_State *L, cs_task *task) {
+  if (cs_hook_insists(task)) {
+    lua_pop(L, 1);
+    cs_task_cancel(L, task);
+  } else {
+    cs_task_interrupt(L, task);
+  }
+}
+
 void cs_task_cancel_all(lua_State *L, cs_loop *loop) {
   luaL_checkstack(L, 6, NULL);
   loop->current = NULL;

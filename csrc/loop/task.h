@@ -49,6 +49,9 @@ bool cs_task_throw(lua_State *L, cs_task *task);
 /* The same; where it waits in none, it is cancelled. */
 void cs_task_interrupt(lua_State *L, cs_task *task);
 
+/* Ctrl-C for it: that error, or its end. */
+void cs_task_answer(lua_State *L, cs_task *task);
+
 /* Makes it the one that Ctrl-C is for (NULL: none). When it is over, the one before
    has this place again. */
 void cs_task_foreground(cs_loop *loop, cs_task *task);

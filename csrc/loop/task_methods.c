@@ -56,6 +56,8 @@ When it is over, the task that gave it this place has it again, if it was the fo
 itself.
 @function foreground
 @tparam ?task task nil: none; without an argument nothing changes
+@tparam ?boolean firm whether its second Ctrl-C cancels the task, wherever it is: one that catches
+the error goes on otherwise
 @treturn ?task the one that was it before
 @usage
 local task = csock.spawn(csock.sleep, 0.01)
@@ -65,6 +67,10 @@ static int loop_foreground(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
   cs_task *task = lua_isnoneornil(L, 1) ? NULL : check_task(L, 1), *before = loop->foreground;
   if (lua_gettop(L) > 0) {
+    if (task != NULL) {
+      task->firm = lua_toboolean(L, 2);
+      task->interrupted = false;
+    }
     cs_task_foreground(loop, task != NULL && task->status < CS_TASK_DONE ? task : NULL);
   }
   if (before == NULL) return 0;

@@ -13,6 +13,28 @@
 
 static void look(lua_State *L, lua_Debug *activation);
 
+/* --- yielding in the midst of a computation --- */
+
+/* Whether the task that runs could yield here. */
+static bool is_free(lua_State *L, const cs_loop *loop, lua_Debug *activation) {
+  if (L != loop->innermost || loop->stuck || !lua_isyieldable(L)) return false;
+  if (loop->current->status != CS_TASK_RUNNING) return false; /* its variables are being closed */
+  lua_getinfo(L, "S", activation);
+  return !cs_place_own(L, activation);
+}
+
+/* (In a hook this returns; the coroutine yields when the hook has.) */
+static void yield(lua_State *L, cs_loop *loop) {
+  loop->passing = L != loop->current->co;
+  lua_yield(L, 0);
+}
+
+static void preempt(lua_State *L, cs_loop *loop, lua_Debug *activation) {
+  if (cs_clock_now() - loop->began < loop->patience || !is_free(L, loop, activation)) return;
+  loop->current->preempted = L;
+  yield(L, loop);
+}
+
 /* --- Ctrl-C --- */
 
 /* Calls the hook that is the light userdata at 1 in its place. Lua calls no hook in a hook. */
@@ -27,32 +49,23 @@ static int call_hook(lua_State *L) {
   return 0;
 }
 
-/* The main thread's hook has its chance here. Raises what that raises. */
-static void answer(lua_State *L, lua_Debug *activation) {
+/* The main thread's hook has its chance here. Raises what that raises, or has the task cancelled,
+   when it yields: true. */
+static bool answer(lua_State *L, cs_loop *loop, lua_Debug *activation) {
   lua_State *main = cs_main_thread(L);
   hook_call call = {.hook = lua_gethook(main), .activation = activation};
-  if (call.hook == NULL || !(lua_gethookmask(main) & LUA_MASKCOUNT)) return;
+  if (call.hook == NULL || !(lua_gethookmask(main) & LUA_MASKCOUNT)) return false;
   lua_pushcfunction(L, call_hook);
   lua_pushlightuserdata(L, &call);
   int status = lua_pcall(L, 1, 0, 0);
   lua_sethook(L, look, LUA_MASKCOUNT, EVERY); /* it may have taken itself away */
-  if (status == LUA_OK) return;
+  if (status == LUA_OK) return false;
   if (lua_gethook(main) == call.hook) lua_sethook(main, NULL, 0, 0); /* it has been answered */
-  lua_error(L);
-}
-
-/* --- preempting --- */
-
-static void preempt(lua_State *L, cs_loop *loop, lua_Debug *activation) {
-  cs_task *task = loop->current;
-  if (cs_clock_now() - loop->began < loop->patience) return;
-  if (L != loop->innermost || loop->stuck || !lua_isyieldable(L)) return;
-  if (task->status != CS_TASK_RUNNING) return; /* its variables are being closed */
-  lua_getinfo(L, "S", activation);
-  if (cs_place_own(L, activation)) return;
-  task->preempted = L;
-  loop->passing = L != task->co;
-  lua_yield(L, 0);
+  if (!cs_hook_insists(loop->current) || !is_free(L, loop, activation)) lua_error(L);
+  lua_pop(L, 1);
+  loop->current->doomed = true;
+  yield(L, loop);
+  return true;
 }
 
 static void look(lua_State *L, lua_Debug *activation) {
@@ -62,7 +75,7 @@ static void look(lua_State *L, lua_Debug *activation) {
     return;
   }
   if (loop->current == NULL) return;
-  if (loop->current == loop->foreground) answer(L, activation);
+  if (loop->current == loop->foreground && answer(L, loop, activation)) return;
   if (loop->patience != 0) preempt(L, loop, activation);
 }
 

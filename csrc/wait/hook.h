@@ -14,6 +14,13 @@ static inline bool cs_hook_wanted(const cs_loop *loop, const cs_task *task) {
    and each instruction costs more, so only those that it is meant for should have it. */
 void cs_hook_set(lua_State *co, bool on);
 
+/* To be asked once for each Ctrl-C: whether this one cancels the task. */
+static inline bool cs_hook_insists(cs_task *task) {
+  bool again = task->interrupted;
+  task->interrupted = task->firm;
+  return again;
+}
+
 /* In the midst of what it computes, where the hook has preempted it, the task will raise the error
    that is kept for it. False: it cannot, since somebody has taken the hook away. */
 bool cs_hook_raise(cs_task *task);

@@ -53,7 +53,9 @@ typedef struct cs_task {
   bool pausing;         /* `until` is a pause's end */
   bool asks;            /* counted in the loop's `asking`, and in `keeping` unless a daemon */
   bool daemon;          /* does not keep the loop running */
-  bool doomed;          /* it cancelled itself */
+  bool doomed;          /* it is to be cancelled as soon as it yields */
+  bool firm;            /* the second Ctrl-C cancels it: ... */
+  bool interrupted;     /* ... there was one */
   bool observed;        /* somebody will ask for its error: do not report it */
   unsigned round;       /* see cs_loop */
   cs_timer timer;       /* may be set earlier than needed: the loop sees to that */

@@ -55,6 +55,54 @@ describe("csock.loop.foreground", function()
     end
   end
 
+  for what, wait in pairs {
+    ["a sleep"] = [[csock.sleep(60)]],
+    ["an endless computation"] = [[while true do end]],
+    ["a coroutine that computes"] = [[csock.wrap(function() while true do end end)()]],
+  } do
+    it("cancels with the second Ctrl-C a firm one that catches the first, in " .. what, function()
+      local p <close> = start([[
+        csock.run(function()
+          loop.interrupts(true)
+          local task = csock.spawn(function()
+            local _ <close> = setmetatable({}, { __close = function() print "closed" end })
+            while true do
+              pcall(function() print "waiting" ]] .. wait .. [[ end)
+            end
+          end)
+          loop.foreground(task, true)
+          print(select(2, task:join()).name, task:status())
+        end)
+      ]])
+      p:expect "waiting\n"
+      p:signal "SIGINT"
+      p:expect "waiting\n"
+      p:signal "SIGINT"
+      p:expect "closed\nECANCELED\tcancelled\n"
+      assert.equal(0, p:wait())
+    end)
+  end
+
+  it("raises in one that is not firm each time", function()
+    local p <close> = start [[
+      csock.run(function()
+        loop.interrupts(true)
+        local task = csock.spawn(function()
+          for _ = 1, 3 do print("waiting", pcall(csock.sleep, 60)) end
+        end)
+        loop.foreground(task)
+        for _ = 1, 3 do
+          csock.yield() csock.yield()
+          csock.kill(csock.getpid(), "SIGINT")
+        end
+        print(task:join(), task:status())
+      end)
+    ]]
+    local printed = p:read_all()
+    assert.equal(3, select(2, printed:gsub("waiting\tfalse\t[^\n]*interrupted!\n", "")), printed .. p.err)
+    assert.equal(0, p:wait())
+  end)
+
   it("cancels one that has not begun", function()
     local p <close> = start [[
       csock.run(function()
