@@ -6,9 +6,10 @@
 #include <string.h>
 
 /* Readline's word in front of the cursor is what is replaced: a name, or inside of a string all of
-   it. */
+   it; behind a command that begins with a colon all that has no blank, such as a path. */
 static const char outside[] = " \t\n\"\\'`@$><=;|&{}()[]!?#%^*-+/~,.:";
 static const char inside[] = "\"'";
+static const char command[] = " \t\n";
 
 char *line_complete_breaks(void) {
   char quote = 0;
@@ -19,7 +20,10 @@ char *line_complete_breaks(void) {
     else if (quote != 0 ? c == quote : c == '"' || c == '\'')
       quote = quote != 0 ? 0 : c;
   }
-  return (char *)(quote != 0 ? inside : outside); /* readline does not change it */
+  const char *breaks = quote != 0                                               ? inside
+                       : rl_line_buffer[strspn(rl_line_buffer, " \t\n")] == ':' ? command
+                                                                                : outside;
+  return (char *)breaks; /* readline does not change it */
 }
 
 int line_complete_first(void) {

@@ -22,6 +22,7 @@ local inside = require "csock.repl.inside"
 local reload = require "csock.repl.reload"
 local remote = require "csock.repl.remote"
 local sessions = require "csock.repl.session"
+local state = require "csock.repl.state"
 local loop = csock.loop
 local stop = loop.stop -- which programs at the prompt see as nothing: inside.lua
 
@@ -57,6 +58,7 @@ local function catch_interrupts(f)
       if not pcall(never.wait, never) then f() end
     end
   end):daemon():set_name "Ctrl-C"
+  state.own(catcher)
   loop.yield() -- it waits
   loop.foreground(catcher)
   return internal.guard(function() catcher:cancel() end)
@@ -102,15 +104,16 @@ end
 -- @treturn int a status for `os.exit`: 0, or 1 after an error that ended it
 function M.start(options)
   options = options or {}
-  csock.debug(true)
+  local before = csock.debug(true)
   local _ <close> = inside()
   local status = csock.run(function()
-    loop.current():set_name "prompt"
+    state.own(loop.current():set_name "prompt")
     local editor <close> = editors.open { history = options.history or history_file() }
     local status = local_prompt(editor, options)
     stop()
     return status
   end)
+  csock.debug(before) -- what is open still is no leak: somebody has typed it
   return math.type(status) == "integer" and status or 1
 end
 

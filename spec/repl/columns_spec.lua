@@ -12,6 +12,19 @@ describe("a table of texts", function()
     assert.matches("1 x+…$", (text:gsub(" +", " ")))
   end)
 
+  it("shows the end of a long text where that tells more", function()
+    assert.equal("id place\n1  …rver.lua:12", columns({ "id", { title = "place", keep = "end" } },
+      { { "1", "/a/long/path/to/server.lua:12" } }, 15))
+  end)
+
+  it("leaves out what is least important where there is no room", function()
+    local head = { "id", { title = "age", rank = 1 }, { title = "queue", rank = 2 }, { title = "address", least = 12 } }
+    local rows = { { "1", "2s", "0", "127.0.0.1:80" } }
+    assert.equal("id  age  queue  address\n1   2s   0      127.0.0.1:80", columns(head, rows, 80))
+    assert.equal("id age address\n1  2s  127.0.0.1:80", columns(head, rows, 20))
+    assert.equal("id address\n1  127.0.0.1:80", columns(head, rows, 16))
+  end)
+
   it("counts characters, and not bytes", function()
     assert.equal("a  b\né  1", columns({ "a", "b" }, { { "é", "1" } }, 80))
   end)

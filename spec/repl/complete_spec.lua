@@ -81,6 +81,34 @@ describe("completing", function()
     assert.is_true(has(":", "tasks"))
   end)
 
+  it("finds what a command's argument may be", function()
+    local s <close> = csock.create_server { "127.0.0.1", 0 }
+    local debug = csock.debug(true)
+    local listed <close> = csock.socket()
+    csock.debug(debug)
+    session.settings = { items = 1, strings = 2 }
+    local sleeper = csock.spawn(csock.sleep, 60):set_name "sleeper"
+    assert.same({ "sleeper" }, candidates ":kill sl")
+    sleeper:cancel()
+    assert.same({ "items" }, candidates ":set it")
+    assert.same({ "csock.spawn" }, complete(session, ":doc csock.spaw", 6, 15))
+    assert.is_true(#candidates ":close " > 0)
+    assert.is_true(has(":reload ", "csock.core"))
+    for _, line in ipairs { ":watch src/ser", ":replay /tm", ":record /tm", ":save sess" } do
+      assert.is_nil(candidates(line))
+    end
+    assert.is_true(has(":time s = tos", "tostring"))
+    assert.is_not_nil(s, listed)
+  end)
+
+  it("finds the fields of what has a number or a text as its key, and methods of strings", function()
+    rawset(session.locals, "conns", { { peer = 1 }, ["the first"] = { inner = { own = 2 } } })
+    assert.same({ "peer" }, candidates "conns[1].")
+    assert.same({ "own" }, candidates "conns['the first'].inner.o")
+    assert.same({}, candidates "conns[f()].o")
+    assert.same({ "upper" }, candidates "('text'):up")
+  end)
+
   it("leaves strings to the names of files, and comments alone", function()
     assert.is_nil(candidates 'io.open("/tm')
     assert.same({}, candidates "-- tosec")

@@ -1,4 +1,5 @@
 -- A session: what is typed is run, and answered.
+local commands = require "csock.repl.commands"
 local csock = require "csock"
 local sessions = require "csock.repl.session"
 local loop = csock.loop
@@ -167,6 +168,55 @@ describe("a session", function()
       assert.matches("there is no task sleeper", answers[6])
     end)
 
+    it(":tasks leaves out what the prompt is made of, which :kill does not end", function()
+      local answers = play {
+        function(session)
+          local own = require "csock.repl.state".own(csock.spawn(csock.sleep, 60):set_name "of the prompt")
+          session:run ":tasks"
+          session:run ":tasks all"
+          session:run ":kill of the prompt"
+          session:print(own:status())
+        end, ":kill", ":kill 100000",
+      }
+      assert.is_nil(answers[1]:match "^(.-)since.*since":find("of the prompt", 1, true))
+      assert.matches("of the prompt +sleep.*:kill: the prompt itself is made of this one\nwaiting\n$", answers[1])
+      assert.equal(":kill: expects the number of a task\n", answers[2])
+      assert.equal(":kill: there is no task 100000\n", answers[3])
+    end)
+
+    it("each run as a task that an interrupt ends", function()
+      local answers = play {
+        function(session)
+          loop.call_later(0.01, function() session:interrupt() end)
+          session:run ":time csock.sleep(60)"
+        end,
+        function(session) -- what catches it is ended by the second one
+          local ticks = 0
+          loop.call_later(0.01, function() session:interrupt() end)
+          loop.call_later(0.02, function() session:interrupt() end)
+          function session.own.again() while true do pcall(csock.sleep, 60) ticks = ticks + 1 end end
+          session:run "again()"
+          session:print(ticks)
+        end,
+      }
+      assert.matches("^[%d.]+ ms, of which [^\n]+\ninterrupted\n$", answers[1])
+      assert.equal("interrupted\n1\n", answers[2])
+    end)
+
+    it(":help fits into the terminal", function()
+      for _, columns in ipairs { 40, 80, 200 } do
+        for line in commands.help(columns):gmatch "[^\n]+" do assert.is_true(utf8.len(line) <= columns, line) end
+      end
+    end)
+
+    it("tell what is missing", function()
+      local answers = play { ":close", ":reload", ":watch", ":save", ":doc", ":trace", ":record x", ":replay x",
+        ":set no 5", ":nothing", ":watch /no/such/file" }
+      for _, answer in ipairs(answers) do assert.matches("^:%l+[: ][^\n]+\n$", answer) end
+      assert.matches("expects the name of a module", answers[2])
+      assert.matches("is no command; :help lists them", answers[10])
+    end)
+
     it(":close ends a socket", function()
       local answers = play {
         "a, b = csock.socketpair()",
@@ -182,7 +232,7 @@ describe("a session", function()
 
     it(":time and :bench measure", function()
       local answers = play { ":time csock.sleep(0.02)", ":time nothing()", ":time 1 +" }
-      assert.matches("^%d+[%d.]* ms, of which [%d.]+ [mun]?s of work\n$", answers[1])
+      assert.matches("^true\n%d+[%d.]* ms, of which [%d.]+ [mun]?s of work\n$", answers[1])
       assert.matches("attempt to call a nil value", answers[2])
       assert.equal(":time: it is not complete\n", answers[3])
     end)

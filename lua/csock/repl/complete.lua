@@ -6,6 +6,7 @@ local csock = require "csock"
 local help = require "csock.help"
 local lexer = require "csock.repl.lexer"
 local names = require "csock.repl.names"
+local state = require "csock.repl.state"
 
 local KEYWORDS = {
   "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil", "not",
@@ -62,22 +63,45 @@ local function field(value, key)
   end
 end
 
--- The words `a.b.c:` that end before words[i], as a list of names; nil if there is more to it.
+-- The key in brackets, `[1]` or `["name"]`, that ends at words[i], or nil.
+local function literal_key(words, i)
+  local word, open = words[i - 1], words[i - 2]
+  if not open or open.text ~= "[" or word.kind ~= "string" and word.kind ~= "number" then return nil end
+  local f = load("return " .. word.text, "=key", "t", {})
+  return f and f()
+end
+
+-- The words `a.b[1].c:` that end before words[i], as a list: a name, and keys; nil if there is more to it.
 local function chain_before(words, i)
   local chain = {}
-  while true do
-    local separator, word = words[i], words[i - 1]
-    if not separator or not separator.text:find "^[.:]$" then return chain end
-    if not word or word.kind ~= "name" then return nil end
-    table.insert(chain, 1, word.text)
-    i = i - 2
+  while words[i] and words[i].kind == "symbol" and words[i].text:find "^[.:]$" do
+    i = i - 1
+    while words[i] and words[i].text == "]" do
+      local key = literal_key(words, i)
+      if key == nil then return nil end
+      table.insert(chain, 1, key)
+      i = i - 3
+    end
+    if not words[i] or words[i].kind ~= "name" then return nil end
+    table.insert(chain, 1, words[i].text)
+    i = i - 1
   end
+  return chain
 end
 
 local function value_of(session, chain)
   local value = session.locals[chain[1]]
   for i = 2, #chain do value = field(value, chain[i]) end
   return value
+end
+
+-- The value whose field or method is typed behind words[i], a dot or a colon; nil: that cannot be said.
+local function value_before(session, words, i)
+  local before = words[i - 1]
+  if before and before.text == ")" then before = words[i - 2] end
+  if before and before.kind == "string" then return "" end -- ("..."):
+  local chain = chain_before(words, i)
+  return chain and chain[1] and value_of(session, chain)
 end
 
 local OPENING = { ["("] = true, ["{"] = true, ["["] = true }
@@ -153,8 +177,7 @@ local function complete_name(session, words, i, prefix)
   local add, list = gatherer(prefix)
   local separator = words[i]
   if separator and separator.text:find "^[.:]$" and separator.kind == "symbol" then
-    local chain = chain_before(words, i)
-    local value = chain and chain[1] and value_of(session, chain)
+    local value = value_before(session, words, i)
     if value ~= nil then each_field(value, separator.text == ":" and only_functions(value, add) or add) end
     return list
   end
@@ -173,31 +196,55 @@ local function complete_string(words, i)
   return nil -- a file's name: the editor's own way
 end
 
+-- --- the prompt's commands ---------------------------------------------------------------------------
+
+local each = {}
+
+function each.command(_, add) for name in pairs(commands.all) do add(name) end end
+function each.setting(session, add) for name in pairs(session.settings) do add(name) end end
+function each.module(_, add) for name in pairs(package.loaded) do add(name) end end
+function each.socket(_, add) for _, row in ipairs(state.sockets()) do add(tostring(row.id)) end end
+
+function each.task(_, add)
+  for _, row in ipairs(state.tasks()) do
+    if not row.own then add(row.name or tostring(row.id)) end
+  end
+end
+
+-- Candidates for what stands at the end of a command, and where that begins; false: it is Lua. For names of files: nil.
+local function complete_command(session, text)
+  local from, word = text:match "^%s*:()(%a*)$"
+  local kind = from and "command"
+  if not kind then
+    local name
+    name, from, word = text:match "^%s*:(%a+)%s.-()(%S*)$"
+    kind = name and commands.all[name] and commands.all[name].complete
+    if kind == "file" then return nil end
+    if not kind then return false end
+  end
+  local add, list = gatherer(word)
+  each[kind](session, add)
+  return list, from
+end
+
+-- Candidates for what stands at the end of a piece of Lua, and where that begins; nil: names of files.
+local function complete_lua(session, text)
+  local words = lexer((text:gsub("^(%s*):", "%1 ")))
+  local at = words[#words]
+  if at and at.kind == "comment" and (at.open or at.last == #text) then return {}, #text + 1 end
+  if at and at.kind == "string" and at.open then return complete_string(words, #words) end
+  local named = at and (at.kind == "name" or at.kind == "keyword") and at.last == #text
+  local from = named and at.first or #text + 1
+  return complete_name(session, words, named and #words - 1 or #words, text:sub(from)), from
+end
+
 -- What the text before the cursor could go on as: candidates for `line:sub(first, last)`, which is the word that the
 -- editor sees there; nil: names of files.
 return function(session, line, first, last)
   local text = line:sub(1, last)
-  local head, word = text:match "^(%s*:)(%a*)$"
-  local list, from
-  if head then
-    local add
-    add, list = gatherer(word)
-    for name in pairs(commands.all) do add(name) end
-    from = #head + 1
-  else
-    local words = {}
-    for _, w in ipairs(lexer((text:gsub("^(%s*):", "%1 ")))) do words[#words + 1] = w end
-    local at = words[#words]
-    if at and at.kind == "comment" and (at.open or at.last == #text) then return {} end
-    if at and at.kind == "string" and at.open then
-      list, from = complete_string(words, #words)
-      if not list then return nil end
-    else
-      local named = at and (at.kind == "name" or at.kind == "keyword") and at.last == #text
-      from = named and at.first or #text + 1
-      list = complete_name(session, words, named and #words - 1 or #words, text:sub(from))
-    end
-  end
+  local list, from = complete_command(session, text)
+  if list == false then list, from = complete_lua(session, text) end
+  if not list then return nil end
   table.sort(list)
   -- The editor's word may begin elsewhere.
   for i, candidate in ipairs(list) do

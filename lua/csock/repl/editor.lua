@@ -10,6 +10,7 @@ local csock = require "csock"
 local internal = require "csock.loop.internal"
 local Line = require "csock.repl.editor.line"
 local Plain = require "csock.repl.editor.plain"
+local state = require "csock.repl.state"
 local loop = csock.loop
 
 local MOST = 1 << 16 -- bytes that are printed above the line at once; what is more waits no longer
@@ -56,7 +57,8 @@ end
 local function write(self, text)
   capture.write(io.stdout, text)
   io.stdout:flush()
-  if self.fresh ~= nil then self.fresh = text:sub(-1) == "\n" end
+  local seen = text:gsub("\27%[[%d;?]*%a", "") -- without what the terminal is told to do
+  if seen ~= "" then self.fresh = seen:sub(-1) == "\n" end
 end
 
 -- Prints text: above the line that is being typed, if one is: all that is printed in a turn at once.
@@ -68,8 +70,7 @@ function Editor:above(text)
   if self.size > MOST then
     self:paint()
   elseif not self.painter then
-    self.painter = loop.spawn(self.paint, self)
-    self.painter:daemon()
+    self.painter = state.own(loop.spawn(self.paint, self)):daemon()
   end
 end
 
@@ -175,9 +176,9 @@ function Editor:read(prompt)
   end)
   self.typing = true
   self.face:begin(prompt)
-  local follower <close> = loop.spawn(function()
+  local follower <close> = state.own(loop.spawn(function()
     self.event(self.face:follow(self.complete or no_candidates, function() ANSWERS.SIGTSTP(self) end))
-  end)
+  end))
   local outcome = outcomes:get()
   local typed
   if outcome.what == "interrupted" then mark, typed = "^C", self.face.typed() end

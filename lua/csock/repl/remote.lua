@@ -4,6 +4,7 @@ local frame = require "csock.repl.frame"
 local internal = require "csock.loop.internal"
 local new_outgoing = require "csock.repl.outgoing"
 local sessions = require "csock.repl.session"
+local state = require "csock.repl.state"
 local unixpath = require "csock.unixpath"
 local loop = csock.loop
 
@@ -31,11 +32,11 @@ local answers = {}
 function answers.run(session, outgoing, text)
   if session.task and not internal.is_over(session.task) then return end -- the client has not waited for its prompt
   session.interrupted = nil
-  session.task = loop.spawn(function()
+  session.task = state.own(loop.spawn(function()
     local status = session:run(text)
     reply_prompt(outgoing, session)
     outgoing:put("done", session.over and "over" or status)
-  end):daemon():set_name "attached prompt"
+  end)):daemon():set_name "attached prompt"
 end
 
 function answers.interrupt(session)
@@ -58,7 +59,8 @@ end
 local function attend(conn, number)
   local stream <close> = assert(conn:makefile("rw"))
   local outgoing = new_outgoing(stream)
-  local writer = loop.spawn(outgoing.run, outgoing):daemon()
+  local writer = state.own(loop.spawn(outgoing.run, outgoing)):daemon()
+  state.own(loop.current())
   local session
   session = sessions.new {
     out = function(text) outgoing:print(text) end, prefix = number .. ":",

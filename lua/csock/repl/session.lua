@@ -68,7 +68,7 @@ end
 local function trimmed(traceback)
   local lines = {}
   for line in traceback:gmatch "[^\n]+" do
-    if line:find("[C]: in function 'xpcall'", 1, true) then break end
+    if line:find("[C]: in function 'xpcall'", 1, true) or line:find("csock/repl/", 1, true) and lines[2] then break end
     lines[#lines + 1] = line
   end
   if lines[3] and lines[3]:find "%[C%]: in function '%l+'$" then table.remove(lines, 3) end -- `error`, `assert`
@@ -118,7 +118,7 @@ end
 -- Waits for the foreground task, which may be interrupted meanwhile.
 function Session:wait(task)
   self.running = task
-  self.foreground(task)
+  self.foreground(task, true)
   if self.interrupted then task:interrupt() end
   task:join()
   self.running = nil
@@ -167,12 +167,20 @@ function Session:call(f, ...)
   self:wait(task)
   local results, err = task:join(0)
   if results and results[1] then return table.unpack(results, 1, results.n) end
-  return nil, results and results[2] or tostring(err)
+  return nil, results and results[2] or task:status() == "cancelled" and "interrupted" or tostring(err)
 end
 
--- Interrupts what runs in the foreground, or is just about to.
+-- Interrupts what runs in the foreground, or is just about to. The second time ends it, whatever it catches.
 function Session:interrupt()
-  if self.running then self.running:interrupt() else self.interrupted = true end
+  local task = self.running
+  if not task then
+    self.interrupted = true
+  elseif self.insisting == task then
+    task:cancel()
+  else
+    self.insisting = task
+    task:interrupt()
+  end
 end
 
 -- Candidates for what stands before the cursor: see complete.lua.

@@ -49,20 +49,31 @@ local function before(a, b)
   return false
 end
 
--- The keys outside the sequence 1 .. n, sorted; no metamethod is asked.
+local SEEN = 30000 -- of a table with more parts these are looked at: the loop does not wait for it
+local SORTED = 2000
+
+-- The keys outside the sequence 1 .. n, sorted, if they are not too many; no metamethod is asked. How many there are
+-- besides (false: nobody has counted).
 local function keys_of(t, n)
-  local keys = {}
+  local keys, more, seen = {}, 0, 0
   for key in next, t do
-    if not (math.type(key) == "integer" and key >= 1 and key <= n) then keys[#keys + 1] = key end
+    seen = seen + 1
+    if seen > SEEN then
+      more = false
+      break
+    end
+    if not (math.type(key) == "integer" and key >= 1 and key <= n) then
+      if #keys < SORTED then keys[#keys + 1] = key else more = more + 1 end
+    end
   end
   table.sort(keys, before)
-  return keys
+  return keys, more
 end
 
 local function length_of(t)
   local n = 0
-  while rawget(t, n + 1) ~= nil do n = n + 1 end
-  return n
+  while n < SEEN and rawget(t, n + 1) ~= nil do n = n + 1 end
+  return n < SEEN and n or math.max(n, rawlen(t))
 end
 
 -- The text that an object gives of itself; nil: it gives none.
@@ -101,9 +112,12 @@ local function is_addrinfo(t)
 end
 
 local function show_addrinfo(t)
-  return ("{family=%s, type=%s, proto=%s, canonname=%q, addr=%s}"):format(constant("family", t.family),
-    constant("type", t.type), t.proto, t.canonname, type(t.addr) == "string" and quoted(t.addr) or tostring(t.addr))
+  local canonname = t.canonname ~= "" and (" canonname=%s,"):format(quoted(tostring(t.canonname))) or ""
+  return ("{family=%s, type=%s, proto=%s,%s addr=%s}"):format(constant("family", t.family),
+    constant("type", t.type), t.proto, canonname, type(t.addr) == "string" and quoted(t.addr) or tostring(t.addr))
 end
+
+local ALL = 20 -- times the parts of one table may be printed of all tables within each other
 
 local Shower = {}
 Shower.__index = Shower
@@ -125,12 +139,20 @@ end
 -- The parts of a table, each a text: "1", "name = 2".
 function Shower:parts(t, indent)
   local parts, n = {}, length_of(t)
-  local keys = keys_of(t, n)
-  for i = 1, math.min(n, self.items) do parts[i] = self:value(t[i], indent) end
-  for i = 1, math.min(#keys, self.items - #parts) do
-    parts[#parts + 1] = self:key(keys[i]) .. " = " .. self:value(rawget(t, keys[i]), indent)
+  local keys, more = keys_of(t, n)
+  local function has_room() return #parts < self.items and self.left > 0 end
+  for i = 1, n do
+    if not has_room() then break end
+    parts[i] = self:value(rawget(t, i), indent)
   end
-  if n + #keys > #parts then parts[#parts + 1] = ("… (%d more)"):format(n + #keys - #parts) end
+  for _, key in ipairs(keys) do
+    if not has_room() then break end
+    parts[#parts + 1] = self:key(key) .. " = " .. self:value(rawget(t, key), indent)
+  end
+  local rest = n + #keys + (more or 0) - #parts
+  if rest > 0 or not more then
+    parts[#parts + 1] = more and ("… (%d more)"):format(rest) or ("… (more than %d more)"):format(math.max(rest, 0))
+  end
   return parts
 end
 
@@ -166,6 +188,7 @@ function Shower:table(t, indent)
 end
 
 function Shower:value(value, indent)
+  self.left = self.left - 1
   return self:scalar(value) or self:table(value, indent)
 end
 
@@ -179,5 +202,6 @@ return function(value, options)
     columns = options.columns or 80, items = options.items or 50, depth = options.depth or 5,
     strings = options.strings or 1000, within = {},
   }, Shower)
+  shower.left = shower.items * ALL
   return shower:value(value, "")
 end

@@ -1,6 +1,7 @@
 -- state.lua: what is going on in this process, as rows for the prompt and the dashboard: sockets, servers, tasks.
 local csock = require "csock"
 local loop = csock.loop
+local signals = require "csock.core".loop.on_signal -- loop.on_signal's own
 
 local M = {}
 
@@ -41,10 +42,12 @@ function M.sockets()
   return rows
 end
 
+-- The row of the socket with this number (also as it was typed); or nil and what is wrong.
 function M.socket(id)
   for _, row in ipairs(csock.sockets()) do
-    if row.id == id then return row end
+    if tostring(row.id) == tostring(id) then return row end
   end
+  return nil, id == "" and "expects the number of a socket" or "there is no open socket " .. tostring(id)
 end
 
 -- Those that listen, each with its `clients`: how many there are, and what went over them.
@@ -71,8 +74,16 @@ function M.servers()
 end
 
 local task_ids, last_id = setmetatable({}, { __mode = "k" }), 0
+local own = setmetatable({}, { __mode = "k" })
 
--- The tasks that are not over, in the order in which they were first seen here, each with a number as its `id`.
+-- Marks a task as one of those that make up the prompt itself. Gives it.
+function M.own(task)
+  own[task] = true
+  return task
+end
+
+-- The tasks that are not over, in the order in which they were first seen here, each with a number as its `id`; `own`:
+-- the prompt itself needs it.
 function M.tasks()
   local rows = loop.tasks()
   for _, row in ipairs(rows) do
@@ -81,16 +92,31 @@ function M.tasks()
       task_ids[row.task] = last_id
     end
     row.id = task_ids[row.task]
+    row.own = own[row.task] or row.task == signals.task or nil
   end
   table.sort(rows, function(a, b) return a.id < b.id end)
   return rows
 end
 
--- The row of the task with this number or name.
+-- The row of the task with this number or name: one of the program's own, if it is a name that several have.
 function M.task(id)
+  local found
   for _, row in ipairs(M.tasks()) do
-    if tostring(row.id) == id or row.name == id then return row end
+    if tostring(row.id) == id or row.name == id and (not found or found.own) then found = row end
   end
+  return found
+end
+
+-- What a task waits in, short: sockets by the numbers that they have in the list of them.
+function M.waits(row)
+  if row.status ~= "waiting" then return row.status end
+  local object = row.object
+  if object == nil then return row.waits end
+  for _, socket in ipairs(csock.sockets()) do
+    if socket.socket == object then return ("%s of socket %d"):format(row.waits, socket.id) end
+  end
+  local text = tostring(object):gsub("^<csock%.", "<")
+  return ("%s of %s"):format(row.waits, text)
 end
 
 return M

@@ -7,11 +7,13 @@ local reload = require "csock.repl.reload"
 local M = {}
 
 M.help = {
-  usage = "[NAME]", help = "these commands; or what a function does, in a few lines",
+  usage = "[NAME]",
+  help = "these commands; or what a function does, in a few lines",
   run = function(session, name)
     commands = commands or require "csock.repl.commands"
     if name == "" then
-      session:print(commands.help(), "\n\nhelp() tells of csock's modules, :help NAME and help(value) of one thing.")
+      session:print(commands.help(session.columns()))
+      session:print "\nhelp() tells of csock's modules, :help NAME and help(value) of one thing."
       return
     end
     local text = help.text(name)
@@ -23,15 +25,18 @@ M.help = {
 M.doc = {
   usage = "NAME", help = "all that the manual has about a name",
   run = function(session, name)
-    local text = name ~= "" and help.text(name, { long = true })
+    if name == "" then return nil, "expects a name, such as csock.spawn" end
+    local text = help.text(name, { long = true })
     if not text then return nil, "nothing is known of " .. name end
     session:print(text)
   end,
 }
 
 M.reload = {
-  usage = "MODULE", help = "loads a module anew; what it made goes on, by the new code. On an error the old code stays",
+  usage = "MODULE", complete = "module",
+  help = "loads a module anew; what it made goes on, by the new code. On an error the old code stays",
   run = function(session, name)
+    if name == "" then return nil, "expects the name of a module" end
     local changed, why = reload.module(name)
     if not changed then return nil, why end
     session:print(("%s: %d functions are new"):format(name, changed))
@@ -59,8 +64,10 @@ local function watch(session, path, before, f)
 end
 
 M.watch = {
-  usage = "MODULE|FILE", help = "loads a module anew whenever it is saved; or runs a file, now as well (:kill ends it)",
+  usage = "MODULE|FILE", complete = "file",
+  help = "loads a module anew whenever it is saved; or runs a file, now as well (:kill ends it)",
   run = function(session, name)
+    if name == "" then return nil, "expects the name of a module, or of a file" end
     local path = package.searchpath(name, package.path)
     local function again()
       if path then return reload.module(name) end
@@ -79,7 +86,8 @@ M.watch = {
 }
 
 M.save = {
-  usage = "FILE", help = "writes what was typed here, and did not fail, as a script",
+  usage = "FILE", complete = "file",
+  help = "writes what was typed here, and did not fail, as a script",
   run = function(session, path)
     if path == "" then return nil, "expects the name of a file" end
     local file <close>, why = io.open(path, "w")

@@ -4,19 +4,20 @@ local state = require "csock.repl.state"
 local M = {}
 
 M.close = {
-  usage = "ID", help = "closes a socket (:sockets tells the numbers)",
+  usage = "ID", complete = "socket", help = "closes a socket (:sockets tells the numbers)",
   run = function(_, id)
-    local row = state.socket(math.tointeger(tonumber(id)))
-    if not row then return nil, "there is no open socket " .. id end
+    local row, why = state.socket(id)
+    if not row then return nil, why end
     return row.socket:close()
   end,
 }
 
 M.kill = {
-  usage = "TASK", help = "cancels a task, by its number or name (:tasks tells them)",
+  usage = "TASK", complete = "task", help = "cancels a task, by its number or name (:tasks tells them)",
   run = function(session, id)
     local row = state.task(id)
-    if not row then return nil, "there is no task " .. id end
+    if not row then return nil, id == "" and "expects the number of a task" or "there is no task " .. id end
+    if row.own then return nil, "the prompt itself is made of this one" end
     row.task:cancel()
     session:print(tostring(row.task))
   end,

@@ -1,6 +1,6 @@
 -- measuring.lua: commands that tell how long something takes.
-local csock = require "csock"
-local loop = csock.loop
+local internal = require "csock.loop.internal"
+local loop = require "csock".loop
 
 local M = {}
 
@@ -11,14 +11,15 @@ local function duration(seconds)
 end
 
 M.time = {
-  usage = "EXPR", help = "evaluates once: how long it took, and how much of that the processor worked",
+  usage = "EXPR", help = "evaluates once: its values, how long it took, and how much of that the processor worked",
   run = function(session, text)
     local f, why = session:expression(text)
     if not f then return nil, why end
     local began, worked = loop.now(), os.clock()
-    local results = table.pack(session:call(f))
-    session:print(("%s, of which %s of work"):format(duration(loop.now() - began), duration(os.clock() - worked)))
-    return results[1], results[2]
+    local _ <close> = internal.guard(function() -- also when it fails, and when Ctrl-C ends it
+      session:print(("%s, of which %s of work"):format(duration(loop.now() - began), duration(os.clock() - worked)))
+    end)
+    session:print_results(table.pack(f()))
   end,
 }
 
@@ -56,8 +57,7 @@ M.bench = {
   run = function(session, text)
     local f, why = session:expression(text)
     if not f then return nil, why end
-    local ok, samples, calls = session:call(samples_of, f)
-    if not ok then return nil, samples end
+    local samples, calls = samples_of(f)
     table.sort(samples)
     session:print(("least %s, quartiles %s %s %s, most %s (%d samples of %d)"):format(duration(samples[1]),
       duration(quantile(samples, 0.25)), duration(quantile(samples, 0.5)), duration(quantile(samples, 0.75)),

@@ -1,6 +1,7 @@
 -- seeing.lua: commands that show what is going on.
 local columns = require "csock.repl.columns"
 local csock = require "csock"
+local internal = require "csock.loop.internal"
 local state = require "csock.repl.state"
 local loop = csock.loop
 
@@ -8,15 +9,28 @@ local M = {}
 
 local function since(row) return row.since and state.age(loop.now() - row.since) or "" end
 
+-- What waits in the kernel: bytes; or connections, and how many may.
+local function queues(row)
+  if row.state ~= "listening" then return tostring(row.readable or ""), tostring(row.unsent or "") end
+  return row.readable and ("%d/%d"):format(row.readable, row.unsent) or "", ""
+end
+
 local function socket_cells(row)
+  local inq, outq = queues(row)
   return {
-    tostring(row.id), row.kind, row.state, state.address(row.laddr), state.address(row.raddr),
-    state.size(row.received), state.size(row.sent), tostring(row.readable or ""), tostring(row.unsent or ""),
-    since(row), row.made or "",
+    tostring(row.id), row.transport or row.kind, row.state, state.address(row.laddr), state.address(row.raddr),
+    state.size(row.received), state.size(row.sent), inq, outq, since(row), row.made or "",
   }
 end
 
-local SOCKET_HEAD = { "id", "kind", "state", "here", "peer", "in", "out", "inq", "outq", "age", "made" }
+local ID, HERE, PEER = { title = "id", least = 2 }, { title = "here", keep = "end", least = 15 },
+  { title = "peer", keep = "end", least = 15 }
+local KIND, STATE, AGE = { title = "kind", rank = 4 }, { title = "state", rank = 6 }, { title = "age", rank = 5 }
+local IN, OUT = { title = "in", rank = 1 }, { title = "out", rank = 1 }
+local MADE = { title = "made", keep = "end", rank = 8, least = 10 }
+
+local SOCKET_HEAD = { ID, KIND, STATE, HERE, PEER, IN, OUT, { title = "inq", rank = 9 }, { title = "outq", rank = 9 },
+  AGE, MADE }
 
 local function print_table(session, head, rows, nothing)
   if #rows == 0 then return session:print(nothing) end
@@ -30,7 +44,7 @@ local function map(rows, f)
 end
 
 M.sockets = {
-  help = "the open sockets: where they were made, bytes in and out, bytes that wait in the kernel (inq, outq)",
+  help = "the open sockets: where they were made, bytes in and out, what waits in the kernel (inq, outq)",
   run = function(session) print_table(session, SOCKET_HEAD, map(state.sockets(), socket_cells), "no open sockets") end,
 }
 
@@ -42,26 +56,34 @@ end
 M.servers = {
   help = "the sockets that listen, how many clients each has, and what went over those",
   run = function(session)
-    print_table(session, { "id", "kind", "address", "clients", "in", "out", "age", "made" },
+    print_table(session, { ID, KIND, { title = "address", keep = "end", least = 15 }, "clients", IN, OUT, AGE, MADE },
       map(state.servers(), server_cells), "nothing listens")
   end,
 }
 
-local function waits_for(row)
-  if row.status ~= "waiting" then return row.status end
-  return row.object and ("%s of %s"):format(row.waits, tostring(row.object)) or row.waits
-end
-
 local function task_cells(row)
-  return { tostring(row.id), row.name or "", waits_for(row), since(row), row.where or "" }
+  return { tostring(row.id), row.name or "", state.waits(row), since(row), row.where or "" }
 end
 
-local TASK_HEAD = { "id", "name", "waits for", "since", "where" }
+local TASK_HEAD = { ID, "name", { title = "waits for", least = 20 }, { title = "since", rank = 1 },
+  { title = "where", keep = "end", rank = 2, least = 12 } }
+
+-- Without those that the prompt consists of, and the one that asks.
+local function program_tasks()
+  local rows, left_out = {}, 0
+  for _, row in ipairs(state.tasks()) do
+    local is_own = row.own or row.task == loop.current()
+    if is_own then left_out = left_out + 1 else rows[#rows + 1] = row end
+  end
+  return rows, left_out
+end
 
 M.tasks = {
-  usage = "[ID]", help = "the tasks: what each waits for, since when; of one: its traceback",
+  usage = "[ID|all]", complete = "task",
+  help = "the tasks: what each waits for, since when; of one: its traceback; all: the prompt's own, too",
   run = function(session, id)
-    if id == "" then return print_table(session, TASK_HEAD, map(state.tasks(), task_cells), "no tasks") end
+    if id == "" then return print_table(session, TASK_HEAD, map(program_tasks(), task_cells), "no tasks") end
+    if id == "all" then return print_table(session, TASK_HEAD, map(state.tasks(), task_cells)) end
     local row = state.task(id)
     if not row then return nil, "there is no task " .. id end
     session:print(tostring(row.task), "\n", row.task:traceback())
@@ -89,29 +111,38 @@ local function busiest_first(a, b)
 end
 
 local function top_cells(row)
-  return { tostring(row.id), row.kind, row.state, state.address(row.laddr), state.address(row.raddr),
+  return { tostring(row.id), row.transport or row.kind, row.state, state.address(row.laddr), state.address(row.raddr),
     state.size(math.floor(row.rate)) .. "/s", state.size(row.received), state.size(row.sent), since(row) }
 end
 
-local function picture(session, rows, tasks, height)
-  local cells = map(rows, top_cells)
-  for i = #cells, math.max(height - 3, 1) + 1, -1 do cells[i] = nil end
-  return ("%d sockets, %d tasks, %s of Lua memory. Any key ends this.\n"):format(#rows, #tasks,
+local TOP_HEAD = { ID, KIND, STATE, HERE, PEER, { title = "rate" }, IN, OUT, AGE }
+
+-- No line is wider than the terminal, and there are no more of them than it has.
+local function picture(session, rows)
+  local columns_, height = session.columns(), session.rows()
+  local head = ("%d sockets, %d tasks, %s of Lua memory. Any key ends this."):format(#rows, #program_tasks(),
     state.size(math.floor(collectgarbage "count" * 1024)))
-    .. columns({ "id", "kind", "state", "here", "peer", "rate", "in", "out", "age" }, cells, session.columns())
+  local cells = map(rows, top_cells)
+  for i = #cells, math.max(height - 2, 1), -1 do cells[i] = nil end
+  return head:sub(1, columns_) .. "\n" .. columns(TOP_HEAD, cells, columns_) .. "\n"
 end
+
+-- The terminal's other screen, which leaves the one with what was typed as it is.
+local OTHER, BACK, CLEAR = "\27[?1049h", "\27[?1049l", "\27[H\27[J"
 
 M.top = {
   help = "the sockets by how busy they are, again each second until a key is pressed",
   run = function(session)
     if not session.key then return nil, "needs a terminal" end
     local before, started = setmetatable({}, { __mode = "k" }), loop.now() - EVERY
+    session.out(OTHER)
+    local _ <close> = internal.guard(function() session.out(BACK) end)
     repeat
       local rows, now = state.sockets(), loop.now()
       before = rates(rows, before, now - started)
       started = now
       table.sort(rows, busiest_first)
-      session.out("\27[H\27[J" .. picture(session, rows, state.tasks(), session.rows()) .. "\n")
+      session.out(CLEAR .. picture(session, rows))
     until session.key(EVERY)
   end,
 }

@@ -2,7 +2,8 @@
 local M = {}
 
 M.set = {
-  usage = "[NAME NUMBER]", help = "how much of a value is printed: items (of a table), depth, strings (bytes)",
+  usage = "[NAME NUMBER]", complete = "setting",
+  help = "how much of a value is printed: items (of a table), depth, strings (bytes)",
   run = function(session, argument)
     local name, value = argument:match "^(%a+)%s+(%d+)$"
     if argument == "" then

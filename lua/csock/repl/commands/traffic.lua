@@ -7,12 +7,6 @@ local loop = csock.loop
 
 local M = {}
 
-local function find(id)
-  local row = state.socket(math.tointeger(tonumber(id)))
-  if row then return row end
-  return nil, "there is no open socket " .. id
-end
-
 -- What a socket is, for people.
 local function name_of(row)
   return ("%s %s with %s"):format(row.kind, state.address(row.laddr), state.address(row.raddr))
@@ -41,13 +35,14 @@ local function follow(session, row, each, ended)
 end
 
 M.trace = {
-  usage = "ID|off", help = "prints what passes on a socket as it does, under TLS also what goes over the wire",
+  usage = "ID|off", complete = "socket",
+  help = "prints what passes on a socket as it does, under TLS also what goes over the wire",
   run = function(session, id)
     if id == "off" then
       for traced in pairs(session.taps or {}) do stop(session.taps, traced) end
       return true
     end
-    local row, why = find(id)
+    local row, why = state.socket(id)
     if not row then return nil, why end
     local began = loop.now()
     return follow(session, row, function(time, direction, layer, data)
@@ -71,11 +66,12 @@ local function played(row)
 end
 
 M.record = {
-  usage = "FILE ID", help = "writes what passes on a socket to a file that can be read, edited and replayed",
+  usage = "FILE ID", complete = "file",
+  help = "writes what passes on a socket to a file that can be read, edited and replayed",
   run = function(session, argument)
     local path, id = argument:match "^(.-)%s+(%d+)$"
     if not path then return nil, "expects the name of a file and the number of a socket" end
-    local row, why = find(id)
+    local row, why = state.socket(id)
     if not row then return nil, why end
     local file, problem = io.open(path, "w")
     if not file then return nil, problem end
@@ -91,7 +87,8 @@ M.record = {
 }
 
 M.replay = {
-  usage = "FILE ADDRESS", help = "plays a recorded conversation against a server: where does it answer otherwise?",
+  usage = "FILE ADDRESS", complete = "file",
+  help = "plays a recorded conversation against a server: where does it answer otherwise?",
   run = function(session, argument)
     local path, host, port = argument:match "^(.-)%s+(%S-):?(%d+)$"
     if not path then return nil, "expects the name of a file and HOST:PORT" end
@@ -100,12 +97,12 @@ M.replay = {
     local pieces, direction = conversation.parse(file:read "a")
     if not pieces then return nil, direction end
     host = host:match "^%[(.*)%]$" or host
-    return session:call(function()
-      local address = { host == "" and "localhost" or host, tonumber(port) }
-      local conn <close> = assert(csock.create_connection(address, { timeout = 10 }))
-      local differences = assert(conversation.play(conn, pieces, direction, function(line) session:print(line) end))
-      session:print(("%d pieces, %d differ"):format(#pieces, differences))
-    end)
+    local address = { host == "" and "localhost" or host, tonumber(port) }
+    local conn <close>, problem = csock.create_connection(address, { timeout = 10 })
+    if not conn then return nil, problem end
+    local differences, fault = conversation.play(conn, pieces, direction, function(line) session:print(line) end)
+    if not differences then return nil, fault end
+    session:print(("%d pieces, %d differ"):format(#pieces, differences))
   end,
 }
 

@@ -2,6 +2,7 @@
 local csock = require "csock"
 local internal = require "csock.loop.internal"
 local ok, rl = pcall(require, "csock.readline")
+local state = require "csock.repl.state"
 local loop = csock.loop
 
 if not ok then return false end
@@ -32,11 +33,10 @@ end
 -- The same, by somebody else.
 local function send(self)
   if rl.flush() or self.sender then return end
-  self.sender = loop.spawn(function()
+  self.sender = state.own(loop.spawn(function()
     local _ <close> = internal.guard(function() self.sender = nil end)
     self.flush()
-  end)
-  self.sender:daemon()
+  end)):daemon()
 end
 
 local function answer(complete, line, first, last)
