@@ -159,11 +159,30 @@ static void describe(lua_State *L) {
   lua_remove(L, -2);
 }
 
+/* Whether a task is on the top, which is not over: luaL_ref's own is none, and a forked child has
+   its parent's. */
+static bool is_live(lua_State *L) {
+  const cs_task *task = cs_object_test(L, -1, &cs_task_class);
+  return task != NULL && task->status < CS_TASK_DONE;
+}
+
+/* Whether the function at the index (or nil: all) wants the task on the top. */
+static bool is_wanted(lua_State *L, int wanted) {
+  if (lua_isnil(L, wanted)) return true;
+  lua_pushvalue(L, wanted);
+  lua_pushvalue(L, -2);
+  lua_call(L, 1, 1);
+  bool is = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return is;
+}
+
 /***
 The tasks that are not over, in no particular order. Since when a task waits is noted from the first
 call of this function on: who waited before has no `since` until it waits again.
 Source: asyncio's `all_tasks`.
 @function tasks
+@tparam ?function wanted called with each task: only those are listed for which it returns true
 @treturn {table,...} of each: `task`; `name` (nil: none); `status`; `daemon` (boolean); `where`, the
 line that it has come to (`"server.lua:12"`); and of one that waits: `waits`, the call ("recv"),
 `object`, whose method that is (a socket, a stream, a task; or nil), and `since` (a time as `now`
@@ -175,22 +194,22 @@ for _, row in ipairs(loop.tasks()) do print(row.name, row.status) end --> sleepe
 static int loop_tasks(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
   lua_Integer n = 0;
+  lua_settop(L, 1);
+  if (!lua_isnil(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
   loop->recording = true;
-  lua_settop(L, 0);
-  luaL_checkstack(L, 12, NULL);
+  luaL_checkstack(L, 14, NULL);
   lua_newtable(L);
   cs_task_push_all(L);
-  for (lua_Integer i = 1, last = (lua_Integer)lua_rawlen(L, 2); i <= last; i++) {
-    lua_rawgeti(L, 2, i);
-    const cs_task *task = cs_object_test(L, -1, &cs_task_class);
-    if (task == NULL || task->status >= CS_TASK_DONE) { /* luaL_ref's own, or in a forked child */
+  for (lua_Integer i = 1, last = (lua_Integer)lua_rawlen(L, 3); i <= last; i++) {
+    lua_rawgeti(L, 3, i);
+    if (is_live(L) && is_wanted(L, 1) && is_live(L)) { /* `wanted` may have ended it */
+      describe(L);
+      lua_rawseti(L, 2, ++n);
+    } else {
       lua_pop(L, 1);
-      continue;
     }
-    describe(L);
-    lua_rawseti(L, 1, ++n);
   }
-  lua_settop(L, 1);
+  lua_settop(L, 2);
   return 1;
 }
 

@@ -94,11 +94,34 @@ static bool has_address(lua_State *L, const cs_sock *s, int idx) {
   return same;
 }
 
-/* Pushes a sequence of the rows of all that are open; with an address (a stack index, else 0), of
-   those that have it, are of the same type as `self`, and are not that one. */
-static lua_Integer push_rows(lua_State *L, int address, const cs_sock *self) {
+/* Which sockets are to be listed; zero: all. */
+typedef struct choice {
+  int address;         /* a stack index: those that have it, are of the same type as `self`, */
+  const cs_sock *self; /* ... and are not that one, which may be NULL */
+  int wanted;          /* a stack index: those for which this function returns true */
+} choice;
+
+/* Whether the open socket on the top is to be listed. */
+static bool is_chosen(lua_State *L, const choice *c) {
+  const cs_sock *s = lua_touserdata(L, -1);
+  if (c->address != 0)
+    return s != c->self && (c->self == NULL || s->type == c->self->type) &&
+           has_address(L, s, c->address);
+  if (c->wanted == 0) return true;
+  lua_pushvalue(L, c->wanted);
+  lua_pushinteger(L, s->id);
+  lua_pushinteger(L, (lua_Integer)s->received);
+  lua_pushinteger(L, (lua_Integer)s->sent);
+  lua_call(L, 3, 1);
+  bool chosen = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return chosen && s->w.fd >= 0; /* it may have closed it */
+}
+
+/* Pushes a sequence of the rows of those that are open and chosen. */
+static lua_Integer push_rows(lua_State *L, const choice *c) {
   lua_Integer n = 0;
-  luaL_checkstack(L, 10, NULL);
+  luaL_checkstack(L, 14, NULL);
   size_t count;
   const unsigned *ids = cs_ledger_push_ids(L, &count);
   lua_newtable(L);
@@ -107,9 +130,7 @@ static lua_Integer push_rows(lua_State *L, int address, const cs_sock *self) {
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, -1, ids[i]);
     const cs_sock *s = lua_touserdata(L, -1);
-    if (s == NULL || s->w.fd < 0 ||
-        (address != 0 &&
-         (s == self || (self != NULL && s->type != self->type) || !has_address(L, s, address)))) {
+    if (s == NULL || s->w.fd < 0 || !is_chosen(L, c)) {
       lua_pop(L, 1);
       continue;
     }
@@ -125,8 +146,9 @@ static bool find_holders(lua_State *L, int err, int address) {
   bool of_address = err == EADDRINUSE;
   if (of_address && address == 0) return false;
   if (address != 0) address = lua_absindex(L, address);
-  const cs_sock *self = cs_object_test(L, 1, &cs_sock_class); /* whose method has failed */
-  if (push_rows(L, of_address ? address : 0, self) > 0) return true;
+  choice c = {.address = of_address ? address : 0};
+  c.self = cs_object_test(L, 1, &cs_sock_class); /* whose method has failed */
+  if (push_rows(L, &c) > 0) return true;
   lua_pop(L, 1);
   return false;
 }
@@ -163,6 +185,8 @@ The open sockets that were made while `debug` was on, in the order in which they
 is closed is among them as long as streams over it keep its descriptor.
 Source: ss(8).
 @function sockets
+@tparam ?function wanted called for each with its id and the bytes that it has received and sent:
+only those are listed for which it returns true. A row costs some calls to the system, this does not
 @treturn {table,...} of each: `socket`; `id`, a small number of its own; `fd`; `made`, the line of
 the program in which it was made (`"server.lua:12"`; of an accepted connection that csock itself has
 accepted, its listener's), and `since` (a time as `now` gives it); `kind` ("tcp", "udp", "raw",
@@ -177,8 +201,13 @@ local s <close> = assert(csock.socket())
 for _, row in ipairs(csock.sockets()) do print(row.kind, row.state) end --> tcp open
 */
 static int csock_sockets(lua_State *L) {
-  lua_settop(L, 0);
-  push_rows(L, 0, NULL);
+  choice c = {0};
+  lua_settop(L, 1);
+  if (!lua_isnil(L, 1)) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    c.wanted = 1;
+  }
+  push_rows(L, &c);
   return 1;
 }
 

@@ -44,6 +44,30 @@ describe("csock.debug", function()
     assert.is_nil(row_of(s))
   end)
 
+  it("lists those alone that are wanted, by their ids and counters", function()
+    csock.debug(true)
+    local a, b = csock.socketpair()
+    a:sendall "four"
+    b:recv(4)
+    local seen = {}
+    local rows = csock.sockets(function(id, received, sent)
+      seen[id] = { received, sent }
+      return received == 4
+    end)
+    assert.equal(1, #rows)
+    assert.equal(b, rows[1].socket)
+    assert.same({ 4, 0 }, seen[rows[1].id])
+    local closed = row_of(a).id
+    assert.same({}, csock.sockets(function(id)
+      if id == closed then a:close() end
+      return id == closed
+    end))
+    assert.error_matches(function() csock.sockets(1) end, "function expected")
+    assert.error_matches(function() csock.sockets(function() error "not that" end) end, "not that")
+    csock.debug(false)
+    b:close()
+  end)
+
   it("remembers where each way of making sockets was used, and since when", function()
     local now = csock.now()
     csock.debug(true)

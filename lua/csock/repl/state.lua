@@ -82,10 +82,10 @@ function M.own(task)
   return task
 end
 
--- The tasks that are not over, in the order in which they were first seen here, each with a number as its `id`; `own`:
--- the prompt itself needs it.
-function M.tasks()
-  local rows = loop.tasks()
+-- The tasks that are not over (those that are `wanted`), in the order in which they were first seen here, each with a
+-- number as its `id`; `own`: the prompt itself needs it.
+function M.tasks(wanted)
+  local rows = loop.tasks(wanted)
   for _, row in ipairs(rows) do
     if not task_ids[row.task] then
       last_id = last_id + 1

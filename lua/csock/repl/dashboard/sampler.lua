@@ -6,7 +6,7 @@ local state = require "csock.repl.state"
 local loop = csock.loop
 
 local EVERY, TICK = 1, 0.05 -- seconds
-local MOST = 200            -- rows of each kind
+local MOST = 100            -- rows of each kind
 
 local M = {}
 
@@ -34,25 +34,40 @@ local function line_of(...)
   return table.concat(cells, "\t")
 end
 
--- The bytes that passed since the sample before, of each socket and of all, and how many sockets are new.
-local function measure(rows, before)
-  local sums = { received = 0, sent = 0, new = 0, last = before.last }
-  for _, row in ipairs(rows) do
-    local was = before[row.id]
-    row.received_now = row.received - (was and was.received or 0)
-    row.sent_now = row.sent - (was and was.sent or 0)
-    sums.received, sums.sent = sums.received + row.received_now, sums.sent + row.sent_now
-    if row.id > before.last then sums.new = sums.new + 1 end
-    sums[row.id] = row
-    sums.last = math.max(sums.last, row.id)
-  end
-  return sums
+-- What passed since the sample before: the bytes of each socket, in `passed` by its id, and the sums. No more than
+-- counters is asked of all: rows are for the busiest.
+local function measure(before)
+  local now = { count = 0, received = 0, sent = 0, new = 0, last = before.last, ids = {}, passed = {}, received_by = {},
+    sent_by = {} }
+  csock.sockets(function(id, received, sent)
+    local came, went = received - (before.received_by[id] or 0), sent - (before.sent_by[id] or 0)
+    now.count = now.count + 1
+    now.ids[now.count], now.passed[id] = id, came + went
+    now.received_by[id], now.sent_by[id] = received, sent
+    now.received, now.sent = now.received + came, now.sent + went
+    if id > before.last then now.new = now.new + 1 end
+    now.last = math.max(now.last, id)
+    return false
+  end)
+  return now
 end
 
-local function busiest_first(a, b)
-  local rate_a, rate_b = a.received_now + a.sent_now, b.received_now + b.sent_now
-  if rate_a ~= rate_b then return rate_a > rate_b end
-  return a.id < b.id
+-- The rows of those in which most has passed.
+local function busiest(now, before)
+  local ids, passed, chosen = now.ids, now.passed, {}
+  if #ids > MOST then
+    table.sort(ids, function(a, b)
+      if passed[a] ~= passed[b] then return passed[a] > passed[b] end
+      return a < b
+    end)
+  end
+  for i = 1, math.min(#ids, MOST) do chosen[ids[i]] = true end
+  local rows = csock.sockets(function(id) return chosen[id] end)
+  for _, row in ipairs(rows) do
+    row.received_now = row.received - (before.received_by[row.id] or 0)
+    row.sent_now = row.sent - (before.sent_by[row.id] or 0)
+  end
+  return rows
 end
 
 local function socket_line(row, now)
@@ -62,6 +77,17 @@ local function socket_line(row, now)
     row.since and ("%.1f"):format(now - row.since), row.made)
 end
 
+-- The rows of some tasks, and how many there are in all.
+local function some_tasks()
+  local count = 0
+  local rows = state.tasks(function()
+    count = count + 1
+    return count <= MOST
+  end)
+  rows.count = count
+  return rows
+end
+
 local function task_line(row, now)
   local since = row.since and ("%.1f"):format(now - row.since)
   return line_of("t", row.id, row.name, row.status, row.waits, row.object, since, row.where)
@@ -69,22 +95,18 @@ end
 
 -- Puts a sample together: its text, and what the next one is to be compared with.
 local function sample(before, seconds)
-  local sockets, tasks, now = state.sockets(), state.tasks(), loop.now()
-  local sums = measure(sockets, before)
+  local sums, tasks, now = measure(before), some_tasks(), loop.now()
   local lines = { line_of(sums.received / seconds, sums.sent / seconds, sums.new / seconds, late * 1000,
-    collectgarbage "count" * 1024, #sockets, #tasks) }
+    collectgarbage "count" * 1024, sums.count, tasks.count) }
   late = 0
-  table.sort(sockets, busiest_first)
-  for i = 1, math.min(#sockets, MOST) do lines[#lines + 1] = socket_line(sockets[i], now) end
-  for i = 1, math.min(#tasks, MOST) do lines[#lines + 1] = task_line(tasks[i], now) end
+  for _, row in ipairs(busiest(sums, before)) do lines[#lines + 1] = socket_line(row, now) end
+  for _, row in ipairs(tasks) do lines[#lines + 1] = task_line(row, now) end
   return table.concat(lines, "\n"), sums
 end
 
 local function work()
-  local before, when = { last = 0 }, loop.now() - EVERY
-  for _, row in ipairs(state.sockets()) do -- what passed before anybody looked is not of this second
-    before[row.id], before.last = row, math.max(before.last, row.id)
-  end
+  local before = measure { last = 0, received_by = {}, sent_by = {} } -- what passed before anybody looked
+  local when = loop.now() - EVERY
   while viewers > 0 do
     latest, before = sample(before, loop.now() - when)
     when = loop.now()

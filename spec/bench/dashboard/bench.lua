@@ -1,0 +1,44 @@
+-- What the dashboard costs: the CPU that an echo server takes for each message of 1,000 connections, with somebody who
+-- looks and with nobody. Both with csock.debug on.
+--
+-- Environment: ROUNDS (7).
+local harness = require "spec.bench.harness"
+local process = require "spec.support.process"
+
+local SERVER = harness.directory .. "dashboard/server.lua"
+local LOAD = harness.built .. "loop/load"
+local MESSAGES = 400000
+
+-- Reads what the dashboard says, as a page does.
+local VIEWER = [[
+  local response = assert(require "csock.http".get(%q, { stream = true }))
+  print(#response:read1(1))
+  io.stdout:flush()
+  while response:read1(65536) ~= "" do end
+]]
+
+-- Nanoseconds of the server's CPU for each message.
+local function measure(looked_at)
+  local server <close> = process.lua { SERVER }
+  local port, address = server:read_line(), server:read_line()
+  local viewer <close> = process.lua { "-e", looked_at and VIEWER:format(address .. "events") or "print(1)" }
+  viewer:expect "1"
+  local argv = { LOAD, tostring(server.pid), port, "echo", "1000", "64", "1000", "1", tostring(MESSAGES) }
+  local load <close> = process.start(argv)
+  local count, _, cost = load:expect("(%d+) ([%d.]+) (%d+)\n", 120)
+  return cost / count
+end
+
+return function()
+  local rounds = tonumber(os.getenv "ROUNDS") or 7
+  print(("Dashboard\n%s\n%d rounds\n"):format(harness.machine(), rounds))
+  local results = harness.compare({
+    { name = "nobody looks", run = function() return measure(false) end },
+    { name = "somebody looks", run = function() return measure(true) end },
+  }, rounds)
+  local cells = { { "", "CPU of a message", "times nobody" } }
+  for _, result in ipairs(results) do
+    cells[#cells + 1] = { result.name, ("%.0f ns"):format(result.medians[1]), ("%.3f"):format(result.ratios[1]) }
+  end
+  harness.table(cells)
+end
