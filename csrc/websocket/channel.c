@@ -19,7 +19,9 @@ typedef struct channel {
   cs_websocket_reader reader;
   cs_websocket_verdict refused; /* it stays so */
   size_t max_pending;
+  bool closed; /* a close frame has been queued */
   /* The message that is being sent in fragments: */
+  bool begun;
   bool text; /* it is one, and not deflated */
   cs_utf8 utf8;
   /* A client's masks: */
@@ -183,6 +185,14 @@ static bool is_no_text(const channel *c, unsigned first, const char *data, size_
   return (first & CS_FRAME_FIN) && !cs_utf8_complete(utf8);
 }
 
+/* Whether the frame may come now: ECANCELED behind a close frame, EBUSY in the middle of another
+   message. (Who waits for room cannot know what goes meanwhile.) */
+static int check_turn(const channel *c, unsigned first) {
+  unsigned opcode = first & CS_FRAME_OPCODE;
+  if (c->closed) return ECANCELED;
+  return cs_frame_is_control(opcode) || c->begun == (opcode == CS_FRAME_NEXT) ? 0 : EBUSY;
+}
+
 /* Queues a frame, all of it or nothing: 0 or an errno value. */
 static int queue_frame(cs_stream *st, channel *c, unsigned first, const char *data, size_t len) {
   const uint8_t *key;
@@ -190,8 +200,9 @@ static int queue_frame(cs_stream *st, channel *c, unsigned first, const char *da
   size_t room;
   bool text;
   cs_utf8 utf8;
-  if (is_no_text(c, first, data, len, &text, &utf8)) return EILSEQ;
-  int err = next_key(c, st->w->state->forks, &key);
+  int err = check_turn(c, first);
+  if (err == 0 && is_no_text(c, first, data, len, &text, &utf8)) err = EILSEQ;
+  if (err == 0) err = next_key(c, st->w->state->forks, &key);
   if (err != 0) return err;
   size_t n = cs_websocket_frame_write(head, first, len, key);
   err = len > SIZE_MAX - n ? ENOMEM : cs_bytes_reserve(&st->out, n + len, &space, &room);
@@ -202,6 +213,9 @@ static int queue_frame(cs_stream *st, channel *c, unsigned first, const char *da
   else
     cs_websocket_frame_mask(space + n, data, len, key, 0);
   cs_bytes_commit(&st->out, n + len);
+  unsigned opcode = first & CS_FRAME_OPCODE;
+  if (!cs_frame_is_control(opcode)) c->begun = !(first & CS_FRAME_FIN);
+  c->closed = opcode == CS_FRAME_CLOSE;
   c->text = text;
   c->utf8 = utf8;
   return 0;
@@ -239,7 +253,7 @@ static int send_attempt(lua_State *L, cs_op *op) {
 /* send(stream, channel, first, data[, seconds]): queues a frame with this first byte; `data` nil:
    just waits until one may be. It is sent at the end of the loop's turn where there is one, else at
    once. true; or nil, error, errno: in the loop nothing of it has been taken then. EILSEQ: it would
-   make a text no UTF-8. */
+   make a text no UTF-8; ECANCELED, EBUSY: see check_turn. */
 static int send_frame(lua_State *L) {
   cs_op op;
   cs_stream *st = cs_stream_check(L, 1);

@@ -481,6 +481,68 @@ describe("a WebSocket's server", function()
     assert.same({ 50, 1000 }, { count, c.close_code })
   end)
 
+  it("sends no rest of a message behind its close frame", function()
+    local server = ws.start [[
+      serve_ws(function(ws)
+        local n, closing = 0, csock.loop.event()
+        local sender = csock.spawn(function()
+          return ws:send(function()
+            n = n + 1
+            if n == 3 then closing:wait() end
+            return n < 6 and "piece" or nil
+          end)
+        end)
+        csock.sleep(0)
+        local closer = csock.spawn(function() return ws:close(1000, "", 10) end)
+        csock.sleep(0)
+        closing:set()
+        print(closer:join(), select(2, sender:join()).name)
+      end)
+      csock.run()
+    ]]
+    local socket, stream = ws.dial(server)
+    local first, payload
+    repeat first, payload = ws.read(stream) until first ~= 0x01 and first ~= 0x00
+    assert.same({ 0x88, "\3\xe8" }, { first, payload })
+    socket:sendall(f.masked(0x88, payload))
+    assert.is_nil((ws.read(stream)))
+    server:expect("true\tConnectionClosedOK\n", LIMIT)
+  end)
+
+  it("sends nothing behind its close frame that had to wait for room", function()
+    local server = ws.start [[
+      serve_ws(function(ws)
+        local senders = {}
+        for i = 1, 4 do
+          senders[i] = csock.spawn(function()
+            local ok, err
+            repeat ok, err = ws:send(("x"):rep(100000)) until not ok
+            return err.name
+          end)
+        end
+        repeat
+          csock.sleep(0.01)
+          local waiting = ws:pending() > 0
+          for _, task in ipairs(senders) do waiting = waiting and task:status() == "waiting" end
+        until waiting
+        local closer = csock.spawn(function() return ws:close(1000, "", 10) end)
+        csock.sleep(0)
+        print "closing"
+        for _, task in ipairs(senders) do print(task:join()) end
+        print(closer:join())
+      end)
+      csock.run()
+    ]]
+    local socket, stream = ws.dial(server)
+    server:expect("closing\n", LIMIT)
+    local first, payload
+    repeat first, payload = ws.read(stream) until first ~= 0x81
+    assert.same({ 0x88, "\3\xe8" }, { first, payload })
+    socket:sendall(f.masked(0x88, payload))
+    assert.is_nil((ws.read(stream)))
+    server:expect(("ConnectionClosedOK\n"):rep(4) .. "true\n", LIMIT)
+  end)
+
   it("ends the WebSocket where a message's function fails: it cannot be taken back", function()
     local server = ws.start [[
       serve_ws(function(ws)
@@ -524,79 +586,5 @@ describe("a WebSocket's server", function()
       for i = 1, 20 do assert.equal(i * 10000, #c:recv(LIMIT)) end
       assert.is_true(c:close())
     end
-  end)
-end)
-
-describe("several tasks of a client", function()
-  after_each(keep.close)
-
-  it("may send, receive, ping and close at the same time", function()
-    local server = ws.start "serve_ws(echo) csock.run()"
-    streams.in_task(function()
-      local c = connect(server)
-      local got = 0
-      local receiver = csock.spawn(function()
-        for _ in c:messages() do got = got + 1 end
-        return c.close_code
-      end)
-      local group = csock.loop.group()
-      for _ = 1, 5 do
-        group:spawn(function()
-          for _ = 1, 20 do assert(c:send "x") end
-          assert(c:ping())
-        end)
-      end
-      group:join()
-      assert(c:ping(nil, LIMIT))
-      assert.equal(100, got)
-      assert.is_true(c:close(1000, "", LIMIT))
-      assert.equal(1000, receiver:join(LIMIT))
-    end)
-  end)
-
-  it("get messages that come while another one waits for a pong", function()
-    streams.in_task(function()
-      local server = ws.start [[
-        serve_ws(function(ws)
-          local first = ws:recv()
-          csock.spawn(function() csock.sleep(0.05) ws:send(first) end)
-          csock.sleep(0.2) -- the ping has to wait
-          echo(ws)
-        end)
-        csock.run()
-      ]]
-      local c = connect(server)
-      c:send "early"
-      local pinger = csock.spawn(function() return c:ping(nil, LIMIT) end)
-      csock.sleep(0)
-      assert.equal("early", c:recv(LIMIT))
-      assert.is_truthy(pinger:join(LIMIT))
-    end)
-  end)
-
-  it("are told when it is closed under them", function()
-    local server = ws.start "serve_ws(echo) csock.run()"
-    streams.in_task(function()
-      local c = connect(server)
-      local waiting = csock.spawn(function() return c:recv() end)
-      csock.sleep(0)
-      assert.is_true(c:close())
-      local message, err = waiting:join(LIMIT)
-      assert.same({ nil, "ConnectionClosedOK" }, { message, err.name })
-    end)
-  end)
-
-  it("end the connection when they are cancelled", function()
-    local server = ws.start "serve_ws(function(ws) echo(ws) print('code', ws.close_code) end) csock.run()"
-    streams.in_task(function()
-      local task = csock.spawn(function()
-        local c <close> = connect(server)
-        c:recv()
-      end)
-      repeat csock.sleep(0.01) until task:status() == "waiting" or task:status() ~= "ready"
-      csock.sleep(0.05)
-      task:cancel()
-    end)
-    server:expect("code\t1%d%d%d\n", LIMIT)
   end)
 end)

@@ -136,6 +136,8 @@ local function answer_ping(self, payload)
   transmit(self.stream, self.channel, FIN | PONG, payload, self.send_timeout)
 end
 
+local NONE = {}
+
 -- Does what an event asks for: a message and its kind, or nothing. `self.failure` is set when it was the end.
 local function handle(self, data, kind, extra)
   if data == nil then
@@ -152,10 +154,11 @@ local function handle(self, data, kind, extra)
   elseif kind == "ping" then
     answer_ping(self, data)
   elseif kind == "pong" then
-    local wanted = self.pongs and self.pongs[data]
-    if wanted then
-      self.pongs[data] = csock.now() + wanted
-      self.changed:wake(true)
+    for ping in next, self.pings or NONE do
+      if ping.payload == data and not ping.took then
+        ping.took = csock.now() - ping.sent
+        self.changed:wake(true)
+      end
     end
   else
     handle_close(self, extra, data)
@@ -178,17 +181,29 @@ local function step(self, seconds)
   if self.failure then return nil, self.failure, self.failure_errno end
 end
 
--- Messages that came while something else was waited for.
+-- Messages that came while something else was waited for. What keeping one takes counts, too: it may be empty.
+local function size_of(message) return #message + 64 end
+
 local function take_kept(self)
   local kept = self.kept
-  local first = kept and table.remove(kept, 1)
+  local first = kept[kept.first]
   if not first then
     self.kept = nil
     self.detour = self.pinging or nil
     return nil
   end
-  self.kept_size = self.kept_size - #first[1]
+  kept[kept.first] = nil
+  kept.first, kept.size = kept.first + 1, kept.size - size_of(first[1])
   return first[1], first[2]
+end
+
+local function keep(self, message, kind)
+  local kept = self.kept or { first = 1, last = 0, size = 0 }
+  kept.last, kept.size = kept.last + 1, kept.size + size_of(message)
+  kept[kept.last] = { message, kind }
+  self.kept = kept
+  self.changed:wake(true)
+  return kept.last == kept.first or kept.size <= self.max_message
 end
 
 local function recv(self, timeout)
@@ -263,20 +278,24 @@ end
 
 local OPCODES = { text = TEXT, binary = BINARY }
 
--- A frame, all of it or nothing: true; nil, err, errno. `data` nil: waits until there is room for one.
+local function being_closed()
+  return failure("send", "ConnectionClosedOK", "the WebSocket is being closed", { code = NORMAL, text = "" })
+end
+
+-- A frame, all of it or nothing: true; nil, err, errno (EBUSY: a message in fragments is under way). `data` nil: waits
+-- until there is room for one.
 local function put(self, first, data, seconds)
   local ok, err, errno = transmit(self.stream, self.channel, first, data, seconds)
   if ok then return ok end
   if self.failure then return nil, self.failure, self.failure_errno end -- it was closed meanwhile
+  if errno == E.ECANCELED then return being_closed() end
   return nil, err, errno
 end
 
 -- Whether something may be sent: true; nil, err, errno.
 local function may_send(self)
   if self.failure then return nil, self.failure, self.failure_errno end
-  if self.closing then
-    return failure("send", "ConnectionClosedOK", "the WebSocket is being closed", { code = NORMAL, text = "" })
-  end
+  if self.closing then return being_closed() end
   return true
 end
 
@@ -293,9 +312,13 @@ local function send_packed(self, data, opcode, left)
   if opcode == TEXT and not is_utf8(data) then
     return csock.make_error { call = "send", errno = E.EILSEQ }
   end
-  -- First the room, then the packing: it has to be sent in the order in which it was packed.
-  local ok, err, errno = put(self, FIN | opcode, nil, left())
-  if ok then ok, err, errno = wait_for_turn(self, left) end
+  -- First the turn and the room, then the packing: it has to be sent in the order in which it was packed.
+  local ok, err, errno
+  repeat
+    ok, err, errno = wait_for_turn(self, left)
+    if ok then ok, err, errno = put(self, FIN | opcode, nil, left()) end
+  until not ok or not self.fragmenting
+  if ok then ok, err, errno = may_send(self) end
   if not ok then return nil, err, errno end
   local packed = self.pack(data)
   return put(self, packed and FIN | PACKED | opcode or FIN | opcode, packed or data, left())
@@ -315,7 +338,7 @@ local function send_fragments(self, f, opcode, left)
     self.fragmenting = nil
     if not self.closing and not self.failure then self.plain = plain end
     self.changed:wake(true)
-    if not whole and not self.failure then give_up(self) end
+    if not whole and not self.closing and not self.failure then give_up(self) end
   end)
   local first = opcode
   for piece in f do
@@ -342,11 +365,15 @@ local function send(self, data, kind, timeout)
   local is_function = type(data) == "function"
   if not is_function and type(data) ~= "string" then check.expected("send", 1, "string or function", data) end
   local left = internal.countdown(timeout ~= math.huge and timeout or nil)
-  local ok, err, errno = wait_for_turn(self, left)
-  if not ok then return nil, err, errno end
-  if is_function then return send_fragments(self, data, opcode, left) end
-  if self.pack then return send_packed(self, data, opcode, left) end
-  return put(self, FIN | opcode, data, left())
+  if not is_function and self.pack then return send_packed(self, data, opcode, left) end
+  local ok, err, errno
+  repeat
+    ok, err, errno = wait_for_turn(self, left)
+    if not ok then return nil, err, errno end
+    if is_function then return send_fragments(self, data, opcode, left) end
+    ok, err, errno = put(self, FIN | opcode, data, left())
+  until errno ~= E.EBUSY
+  return ok, err, errno
 end
 
 --- Sends a message. In a task it is queued, and goes at the end of the loop's turn; where `max_pending` bytes wait
@@ -370,7 +397,8 @@ end
 -- assert(ws:send "hello")
 function WebSocket:send(data, kind, timeout)
   if self.plain and kind == nil and timeout == nil and type(data) == "string" then
-    return put(self, FIN | TEXT, data, self.send_timeout)
+    local ok, err, errno = put(self, FIN | TEXT, data, self.send_timeout)
+    if errno ~= E.EBUSY then return ok, err, errno end
   end
   return send(self, data, kind, timeout)
 end
@@ -399,22 +427,17 @@ function WebSocket:pending() return self.failure and 0 or pending(self.stream) e
 -- --- pings -----------------------------------------------------------------------------------------
 
 -- Receives until the pong has come: messages are kept.
-local function await_pong(self, payload, left)
+local function await_pong(self, ping, left)
   self.pinging, self.detour = true, true
   local _ <close> = internal.guard(function()
     self.pinging, self.detour = nil, self.kept and true or nil
     self.changed:wake(true)
   end)
-  while self.pongs[payload] < 0 do
+  while not ping.took do
     local message, kind, errno = step(self, left())
     if errno then return nil, kind, errno end
-    if message then
-      if self.kept and self.kept_size + #message > self.max_message then
-        return failure("ping", "QueueFull", "too many messages came before the pong")
-      end
-      self.kept, self.kept_size = self.kept or {}, (self.kept and self.kept_size or 0) + #message
-      table.insert(self.kept, { message, kind })
-      self.changed:wake(true)
+    if message and not keep(self, message, kind) then
+      return failure("ping", "QueueFull", "too many messages came before the pong")
     end
   end
   return true
@@ -437,23 +460,22 @@ function WebSocket:ping(payload, timeout)
   local left = internal.countdown(timeout)
   local ok, err, errno = may_send(self)
   if not ok then return nil, err, errno end
-  self.pings = (self.pings or 0) + 1
-  payload = payload or tostring(self.pings)
-  self.pongs = self.pongs or {}
-  local _ <close> = internal.guard(function() self.pongs[payload] = nil end)
-  local sent = csock.now()
-  self.pongs[payload] = -sent
-  ok, err, errno = put(self, FIN | PING, payload, left())
-  while ok and self.pongs[payload] < 0 do
+  self.pinged = (self.pinged or 0) + 1
+  local ping = { payload = payload or tostring(self.pinged), sent = csock.now() }
+  self.pings = self.pings or {}
+  local _ <close> = internal.guard(function() self.pings[ping] = nil end)
+  self.pings[ping] = true
+  ok, err, errno = put(self, FIN | PING, ping.payload, left())
+  while ok and not ping.took do
     if is_awaited(self.stream) or self.pinging then
       ok, err, errno = self.changed:wait(left())
     else
-      ok, err, errno = await_pong(self, payload, left)
+      ok, err, errno = await_pong(self, ping, left)
     end
     if self.failure then return nil, self.failure, self.failure_errno end
   end
   if not ok then return nil, err, errno end
-  return self.pongs[payload]
+  return ping.took
 end
 
 M.PAYLOAD = check.kind("string of up to 125 bytes", function(value)
