@@ -5,6 +5,12 @@
 --
 -- A row must never wait for anything: what it reads has already come.
 
+-- csock, with what is written in Lua: that has a row of its own, and takes a thousand allocations.
+local function all_of_csock()
+  local csock = require "csock"
+  return csock.loop and csock
+end
+
 local function pair()
   local csock = require "csock"
   local a, b = assert(csock.socketpair())
@@ -13,7 +19,7 @@ end
 
 -- A listener and a client that it can accept.
 local function listener()
-  local csock = require "csock"
+  local csock = all_of_csock()
   local server, client = assert(csock.socket()), assert(csock.socket())
   assert(server:bind("127.0.0.1", 0))
   assert(server:listen())
@@ -182,14 +188,14 @@ return {
     end,
   },
   ["create_server"] = {
-    prepare = just_csock,
+    prepare = all_of_csock,
     run = function(csock)
       local s = assert(csock.create_server({ "127.0.0.1", 0 }, { backlog = 1 }))
       assert(s:getsockname().port > 0)
     end,
   },
   ["create_server on both stacks"] = {
-    prepare = just_csock,
+    prepare = all_of_csock,
     run = function(csock)
       if not csock.has_dualstack_ipv6() then return end
       assert(csock.create_server({ "", 0 }, { family = csock.AF_INET6, dualstack_ipv6 = true }))
@@ -468,7 +474,7 @@ return {
     end,
   },
   ["host and service names"] = {
-    prepare = just_csock,
+    prepare = all_of_csock,
     run = function(csock)
       assert(csock.gethostname())
       assert(csock.getfqdn "localhost")
