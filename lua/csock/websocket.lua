@@ -111,6 +111,9 @@ function M.accept(handler, options)
   local version = handler.request_version == "HTTP/1.1" and 11 or 10
   local request = { method = handler.command, version = version, headers = handler.headers }
   local fields, agreed, refusal_fields, body = handshake.answer(request, options)
+  if fields and handler._stream:buffered() > 0 then -- it would be lost
+    fields, agreed, refusal_fields, body = handshake.refusal(400, "Frames come behind the answer (RFC 6455, 4.1).")
+  end
   handler.close_connection = true
   if not fields then
     handler:send_response(agreed)

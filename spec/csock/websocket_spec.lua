@@ -1,6 +1,7 @@
 -- csock.websocket: what both sides promise. The servers are alone in their processes.
 local csock = require "csock"
 local f = require "spec.websocket.frames"
+local httpd = require "spec.support.httpd"
 local keep = require "spec.support.keep"
 local streams = require "spec.support.streams"
 local websocket = require "csock.websocket"
@@ -571,6 +572,10 @@ describe("a WebSocket's server", function()
     ]]
     assert.equal(426, (ws.ask(server, { Upgrade = false })))
     server:expect("refused\t426\n", LIMIT)
+    local hasty <close> = httpd.dial(server)
+    hasty:sendall(ws.request() .. f.masked(f.FIN | f.TEXT, "too early"))
+    assert.equal(400, (httpd.read_answer(keep(hasty:makefile()))))
+    server:expect("refused\t400\n", LIMIT)
     local c = connect(server, { subprotocols = { "x" } })
     c:send(("x"):rep(200000))
     assert.equal(200000, #c:recv(LIMIT))

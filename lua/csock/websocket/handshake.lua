@@ -91,6 +91,8 @@ local function refusal(status, words, fields)
   return nil, status, fields, words .. "\n"
 end
 
+M.refusal = refusal
+
 -- What is to be answered to a request (`method`, `version`, `headers`): the fields of 101, and what was agreed:
 -- `subprotocol`, `deflate`; or nil, the status of a refusal, its fields and its body. `options`: `origins`,
 -- `subprotocols`, `deflate`, `headers`.
