@@ -90,7 +90,7 @@ READLINE ?= $(shell echo 'RL_VERSION_MAJOR>=8' | \
   $(CC) $(READLINE_CFLAGS) -include stdio.h -include readline/readline.h -E -P - 2>/dev/null | \
   grep -q '^ *[89][0-9]* *>= *8' && echo $(BUILD)/csock/readline.so)
 
-CORE_SRC := $(sort $(filter-out csrc/tls/% csrc/readline/%,$(wildcard csrc/*.c csrc/*/*.c)))
+CORE_SRC := $(sort $(filter-out csrc/tls/% csrc/readline/% csrc/csock/%,$(wildcard csrc/*.c csrc/*/*.c)))
 CORE_OBJ := $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 CORE     := $(BUILD)/csock/core.so
 TLS_SRC  := $(sort $(wildcard csrc/tls/*.c))
@@ -98,6 +98,13 @@ TLS_OBJ  := $(TLS_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 LINE_SRC := $(sort $(wildcard csrc/readline/*.c))
 LINE_OBJ := $(LINE_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 MODULES  := $(CORE) $(TLS) $(READLINE)
+
+# For hosts (csrc/csock.h): all of the core, and the modules that are written in Lua as a C file. In a host's library
+# the core's own entry is nobody else's.
+HOST_SRC := $(sort $(wildcard csrc/csock/*.c))
+HOST_OBJ := $(HOST_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/csock/core.o $(BUILD)/obj/csock/modules.o
+LIBCSOCK := $(BUILD)/libcsock.a $(BUILD)/libcsock.so
+EMBED    := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/embed/*.c))
 PROGRAM  := $(BUILD)/bin/csock
 HELP     := lua/csock/help/data.lua
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.so,$(filter-out $(if $(TLS),,spec/faults/openssl.c),\
@@ -116,6 +123,7 @@ all: $(MODULES) $(PROGRAM) $(HELP)
 
 help:
 	@echo 'make            build $(MODULES) and $(PROGRAM)'
+	@echo 'make lib        libcsock.a, libcsock.so and csock.pc, for programs that have Lua inside'
 	@echo 'make demo       a server and a client that talk to each other, from nothing'
 	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/socket: some)'
 	@echo 'make run-test   the same, and installs nothing that is missing'
@@ -155,6 +163,48 @@ $(BUILD)/csock/readline.so: $(LINE_OBJ)
 
 $(LINE_OBJ): ALL_CFLAGS += $(READLINE_CFLAGS)
 
+$(BUILD)/libcsock.a: $(filter-out $(BUILD)/obj/core.o,$(CORE_OBJ)) $(HOST_OBJ)
+	$(call say,AR $@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/libcsock.so: $(filter-out $(BUILD)/obj/core.o,$(CORE_OBJ)) $(HOST_OBJ)
+	$(call say,LD $@)
+	$(Q)$(CC) $(SHARED) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ $(KQUEUE_LIBS) $(LIBS)
+
+$(BUILD)/obj/csock/core.o: csrc/core.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -DCS_EXPORT= -MMD -MP -c -o $@ $<
+
+$(BUILD)/modules.c: csrc/csock/embed.lua $(HELP) $(shell find lua -name '*.lua')
+	@mkdir -p $(@D)
+	$(call say,LUA $@)
+	$(Q)$(LUA) csrc/csock/embed.lua lua $@
+
+$(BUILD)/obj/csock/modules.o: $(BUILD)/modules.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Icsrc -c -o $@ $<
+
+# One source of the version: csrc/csock.h.
+VERSION = $(shell sed -n 's/^\#define CSOCK_VERSION  *"\(.*\)"/\1/p' csrc/csock.h)
+
+$(BUILD)/csock.pc: csrc/csock.h FORCE
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: csock' \
+	  "Description: Python's sockets for Lua, for programs that have Lua inside" 'Version: $(VERSION)' \
+	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lcsock' 'Libs.private: -pthread $(LIBS)' > $@
+
+lib: $(LIBCSOCK) $(BUILD)/csock.pc
+
+# A host has Lua of its own: the static library of this system's, or the shared one.
+LUA_LIBS ?= $(shell for p in lua$(LUA_VERSION) lua-$(LUA_VERSION); do pkg-config --libs $$p 2>/dev/null && exit; done; \
+  echo -llua$(LUA_VERSION))
+
+$(BUILD)/examples/embed/%: examples/embed/%.c $(BUILD)/libcsock.a $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Icsrc $(LDFLAGS) -o $@ $< $(BUILD)/libcsock.a $(LUA_LIBS) $(KQUEUE_LIBS) $(LIBS)
+
 # Rebuilt when the flags change.
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -168,6 +218,10 @@ $(BUILD)/spec/%.so: spec/%.c $(BUILD)/flags
 
 $(BUILD)/spec/faults/openssl.so: ALL_CFLAGS += $(OPENSSL_CFLAGS)
 $(BUILD)/spec/faults/openssl.so: SPEC_LIBS = $(NODELETE) $(OPENSSL_LIBS)
+
+# A host of the specs', with all of csock inside.
+$(BUILD)/spec/support/embed.so: $(BUILD)/libcsock.a
+$(BUILD)/spec/support/embed.so: SPEC_LIBS = $(BUILD)/libcsock.a $(KQUEUE_LIBS) $(LIBS)
 
 # What decides how the objects come out: the commands, and a header that the core asks for by __has_include.
 FLAGS = $(CC) $(ALL_CFLAGS) $(OPENSSL_CFLAGS) $(READLINE_CFLAGS) $(LDFLAGS) $(wildcard /usr/include/bluetooth/bluetooth.h)
@@ -189,7 +243,7 @@ $(PROGRAM): FORCE
 	@$(call program,$(CURDIR)/lua,$(abspath $(BUILD))) | cmp -s - $@ || \
 	  { $(call program,$(CURDIR)/lua,$(abspath $(BUILD))) > $@ && chmod 755 $@; }
 
--include $(CORE_OBJ:.o=.d) $(TLS_OBJ:.o=.d) $(LINE_OBJ:.o=.d) $(SUPPORT:.so=.d)
+-include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(TLS_OBJ:.o=.d) $(LINE_OBJ:.o=.d) $(SUPPORT:.so=.d)
 
 # What csock.help tells: the comments of the sources, as a module.
 DOCUMENTED := $(shell find csrc lua -name '*.[ch]' -o -name '*.lua' ! -path $(HELP))
@@ -320,7 +374,7 @@ $(BUILD)/bench/tls/%: BENCH_LIBS = $(OPENSSL_CFLAGS) $(OPENSSL_LIBS)
 test: deps-specs
 	$(AGAIN) run-test WERROR=-Werror
 
-run-test: $(MODULES) $(PROGRAM) $(SUPPORT) $(HELP)
+run-test: $(MODULES) $(PROGRAM) $(SUPPORT) $(HELP) hosts
 	luacheck --quiet --no-color .
 	@$(BUSTED) $(SPECS)
 
@@ -341,7 +395,7 @@ run-kqueue: objects
 	@$(BUSTED) $(KQUEUE_SPECS)
 	@timeout -k 10 $(TIME_LIMIT) $(KQUEUE_ENV) $(LUA) spec/support/run.lua --filter='kqueue spec/waits' spec/backends_spec.lua
 
-C_FILES = $(shell find csrc spec -name '*.[ch]')
+C_FILES = $(shell find csrc spec examples -name "*.[ch]")
 LUAC    ?= $(subst lua,luac,$(LUA))
 LUA_CHECKED = $(shell find lua spec examples -name "*.lua")
 
@@ -350,7 +404,7 @@ lint: deps-lint
 
 # What only other systems compile: all as on one with kqueue(2), but for what libc has there.
 ELSEWHERE     := -U__linux__ -DCS_HAVE_KQUEUE=1 -Ispec/support/kqueue
-ELSEWHERE_SRC := $(filter-out csrc/sys/peercred.c,$(CORE_SRC))
+ELSEWHERE_SRC := $(filter-out csrc/sys/peercred.c,$(CORE_SRC)) $(HOST_SRC)
 
 # Both compilers, each in a directory of its own. cppcheck is not told of the system's headers,
 # and cannot know that Lua's errors do not return.
@@ -360,7 +414,7 @@ run-lint:
 	@for cc in gcc clang; do $$cc -fsyntax-only $(filter-out -g,$(ALL_CFLAGS)) -Werror $(ELSEWHERE) $(ELSEWHERE_SRC) || exit; done
 	@clang-format --dry-run -Werror $(C_FILES)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
-	  --suppress=missingIncludeSystem -j 2 -D__linux__ -D__GNUC__ -Icsrc csrc spec
+	  --suppress=missingIncludeSystem -j 2 -D__linux__ -D__GNUC__ -Icsrc csrc spec examples/embed
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -j 2 -D__GNUC__ $(ELSEWHERE) -Icsrc csrc
 	@for f in $(LUA_CHECKED); do $(LUAC) -p $$f || exit; done
@@ -369,7 +423,9 @@ run-lint:
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror check-layers
 	$(AGAIN) BUILD=build/gcc CC=gcc WERROR=-Werror run-doc
 
-objects: $(MODULES) $(PROGRAM) $(SUPPORT) $(HELP)
+objects: $(MODULES) $(PROGRAM) $(SUPPORT) $(HELP) hosts
+
+hosts: lib $(EMBED)
 
 check-layers: objects
 	@$(BUSTED) spec/architecture_spec.lua
@@ -446,7 +502,7 @@ clean:
 	rm -rf build doc/html $(HELP)
 
 FORCE:
-.PHONY: all help luacats tls readline install install-tls install-readline uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
+.PHONY: all help lib hosts luacats tls readline install install-tls install-readline uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test kqueue run-kqueue lint run-lint objects check-layers sanitize run-sanitize \
   valgrind run-valgrind \
   faults run-faults fuzz deps-fuzz run-fuzz clean FORCE

@@ -19,7 +19,7 @@ local core = require "csock.core"
 
 --- The version: `"csock 0.1.0"`.
 -- @field _VERSION
-local M = { _VERSION = "csock 0.1.0" }
+local M = { _VERSION = core._VERSION }
 
 -- What is written in Lua. Of the core's functions it wraps `fork`; the core's table `loop` is for csock.loop alone.
 local in_lua = {

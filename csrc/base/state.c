@@ -4,7 +4,7 @@
 static const cs_class state_class = {"csock.state"};
 
 void cs_state_make(lua_State *L) {
-  if (cs_state_get(L) != NULL) return; /* memory ran out when the module was first opened */
+  if (cs_state_get(L) != NULL) return; /* by a host; or memory ran out when the module was opened */
   cs_class_make(L, &state_class, NULL, NULL);
   cs_state *state = cs_object_new(L, &state_class, sizeof *state, 1);
   state->default_timeout = CS_FOREVER;
@@ -18,6 +18,16 @@ cs_state *cs_state_get(lua_State *L) {
   cs_state *state = lua_touserdata(L, -1);
   lua_pop(L, 1); /* the registry keeps it */
   return state;
+}
+
+void cs_state_log(lua_State *L, const char *what, const char *text) {
+  const cs_state *state = cs_state_get(L);
+  if (state->log != NULL) {
+    state->log(state->host, what, text);
+    return;
+  }
+  lua_writestringerror("csock: %s: ", what);
+  lua_writestringerror("%s\n", text);
 }
 
 /* How often garbage is collected when there are descriptors that may have been forgotten since the

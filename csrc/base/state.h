@@ -29,12 +29,26 @@ typedef struct cs_state {
      place), or pushes nothing: false. `address`: a stack index, or 0. */
   bool (*holders)(lua_State *L, int err, int address);
   unsigned forks; /* csock.fork in this process, and in those that it comes from */
+  /* A host's choices (csock.h); zero: none. */
+  void *host;
+  void (*log)(void *host, const char *what, const char *text);
+  int (*pcall)(lua_State *L, int nargs, int nresults, void *host);
+  unsigned max_held;
+  unsigned step_tasks;
 } cs_state;
 
 #define CS_SCRATCH 65536
 
 cs_state *cs_state_get(lua_State *L);
-void cs_state_make(lua_State *L); /* once, by luaopen_csock_core */
+void cs_state_make(lua_State *L); /* once, by luaopen_csock_core, or a host before it */
+
+/* Whether `n` more descriptors may be held: 0, or EMFILE. */
+static inline int cs_state_room(const cs_state *state, unsigned n) {
+  return state->max_held != 0 && state->held + n > state->max_held ? EMFILE : 0;
+}
+
+/* An error that nobody else hears of: to the host, or to standard error. `what` is a literal. */
+void cs_state_log(lua_State *L, const char *what, const char *text);
 
 /* Whether a call that gave `err` is worth another try: out of descriptors, once for each `tried`,
    since garbage has been collected, with the forgotten objects that held some. That takes as long

@@ -1,5 +1,5 @@
 /* fork.c: fork: a child begins with a loop and signals of its own. */
-#include "loop.h"
+#include "fork.h"
 #include "turn_end.h"
 #include "../base/parts.h"
 #include "signals.h"
@@ -21,6 +21,20 @@ static void flush_files(void) {
     fflush(printed[i]);
     funlockfile(printed[i]);
   }
+}
+
+/* With the signals' lock held; the stack has room. 0 or errno. */
+static int child(lua_State *L, cs_loop *loop) {
+  cs_signals_forked(L);
+  return loop != NULL ? cs_loop_forked(L, loop) : 0;
+}
+
+int cs_fork_after(lua_State *L, cs_state *state) {
+  cs_signals_hold();
+  state->forks++;
+  int err = child(L, state->loop);
+  cs_signals_go_on();
+  return err;
 }
 
 /***
@@ -55,10 +69,7 @@ static int process_fork(lua_State *L) {
   state->forks++;
   pid_t pid = fork();
   int err = errno;
-  if (pid == 0) {
-    cs_signals_forked(L);
-    if (loop != NULL) cs_loop_forked(L, loop);
-  }
+  if (pid == 0) child(L, loop);
   cs_signals_go_on();
   pthread_sigmask(SIG_SETMASK, &mask, NULL);
   if (pid < 0) return cs_fail(L, "fork", err);

@@ -102,6 +102,19 @@ void cs_loop_renew(lua_State *L, cs_loop *loop) {
 
 /* --- a turn --- */
 
+/* The parts of a turn, in their order. */
+enum { WHOLE, PART_READY, PART_EVENTS, PART_TIMERS };
+
+/* Asked after a task was resumed: whether that was the last one for now. The turn is to go on from
+   this part of it later. So none of the parts keeps the others waiting for ever. */
+static bool spent(cs_loop *loop, int part) {
+  if (loop->resumable != 0 && --loop->resumable == 0)
+    loop->stopped_in = (uint8_t)part;
+  else if (loop->allowance != 0 && cs_clock_now() >= loop->spent_at)
+    loop->stopped_in = (uint8_t)part;
+  return loop->stopped_in != WHOLE;
+}
+
 static void fire(lua_State *L, cs_task *task) {
   cs_loop *loop = task->loop;
   if (task->status != CS_TASK_WAITING || task->until == CS_FOREVER) {
@@ -154,6 +167,10 @@ static void dispatch(lua_State *L, cs_loop *loop) {
     if (e->data != w) continue;
     if (w->object != 0) loop->listener->event(loop, w);
     cs_watched_tell(loop, w);
+    if (spent(loop, PART_EVENTS)) {
+      loop->next++;
+      return;
+    }
   }
   loop->next = loop->count = 0;
 }
@@ -181,21 +198,24 @@ static int sleep_for_events(lua_State *L, cs_loop *loop, int64_t left) {
  * round. */
 static void run_ready(lua_State *L, cs_loop *loop) {
   const cs_link *first;
-  loop->round++;
   while ((first = cs_list_first(&loop->ready.tasks)) != NULL) {
     cs_task *task = CS_MEMBER_OF(first, cs_task, link);
     if (task->round == loop->round) break;
     cs_unpark(task, (cs_why)task->why);
     cs_task_resume(L, task);
+    if (spent(loop, PART_READY)) return;
   }
 }
 
-static void run_timers(lua_State *L, cs_loop *loop) {
+/* `again`: the rest of those that were due when the turn was stopped among them. */
+static void run_timers(lua_State *L, cs_loop *loop, bool again) {
   cs_timer *timer;
   if (loop->timers.count == 0) return;
-  int64_t now = cs_clock_now();
-  while ((timer = cs_timers_first(&loop->timers)) != NULL && timer->when <= now)
+  if (!again) loop->due_by = cs_clock_now();
+  while ((timer = cs_timers_first(&loop->timers)) != NULL && timer->when <= loop->due_by) {
     fire(L, CS_MEMBER_OF(timer, cs_task, timer));
+    if (spent(loop, PART_TIMERS)) return;
+  }
 }
 
 /* Gives the interpreter's hook its chance: what it raises (Ctrl-C) is the foreground task's, or
@@ -207,15 +227,26 @@ static void answer_interrupt(lua_State *L, cs_loop *loop) {
     cs_task_answer(L, loop->foreground);
 }
 
+/* The parts of a turn that come after the poller was asked. */
+static int finish_turn(lua_State *L, cs_loop *loop, int64_t deadline, int from) {
+  if (from == PART_EVENTS) dispatch(L, loop);
+  if (loop->stopped_in == WHOLE) run_timers(L, loop, from == PART_TIMERS);
+  return deadline != CS_FOREVER && cs_clock_left(deadline) == 0 ? ETIMEDOUT : 0;
+}
+
 /* One turn; `once`: no more are to follow before the caller has looked. 0, ETIMEDOUT when the
    deadline has passed, EDEADLK when nothing is left that could happen, or the poller's errno. May
    raise: called by cs_loop_run alone, protected.
    The poller is asked in every turn in which anybody wants to hear from it, however busy the others
    are: so nobody waits for longer than a turn. */
 static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
+  int from = loop->stopped_in, err = 0;
+  loop->stopped_in = WHOLE;
+  if (from >= PART_EVENTS) return finish_turn(L, loop, deadline, from);
   bool ran = !cs_waitq_empty(&loop->ready);
+  if (from == WHOLE) loop->round++;
   run_ready(L, loop);
-  int err = 0;
+  if (loop->stopped_in != WHOLE) return 0;
   int64_t until = cs_turn_end_put_off(L, loop) ? 0 : deadline;
   if (!once && until != 0 && loop->live == 0) return EDEADLK; /* daemons keep nothing running */
   const cs_timer *timer = cs_timers_first(&loop->timers);
@@ -228,10 +259,9 @@ static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   if (!left_over && (until != 0 || loop->asking > 0))
     err = sleep_for_events(L, loop, until == 0 ? 0 : cs_clock_left(until));
   if (err != 0) return err;
+  if (until != 0 && loop->allowance != 0) loop->spent_at = cs_clock_deadline(loop->allowance);
   answer_interrupt(L, loop);
-  dispatch(L, loop);
-  run_timers(L, loop);
-  return deadline != CS_FOREVER && cs_clock_left(deadline) == 0 ? ETIMEDOUT : 0;
+  return finish_turn(L, loop, deadline, PART_EVENTS);
 }
 
 /* What cs_loop_run hands to its protected part. */

@@ -40,11 +40,11 @@ static void tell_of_error(lua_State *L, int task) {
       lua_pop(L, 2);
       return;
     }
-    lua_writestringerror("csock: error in loop.onerror: %s\n", push_text(L));
+    cs_state_log(L, "error in loop.onerror", push_text(L));
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
-  lua_writestringerror("csock: error in a task: %s\n", lua_tostring(L, -1));
+  cs_state_log(L, "error in a task", lua_tostring(L, -1));
   lua_pop(L, 2);
 }
 

@@ -120,7 +120,8 @@ static int accept_attempt(lua_State *L, cs_op *op) {
     len = has_peers(s->family) ? sizeof addr : 0;
     memset(&addr, 0, sizeof(struct sockaddr));
     /* The loop has set it for good. */
-    err = op->w->flags & CS_W_WATCHED ? 0 : cs_watched_nonblock_keep(op->w, POLLIN);
+    err = cs_state_room(state, 1);
+    if (err == 0 && !(op->w->flags & CS_W_WATCHED)) err = cs_watched_nonblock_keep(op->w, POLLIN);
     if (err == 0) err = cs_fd_accept(op->w->fd, nonblock, len > 0 ? &addr.any : NULL, &len, &fd);
     cs_watched_nonblock_end(op->w);
   } while (passes_over(err) || (err != 0 && cs_may_retry(L, err, &tried)));

@@ -136,7 +136,9 @@ static int socket_socket(lua_State *L) {
     s->w.flags |= CS_W_OUTSIDE;
     return n;
   }
-  do err = cs_fd_socket(family, plain_type(type), proto, &fd);
+  do
+    err =
+        cs_state_room(s->w.state, 1) ? EMFILE : cs_fd_socket(family, plain_type(type), proto, &fd);
   while (err != 0 && cs_may_retry(L, err, &tried));
   if (err != 0) return cs_fail(L, "socket", err);
   return adopt_typed(L, "socket", s, fd, false, family, type, proto);
@@ -168,7 +170,7 @@ static int socket_socketpair(lua_State *L) {
   lua_settop(L, 3);
   cs_sock *a = cs_sock_new(L);
   cs_sock *b = cs_sock_new(L);
-  do err = cs_fd_pair(family, plain_type(type), proto, fds);
+  do err = cs_state_room(a->w.state, 2) ? EMFILE : cs_fd_pair(family, plain_type(type), proto, fds);
   while (err != 0 && cs_may_retry(L, err, &tried));
   if (err != 0) return cs_fail(L, "socketpair", err);
   cs_watched_hold(&a->w, fds[0]); /* owned before anything can raise */
@@ -189,7 +191,7 @@ static int socket_socketpair(lua_State *L) {
 static int copy_fd(lua_State *L, int fd, int *copy) {
   int err;
   bool tried = false;
-  do err = cs_fd_dup(fd, copy);
+  do err = cs_state_room(cs_state_get(L), 1) ? EMFILE : cs_fd_dup(fd, copy);
   while (err != 0 && cs_may_retry(L, err, &tried));
   return err;
 }

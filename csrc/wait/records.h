@@ -102,6 +102,12 @@ typedef struct cs_loop {
   unsigned asking, keeping;
   cs_waitq ready; /* tasks to resume in the next turn */
   unsigned round; /* of resuming those: they remember in which one they became ready */
+  /* How much a host lets be done in one go; what has been bounded goes on where it stopped. */
+  int64_t allowance;  /* ns, from when it has waited; 0: any time */
+  int64_t spent_at;   /* ... then no further task is to be resumed */
+  unsigned resumable; /* tasks that may still be resumed; 0: any number */
+  int64_t due_by;     /* up to when the timers of this turn are due */
+  uint8_t stopped_in; /* the part of the turn (loop.c) in which that ended, or 0 */
   cs_timers timers;
   cs_list ends;        /* what is to be done at the turn's end: turn_end.c */
   bool put_off;        /* ... of which it was decided to look for events first */

@@ -1,0 +1,175 @@
+/* csock.h: csock for programs that have Lua inside. A host in full:
+ *
+ *     lua_State *L = luaL_newstate();
+ *     luaL_openlibs(L);
+ *     csock_preload(L);
+ *     if (luaL_dofile(L, "program.lua") != LUA_OK) ...
+ *     while (csock_step(L, -1, 0) > 0) continue;
+ *     lua_close(L);
+ *
+ * Of each function it is said here what it does to the stack, as Lua's manual does it:
+ *
+ *     [-o, +p, e]  takes o values, pushes p; raises errors for: - nothing, m memory, e what its
+ * text says
+ *
+ * and from where it may be called: all but csock_version and csock_wakeup are for the thread that
+ * runs the state just now, as all of Lua's own functions are. Several states, in several threads,
+ * know nothing of each other. Those that raise are to be called where Lua's functions may raise:
+ * from a lua_CFunction.
+ *
+ * Times are seconds. Numbers of errors are errno values, 0 for success. csock sets up no signal
+ * handler unless a script asks for signals, never ends the process, and changes nothing that
+ * belongs to all of it.
+ */
+#ifndef CSOCK_H
+#define CSOCK_H
+
+#include <lua.h>
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CSOCK_VERSION     "0.1.0"
+#define CSOCK_VERSION_NUM 100 /* major * 10000 + minor * 100 + patch */
+
+#ifndef CSOCK_API
+#if defined(__GNUC__)
+#define CSOCK_API __attribute__((visibility("default")))
+#else
+#define CSOCK_API
+#endif
+#endif
+
+/* CSOCK_VERSION_NUM of what is linked, to be compared with that of the header. Any thread. */
+CSOCK_API int csock_version(void); /* [-0, +0, -] */
+
+/* --- opening ------------------------------------------------------------------------------------
+ */
+
+/* What a host may choose for a state. `size` comes first and is sizeof(csock_options); what is zero
+   beside it is as without a host: `csock_options o = {sizeof o};` and then the fields that matter.
+ */
+typedef struct csock_options {
+  size_t size;
+  void *ud; /* handed to the functions below */
+
+  /* Is told of errors that nobody else hears of, which would else be written to standard error:
+     `what` is "error in a task", `text` the error with its traceback. It must not raise or call
+     into the state. */
+  void (*log)(void *ud, const char *what, const char *text);
+
+  /* How Lua is to be entered by csock_step: as lua_pcall(L, nargs, nresults, 0), which is what NULL
+   * does. */
+  int (*pcall)(lua_State *L, int nargs, int nresults, void *ud);
+
+  /* How many sockets the state may have open at a time: one more fails with EMFILE. 0: the system's
+   * limit. */
+  unsigned max_fds;
+
+  /* How many tasks one csock_step resumes at most. 0: any number. */
+  unsigned step_tasks;
+
+  /* The timeout of new sockets outside of tasks and in them, in seconds. 0: none, they wait. */
+  double default_timeout;
+} csock_options;
+
+/* Sets a state's options: before csock is opened there. 0, EBUSY: it is open already, or EINVAL:
+   `size`, or a number, is none of this version's. [-0, +0, m] */
+CSOCK_API int csock_setup(lua_State *L, const csock_options *options);
+
+/* Makes `require "csock"` and all of csock.* find what is compiled in: no file is looked for. The
+   libraries `package`, `string`, `table`, `math` and `coroutine` must be open. Modules that need
+   another library (csock.tls, csock.readline) are not among them: those are found as files, or fail
+   in `require`. [-0, +0, m] */
+CSOCK_API void csock_preload(lua_State *L);
+
+/* A lua_CFunction that does the same, and returns the module csock, for luaL_requiref(L, "csock",
+   luaopen_csock, 0).
+   [-0, +1, e: memory] */
+CSOCK_API int luaopen_csock(lua_State *L);
+
+/* --- the host's own loop ------------------------------------------------------------------------
+ */
+
+/* The descriptor that is readable when csock_step has something to do; it stays the same until the
+   state is closed, or a process forks. -1: the backend (poll) has none. Raises where the loop
+   cannot be made: out of descriptors, or of memory. [-0, +0, e] */
+CSOCK_API int csock_fd(lua_State *L);
+
+/* In how many seconds csock_step has something to do, if the descriptor does not become readable
+   before. 0: now; -1: never. Ask it anew after each csock_step and whatever else may run csock's
+   functions. [-0, +0, -] */
+CSOCK_API double csock_timeout(lua_State *L);
+
+/* Lets the tasks go on: waits up to `timeout` seconds for something to do (0: does not wait; below
+   0: as long as it takes), then does it. Tasks run in here and nowhere else. `budget` 0: one turn,
+   in which each task that can goes on once. Else: as many turns as there is something to do, but
+   when so many seconds have passed, no further task is resumed; the others go on in the next step,
+   in their order. At least one is resumed in each. (What one task computes in one go is not cut
+   short: loop.watchdog is for that.) The number of tasks that are not over (daemons are not
+   counted): 0 when there is nothing to wait for. -1: an error has ended the run, which no task
+   could get (memory; what a debug hook raises; a poller that fails), or csock_step was called from
+   a task. Then the error value is on the stack. [-0, +(0|1), -] */
+CSOCK_API int csock_step(lua_State *L, double timeout, double budget);
+
+/* A descriptor for csock_wakeup: the same one until the state is closed, csock_close, or a fork.
+   -1: it cannot be made; errno says why. [-0, +0, m] */
+CSOCK_API int csock_waker(lua_State *L);
+
+/* Ends the wait of the csock_step under way, or of the next one, and makes csock_fd's descriptor
+   readable. From any thread, and from signal handlers, as long as the state is open. Keeps errno.
+   [-0, +0, -] */
+CSOCK_API void csock_wakeup(int waker);
+
+/* --- tasks --------------------------------------------------------------------------------------
+ */
+
+/* How a task has ended. */
+#define CSOCK_DONE      0 /* its results are the `n` values on the top of the stack */
+#define CSOCK_FAILED    1 /* the error value is */
+#define CSOCK_CANCELLED 2 /* nothing is */
+
+/* Is told of a task's end, in the csock_step (or the call) that has ended it. It may raise, which
+   is reported as an error in a callback, and must not wait. What it leaves on the stack is dropped.
+ */
+typedef void (*csock_done)(lua_State *L, int status, int n, void *ud);
+
+/* Starts a task with the function and the `nargs` arguments on the top of the stack, in whose place
+   it leaves the task object. It runs from the next csock_step on. `done` may be NULL: then an error
+   that nobody joins is logged.
+   [-(nargs + 1), +1, e: as csock_fd] */
+CSOCK_API void csock_spawn(lua_State *L, int nargs, csock_done done, void *ud);
+
+/* --- sockets ------------------------------------------------------------------------------------
+ */
+
+/* Pushes a socket that owns the descriptor from then on. Or pushes nothing and returns an errno
+   value (ENOTSOCK, EBADF); the descriptor is the caller's still. [-0, +(0|1), m] */
+CSOCK_API int csock_push_socket(lua_State *L, int fd);
+
+/* The descriptor of the socket at the index, which keeps it. -1: it is closed, or no socket. [-0,
+ * +0, -] */
+CSOCK_API int csock_to_fd(lua_State *L, int idx);
+
+/* --- the end ------------------------------------------------------------------------------------
+ */
+
+/* In the child, where the host has called fork(2) itself: none of the parent's tasks goes on here,
+   and the loop, with csock_fd and csock_waker, is another one. 0 or an errno value: then the next
+   csock_step tries again. (It is noticed without this, too, but only when the loop is next used.)
+   Not from within a task. [-0, +0, -] */
+CSOCK_API int csock_after_fork(lua_State *L);
+
+/* Ends all tasks: their <close> variables are closed, and each `done` is told so. Sockets that the
+   program holds stay open until lua_close, which may follow without this as well. 0; EBUSY: called
+   from a task, or from what the loop has called; ENOMEM. [-0, +0, -] */
+CSOCK_API int csock_close(lua_State *L);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

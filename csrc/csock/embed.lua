@@ -1,0 +1,81 @@
+-- embed.lua: csock's modules that are written in Lua, as a C file: `lua csrc/csock/embed.lua lua OUTPUT`. Comments and
+-- indentation stay behind, lines keep their numbers.
+local root, output = ...
+
+local function read(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read "a"
+end
+
+-- The text without comments and indentation: token by token, for as far as comments and strings go.
+local function bare(text)
+  local out, at = {}, 1
+  while at <= #text do
+    local level = text:match("^%-%-%[(=*)%[", at) or text:match("^%[(=*)%[", at)
+    local quote = text:match("^[\"']", at)
+    local stop
+    if level then -- a long comment or string
+      local close = "]" .. level .. "]"
+      stop = select(2, assert(text:find(close, at, true)))
+      local comment = text:sub(at, at) == "-"
+      local piece = text:sub(at, stop)
+      out[#out + 1] = comment and " " .. piece:gsub("[^\n]+", "") or piece
+    elseif text:find("^%-%-", at) then
+      stop = (text:find("\n", at, true) or #text + 1) - 1
+    elseif quote then
+      stop = at + 1
+      while text:sub(stop, stop) ~= quote do stop = stop + (text:sub(stop, stop) == "\\" and 2 or 1) end
+      out[#out + 1] = text:sub(at, stop)
+    elseif text:find("^\n", at) then
+      stop = select(2, text:find("^\n[ \t]*", at))
+      out[#out + 1] = "\n"
+    else
+      stop = at
+      out[#out + 1] = text:sub(at, at)
+    end
+    at = stop + 1
+  end
+  return table.concat(out)
+end
+
+local escapes = { ["\n"] = "\\n", ['"'] = '\\"', ["\\"] = "\\\\", ["?"] = "\\?" }
+
+-- As C's string literals, one for each line.
+local function literals(text)
+  local list = {}
+  for line in text:gmatch "[^\n]*\n?" do
+    local escaped = line:gsub('[\n"\\?\128-\255%c]', function(c)
+      return escapes[c] or ("\\%03o"):format(c:byte())
+    end)
+    if line ~= "" then list[#list + 1] = '"' .. escaped .. '"' end
+  end
+  return list
+end
+
+local pipe <close> = assert(io.popen(("find '%s' -name '*.lua' | LC_ALL=C sort"):format(root)))
+local modules = {}
+for path in pipe:lines() do
+  local name = path:sub(#root + 2, -5):gsub("/", ".")
+  local text = read(path)
+  local short = bare(text)
+  -- The same program, to the last line number.
+  assert(string.dump(assert(load(text, "=" .. name))) == string.dump(assert(load(short, "=" .. name))), path)
+  modules[#modules + 1] = { name = name, text = short }
+end
+
+local out = {
+  "/* Written by csrc/csock/embed.lua. */",
+  '#include "csock/modules.h"',
+  "#if defined(__GNUC__)",
+  '#pragma GCC diagnostic ignored "-Woverlength-strings"',
+  "#endif",
+  "const cs_module cs_modules[] = {",
+}
+for _, module in ipairs(modules) do
+  out[#out + 1] = ('{"%s",'):format(module.name)
+  for _, line in ipairs(literals(module.text)) do out[#out + 1] = line end
+  out[#out + 1] = ("  , %d},"):format(#module.text)
+end
+out[#out + 1] = "{NULL, NULL, 0},\n};\n"
+local file <close> = assert(io.open(output, "wb"))
+assert(file:write(table.concat(out, "\n")))

@@ -1,0 +1,317 @@
+-- csock.h: what programs that have Lua inside call.
+local csock = require "csock"
+local embed = require "spec.support.embed"
+local keep = require "spec.support.keep"
+local posix = require "spec.support.posix"
+local tree = require "spec.support.tree"
+
+local function host(options) return keep(embed.new(options or {})) end
+
+-- Whether the descriptor is readable now, which nobody waits for.
+local function readable(fd) return #csock.select({ fd }, {}, {}, 0) > 0 end
+
+-- Steps until nothing is left to wait for.
+local function run(state)
+  local steps = 0
+  while state:step(-1) > 0 do steps = steps + 1 end
+  return steps
+end
+
+after_each(keep.close)
+
+describe("a host", function()
+  it("has the version of the header, of the library and of Lua's csock alike", function()
+    local header = tree.read "csrc/csock.h"
+    local text = header:match '#define CSOCK_VERSION%s+"([^"]+)"'
+    local major, minor, patch = text:match "^(%d+)%.(%d+)%.(%d+)$"
+    assert.equal(major * 10000 + minor * 100 + patch, embed.version)
+    assert.equal(embed.version, tonumber(header:match "#define CSOCK_VERSION_NUM%s+(%d+)"))
+    assert.equal("csock " .. text, csock._VERSION)
+  end)
+
+  it("finds every module without a file, but for those on other libraries", function()
+    local state = host()
+    for _, path in ipairs(tree.files("lua", "%.lua$")) do
+      local name = path:sub(5, -5):gsub("/", ".")
+      assert.equal("function", state:run(("return type(package.preload[%q])"):format(name)), name)
+    end
+    assert.equal("table", state:run "return type(require 'csock.httpserver')")
+    assert.matches("csock.tls", (select(2, pcall(state.run, state, "require 'csock.ssl'"))))
+  end)
+
+  it("has errors with the modules' names and lines", function()
+    local state = host()
+    local line = state:run [[
+      local info = debug.getinfo(require "csock.serve", "S")
+      return info.short_src .. ":" .. info.linedefined
+    ]]
+    local file = debug.getinfo(require "csock.serve", "S")
+    assert.equal("csock.serve:" .. file.linedefined, line)
+  end)
+
+  it("has its stack as before after each call", function()
+    local state = host()
+    state:fd()
+    state:waker()
+    state:spawn "return 1"
+    run(state)
+    state:timeout()
+    state:push(-1)
+    state:stop()
+    assert.equal(0, state:depth())
+  end)
+end)
+
+describe("csock_setup", function()
+  it("is too late when csock is open", function() assert.equal(csock.errno.EBUSY, host():setup()) end)
+
+  it("refuses sizes that are none", function() assert.equal(csock.errno.EINVAL, host():setup(3)) end)
+
+  it("bounds the sockets of a state", function()
+    local state = host { max_fds = 3 }
+    assert.equal("EMFILE", state:run [[
+      local csock = require "csock"
+      list = { assert(csock.socketpair()) }
+      list[3] = assert(csock.socket())
+      return select(2, csock.socket()).name
+    ]])
+    assert.equal("EMFILE", state:run [[ return select(2, list[1]:dup()).name ]])
+    assert.equal("socket", state:run [[
+      list[1]:close()
+      return require "csock.loop" and (list[2]:dup()) and "socket"
+    ]])
+  end)
+
+  it("bounds what is accepted, which waits until there is room", function()
+    local state = host { max_fds = 3 }
+    assert.equal("3", state:run [[
+      local csock = require "csock"
+      local n = 0
+      csock.run(function()
+        local server <close> = assert(csock.serve({ "127.0.0.1", 0 }, function(conn) n = n + 1 conn:sendall "x" end))
+        for _ = 1, 3 do
+          local conn <close> = assert(csock.create_connection(server:getsockname()))
+          assert(conn:recv(1) == "x")
+        end
+      end)
+      return n
+    ]])
+  end)
+
+  it("gives new sockets a timeout", function()
+    assert.equal("1.5", host { default_timeout = 1.5 }:run "return require 'csock'.socket():gettimeout()")
+  end)
+
+  it("has the host told of errors that nobody joins", function()
+    local state = host()
+    state:run "require 'csock'.spawn(error, 'oh')"
+    run(state)
+    assert.matches("^error in a task oh", state:logged())
+  end)
+
+  it("has Lua entered by the host", function()
+    local state = host()
+    state:spawn "return 1"
+    run(state)
+    assert.is_true(state:entered() > 0)
+  end)
+end)
+
+describe("csock_spawn", function()
+  it("tells of results, errors and being cancelled", function()
+    local state = host()
+    state:spawn("return 1, ...", "two")
+    state:spawn "error('oh', 0)"
+    state:spawn "require 'csock.loop'.current():cancel()"
+    run(state)
+    assert.equal("0:1,two 1:oh 2:", state:ended())
+    assert.equal("", state:logged())
+  end)
+
+  it("opens csock where nobody has", function()
+    local state = host()
+    state:spawn "return 1"
+    assert.equal(0, state:timeout())
+    assert.equal(0, state:step())
+    assert.equal("0:1", state:ended())
+  end)
+end)
+
+describe("csock_step", function()
+  it("does what poll(2) says there is to do", function()
+    local state = host()
+    state:run "csock = require 'csock' a, b = csock.socketpair()"
+    state:spawn "return a:recv(10)"
+    assert.equal(1, state:step())
+    local fd = state:fd() // 1 | 0
+    if fd < 0 then return pending "this backend has no descriptor" end
+    while readable(fd) do state:step() end
+    assert.equal(-1, state:timeout())
+    state:run "b:sendall 'hello'"
+    assert.is_true(readable(fd))
+    assert.equal(0, state:step())
+    assert.equal("0:hello", state:ended())
+  end)
+
+  it("says for how long there is nothing to do", function()
+    local state = host()
+    assert.equal(-1, state:timeout())
+    state:spawn "require 'csock'.sleep(60)"
+    state:step()
+    assert.is_true(state:timeout() > 50 and state:timeout() <= 60)
+  end)
+
+  it("resumes no further task when the budget is spent, and keeps their order", function()
+    local state = host()
+    state:run [[
+      csock, order = require "csock", {}
+      function work(name)
+        order[#order + 1] = name
+        local began = csock.now()
+        while csock.now() - began < 0.001 do end
+      end
+      for i = 1, 4 do csock.spawn(work, i) end
+    ]]
+    for i = 1, 4 do
+      assert.equal(4 - i, state:step(0, 0.0005))
+      assert.equal(tostring(i), state:run "return #order")
+    end
+    assert.equal("1234", state:run "return table.concat(order)")
+  end)
+
+  it("resumes as many tasks as the host allows, whatever they wait for, and nobody waits for ever", function()
+    local state = host { step_tasks = 1 }
+    state:run [[
+      csock, count = require "csock", {}
+      local function task(name, wait)
+        csock.spawn(function()
+          while true do
+            wait()
+            count[name], all = (count[name] or 0) + 1, (all or 0) + 1
+          end
+        end)
+      end
+      local a, b = csock.socketpair()
+      task("busy", csock.yield)
+      task("timer", function() csock.sleep(1e-9) end)
+      task("ping", function() a:sendall "x" a:recv(1) end)
+      task("pong", function() b:recv(1) b:sendall "x" end)
+    ]]
+    local most = 0
+    for _ = 1, 300 do
+      local before = tonumber(state:run "return all or 0")
+      state:step()
+      most = math.max(most, tonumber(state:run "return all or 0") - before)
+    end
+    assert.equal(1, most)
+    for _, name in ipairs { "busy", "timer", "ping", "pong" } do
+      assert.is_true(tonumber(state:run("return count." .. name)) > 20, name)
+    end
+  end)
+
+  it("takes several turns of a budget while there is something to do", function()
+    local state = host()
+    state:spawn "for _ = 1, 50 do require 'csock'.yield() end"
+    assert.equal(0, state:step(0, 60))
+  end)
+
+  it("gives the error that has ended the run, and goes on after it", function()
+    local state = host()
+    state:run [[
+      csock = require "csock"
+      nested = function() csock.loop.run() end
+    ]]
+    state:spawn "nested()"
+    run(state)
+    assert.matches("running already", state:ended())
+    state:spawn "return 'on'"
+    run(state)
+    assert.matches("0:on$", state:ended())
+  end)
+end)
+
+describe("csock_wakeup", function()
+  for _, thread in ipairs { false, true } do
+    it("ends a wait" .. (thread and " from another thread" or ""), function()
+      local state = host { max_fds = 1 }
+      local waker = state:waker() // 1 | 0
+      assert.equal(waker, state:waker())
+      state:spawn "require 'csock'.sleep(60)"
+      while state:step() ~= 1 or state:timeout() == 0 do end
+      embed.wakeup(waker, thread)
+      if state:fd() >= 0 then assert.is_true(readable(state:fd() // 1 | 0)) end
+      local began = csock.now()
+      assert.equal(1, state:step(-1))
+      assert.is_true(csock.now() - began < 30)
+    end)
+  end
+
+  it("may be called very often", function()
+    local state = host()
+    local waker = state:waker() // 1 | 0
+    for _ = 1, 10000 do embed.wakeup(waker) end
+    state:step()
+    while state:timeout() == 0 do state:step() end
+    if state:fd() >= 0 then assert.is_false(readable(state:fd() // 1 | 0)) end
+  end)
+end)
+
+describe("sockets", function()
+  it("are handed to the state, and shown to the host", function()
+    local state = host()
+    local a, b = assert(csock.socketpair())
+    local fd = b:detach()
+    assert.equal(0, state:push(fd))
+    assert.equal(fd, state:to_fd "return pushed")
+    state:run "pushed:sendall 'x'"
+    assert.equal("x", a:recv(1))
+    state:run "pushed:close()"
+    assert.equal(-1, state:to_fd "return pushed")
+    assert.equal(-1, state:to_fd "return io.stdout")
+    a:close()
+  end)
+
+  it("are refused where there is none", function()
+    local state = host()
+    assert.equal(csock.errno.EBADF, state:push(-1))
+    local stream <close> = assert(csock.stream(assert(io.open "/dev/null"), "r"))
+    assert.equal(csock.errno.ENOTSOCK, state:push(stream:fileno()))
+  end)
+end)
+
+describe("csock_close", function()
+  it("ends all tasks, and tells the host", function()
+    local before = posix.fds()
+    local state = host()
+    state:waker()
+    state:spawn [[
+      local x <close> = setmetatable({}, { __close = function() closed = true end })
+      require "csock".sleep(60)
+    ]]
+    state:step()
+    assert.equal(0, state:stop())
+    assert.equal("2:", state:ended())
+    assert.equal("true", state:run "return closed")
+    assert.equal(0, state:step(-1))
+    state:close()
+    assert.same(before, posix.fds())
+  end)
+end)
+
+describe("csock_after_fork", function()
+  it("leaves the parent's tasks to the parent", function()
+    local state = host()
+    local waker = state:waker()
+    state:spawn "require 'csock'.sleep(60)"
+    state:step()
+    local pid = assert(csock.fork())
+    if pid == 0 then
+      local good = state:after_fork() == 0 and state:step(-1) == 0 and state:waker() >= 0
+      state:spawn "return require 'csock'.sleep(0)"
+      csock._exit(good and run(state) and state:ended():find "^0:" and 0 or 1)
+    end
+    assert.same(0, csock.waitstatus_to_exitcode(select(2, assert(csock.waitpid(pid)))))
+    assert.equal(1, state:step())
+    assert.equal(waker, state:waker())
+  end)
+end)

@@ -1,0 +1,234 @@
+/* embed.c: a host that has csock inside by csock.h, driven by specs. require "spec.support.embed"
+   gives a function:
+
+   embed(options) -> state: its libraries are open, and csock is there without files
+   state:run(chunk) -> what the chunk returned as text, or raises
+   state:spawn(chunk, x) -> a task of the chunk, which gets x; state:ended() -> how they ended,
+   "status:values" state:logged() -> what it was told of; state:entered() -> how often Lua was
+   entered by the host's pcall state:step(timeout, budget), fd(), timeout(), waker(), after_fork(),
+   stop(), setup(): csock.h's state:push(fd) -> errno, sets the global `pushed`; state:to_fd(chunk)
+   state:depth() -> of its stack; state:close(): lua_close
+   embed_wakeup(waker), in a thread of its own if `true` follows; version */
+#include "../../csrc/csock.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT 1000
+
+typedef struct state {
+  lua_State *L;
+  int entered;
+  char ended[TEXT], logged[TEXT];
+} state;
+
+static const char class_name[] = "spec.embed.state";
+
+static state *check_state(lua_State *L) {
+  state *s = luaL_checkudata(L, 1, class_name);
+  if (s->L == NULL) luaL_error(L, "the state is closed");
+  return s;
+}
+
+static void append(char *text, const char *what) {
+  size_t at = strlen(text);
+  snprintf(text + at, TEXT - at, "%s%s", at > 0 ? " " : "", what);
+}
+
+static void take_log(void *ud, const char *what, const char *text) {
+  state *s = ud;
+  append(s->logged, what);
+  append(s->logged, text);
+}
+
+static int enter(lua_State *L, int nargs, int nresults, void *ud) {
+  state *s = ud;
+  s->entered++;
+  return lua_pcall(L, nargs, nresults, 0);
+}
+
+static void end(lua_State *L, int status, int n, void *ud) {
+  state *s = ud;
+  char text[100];
+  snprintf(text, sizeof text, "%d:", status);
+  for (int i = -n; i < 0; i++) {
+    size_t at = strlen(text);
+    snprintf(text + at, sizeof text - at, "%s%s", i > -n ? "," : "", luaL_tolstring(L, i, NULL));
+    lua_pop(L, 1);
+  }
+  append(s->ended, text);
+}
+
+/* Moves the error or result on the top of the state's stack over as text. */
+static int give(lua_State *L, state *s, bool failed) {
+  lua_pushstring(L, luaL_tolstring(s->L, -1, NULL));
+  lua_pop(s->L, 2);
+  return failed ? lua_error(L) : 1;
+}
+
+static void load(lua_State *L, state *s) {
+  if (luaL_loadstring(s->L, luaL_checkstring(L, 2)) != LUA_OK) give(L, s, true);
+}
+
+static int state_run(lua_State *L) {
+  state *s = check_state(L);
+  load(L, s);
+  return give(L, s, lua_pcall(s->L, 0, 1, 0) != LUA_OK);
+}
+
+static int state_spawn(lua_State *L) {
+  state *s = check_state(L);
+  load(L, s);
+  lua_pushstring(s->L, lua_tostring(L, 3));
+  csock_spawn(s->L, 1, end, s);
+  lua_pop(s->L, 1);
+  return 0;
+}
+
+static int state_step(lua_State *L) {
+  state *s = check_state(L);
+  int live = csock_step(s->L, luaL_optnumber(L, 2, 0), luaL_optnumber(L, 3, 0));
+  if (live < 0) return give(L, s, true);
+  lua_pushinteger(L, live);
+  return 1;
+}
+
+static int state_push(lua_State *L) {
+  state *s = check_state(L);
+  int err = csock_push_socket(s->L, (int)luaL_checkinteger(L, 2));
+  if (err == 0) lua_setglobal(s->L, "pushed");
+  lua_pushinteger(L, err);
+  return 1;
+}
+
+static int state_to_fd(lua_State *L) {
+  state *s = check_state(L);
+  load(L, s);
+  if (lua_pcall(s->L, 0, 1, 0) != LUA_OK) return give(L, s, true);
+  lua_pushinteger(L, csock_to_fd(s->L, -1));
+  lua_pop(s->L, 1);
+  return 1;
+}
+
+static int state_setup(lua_State *L) {
+  state *s = check_state(L);
+  csock_options options = {.size = sizeof options};
+  if (!lua_isnoneornil(L, 2)) options.size = (size_t)luaL_checkinteger(L, 2);
+  lua_pushinteger(L, csock_setup(s->L, &options));
+  return 1;
+}
+
+#define NUMBER(name, value)                 \
+  static int state_##name(lua_State *L) {   \
+    state *s = check_state(L);              \
+    lua_pushnumber(L, (lua_Number)(value)); \
+    return 1;                               \
+  }
+NUMBER(fd, csock_fd(s->L))
+NUMBER(timeout, csock_timeout(s->L))
+NUMBER(waker, csock_waker(s->L))
+NUMBER(after_fork, csock_after_fork(s->L))
+NUMBER(stop, csock_close(s->L))
+NUMBER(depth, lua_gettop(s->L))
+NUMBER(entered, s->entered)
+
+static int state_ended(lua_State *L) {
+  lua_pushstring(L, check_state(L)->ended);
+  return 1;
+}
+
+static int state_logged(lua_State *L) {
+  lua_pushstring(L, check_state(L)->logged);
+  return 1;
+}
+
+static int state_close(lua_State *L) {
+  state *s = luaL_checkudata(L, 1, class_name);
+  if (s->L != NULL) lua_close(s->L);
+  s->L = NULL;
+  return 0;
+}
+
+static unsigned field(lua_State *L, const char *name) {
+  lua_getfield(L, 1, name);
+  return (unsigned)luaL_optinteger(L, -1, 0);
+}
+
+static int embed(lua_State *L) {
+  csock_options options = {.size = sizeof options, .log = take_log, .pcall = enter};
+  if (lua_isnone(L, 1)) lua_newtable(L);
+  options.max_fds = field(L, "max_fds");
+  options.step_tasks = field(L, "step_tasks");
+  lua_getfield(L, 1, "default_timeout");
+  options.default_timeout = luaL_optnumber(L, -1, 0);
+  state *s = lua_newuserdatauv(L, sizeof *s, 0);
+  memset(s, 0, sizeof *s);
+  options.ud = s;
+  luaL_setmetatable(L, class_name);
+  s->L = luaL_newstate();
+  if (s->L == NULL) return luaL_error(L, "no memory for a state");
+  luaL_openlibs(s->L);
+  int err = csock_setup(s->L, &options);
+  if (err != 0) return luaL_error(L, "setup: %d", err);
+  csock_preload(s->L);
+  luaL_requiref(s->L, "csock", luaopen_csock, 0);
+  lua_pop(s->L, 1);
+  if (luaL_dostring(s->L, "package.path, package.cpath = '', ''") != LUA_OK) return lua_error(L);
+  return 1;
+}
+
+static void *wake(void *waker) {
+  csock_wakeup(*(int *)waker);
+  return NULL;
+}
+
+static int wakeup(lua_State *L) {
+  int waker = (int)luaL_checkinteger(L, 1);
+  pthread_t thread;
+  if (!lua_toboolean(L, 2)) {
+    csock_wakeup(waker);
+  } else {
+    if (pthread_create(&thread, NULL, wake, &waker) != 0) return luaL_error(L, "no thread");
+    pthread_join(thread, NULL);
+  }
+  return 0;
+}
+
+__attribute__((visibility("default"))) int luaopen_spec_support_embed(lua_State *L);
+
+int luaopen_spec_support_embed(lua_State *L) {
+  static const luaL_Reg methods[] = {{"run", state_run},
+                                     {"spawn", state_spawn},
+                                     {"step", state_step},
+                                     {"push", state_push},
+                                     {"to_fd", state_to_fd},
+                                     {"setup", state_setup},
+                                     {"fd", state_fd},
+                                     {"timeout", state_timeout},
+                                     {"waker", state_waker},
+                                     {"after_fork", state_after_fork},
+                                     {"stop", state_stop},
+                                     {"depth", state_depth},
+                                     {"entered", state_entered},
+                                     {"ended", state_ended},
+                                     {"logged", state_logged},
+                                     {"close", state_close},
+                                     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new", embed}, {"wakeup", wakeup}, {NULL, NULL}};
+  luaL_newmetatable(L, class_name);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, state_close);
+  lua_setfield(L, -2, "__close");
+  lua_pushcfunction(L, state_close);
+  lua_setfield(L, -2, "__gc");
+  luaL_newlib(L, functions);
+  lua_pushinteger(L, csock_version());
+  lua_setfield(L, -2, "version");
+  return 1;
+}
