@@ -22,7 +22,7 @@ M.modules = {
       { "Waiting for several things", "poll/select", "poll/poll", "poll/epoll", "poll/kqueue", "poll/kevent" },
       { "Seeing what goes on", "socket/listing", "socket/tap" },
       { "Buffers and streams", "base/buffer", "stream/life", "stream/read", "stream/write" },
-      { "Processes", "loop/fork", "loop/process", "base/random" },
+      { "Processes", "loop/fork", "loop/process", "loop/identity", "base/random" },
       { "Errors", "base/error", "constants/constants" },
     },
   },
@@ -106,6 +106,13 @@ M.modules = {
   { name = "csock.asynchat", sections = { { "Functions", "asynchat" } } },
   { name = "csock.repl", sections = { { "Prompts", "repl" } } },
   { name = "csock.serve", sections = { { "Serving", "serve" } } },
+  {
+    name = "csock.service",
+    sections = {
+      { "With a service manager", "service", "service/notify", "service/activation" },
+      { "By oneself", "service/privileges", "service/pidfile", "service/daemonize" },
+    },
+  },
   { name = "csock.help", sections = { { "Functions", "help" } } },
   {
     name = "csock.ssl",

@@ -44,6 +44,8 @@
   PART(signals) \
   PART(fork) \
   PART(process) \
+  PART(identity) \
+  PART(service) \
   PART(http) \
   PART(http_parse) \
   PART(http_read) \

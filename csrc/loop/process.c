@@ -186,6 +186,37 @@ static int process_umask(lua_State *L) {
 }
 
 /***
+Goes to another directory: the whole process. Source: chdir(2), Python's `os.chdir`.
+@function chdir
+@tparam string path
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno
+@usage print(csock.chdir ".") --> true
+*/
+static int process_chdir(lua_State *L) {
+  return cs_result(L, "chdir", chdir(cs_check_cstring(L, 1)) != 0 ? errno : 0);
+}
+
+/***
+Makes this process the leader of a session of its own, without a terminal.
+Source: setsid(2), Python's `os.setsid`.
+@function setsid
+@treturn[1] int the session's id: the process's
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EPERM`: it leads a process group already)
+@usage print(csock.fork() == 0 and csock._exit(csock.setsid() and 0 or 1))
+*/
+static int process_setsid(lua_State *L) {
+  pid_t session = setsid();
+  if (session < 0) return cs_fail(L, "setsid", errno);
+  lua_pushinteger(L, session);
+  return 1;
+}
+
+/***
 Whether a descriptor is a terminal. Source: isatty(3), Python's `os.isatty`.
 @function isatty
 @tparam int fd
@@ -226,6 +257,8 @@ static const luaL_Reg functions[] = {
     {"_exit", process_exit},
     {"cpu_count", process_cpu_count},
     {"umask", process_umask},
+    {"chdir", process_chdir},
+    {"setsid", process_setsid},
     {"isatty", process_isatty},
     {"get_terminal_size", process_terminal_size},
     {NULL, NULL},

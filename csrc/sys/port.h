@@ -126,6 +126,13 @@
 #define CS_HAVE_SIGTIMEDWAIT 1
 #endif
 
+/* What getgrouplist(3) makes a list of. */
+#if defined(__APPLE__)
+typedef int cs_listed_gid;
+#else
+typedef gid_t cs_listed_gid;
+#endif
+
 /* Where there is no per-call flag, SO_NOSIGPIPE is set on each socket (sys/fd.c). */
 #ifdef MSG_NOSIGNAL
 #define CS_MSG_NOSIGNAL MSG_NOSIGNAL

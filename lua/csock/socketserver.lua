@@ -23,11 +23,11 @@
 -- A constructor gives nil, an error and its number when the port is taken, and so on. What Python has not is marked as
 -- csock's own.
 -- @module csock.socketserver
-local csock = require "csock"
 local class = require "csock.class"
 local handlers = require "csock.socketserver.handlers"
 local mixins = require "csock.socketserver.mixins"
 local servers = require "csock.socketserver.servers"
+local activation = require "csock.service.activation"
 
 local M = {
   BaseServer = servers.BaseServer,
@@ -92,17 +92,9 @@ for _, kind in ipairs { "TCPServer", "UDPServer", "UnixStreamServer", "UnixDatag
   M["Prefork" .. kind] = class("Prefork" .. kind, M.PreforkMixIn, M.ThreadingMixIn, M[kind])
 end
 
-local FIRST = 3 -- the number of the first descriptor that a service manager hands over
-
-local function is_open(fd)
-  local copy, _, errno = csock.dup(fd)
-  if copy then csock.close(copy) end
-  return errno ~= csock.errno.EBADF
-end
-
 --- The descriptors that a service manager has handed to this process (socket activation: `LISTEN_FDS`,
--- `LISTEN_PID`, `LISTEN_FDNAMES`); for the option `socket` of a server. One that is not open ends the list. Source:
--- sd_listen_fds(3); csock's own.
+-- `LISTEN_PID`, `LISTEN_FDNAMES`); for the option `socket` of a server. One that is not open ends the list.
+-- @{csock.service.listen_fds} gives sockets, and takes them over for good. Source: sd_listen_fds(3); csock's own.
 -- @treturn {int,...} empty when there are none
 -- @treturn {[string]=int} the same by their names, where the service manager gave any; the first of those with one name
 -- @usage
@@ -111,15 +103,9 @@ end
 -- local server <close> = assert(socketserver.TCPServer({"", 21567}, Handler, { socket = fds[1] }))
 function M.listen_fds()
   local fds, by_name = {}, {}
-  if tonumber(os.getenv "LISTEN_PID") ~= csock.getpid() then return fds, by_name end
-  for i = 1, math.tointeger(tonumber(os.getenv "LISTEN_FDS")) or 0 do
-    if not is_open(FIRST + i - 1) then break end
-    fds[i] = FIRST + i - 1
-  end
-  local i = 0
-  for name in ((os.getenv "LISTEN_FDNAMES" or "") .. ":"):gmatch "([^:]*):" do
-    i = i + 1
-    if name ~= "" and fds[i] and not by_name[name] then by_name[name] = fds[i] end
+  for i, entry in ipairs(activation.read()) do
+    fds[i] = entry.fd
+    if entry.name and not by_name[entry.name] then by_name[entry.name] = entry.fd end
   end
   return fds, by_name
 end

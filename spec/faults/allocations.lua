@@ -57,6 +57,26 @@ local LINES = ("line\n"):rep(10)
 local LONG = ("x"):rep(20000)
 
 return {
+  ["users and groups"] = {
+    run = function()
+      local csock = require "csock"
+      assert(csock.getpwnam("root").pw_uid == 0 and csock.getpwuid(0).pw_name == "root")
+      assert(select(3, csock.getgrnam "no such group") == csock.errno.ENOENT)
+      assert(csock.getgrouplist("root", 0)[1] == 0)
+      csock.setgroups(assert(csock.getgroups())) -- which root alone may
+    end,
+  },
+  ["a PID file"] = {
+    prepare = function()
+      local csock, service = require "csock", require "csock.service"
+      return csock, service, ("/tmp/csock-%d.pid"):format(csock.getpid())
+    end,
+    run = function(csock, service, path)
+      local file <close> = assert(service.pidfile(path))
+      local again, _, errno = service.pidfile(path)
+      assert(not again and errno == csock.errno.EBUSY and file.path == path)
+    end,
+  },
   ["require"] = {
     run = function() assert(require("csock").AF_INET) end,
   },

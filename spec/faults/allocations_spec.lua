@@ -49,7 +49,8 @@ end
 -- What needs no row: it allocates nothing, is made of what has one, or does not come back.
 local exempt = {}
 for name in ([[
-  CMSG_LEN CMSG_SPACE _exit cpu_count fork getdefaulttimeout getppid htonl htons is_error is_socket make_error ntohl
+  _exit chdir cpu_count fork getegid geteuid getgid getuid setgid setsid setuid
+  CMSG_LEN CMSG_SPACE getdefaulttimeout getppid htonl htons is_error is_socket make_error ntohl
   get_terminal_size isatty ntohs serve setdefaulttimeout sethostname strerror umask waitpid waitstatus_to_exitcode
   counters dirty get_inheritable getblocking getstats gettimeout sendmsg_afalg set_inheritable setblocking shutdown
   buffered byte fill tostring set

@@ -1,0 +1,52 @@
+/* service.c: what csock.service asks the system for: a PID file, the environment, standard input
+   and output. In the core's table `service`, for that module alone. */
+#include "../base/error.h"
+#include "../base/parts.h"
+#include "../sys/fd.h"
+#include "../sys/lockfile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* (path, text): the descriptor of the locked file. */
+static int service_lock(lua_State *L) {
+  size_t len;
+  int fd;
+  const char *path = cs_check_cstring(L, 1), *text = luaL_checklstring(L, 2, &len);
+  luaL_checkstack(L, 1, NULL);
+  int err = cs_lockfile_open(path, text, len, &fd);
+  if (err != 0) return cs_fail(L, "pidfile", err);
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+/* (name) */
+static int service_unsetenv(lua_State *L) {
+  return cs_result(L, "unsetenv", unsetenv(cs_check_cstring(L, 1)) != 0 ? errno : 0);
+}
+
+/* (): standard input, output and errors come from nowhere, and go there. */
+static int service_silence(lua_State *L) {
+  fflush(stdout);
+  fflush(stderr);
+  int err = 0, fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (fd < 0) return cs_fail(L, "daemonize", errno);
+  for (int i = 0; i <= 2 && err == 0; i++) {
+    if (i == fd)
+      err = cs_fd_set_inheritable(fd, true);
+    else if (dup2(fd, i) < 0)
+      err = errno;
+  }
+  if (fd > 2) cs_fd_close(fd);
+  return cs_result(L, "daemonize", err);
+}
+
+void cs_open_service(lua_State *L) {
+  static const luaL_Reg functions[] = {{"lock", service_lock},
+                                       {"unsetenv", service_unsetenv},
+                                       {"silence", service_silence},
+                                       {NULL, NULL}};
+  lua_newtable(L);
+  cs_setfuncs(L, functions);
+  lua_setfield(L, -2, "service");
+}
