@@ -113,6 +113,10 @@ M.modules = {
       { "By oneself", "service/privileges", "service/pidfile", "service/daemonize" },
     },
   },
+  {
+    name = "csock.proxyproto",
+    sections = { { "Functions", "proxyproto", "proxyproto/accept", "proxyproto/parse", "proxyproto/header" } },
+  },
   { name = "csock.help", sections = { { "Functions", "help" } } },
   {
     name = "csock.ssl",

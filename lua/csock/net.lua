@@ -104,7 +104,19 @@ return function(csock)
   local connection_options = {
     timeout = { check.TIMEOUT, nil, false }, source_address = { check.ANY }, all_errors = { check.ANY },
     ssl = { secure.CLIENT }, server_hostname = { secure.NAME, nil, false }, session = { check.ANY },
+    proxy_protocol = { check.kind("true, 1, 2, table or string", function(value)
+      return value == true or value == 1 or value == 2 or type(value) == "table" or type(value) == "string"
+    end) },
   }
+
+  -- Says what the PROXY protocol has to say of a connection, before anything else.
+  local function introduce(s, option, seconds)
+    local holder <close> = internal.holder(s)
+    s:settimeout(seconds)
+    local ok, err, errno = s:sendall(require "csock.proxyproto.header".of_connection(option, s))
+    if not ok then return nil, err, errno end
+    return holder:take()
+  end
 
   local function check_ssl_options(options, number)
     for _, name in ipairs { "server_hostname", "session" } do
@@ -150,6 +162,10 @@ return function(csock)
     end
     if not s then return combined_error(infos, errors) end
     local address = addresses[s]
+    if options.proxy_protocol then
+      s, err, errno = introduce(s, options.proxy_protocol, left())
+      if not s then return nil, err, errno end
+    end
     if options.ssl then
       if options.server_hostname == nil then options.server_hostname = server_name_of(args) end
       s, err, errno = secure.connect(options.ssl, s, options, left())
@@ -174,6 +190,9 @@ return function(csock)
   -- @tparam[opt] string options.server_hostname over TLS: the name that is asked for and verified (default: the host;
   -- false: none)
   -- @tparam[opt] SSLSession options.session over TLS: an earlier one, to be taken up again
+  -- @param[opt] options.proxy_protocol a header of the PROXY protocol is sent first, before TLS: true or 2 (version 2)
+  -- or 1, with the connection's own addresses; a table of fields as for @{csock.proxyproto.header}, in which `source`
+  -- and `destination` are those unless given; or its bytes
   -- @treturn[1] socket
   -- @treturn[2] nil
   -- @treturn[2] error the look-up's; or one that names each address and why it failed: its `errors`

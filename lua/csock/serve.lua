@@ -64,6 +64,14 @@ local function after_handshake(handler, options)
   end
 end
 
+-- The handler of a server behind proxies: a connection reaches the next one when its header was read.
+local function after_header(handler, rules)
+  return function(conn, addr)
+    local client = rules:greet(conn, addr)
+    if client then return handler(conn, client) end
+  end
+end
+
 local LOOKS = 4 -- in the time that a connection may be idle: how often it is looked at
 
 -- A task: ends the connections in which no byte has passed for so many seconds. It counts its looks, and not time, so
@@ -142,7 +150,7 @@ local OWN = {
   max_connections = { check.integer(1), math.huge, math.huge },
   idle_timeout = { check.kind("seconds > 0", function(value) return check.SECONDS.fits(value) and value > 0 end) },
   ssl = { secure.SERVER }, handshake_timeout = { secure.SECONDS, secure.HANDSHAKE_TIMEOUT },
-  handshake_failed = { check.FUNCTION },
+  handshake_failed = { check.FUNCTION }, proxy_protocol = { check.TABLE },
 }
 
 -- The options apart: those of `serve` itself, read, and those of create_server.
@@ -169,6 +177,8 @@ end
 -- @tparam[opt=10] number options.handshake_timeout how many seconds it may take (false: no limit)
 -- @tparam[opt] function options.handshake_failed called with the error and the address when it has failed (default:
 -- nobody is told, since every stranger can make that happen)
+-- @tparam[opt] table options.proxy_protocol the proxies before this server, `{"10.0.0.0/8"}`, whose headers of the
+-- PROXY protocol are read, before TLS: `addr` is the client's address then; see @{csock.proxyproto.rules}
 -- @treturn[1] server
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -181,6 +191,10 @@ end
 return function(create_server, address, handler, options)
   check.argument(check.FUNCTION, handler, 2, "serve")
   local own, listening = split_options(options or {})
+  if own.ssl then handler = after_handshake(handler, own) end
+  if own.proxy_protocol then
+    handler = after_header(handler, require "csock.proxyproto.accept".rules(own.proxy_protocol))
+  end
   local listener = address
   if type(address) ~= "userdata" or not address.accept then
     local made, err, errno = create_server(address, listening)
@@ -190,7 +204,6 @@ return function(create_server, address, handler, options)
     check.bad("serve", 3, ("option '%s' for a socket that listens already"):format((next(listening))))
   end
   listener:settimeout(nil) -- the default timeout is for connections
-  if own.ssl then handler = after_handshake(handler, own) end
   local server = setmetatable({
     listener = listener, handler = handler, count = 0, changed = internal.waiters(),
     connections = {}, -- task -> its socket

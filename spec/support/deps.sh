@@ -29,7 +29,8 @@ have() {
     services) test -e /etc/services ;;
     # (Other systems' headers are other ones.)
     bluetooth) test "$(uname -s)" != Linux || test -e /usr/include/bluetooth/bluetooth.h ;;
-    nginx) command -v nginx >/dev/null || test -x /usr/sbin/nginx ;; # which is in root's PATH alone
+    nginx | haproxy) command -v "$1" >/dev/null || test -x /usr/sbin/"$1" ;; # which is in root's PATH alone
+    libnginx-mod-stream) test -e /usr/lib/nginx/modules/ngx_stream_module.so ;;
     openssl-headers) echo '#include <openssl/ssl.h>' | cc -E - >/dev/null 2>&1 || pkg-config --exists openssl 2>/dev/null ;;
     readline-headers) echo '#include <readline/readline.h>' | cc -include stdio.h -E - >/dev/null 2>&1 || pkg-config --exists readline 2>/dev/null ;;
     lua-zlib) lua_loads zlib ;;

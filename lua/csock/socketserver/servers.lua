@@ -316,6 +316,12 @@ TCPServer.allow_reuse_port = false
 -- @field tcpserver:handshake_timeout
 TCPServer.handshake_timeout = secure.HANDSHAKE_TIMEOUT
 
+--- The proxies before this server, `{"10.0.0.0/8"}`, whose headers of the PROXY protocol are read: see
+-- @{csock.proxyproto.rules}; nil (the default): none. As the handshake of TLS, before which it comes, the header is
+-- read by `finish_request`: `verify_request` and `process_request` get the proxy's address, the handler gets the
+-- client's. What fails in it never reaches the handler. (csock's own.)
+-- @field tcpserver:proxy_protocol
+
 local function has_messages(kind) return kind == csock.SOCK_DGRAM end
 
 -- Takes a socket over that somebody else has made: an object or a descriptor.
@@ -348,10 +354,16 @@ end
 local OPTIONS = {
   bind_and_activate = { check.ANY, true, false }, socket = { check.ANY }, mode = { unixpath.MODE },
   ssl_context = { secure.SERVER }, handshake_timeout = { secure.SECONDS, nil, false },
+  proxy_protocol = { check.TABLE },
 }
 
 -- Options that are fields of the server as well.
-local FIELDS = { "mode", "ssl_context", "handshake_timeout" }
+local FIELDS = { "mode", "ssl_context", "handshake_timeout", "proxy_protocol" }
+
+-- The rules about proxies, of that field.
+local function rules_of(self)
+  return self.proxy_protocol and require "csock.proxyproto.accept".rules(self.proxy_protocol)
+end
 
 --- Made by calling the class: `TCPServer({"", 21567}, Handler)`.
 -- @param server_address an address (`{host, port}`; a path for the Unix servers)
@@ -364,6 +376,7 @@ local FIELDS = { "mode", "ssl_context", "handshake_timeout" }
 -- what the umask leaves otherwise
 -- @tparam[opt] SSLContext options.ssl_context the field of this name
 -- @tparam[opt=10] number options.handshake_timeout the field of this name
+-- @tparam[opt] table options.proxy_protocol the field of this name
 -- @treturn[1] tcpserver
 -- @treturn[2] nil when one of them failed; everything is closed
 -- @treturn[2] error
@@ -374,6 +387,9 @@ function TCPServer:__init(server_address, RequestHandlerClass, options)
   TCPServer.super.__init(self, server_address, RequestHandlerClass)
   for _, name in ipairs(FIELDS) do
     if options[name] ~= nil then self[name] = options[name] end
+  end
+  if rules_of(self) and has_messages(self.socket_type) then
+    check.bad(self.__class.__name, 3, "option 'proxy_protocol' for datagrams")
   end
   if options.socket then return take_over(self, options.socket) end
   local ok, err, errno
@@ -448,14 +464,26 @@ function TCPServer:fileno() return self.socket:fileno() end
 -- @treturn[2] int errno
 function TCPServer:get_request() return self.socket:accept() end
 
-function TCPServer:_cover(request)
+local function cover(self, request)
   if self.ssl_context then secure.cover(self.ssl_context, request) end
 end
 
---- Makes a handler, which does the work; over TLS, when the handshake has been made.
+-- A proxy's header comes in the clear: then TLS is put under the connection behind it.
+function TCPServer:_cover(request)
+  if not self.proxy_protocol then cover(self, request) end
+end
+
+--- Makes a handler, which does the work; behind proxies, when their header was read; over TLS, when the handshake has
+-- been made.
 -- @tparam socket request
 -- @tparam address client_address
 function TCPServer:finish_request(request, client_address)
+  local rules = rules_of(self)
+  if rules then
+    client_address = rules:greet(request, client_address)
+    if not client_address then return end
+    cover(self, request)
+  end
   if self.ssl_context then
     local ok, err = secure.greet(request, self.handshake_timeout or nil)
     if not ok then return self:handle_handshake_error(request, client_address, err) end
