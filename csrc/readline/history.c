@@ -90,7 +90,7 @@ static int load(int fd, line_bytes *b, int max) {
   }
   for (at = text; count > max; count--) {
     at = end_of_entry(at) + 1;
-    if (count == 2 * max) text = NULL; /* (more than twice as many) */
+    if (count == 2 * max) text = NULL; /* (at least twice as many) */
   }
   if (text == NULL) {
     size_t n = strlen(at);
@@ -128,9 +128,11 @@ static int history_append(lua_State *L) {
   line += strspn(line, "\t\n");
   line_bytes b = {0};
   bool ok = true;
-  for (const char *at = line; ok && *at != '\0'; at++) {
-    ok = line_bytes_add(&b, at, 1);
-    if (*at == '\n') ok = ok && line_bytes_add(&b, "\t", 1);
+  while (ok && *line != '\0') {
+    size_t n = strcspn(line, "\n");
+    bool more = line[n] == '\n';
+    ok = line_bytes_add(&b, line, n + more) && line_bytes_add(&b, "\t", more);
+    line += n + more;
   }
   int err = ok && line_bytes_add(&b, "\n", 1) ? 0 : ENOMEM;
   int fd = err != 0 ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@
 #define PASTE_END    "\033[201~"
 #define PASTE_MARK   6                  /* bytes of either */
 #define PASTE_MOST   ((size_t)16 << 20) /* bytes; what is beyond is lost */
+#define PASTE_STEP   ((size_t)1 << 14)  /* bytes that are inserted at once */
+#define SEARCH_MOST  ((size_t)1 << 12)  /* bytes of one that a search takes */
 #define SEQUENCE_MAX 64                 /* bytes; what is longer is none */
 #define TURN_NS      8000000            /* how long a call may take, if each key takes no longer */
 #define ABORT        7                  /* Ctrl-G: readline gives up what it is at */
@@ -32,11 +35,21 @@ int line_input_available(void) {
   return process.given > 0;
 }
 
+static int waiting(void) {
+  int n = 0;
+  return ioctl(STDIN_FILENO, FIONREAD, &n) == 0 ? n : 0;
+}
+
 /* The keys that interrupt and stop are keys like others while a line is typed: they are seen in
-   their place among what is typed. */
+   their place among what is typed. The key that ends the input has become a zero byte, which
+   FIONREAD does not count before, where it was typed when the terminal was not readline's yet. */
 void line_input_prepare(int meta) {
   struct termios t;
+  process.end_key = tcgetattr(STDIN_FILENO, &t) == 0 ? t.c_cc[VEOF] : _POSIX_VDISABLE;
+  int before = waiting();
   rl_prep_terminal(meta);
+  int behind = waiting();
+  process.ahead = behind > before && process.end_key != _POSIX_VDISABLE ? (size_t)behind : 0;
   process.interrupt_key = process.suspend_key = _POSIX_VDISABLE;
   if (tcgetattr(STDIN_FILENO, &t) != 0) return;
   process.interrupt_key = t.c_cc[VINTR];
@@ -123,8 +136,9 @@ static size_t clean(char *text, size_t n) {
 /* A search takes it as well, and by readline's own function: with its marks, and all at once. */
 static void hand_over(const line_bytes *paste) {
   line_bytes whole = {0}, *in = &process.in;
+  size_t most = paste->len < SEARCH_MOST ? paste->len : SEARCH_MOST;
   if (line_bytes_add(&whole, PASTE_BEGIN, PASTE_MARK) &&
-      line_bytes_add(&whole, line_bytes_at(paste), paste->len) &&
+      line_bytes_add(&whole, line_bytes_at(paste), most) &&
       line_bytes_add(&whole, PASTE_END, PASTE_MARK)) {
     size_t n = whole.len;
     if (line_bytes_add(&whole, in->at == NULL ? "" : line_bytes_at(in), in->len)) {
@@ -137,19 +151,49 @@ static void hand_over(const line_bytes *paste) {
   line_bytes_free(&whole);
 }
 
-static void insert_paste(void) {
-  line_bytes *paste = &process.paste;
-  if (is_elsewhere()) {
-    hand_over(paste);
-  } else if (line_bytes_add(paste, "", 1)) {
-    char *text = line_bytes_at(paste);
-    text[clean(text, paste->len)] = '\0';
+void line_input_drop_paste(void) {
+  if (process.inserting) rl_end_undo_group();
+  process.pasting = process.inserting = false;
+  line_bytes_free(&process.paste);
+}
+
+/* The whole paste is there. */
+static void begin_inserting(void) {
+  process.pasting = false;
+  if (!is_elsewhere()) {
+    process.inserting = true;
     rl_begin_undo_group();
-    rl_insert_text(text);
-    rl_end_undo_group();
-    line_screen_redisplay();
+  } else {
+    hand_over(&process.paste);
+    line_input_drop_paste();
   }
-  line_bytes_free(paste);
+}
+
+/* The bytes of the next step: neither a character nor CR LF is cut. */
+static size_t step(const line_bytes *paste) {
+  const char *text = line_bytes_at(paste);
+  size_t n = PASTE_STEP;
+  if (paste->len <= n + 4) return paste->len;
+  if (text[n - 1] == '\r' && text[n] == '\n') return n + 1;
+  while (n < PASTE_STEP + 4 && (text[n] & 0xc0) == 0x80) n++;
+  return n;
+}
+
+/* Readline lets its line grow by a little at a time, which may copy it each time: so a long paste
+   goes into it step by step, between which the program has its turns. */
+static void insert_on(void) {
+  line_bytes *paste = &process.paste;
+  size_t n = paste->len == 0 ? 0 : step(paste);
+  if (n > 0) {
+    char text[PASTE_STEP + 5];
+    memcpy(text, line_bytes_at(paste), n);
+    text[clean(text, n)] = '\0';
+    rl_insert_text(text);
+    line_bytes_take(paste, n);
+  }
+  if (paste->len > 0) return;
+  line_input_drop_paste();
+  line_screen_redisplay();
 }
 
 /* Takes what belongs to the paste out of `in`. False: its end has not come yet. */
@@ -182,8 +226,11 @@ static ssize_t receive(size_t most) {
   struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
   if (poll(&p, 1, 0) <= 0) return 0;
   if (!line_bytes_reserve(&process.in, most)) return 0;
-  ssize_t n = read(STDIN_FILENO, line_bytes_at(&process.in) + process.in.len, most);
+  char *to = line_bytes_at(&process.in) + process.in.len;
+  ssize_t n = read(STDIN_FILENO, to, most);
   if (n > 0) {
+    if (process.ahead > 0 && *to == '\0' && !process.pasting) *to = (char)process.end_key;
+    process.ahead -= (size_t)n < process.ahead ? (size_t)n : process.ahead;
     process.in.len += (size_t)n;
     return n;
   }
@@ -203,11 +250,10 @@ static line_outcome run(bool late) {
     line_outcome special = control();
     if (special != LINE_NOTHING) return special;
     size_t n = process.pasting ? 0 : piece((unsigned char *)line_bytes_at(in), in->len);
-    if (process.pasting && in->len > 0) {
-      if (paste_on()) {
-        process.pasting = false;
-        insert_paste();
-      }
+    if (process.inserting) {
+      insert_on();
+    } else if (process.pasting && in->len > 0) {
+      if (paste_on()) begin_inserting();
     } else if (n == PASTE_MARK && memcmp(line_bytes_at(in), PASTE_BEGIN, PASTE_MARK) == 0) {
       line_bytes_take(in, n);
       process.pasting = true;

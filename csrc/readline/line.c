@@ -97,13 +97,13 @@ static void over(void) {
   process.running = process.hidden = process.suspended = process.dirty = false;
   process.tail.len = 0;
   line_bytes_free(&process.in);
-  line_bytes_free(&process.paste);
-  process.pasting = false;
+  line_input_drop_paste();
 }
 
 /* Ends the line, whatever is in it. */
 static void stop(const char *mark) {
   if (!process.suspended) line_screen_leave(mark);
+  line_input_drop_paste();
   rl_callback_sigcleanup();
   rl_free_undo_list();
   rl_replace_line("", 1);
@@ -300,10 +300,12 @@ static int line_columns(lua_State *L) {
   return 1;
 }
 
-/* flush(): whether the terminal has taken everything. */
+/* flush(): whether the terminal has taken everything, and whether it takes nothing any more. */
 static int line_flush(lua_State *L) {
-  lua_pushboolean(L, !process.ready || process.pid != getpid() || line_screen_flush());
-  return 1;
+  bool mine = process.ready && process.pid == getpid();
+  lua_pushboolean(L, !mine || line_screen_flush());
+  lua_pushboolean(L, mine && process.broken != 0);
+  return 2;
 }
 
 /* output(): the descriptor that is writable when flush is worth another call. */

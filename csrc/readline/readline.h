@@ -84,15 +84,18 @@ typedef struct line_process {
   line_bytes in;    /* read, and not yet given to readline */
   size_t given;     /* bytes in front of it that readline may take now */
   unsigned starved; /* how often it wanted more */
-  line_bytes paste; /* what was pasted so far */
-  bool pasting, ended;
-  unsigned char interrupt_key, suspend_key; /* _POSIX_VDISABLE: none */
+  line_bytes paste; /* what was pasted so far, or of it what is not in the line yet: */
+  bool pasting, inserting;
+  bool ended;
+  unsigned char interrupt_key, suspend_key, end_key; /* _POSIX_VDISABLE: none */
+  size_t ahead; /* of what is to be read, was typed before the line was begun; 0: all the same */
 
   /* screen.c */
   FILE *screen; /* readline's output: into memory */
   char *shown;
   size_t shown_len;
   line_bytes out;  /* on its way to the terminal */
+  size_t lost;     /* bytes for above the line, for which there was no room */
   line_bytes tail; /* the last row above the line, when it has no end yet */
   int out_fd;      /* the terminal, opened anew where that can be: not blocking */
   bool lazy;       /* what is to be shown is shown a little later */
@@ -137,6 +140,7 @@ void line_input_prepare(int meta); /* for rl_prep_term_function */
 line_outcome line_input_run(bool late);
 int line_input_getc(FILE *stream); /* for rl_getc_function */
 int line_input_available(void);    /* for rl_input_available_hook */
+void line_input_drop_paste(void);
 
 /* complete.c */
 char **line_complete(const char *text, int first, int last);

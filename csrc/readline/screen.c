@@ -16,7 +16,8 @@
 #include <wchar.h>
 
 #define CLEAR_BELOW "\033[J"          /* (readline does not ask for this capability) */
-#define OUT_MOST    ((size_t)1 << 20) /* bytes; with more than that on its way, writing waits */
+#define OUT_MOST    ((size_t)1 << 20) /* bytes on their way: when there are more, ... */
+#define OUT_WAIT    20                /* ... the terminal has so many ms to take some */
 
 bool line_screen_open(void) {
   char name[128];
@@ -196,9 +197,29 @@ static int width(const char *text, size_t n) {
   return cells;
 }
 
+/* Whether there is room for more. A terminal that is slow is waited for a little; one that takes
+   nothing must not stop the program. */
+static bool has_room(void) {
+  if (process.out.len > OUT_MOST) line_screen_drain(process.lost > 0 ? 0 : OUT_WAIT);
+  return process.out.len <= OUT_MOST;
+}
+
+static void say_what_was_lost(void) {
+  char text[64];
+  int n = snprintf(text, sizeof text, "\n[%zu bytes were not shown]\n", process.lost);
+  process.lost = 0;
+  put(text, (size_t)n);
+  process.tail.len = 0;
+}
+
 void line_screen_above(const char *text, size_t n) {
   line_bytes *tail = &process.tail;
+  if (!has_room()) {
+    process.lost += n;
+    return;
+  }
   line_screen_hide();
+  if (process.lost > 0) say_what_was_lost();
   if (tail->len > 0) { /* it goes on where it ended */
     put_capability("up");
     put_capability("ce");
@@ -213,7 +234,6 @@ void line_screen_above(const char *text, size_t n) {
                   ? -1
                   : width(line_bytes_at(tail), tail->len);
   if (cells < 0 || cells >= line_screen_columns()) tail->len = 0;
-  if (process.out.len > OUT_MOST) line_screen_drain(-1);
 }
 
 /* --- another size --- */

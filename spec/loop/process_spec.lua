@@ -410,3 +410,38 @@ it("umask sets the mask of new files and gives the one before", function()
   assert.equal(63, csock.umask(before))
   assert.error_matches(function() csock.umask(512) end, "bad argument #1 to 'umask'")
 end)
+
+-- What a program says in a terminal of its own.
+local function in_terminal(code)
+  local p = process.lua({ "-e", "csock = require 'csock' io.read() " .. code }, { pty = true })
+  assert(posix.window(p.stdin, 132, 43))
+  return p:write "go\n"
+end
+
+describe("isatty", function()
+  it("tells a terminal from other descriptors", function()
+    local p <close> = in_terminal "local s = csock.socket() print('so', csock.isatty(0), csock.isatty(s:fileno()))"
+    p:expect "so%s+true%s+false"
+  end)
+
+  it("is false for a descriptor that is not open", function()
+    assert.is_false(csock.isatty(1000000))
+    assert.error_matches(function() csock.isatty(-1) end, "bad argument #1 to 'isatty'")
+  end)
+end)
+
+describe("get_terminal_size", function()
+  it("gives columns and lines, of standard output when none is named", function()
+    local p <close> = in_terminal "print('it is', csock.get_terminal_size()) print('also', csock.get_terminal_size(0))"
+    p:expect "it is%s+132%s+43"
+    p:expect "also%s+132%s+43"
+  end)
+
+  it("fails where there is no terminal", function()
+    local s <close> = csock.socket()
+    local columns, err, number = csock.get_terminal_size(s:fileno())
+    assert.is_nil(columns)
+    assert.equal(csock.errno.ENOTTY, number)
+    assert.matches("^get_terminal_size: ", tostring(err))
+  end)
+end)

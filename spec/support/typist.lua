@@ -1,23 +1,31 @@
 -- typist.lua: a program with the prompt's editor in a terminal, for specs.
 --
 -- It answers each line with "<text>", each interrupt with "<interrupted>", the end with "<end>". Lines that begin with
--- "=" are Lua, and `e` is the editor.
+-- "=" are Lua; `e` is the editor. `late()`: by how many seconds at most a ticker of 50 ms has been late since the last
+-- call: for as long as this process was busy, and in all, also while others had the processor.
+local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 
 local PROGRAM = [[
-  local csock = require "csock"
+  csock = require "csock"
   local loop = csock.loop
   csock.run(function()
     e = require "csock.repl.editor".open{ history = os.getenv "EDITOR_HISTORY", complete = complete }
     local _ <close> = e
     e:capture(true)
-    worst, last = 0, loop.now()
-    function late() local w = worst worst = 0 return w end
+    local own, all = 0, 0
+    function late()
+      local o, a = own, all
+      own, all = 0, 0
+      return o, a
+    end
     loop.spawn(function()
       while true do
+        local began, used = loop.now(), os.clock()
         csock.sleep(0.05)
-        local now = loop.now()
-        worst, last = math.max(worst, now - last - 0.05), now
+        local took = loop.now() - began
+        all = math.max(all, took - 0.05)
+        own = math.max(own, math.min(took, os.clock() - used) - 0.05)
       end
     end):daemon()
     while true do
@@ -39,11 +47,18 @@ local PROGRAM = [[
   end)
 ]]
 
-local M = {}
+local M = { program = PROGRAM }
 
 M.terminal = {
   TERM = "xterm", LC_ALL = "C.UTF-8", INPUTRC = "/dev/null", LUA_PATH = package.path, LUA_CPATH = package.cpath,
 }
+
+-- The environment that it needs in a terminal which others have made.
+function M.environment()
+  local all = { LD_PRELOAD = os.getenv "LD_PRELOAD" }
+  for name, value in pairs(M.terminal) do all[name] = value end
+  return all
+end
 
 -- Starts it, with a piece of Lua before it and changes of the environment.
 function M.start(before, env, opts)
@@ -55,6 +70,12 @@ function M.start(before, env, opts)
   local p = process.lua({ "-e", (before or "") .. PROGRAM }, opts)
   if opts.pty then p:expect "ready> " end
   return p
+end
+
+-- The modes of a terminal that nobody has changed yet.
+function M.modes()
+  local p <close> = process.start({ "cat" }, { pty = true })
+  return assert(posix.modes(p.stdin))
 end
 
 M.edits = package.searchpath("csock.readline", package.cpath) ~= nil

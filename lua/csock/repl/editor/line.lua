@@ -30,9 +30,10 @@ function Line.flush()
   while not rl.flush() do csock.select({}, { rl.output() }, {}) end
 end
 
--- The same, by somebody else.
+-- The same, by somebody else. True: the terminal takes nothing any more.
 local function send(self)
-  if rl.flush() or self.sender then return end
+  local done, broken = rl.flush()
+  if done or self.sender then return broken end
   self.sender = state.own(loop.spawn(function()
     local _ <close> = internal.guard(function() self.sender = nil end)
     self.flush()
@@ -51,10 +52,11 @@ function Line:follow(complete, stop)
   local late = false
   while true do
     local what, text, first, last = rl.feed(late)
-    send(self)
+    local broken = send(self)
     late = false
     if what == "line" or what == "eof" then return what, text end
     if what == "interrupt" then return "interrupted" end
+    if broken then return "eof" end
     if what == "suspend" then
       stop()
     elseif what == "complete" then
