@@ -204,6 +204,11 @@ local function reset(conn)
   conn:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, ("i4i4"):pack(1, 0))
 end
 
+-- Also where the task is cancelled in the middle of an answer that ends with the connection.
+local Link = { __close = function(link)
+  if link.cut or link.begun == "close" then reset(link.conn) end
+end }
+
 -- Serves a connection to its end: the handler of csock.serve.
 function M.serve(server, conn, address)
   local settings = server.settings
@@ -211,7 +216,7 @@ function M.serve(server, conn, address)
   conn:settimeout(settings.header_timeout)
   local stream <close> = assert(conn:makefile("rw", "turn", { limit = settings.read_limit }))
   stream:setvbuf("turn", sending.BUFFER)
-  local link = { conn = conn, stream = stream, address = address, server = server }
+  local link <close> = setmetatable({ conn = conn, stream = stream, address = address, server = server }, Link)
   local limits, header_timeout, first = settings.limits, settings.header_timeout, true
   repeat
     local request, err, errno = read_request(stream, limits, header_timeout, link)
@@ -228,11 +233,7 @@ function M.serve(server, conn, address)
     local keep = see_to(link, request)
     server.busy[conn] = nil
   until not keep or server.closing
-  if link.cut then
-    reset(conn)
-  elseif link.unread or stream:buffered() > 0 then
-    linger(link)
-  end
+  if not link.cut and (link.unread or stream:buffered() > 0) then linger(link) end
 end
 
 return M

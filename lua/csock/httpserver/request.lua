@@ -28,9 +28,9 @@ local http = csock_core.http
 -- @field request:headers
 
 --- The body: a stream, with all methods of one; it ends with the body. A client that waits for leave to send it
--- (`Expect: 100-continue`) gets that when this field is first asked for. A read fails when the body is refused: too
--- long, malformed, cut off, too slow. `assert` what is read: the client then gets the status that this calls for (413,
--- 400, 408), and not 500.
+-- (`Expect: 100-continue`) gets that when this field is first asked for, unless the answer has begun by then. A read
+-- fails when the body is refused: too long, malformed, cut off, too slow. `assert` what is read: the client then gets
+-- the status that this calls for (413, 400, 408), and not 500.
 -- @field request:body
 
 --- The client's address.
@@ -78,7 +78,7 @@ function found.server_address(request) return request.link.conn:getsockname() en
 function found.input(request)
   local link = request.link
   local settings = link.server.settings
-  if request.expect_continue then
+  if request.expect_continue and not link.begun then -- in an answer it would be a part of that
     link.stream:write(CONTINUE)
     link.stream:flush()
   end

@@ -71,6 +71,7 @@ local ROUTES = [[
     return 200, nil, pipe, pipe
   end
   routes["/echo"] = function(r) return 200, nil, assert(r.body:read "a") or "" end
+  routes["/mirror"] = function(r) return 200, nil, function() return r.body:read(10) end end
   routes["/shy"] = function(r) return 200, nil, r.body:read "a" or "unread" end
   routes["/ignore"] = function() return 200, nil, "ignored" end
   routes["/about"] = function(r)
@@ -291,6 +292,10 @@ describe("httpserver.serve", function()
     local status, _, body = read_answer(stream)
     assert.equal(200, status)
     assert.equal("four", body)
+    send("POST /mirror" .. head .. "four") -- it has not waited: leave in the middle of an answer would be a part of it
+    status, _, body = read_answer(stream)
+    assert.equal(200, status)
+    assert.equal("four", body)
     send("POST /ignore" .. head)
     assert.equal(200, (read_answer(stream)))
     assert.is_nil(stream:read(1)) -- the body may come or not: nobody can tell what follows
@@ -442,6 +447,14 @@ describe("a server of httpserver.serve", function()
         go = csock.loop.event()
         go:wait()
       end
+      if request.path == "/endless" then
+        local n = 0
+        return 200, nil, function()
+          n = n + 1
+          if n == 2 then csock.loop.event():wait() end
+          return "piece"
+        end
+      end
       return 200, nil, "done"
     end)
     csock.spawn(function()
@@ -475,6 +488,20 @@ describe("a server of httpserver.serve", function()
     assert.is_nil(fields.connection)
     assert.is_nil(busy:read(1))
     server:expect "stopped\t0\n"
+    server:close_stdin()
+    server:expect "over\n"
+  end)
+
+  it("lets nobody take an answer that it cuts off for a whole one", function()
+    local server = httpd.start(SLOW:format "0")
+    local answer, _, socket = talk(server)
+    socket:sendall "GET /endless HTTP/1.0\r\n\r\n"
+    assert.equal(200, (read_answer(answer, true)))
+    assert.equal("piece", answer:read(5))
+    server:write "stop\n"
+    local more, err, errno = answer:read(1)
+    assert.same({ nil, csock.errno.ECONNRESET }, { more, errno }, tostring(err))
+    server:expect "stopped\t1\n"
     server:close_stdin()
     server:expect "over\n"
   end)
