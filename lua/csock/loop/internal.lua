@@ -55,6 +55,9 @@ function M.may_wait()
   return not core.running()
 end
 
+-- Whether it is the task that reads which signals have come: csock.loop's.
+function M.reads_signals(task) return core.on_signal ~= nil and core.on_signal.task == task end
+
 local OVER = { done = true, failed = true, cancelled = true }
 
 -- Whether a task is: it will not run any more.

@@ -1,7 +1,7 @@
 -- state.lua: what is going on in this process, as rows for the prompt and the dashboard: sockets, servers, tasks.
 local csock = require "csock"
 local loop = csock.loop
-local signals = require "csock.core".loop.on_signal -- loop.on_signal's own
+local internal = require "csock.loop.internal"
 
 local M = {}
 
@@ -92,7 +92,7 @@ function M.tasks(wanted)
       task_ids[row.task] = last_id
     end
     row.id = task_ids[row.task]
-    row.own = own[row.task] or row.task == signals.task or nil
+    row.own = own[row.task] or internal.reads_signals(row.task) or nil
   end
   table.sort(rows, function(a, b) return a.id < b.id end)
   return rows
