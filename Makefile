@@ -124,6 +124,7 @@ all: $(MODULES) $(PROGRAM) $(HELP)
 help:
 	@echo 'make            build $(MODULES) and $(PROGRAM)'
 	@echo 'make lib        libcsock.a, libcsock.so and csock.pc, for programs that have Lua inside'
+	@echo 'make amalgamation   the same as one C file and one header, in $(BUILD)/amalgamation'
 	@echo 'make demo       a server and a client that talk to each other, from nothing'
 	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/socket: some)'
 	@echo 'make run-test   the same, and installs nothing that is missing'
@@ -193,6 +194,17 @@ $(BUILD)/csock.pc: csrc/csock.h FORCE
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: csock' \
 	  "Description: Python's sockets for Lua, for programs that have Lua inside" 'Version: $(VERSION)' \
 	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lcsock' 'Libs.private: -pthread $(LIBS)' > $@
+
+# All of csock in one C file, for hosts that build it themselves.
+AMALGAMATION := $(BUILD)/amalgamation/csock.c
+
+$(AMALGAMATION): csrc/csock/amalgamate.lua $(BUILD)/modules.c $(CORE_SRC) $(HOST_SRC) $(wildcard csrc/*.h csrc/*/*.h)
+	@mkdir -p $(@D)
+	$(call say,LUA $@)
+	$(Q)$(LUA) csrc/csock/amalgamate.lua $(BUILD)/modules.c $@ $(CORE_SRC) $(HOST_SRC)
+	$(Q)cp csrc/csock.h $(@D)/csock.h
+
+amalgamation: $(AMALGAMATION)
 
 lib: $(LIBCSOCK) $(BUILD)/csock.pc
 
@@ -425,7 +437,7 @@ run-lint:
 
 objects: $(MODULES) $(PROGRAM) $(SUPPORT) $(HELP) hosts
 
-hosts: lib $(EMBED)
+hosts: lib amalgamation $(EMBED)
 
 check-layers: objects
 	@$(BUSTED) spec/architecture_spec.lua
@@ -502,7 +514,7 @@ clean:
 	rm -rf build doc/html $(HELP)
 
 FORCE:
-.PHONY: all help lib hosts luacats tls readline install install-tls install-readline uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
+.PHONY: all help lib amalgamation hosts luacats tls readline install install-tls install-readline uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test kqueue run-kqueue lint run-lint objects check-layers sanitize run-sanitize \
   valgrind run-valgrind \
   faults run-faults fuzz deps-fuzz run-fuzz clean FORCE

@@ -143,6 +143,7 @@ typedef struct cs_api {
 
 #define CS_API_KEY "csock.api" /* in the registry: a light userdata */
 
+#ifndef CS_AMALGAMATION /* for other modules than the core itself */
 /* The table of csock.core, which is loaded if need be. Raises when that is of another version. */
 static inline const cs_api *cs_api_get(lua_State *L, const char *module) {
   lua_getglobal(L, "require");
@@ -160,5 +161,6 @@ static inline const cs_api *cs_api_get(lua_State *L, const char *module) {
                module, CS_API_VERSION, (int)sizeof *api, version, (int)size);
   return api;
 }
+#endif
 
 #endif

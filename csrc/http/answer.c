@@ -14,7 +14,7 @@ typedef struct composer {
   const cs_class *cls;
   cs_bytes out;  /* the head that is being made */
   time_t second; /* of which `date` is */
-  char date[40]; /* the line */
+  char date[48]; /* the line */
   size_t software_len;
   char software[64]; /* the line Server */
 } composer;

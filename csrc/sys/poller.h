@@ -16,7 +16,7 @@ typedef struct cs_event {
   unsigned ready; /* CS_* */
 } cs_event;
 
-typedef struct cs_poller cs_poller;
+typedef void cs_poller; /* what a backend has made: its own record */
 
 /* What a backend offers. Edge-triggered backends (epoll, kqueue) watch both directions from `add`
    on and report changes; a level-triggered one (poll) watches what `want` last said, and after a

@@ -11,13 +11,13 @@
 
 #define BATCH 512
 
-struct cs_poller {
+typedef struct ep_poller {
   int fd;
   struct epoll_event events[BATCH];
-};
+} ep_poller;
 
 static int ep_make(cs_poller **p) {
-  cs_poller *new = malloc(sizeof *new);
+  ep_poller *new = malloc(sizeof *new);
   if (new == NULL) return ENOMEM;
   new->fd = epoll_create1(EPOLL_CLOEXEC);
   if (new->fd < 0) {
@@ -29,19 +29,22 @@ static int ep_make(cs_poller **p) {
   return 0;
 }
 
-static void ep_free(cs_poller *p, bool forked) {
+static void ep_free(cs_poller *poller, bool forked) {
+  ep_poller *p = poller;
   (void)forked; /* the child has a copy of the descriptor */
   cs_fd_close(p->fd);
   free(p);
 }
 
-static int ep_fileno(const cs_poller *p) {
+static int ep_fileno(const cs_poller *poller) {
+  const ep_poller *p = poller;
   return p->fd;
 }
 
 /* A descriptor can be watched once. If it is already (by another object over the same number), a
    copy is watched, as of a foreign one; `*slot` is the copy + 1 then. */
-static int ep_add(cs_poller *p, int fd, bool foreign, void *data, unsigned *slot) {
+static int ep_add(cs_poller *poller, int fd, bool foreign, void *data, unsigned *slot) {
+  ep_poller *p = poller;
   struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = data};
   *slot = 0;
   if (!foreign) {
@@ -60,7 +63,8 @@ static int ep_add(cs_poller *p, int fd, bool foreign, void *data, unsigned *slot
   return 0;
 }
 
-static void ep_remove(cs_poller *p, int fd, unsigned slot) {
+static void ep_remove(cs_poller *poller, int fd, unsigned slot) {
+  ep_poller *p = poller;
   struct epoll_event unused = {.events = 0};
   int watched = slot == 0 ? fd : (int)slot - 1;
   /* A failure means that it is not there. */
@@ -75,8 +79,9 @@ static int milliseconds(int64_t left) {
   return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-static int ep_wait(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *events, unsigned max,
-                   unsigned *n) {
+static int ep_wait(cs_poller *poller, int64_t left, const sigset_t *mask, cs_event *events,
+                   unsigned max, unsigned *n) {
+  ep_poller *p = poller;
   int got = epoll_pwait(p->fd, p->events, max < BATCH ? (int)max : BATCH, milliseconds(left), mask);
   *n = 0;
   if (got < 0) return errno;

@@ -13,15 +13,15 @@
 
 #define BATCH 512
 
-struct cs_poller {
+typedef struct kq_poller {
   int fd;
   bool *watched; /* by the descriptor's number */
   size_t room;   /* of that */
   struct kevent events[BATCH];
-};
+} kq_poller;
 
 static int kq_make(cs_poller **p) {
-  cs_poller *new = calloc(1, sizeof *new);
+  kq_poller *new = calloc(1, sizeof *new);
   if (new == NULL) return ENOMEM;
   new->fd = kqueue();
   int err = new->fd < 0 ? errno : cs_fd_set_inheritable(new->fd, false);
@@ -35,17 +35,19 @@ static int kq_make(cs_poller **p) {
 }
 
 /* A kqueue is not inherited: in the child of a fork its number is free, or another's. */
-static void kq_free(cs_poller *p, bool forked) {
+static void kq_free(cs_poller *poller, bool forked) {
+  kq_poller *p = poller;
   if (!forked) cs_fd_close(p->fd);
   free(p->watched);
   free(p);
 }
 
-static int kq_fileno(const cs_poller *p) {
+static int kq_fileno(const cs_poller *poller) {
+  const kq_poller *p = poller;
   return CS_HAVE_KQUEUE_POLL ? p->fd : -1;
 }
 
-static int make_room(cs_poller *p, int fd) {
+static int make_room(kq_poller *p, int fd) {
   size_t room = p->room == 0 ? 64 : p->room;
   while (room <= (size_t)fd) room *= 2;
   if (room == p->room) return 0;
@@ -57,7 +59,7 @@ static int make_room(cs_poller *p, int fd) {
   return 0;
 }
 
-static int watch(cs_poller *p, int fd, void *data) {
+static int watch(kq_poller *p, int fd, void *data) {
   struct kevent change[2];
   int err = make_room(p, fd);
   if (err != 0) return err;
@@ -73,7 +75,8 @@ static int watch(cs_poller *p, int fd, void *data) {
 /* To kqueue a descriptor is its number: a second registration would take the events away from the
    first. So, as in poller_epoll.c, a copy is watched, and `*slot` is the copy + 1; of a foreign
    one, too. */
-static int kq_add(cs_poller *p, int fd, bool foreign, void *data, unsigned *slot) {
+static int kq_add(cs_poller *poller, int fd, bool foreign, void *data, unsigned *slot) {
+  kq_poller *p = poller;
   int copy;
   *slot = 0;
   if (!foreign && ((size_t)fd >= p->room || !p->watched[fd])) return watch(p, fd, data);
@@ -88,7 +91,8 @@ static int kq_add(cs_poller *p, int fd, bool foreign, void *data, unsigned *slot
   return 0;
 }
 
-static void kq_remove(cs_poller *p, int fd, unsigned slot) {
+static void kq_remove(cs_poller *poller, int fd, unsigned slot) {
+  kq_poller *p = poller;
   struct kevent change[2];
   int watched = slot == 0 ? fd : (int)slot - 1;
   EV_SET(&change[0], (uintptr_t)watched, EVFILT_READ, EV_DELETE, 0, 0, NULL);
@@ -108,8 +112,9 @@ static unsigned ready_for(const struct kevent *e) {
 
 /* kevent(2) takes no signal mask. A signal just before the sleep goes unnoticed by it, so none
    lasts more than a second (and no system refuses the time). */
-static int kq_wait(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *events, unsigned max,
-                   unsigned *n) {
+static int kq_wait(cs_poller *poller, int64_t left, const sigset_t *mask, cs_event *events,
+                   unsigned max, unsigned *n) {
+  kq_poller *p = poller;
   sigset_t before;
   if (left > 1000000000) left = 1000000000;
   struct timespec t = cs_clock_timespec(left);

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-struct cs_poller {
+typedef struct po_poller {
   struct pollfd *fds; /* fd is ~fd (negative: ignored) while nothing is wanted of it */
   struct entry {
     void *data;
@@ -14,14 +14,15 @@ struct cs_poller {
   } * entries;
   unsigned count, room;
   unsigned first; /* where to look for events first: behind the last one that was given */
-};
+} po_poller;
 
 static int po_make(cs_poller **p) {
-  *p = calloc(1, sizeof **p);
+  *p = calloc(1, sizeof(po_poller));
   return *p == NULL ? ENOMEM : 0;
 }
 
-static void po_free(cs_poller *p, bool forked) {
+static void po_free(cs_poller *poller, bool forked) {
+  po_poller *p = poller;
   (void)forked; /* the child has copies of the descriptors */
   for (unsigned i = 0; i < p->count; i++)
     if (p->entries[i].copy >= 0) cs_fd_close(p->entries[i].copy);
@@ -30,12 +31,13 @@ static void po_free(cs_poller *p, bool forked) {
   free(p);
 }
 
-static int po_fileno(const cs_poller *p) {
+static int po_fileno(const cs_poller *poller) {
+  const po_poller *p = poller;
   (void)p;
   return -1;
 }
 
-static int grow(cs_poller *p) {
+static int grow(po_poller *p) {
   unsigned room = p->room == 0 ? 16 : p->room * 2;
   struct pollfd *fds = realloc(p->fds, room * sizeof *fds);
   if (fds == NULL) return ENOMEM;
@@ -47,7 +49,8 @@ static int grow(cs_poller *p) {
   return 0;
 }
 
-static int po_add(cs_poller *p, int fd, bool foreign, void *data, unsigned *slot) {
+static int po_add(cs_poller *poller, int fd, bool foreign, void *data, unsigned *slot) {
+  po_poller *p = poller;
   int copy = -1;
   int err = p->count == p->room ? grow(p) : 0;
   if (err == 0 && foreign) err = cs_fd_dup(fd, &copy);
@@ -58,7 +61,8 @@ static int po_add(cs_poller *p, int fd, bool foreign, void *data, unsigned *slot
   return 0;
 }
 
-static void po_want(cs_poller *p, unsigned slot, unsigned directions) {
+static void po_want(cs_poller *poller, unsigned slot, unsigned directions) {
+  po_poller *p = poller;
   struct pollfd *f = &p->fds[slot];
   int fd = f->fd < 0 ? ~f->fd : f->fd;
   f->events = (short)((directions & CS_READ ? POLLIN | POLLPRI : 0) |
@@ -66,7 +70,8 @@ static void po_want(cs_poller *p, unsigned slot, unsigned directions) {
   f->fd = directions != 0 ? fd : ~fd;
 }
 
-static void po_remove(cs_poller *p, int fd, unsigned slot) {
+static void po_remove(cs_poller *poller, int fd, unsigned slot) {
+  po_poller *p = poller;
   (void)fd;
   if (p == NULL) return;
   if (p->entries[slot].copy >= 0) cs_fd_close(p->entries[slot].copy);
@@ -77,8 +82,9 @@ static void po_remove(cs_poller *p, int fd, unsigned slot) {
   *p->entries[slot].slot = slot;
 }
 
-static int po_wait(cs_poller *p, int64_t left, const sigset_t *mask, cs_event *events, unsigned max,
-                   unsigned *n) {
+static int po_wait(cs_poller *poller, int64_t left, const sigset_t *mask, cs_event *events,
+                   unsigned max, unsigned *n) {
+  po_poller *p = poller;
   *n = 0;
 #if CS_HAVE_PPOLL
   struct timespec t = cs_clock_timespec(left);

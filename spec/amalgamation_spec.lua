@@ -1,0 +1,90 @@
+-- make amalgamation: all of csock in one C file.
+local posix = require "spec.support.posix"
+local process = require "spec.support.process"
+local tree = require "spec.support.tree"
+
+-- Where this run's core was built, and with which flags.
+local build = package.searchpath("csock.core", package.cpath):gsub("csock/core%.so$", "")
+local lua_headers = tree.read(build .. "flags"):match "%-I%S*lua%S*" or "-I/usr/include/lua5.4"
+local source = build .. "amalgamation/csock.c"
+
+local function has(compiler)
+  return process.run { "sh", "-c", "command -v " .. compiler } == 0
+end
+
+-- Compiles the file where nothing else of csock is.
+local function compile(compiler, ...)
+  return process.run({ compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", lua_headers, ... }, { timeout = 120 })
+end
+
+describe("the amalgamation", function()
+  local dir
+
+  setup(function() dir = assert(posix.mkdtemp()) end)
+  teardown(function() os.execute("rm -rf '" .. dir .. "'") end)
+
+  for _, compiler in ipairs { "gcc", "clang" } do
+    it("compiles without a warning with " .. compiler, function()
+      if not has(compiler) then return pending(compiler .. " is not here") end
+      local status, out, err = compile(compiler, "-fsyntax-only", source)
+      assert.equal("", out .. err)
+      assert.equal(0, status)
+    end)
+  end
+
+  it("exports luaopen_csock and csock_* alone, without a flag for it, and is a module", function()
+    local library = dir .. "/csock.so"
+    local status, out, err = compile("cc", "-O0", "-shared", "-fPIC", "-pthread", "-o", library, source, "-lm")
+    assert.equal("", out .. err)
+    assert.equal(0, status)
+    local exports = tree.exports(library)
+    assert.is_true(#exports > 10)
+    for _, name in ipairs(exports) do assert(name == "luaopen_csock" or name:find "^csock_", name) end
+    status, out, err = process.run({ process.interpreter, "-e", [[
+      local csock = require "csock"
+      local a, b = csock.socketpair()
+      csock.spawn(function() assert(a:sendall(csock._VERSION)) end)
+      print(csock.run(b.recv, b, 100))
+    ]] }, { cwd = "/", env = { LUA_PATH = "", LUA_CPATH = dir .. "/?.so", LUA_INIT = false } })
+    assert.equal("", err)
+    assert.equal(require "csock"._VERSION .. "\n", out)
+    assert.equal(0, status)
+  end)
+
+  it("has a header that C and C++ take by itself", function()
+    for _, language in ipairs { "c", "c++" } do
+      local program = dir .. "/header." .. (language == "c" and "c" or "cc")
+      local file <close> = assert(io.open(program, "w"))
+      file:write '#include "csock.h"\nint main(void) { return csock_version() != CSOCK_VERSION_NUM; }\n'
+      file:close()
+      local status, out, err = process.run { language == "c" and "cc" or "c++", "-Wall", "-Wextra", "-Wpedantic",
+        "-Werror", lua_headers, "-I" .. build .. "amalgamation", "-fsyntax-only", program }
+      assert.equal("", out .. err)
+      assert.equal(0, status)
+    end
+  end)
+
+  it("has one version, that of csock.h, in the package file too", function()
+    local version = tree.read "csrc/csock.h":match '#define CSOCK_VERSION%s+"([^"]+)"'
+    assert.equal(version, tree.read(source):match "^/%* csock (%S+) in one file")
+    assert.equal(version, tree.read(build .. "csock.pc"):match "\nVersion: (%S+)")
+  end)
+
+  it("keeps apart what several files have under one name", function()
+    local text = tree.read(source)
+    assert.matches("\nstatic [^\n]*fill_stream_read%(", text)
+    assert.matches("\nstatic [^\n]*fill_csock_waker%(", text)
+    assert.is_nil(text:find "\nstatic [^\n]*%f[%w_]fill%(")
+  end)
+end)
+
+describe("libcsock.so", function()
+  it("exports luaopen_csock and csock_* alone", function()
+    if tree.output("nm -D '" .. build .. "libcsock.so'"):find "__asan" then
+      return pending "a sanitizer adds names of its own"
+    end
+    local exports = tree.exports(build .. "libcsock.so")
+    assert.is_true(#exports > 10)
+    for _, name in ipairs(exports) do assert(name == "luaopen_csock" or name:find "^csock_", name) end
+  end)
+end)
