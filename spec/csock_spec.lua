@@ -16,7 +16,9 @@ describe("csock", function()
   end)
 
   it("has all that the C core has", function()
-    local more = { loop = true, fork = true, http = true, service = true, websocket = true } -- Lua adds to it, or keeps it
+    local more = { -- Lua adds to it, or keeps it
+      loop = true, fork = true, http = true, service = true, websocket = true,
+    }
     for name, value in pairs(core) do
       if not more[name] then assert.equal(value, csock[name], name) end
     end
