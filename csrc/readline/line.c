@@ -117,9 +117,8 @@ static void at_exit(void) {
   if (process.pid != getpid()) return;
   if (process.keys) tcsetattr(STDIN_FILENO, TCSANOW, &process.cooked);
   process.keys = false;
-  if (!process.running) return;
-  stop("");
-  line_screen_drain(1000);
+  if (process.running) stop("");
+  if (process.ready) line_screen_drain(1000);
 }
 
 /* Readline gives the line away; NULL: the end. */
@@ -144,21 +143,26 @@ static bool make_ready(void) {
   return process.ready;
 }
 
+/* The terminal is this state's and process's from now on, if it is nobody else's: NULL, or what is
+   wrong. */
+static const char *take_terminal(lua_State *L) {
+  uintptr_t self = main_thread(L), nobody = 0;
+  if (atomic_load(&process.owner) != 0 && process.pid != getpid())
+    return "the prompt is the parent process's";
+  if (!atomic_compare_exchange_strong(&process.owner, &nobody, self) && nobody != self)
+    return "another Lua state has the prompt";
+  process.pid = getpid();
+  return make_ready() ? NULL : "no terminal, or no memory, for a line";
+}
+
 /* start(prompt): begins a line: true; false: standard input is no terminal. */
 static int line_start(lua_State *L) {
   const char *prompt = luaL_checkstring(L, 1);
-  uintptr_t self = main_thread(L), nobody = 0;
-  if (atomic_load(&process.owner) != 0 && process.pid != getpid())
-    return luaL_error(L, "the prompt is the parent process's");
-  if (!atomic_compare_exchange_strong(&process.owner, &nobody, self) && nobody != self)
-    return luaL_error(L, "another Lua state has the prompt");
+  const char *why = take_terminal(L);
+  if (why != NULL) return luaL_error(L, "%s", why);
   if (process.running) return luaL_error(L, "a line is being typed already");
-  process.pid = getpid();
   char *copy = strdup(prompt);
-  if (copy == NULL || !make_ready()) {
-    free(copy);
-    return luaL_error(L, "no terminal, or no memory, for a line");
-  }
+  if (copy == NULL) return luaL_error(L, "not enough memory");
   free(process.prompt);
   process.prompt = copy;
   process.finished = process.ended = process.hidden = process.suspended = false;
@@ -282,6 +286,17 @@ static int line_show(lua_State *L) {
   return 0;
 }
 
+/* put(text): shows it, while no line is typed, as soon as the terminal takes it. False: it is not
+   this state's, or takes nothing any more. */
+static int line_put(lua_State *L) {
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  bool ours = !process.running && take_terminal(L) == NULL && process.broken == 0;
+  if (ours) line_screen_put(text, n);
+  lua_pushboolean(L, ours);
+  return 1;
+}
+
 /* above(text): above the line, which is hidden until `show`. */
 static int line_above(lua_State *L) {
   size_t n;
@@ -306,6 +321,12 @@ static int line_flush(lua_State *L) {
   lua_pushboolean(L, !mine || line_screen_flush());
   lua_pushboolean(L, mine && process.broken != 0);
   return 2;
+}
+
+/* full(): whether so much is on its way to the terminal that there may be no room for more. */
+static int line_full(lua_State *L) {
+  lua_pushboolean(L, line_screen_full());
+  return 1;
 }
 
 /* output(): the descriptor that is writable when flush is worth another call. */
@@ -356,8 +377,8 @@ static int line_key(lua_State *L) {
 /* --- opening --- */
 
 static int guard_gc(lua_State *L) {
-  if (is_ours(L) || process.keys) at_exit();
   uintptr_t self = main_thread(L);
+  if (atomic_load(&process.owner) == self) at_exit();
   atomic_compare_exchange_strong(&process.owner, &self, 0);
   return 0;
 }
@@ -373,10 +394,12 @@ static const luaL_Reg functions[] = {
     {"foreground", line_foreground},
     {"hide", line_hide},
     {"show", line_show},
+    {"put", line_put},
     {"above", line_above},
     {"resize", line_resize},
     {"columns", line_columns},
     {"flush", line_flush},
+    {"full", line_full},
     {"output", line_output},
     {"line", line_line},
     {"keys", line_keys},

@@ -128,6 +128,8 @@ void line_screen_update(void);    /* what is late */
 void line_screen_hide(void);
 void line_screen_show(void);
 void line_screen_leave(const char *mark); /* the cursor goes to a row of its own, behind the line */
+bool line_screen_full(void);              /* what is printed now may be lost */
+void line_screen_put(const char *text, size_t n); /* while there is no line */
 void line_screen_above(const char *text, size_t n);
 void line_screen_resize(void);
 void line_screen_collect(void); /* takes over what readline has written */

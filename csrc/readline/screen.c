@@ -16,6 +16,7 @@
 #include <wchar.h>
 
 #define CLEAR_BELOW "\033[J"          /* (readline does not ask for this capability) */
+#define TURN        ((size_t)1 << 16) /* bytes: with more than that the program goes on first */
 #define OUT_MOST    ((size_t)1 << 20) /* bytes on their way: when there are more, ... */
 #define OUT_WAIT    20                /* ... the terminal has so many ms to take some */
 
@@ -46,17 +47,51 @@ void line_screen_collect(void) {
 
 bool line_screen_flush(void) {
   line_bytes *out = &process.out;
+  size_t sent = 0;
   while (out->len > 0 && process.broken == 0) {
-    ssize_t n = write(process.out_fd, line_bytes_at(out), out->len);
-    if (n > 0)
+    if (sent > TURN) return false; /* a terminal that is fast would take all of the turn */
+    ssize_t n = write(process.out_fd, line_bytes_at(out), out->len < TURN ? out->len : TURN);
+    if (n > 0) {
       line_bytes_take(out, (size_t)n);
-    else if (errno == EAGAIN)
+      sent += (size_t)n;
+    } else if (errno == EAGAIN)
       return false;
     else if (errno != EINTR)
       process.broken = errno;
   }
   if (process.broken != 0) line_bytes_free(out);
   return true;
+}
+
+bool line_screen_full(void) {
+  return process.out.len > OUT_MOST;
+}
+
+/* Whether there is room for more; one text is taken as a whole, however long it is. A terminal that
+   is slow is waited for a little; one that takes nothing must not stop the program. */
+static bool has_room(void) {
+  struct pollfd p = {.fd = process.out_fd, .events = POLLOUT};
+  while (line_screen_full() && !line_screen_flush() && line_screen_full())
+    if (poll(&p, 1, process.lost > 0 ? 0 : OUT_WAIT) == 0) return false;
+  return true;
+}
+
+static void say_what_was_lost(void) {
+  char text[64];
+  if (process.lost == 0) return;
+  int n = snprintf(text, sizeof text, "\n[%zu bytes were not shown]\n", process.lost);
+  process.lost = 0;
+  put(text, (size_t)n);
+  process.tail.len = 0;
+}
+
+void line_screen_put(const char *text, size_t n) {
+  if (!has_room()) {
+    process.lost += n;
+    return;
+  }
+  say_what_was_lost();
+  put(text, n);
 }
 
 void line_screen_drain(int milliseconds) {
@@ -197,21 +232,6 @@ static int width(const char *text, size_t n) {
   return cells;
 }
 
-/* Whether there is room for more. A terminal that is slow is waited for a little; one that takes
-   nothing must not stop the program. */
-static bool has_room(void) {
-  if (process.out.len > OUT_MOST) line_screen_drain(process.lost > 0 ? 0 : OUT_WAIT);
-  return process.out.len <= OUT_MOST;
-}
-
-static void say_what_was_lost(void) {
-  char text[64];
-  int n = snprintf(text, sizeof text, "\n[%zu bytes were not shown]\n", process.lost);
-  process.lost = 0;
-  put(text, (size_t)n);
-  process.tail.len = 0;
-}
-
 void line_screen_above(const char *text, size_t n) {
   line_bytes *tail = &process.tail;
   if (!has_room()) {
@@ -219,7 +239,7 @@ void line_screen_above(const char *text, size_t n) {
     return;
   }
   line_screen_hide();
-  if (process.lost > 0) say_what_was_lost();
+  say_what_was_lost();
   if (tail->len > 0) { /* it goes on where it ended */
     put_capability("up");
     put_capability("ce");

@@ -108,6 +108,7 @@ function M.start(options)
   local _ <close> = inside()
   local status = csock.run(function()
     state.own(loop.current():set_name "prompt")
+    loop.tasks() -- since when tasks wait is noted from now on
     local editor <close> = editors.open { history = options.history or history_file() }
     local status = local_prompt(editor, options)
     stop()

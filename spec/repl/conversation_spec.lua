@@ -39,6 +39,22 @@ describe("a conversation", function()
     end
   end)
 
+  it("differs where more comes than was recorded", function()
+    local server <close> = assert(csock.serve({ "127.0.0.1", 0 }, function(conn)
+      while conn:recv(3) == "ask" do conn:sendall "answer" end
+    end))
+    local told = {}
+    local differences = csock.run(function()
+      local conn <close> = assert(csock.create_connection(server:getsockname()))
+      local pieces = conversation.parse '0 > "ask"\n0 < "ans"\n0 > "ask"\n0 < "answer"\n'
+      local n = conversation.play(conn, pieces, ">", function(line) told[#told + 1] = line end)
+      server:close()
+      return n
+    end)
+    assert.equal(1, differences)
+    assert.same({ 'piece 2 goes on: "wer"' }, told)
+  end)
+
   it("is played, and what comes otherwise is told", function()
     local server <close> = assert(csock.serve({ "127.0.0.1", 0 }, function(conn)
       while conn:recv(3) == "ask" do conn:sendall "answer" end

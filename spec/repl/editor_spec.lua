@@ -127,6 +127,24 @@ describe("the editor with readline", function()
     assert_punctual(p)
   end)
 
+  it("prints 3 MB at once and nothing waits for the terminal, whether something is typed or not", function()
+    local p <close> = typist.start()
+    p:write "=loop = require 'csock'.loop big = ('x'):rep(99):gsub('$', '\\n'):rep(30000) io.write(big) late()\r"
+    p:expect("\n<nil>", 60)
+    p:write "=loop.spawn(function() io.write(big) end)\r"
+    p:write "stays"
+    p:write "\r"
+    p:expect("<stays>", 60)
+    assert_punctual(p)
+  end)
+
+  it("shows all that was printed before the process ends", function()
+    local p <close> = typist.start()
+    p:write "=for i = 1, 20000 do print('row', i) end os.exit(3)\r"
+    p:expect("row%s+20000\r\n", 30)
+    assert.equal(3, p:wait())
+  end)
+
   it("takes a paste of 1 MB as one line, and nothing waits for it", function()
     local p <close> = typist.start()
     local text = ("line of the paste äöü 0123456789\r"):rep(30000)

@@ -13,7 +13,8 @@ describe("the prompt", function()
 
   local function start(code, options)
     options = options or {}
-    options.env = { CSOCK_HISTORY = "/dev/null", INPUTRC = "/dev/null" }
+    options.env = options.env or {}
+    options.env.CSOCK_HISTORY, options.env.INPUTRC = "/dev/null", "/dev/null"
     local program = process.lua({ "-e", code or 'os.exit(require "csock.repl".start{}, true)' }, options)
     started[#started + 1] = program
     return program
@@ -71,6 +72,48 @@ describe("the prompt", function()
     end
     p:write "before = ticks csock.sleep(0.05) print(ticks > before)\n"
     p:expect "\ntrue\r\n"
+  end)
+
+  it("ends by the second Ctrl-C what catches the first", function()
+    local p = prompt()
+    for i, what in ipairs { "csock.sleep(60)", "while true do end" } do
+      p:write(("while true do pcall(function() print 'again' %s end) end\n"):format(what))
+      p:expect "\nagain\r\n"
+      p:signal "SIGINT"
+      p:expect "again\r\n"
+      p:signal "SIGINT"
+      p:expect(("interrupted\r\ncsock %d> "):format(i + 1))
+    end
+  end)
+
+  it("ends commands by Ctrl-C, too", function()
+    local p = prompt()
+    for _, command in ipairs { ":time csock.sleep(60)", ":bench while true do end", ":bench csock.sleep(60)" } do
+      p:write(command .. "\n")
+      p:expect "\n"
+      p:signal "SIGINT"
+      p:expect "interrupted\r\ncsock 1> "
+    end
+  end)
+
+  it("has :top on another screen, until a key or Ctrl-C", function()
+    local p = start(nil, { pty = true, env = { TERM = "xterm" } })
+    p:expect "csock 1> "
+    for _, key in ipairs { "q", "\3" } do
+      p:write ":top\n"
+      p:expect "\27%[%?1049h.*0 sockets, 0 tasks, .*Any key ends this%.\r\nid"
+      p:write(key)
+      p:expect "\27%[%?1049l.*csock 1> "
+    end
+  end)
+
+  it("says nothing of what is open when it is left", function()
+    local p = prompt()
+    p:write "a, b = csock.socketpair()\n"
+    p:expect "csock 2> "
+    p:write "\4"
+    assert.equal(0, p:wait())
+    assert.is_nil((p.out .. p.err):find "still open")
   end)
 
   it("clears the line by Ctrl-C, and leaves when it is typed twice at an empty one", function()

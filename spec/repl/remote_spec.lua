@@ -71,6 +71,55 @@ describe("a program with a prompt", function()
     assert.equal("", program.unread.out)
   end)
 
+  it("has an input wait for who reads slowly, and loses nothing of what it prints", function()
+    serve()
+    local stream <close> = raw()
+    local text = "for i = 1, 30 do print(('x'):rep(99999)) end io.stdout:write 'printed\\n'"
+    stream:write(frame.text("run", text)):flush()
+    local got = 0
+    for word, payload in frame.read, stream do
+      if word == "out" then got = got + #payload end
+      if word == "done" then break end
+    end
+    assert.equal(30 * 100000, got)
+    program:expect "printed\n"
+  end)
+
+  it("ends the input of one who vanishes, and nothing else", function()
+    serve()
+    do
+      local stream <close> = raw()
+      stream:write(frame.text("run", "function tick() while true do csock.sleep(0.01) ticked = true end end")):flush()
+      take(stream, "done")
+      stream:write(frame.text("run", "tick() &")):flush()
+      take(stream, "done")
+      stream:write(frame.text("run", [[local function wait()
+        local _ <close> = setmetatable({}, { __close = function() io.stdout:write "ended\n" end })
+        io.stdout:write "begun\n"
+        csock.sleep(60)
+      end
+      wait()]])):flush()
+      program:expect "begun\n"
+    end
+    program:expect "ended\n"
+    local stream <close> = raw()
+    stream:write(frame.text("run", "ticked = false csock.sleep(0.1) return ticked")):flush()
+    assert.equal("true\n", take(stream, "out"))
+  end)
+
+  it("ends by the second Ctrl-C an input that catches the first", function()
+    serve "{watchdog = 0.05}"
+    local p = attach { pty = true }
+    for i, what in ipairs { "csock.sleep(60)", "while true do end" } do
+      p:write(("while true do pcall(function() print 'again' %s end) end\n"):format(what))
+      p:expect "\nagain\r\n"
+      p:write "\3"
+      p:expect "again\r\n"
+      p:write "\3"
+      p:expect(("interrupted\r\ncsock %d> "):format(i + 1))
+    end
+  end)
+
   it("keeps several who attach apart", function()
     serve()
     local a, b = attach { pty = true }, attach { pty = true }
@@ -130,18 +179,18 @@ describe("a program with a prompt", function()
     p:expect "\n42\r\n"
   end)
 
-  it("waits for no one who does not read", function()
+  it("lets nothing in the background wait for one who does not read", function()
     serve()
     local stream <close> = raw()
     take(stream, "prompt")
-    assert(stream:write(frame.text("run", "for i = 1, 100 do print(('x'):rep(100000)) end")):flush())
+    assert(stream:write(frame.text("run", "for i = 1, 100 do print(('x'):rep(100000)) end &")):flush())
     local p = attach { pty = true }
     p:write "answer\n"
     p:expect "\n42\r\n"
     local all, text = 0, ""
     for word, payload in frame.read, stream do
       if word == "out" then all, text = all + #payload, payload end
-      if word == "done" then break end
+      if text:find "not taken" then break end
     end
     assert.is_true(all < 10000000)
     assert.matches("bytes were not taken in time", text)

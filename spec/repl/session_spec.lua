@@ -1,6 +1,7 @@
 -- A session: what is typed is run, and answered.
 local commands = require "csock.repl.commands"
 local csock = require "csock"
+local process = require "spec.support.process"
 local sessions = require "csock.repl.session"
 local loop = csock.loop
 
@@ -271,11 +272,17 @@ describe("a session", function()
       assert.matches("expects", answers[4])
     end)
 
-    it(":save writes what did not fail", function()
+    it(":save writes what did not fail as a script that does the same", function()
       local path = os.tmpname()
-      play { "local x = 1", "error 'no'", "x + 1", ":save " .. path }
-      local file <close> = assert(io.open(path))
-      assert.equal('local csock = require "csock"\n\nlocal x = 1\nx + 1\n\ncsock.run()\n', file:read "a")
+      play {
+        "local x = 1", "error 'no'", "x + 1", "function handler(conn) conn:sendall 'old' end",
+        "local server <close> = serve({'127.0.0.1', 0}, handler)", "function handler(conn) conn:sendall 'new' end",
+        "local c = create_connection(server:getsockname())", "n = _3 + 1 return n", "c:recv(10)",
+        "csock.sleep(0) &", "print(_8, c:recv(0), url.quote ' ')", ":save " .. path,
+      }
+      local p <close> = process.lua { path }
+      assert.equal("3\t\t%20\n", p:read_all())
+      assert.equal(0, p:wait(), p.err)
       os.remove(path)
     end)
 

@@ -20,14 +20,18 @@ local function significant(text)
   return words
 end
 
+-- By how much a keyword opens blocks, or closes them.
+function M.depth(keyword)
+  return (OPENS[keyword] and 1 or 0) - (CLOSES[keyword] and 1 or 0)
+end
+
 -- The index of the `end` that belongs to the `function` at `i`.
-local function function_end(words, i)
+function M.function_end(words, i)
   local depth = 0
   for j = i, #words do
     local word = words[j]
     if word.kind == "keyword" then
-      if CLOSES[word.text] then depth = depth - 1 end
-      if OPENS[word.text] then depth = depth + 1 end
+      depth = depth + M.depth(word.text)
       if depth == 0 then return j end
     end
   end
@@ -64,7 +68,7 @@ end
 
 -- `function NAME ... end` at words[i], where the statement begins at `first`. Gives the index of its last word.
 local function live_function(edits, words, i, first, is_local)
-  local name, last = words[i + 1], function_end(words, i)
+  local name, last = words[i + 1], M.function_end(words, i)
   if not last then return i end -- unfinished: the compiler says so
   local place = is_local and M.LOCALS .. "." or ""
   edit(edits, first, name.last, ("%s%s = %s(%q, function"):format(place, name.text, M.LIVE, name.text))
@@ -74,7 +78,7 @@ end
 
 -- `NAME = function ... end` at words[i].
 local function live_assignment(edits, words, i)
-  local from, last = words[i + 2].first, function_end(words, i + 2)
+  local from, last = words[i + 2].first, M.function_end(words, i + 2)
   if not last or not ends_statement(words, last) then return i + 1 end
   edit(edits, from, from - 1, ("%s(%q, "):format(M.LIVE, words[i].text))
   edit(edits, words[last].last + 1, words[last].last, ");")
@@ -144,15 +148,17 @@ local function ampersand(text)
   return word and word.kind == "symbol" and word.text == "&" and word.first or nil
 end
 
--- Compiles what was typed; name and environment are as for `load`. Gives a table: `run`, the function; `background`,
--- whether it ended with `&`; `closing`, the names of locals `<close>`. Or nil and "more" (it is not complete), or what
+-- Compiles what was typed; name and environment are as for `load`. Gives a table: `run`, the function; `text`, what was
+-- typed, in Lua alone; `is_expression`; `background`, whether it ended with `&`; `closing`, the names of locals
+-- `<close>`. Or nil and "more" (it is not complete), or what
 -- is wrong with it.
 function M.compile(text, name, env)
   local at = ampersand(text)
   text = (at and text:sub(1, at - 1) or text):gsub("^%s*=", "") -- `=x`, from the times of Lua 5.1
-  local chunk = { background = at ~= nil, closing = {} }
+  local chunk = { text = text, background = at ~= nil, closing = {} }
   local why, message
   chunk.run, why = load_text("return " .. text, name, env)
+  chunk.is_expression = chunk.run ~= nil
   if chunk.run then return chunk end
   text, chunk.closing = translate(text)
   chunk.run, message = load_text(text, name, env)

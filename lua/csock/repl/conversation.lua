@@ -95,6 +95,14 @@ local function first_difference(a, b)
   end
 end
 
+local AFTERWARDS = 0.05 -- seconds in which more than was expected may come
+
+-- What comes beyond a piece.
+local function rest(conn)
+  conn:settimeout(AFTERWARDS)
+  return conn:recv(65536) or ""
+end
+
 -- Plays a conversation against a server: sends what was sent, and compares what comes. Calls `tell` with a line for
 -- each piece that came otherwise, and gives their number; or nil and an error.
 function M.play(conn, pieces, played, tell)
@@ -111,6 +119,11 @@ function M.play(conn, pieces, played, tell)
         differences = differences + 1
         tell(("piece %d differs at byte %d: expected %s, got %s"):format(number, at,
           show(piece.data:sub(at, at + 39)), show(got:sub(at, at + 39))))
+      end
+      local more = rest(conn)
+      if more ~= "" then
+        if not at then differences = differences + 1 end
+        tell(("piece %d goes on: %s"):format(number, show(more, { strings = 40 })))
       end
     end
   end

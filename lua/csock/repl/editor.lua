@@ -53,11 +53,12 @@ function Editor:paint()
   self.face:above(text)
 end
 
--- To standard output itself.
+-- While no line is typed: whoever prints waits for a slow terminal.
 local function write(self, text)
-  capture.write(io.stdout, text)
-  io.stdout:flush()
-  local seen = text:gsub("\27%[[%d;?]*%a", "") -- without what the terminal is told to do
+  self.face:await()
+  if self.typing then return self:above(text) end -- since then
+  self.face:put(text)
+  local seen = text:sub(-64):gsub("\27%[[%d;?]*%a", "") -- without what the terminal is told to do
   if seen ~= "" then self.fresh = seen:sub(-1) == "\n" end
 end
 
@@ -75,7 +76,7 @@ function Editor:above(text)
 end
 
 -- From now on (or no longer) what `print`, `io.write` and the `write` of `io.stdout` and `io.stderr` are given is
--- printed so while a line is typed.
+-- printed so.
 function Editor:capture(on)
   if self.captured then self.captured:close() end
   self.captured = on and self.interactive and capture.begin(self) or nil
@@ -163,8 +164,8 @@ function Editor:read(prompt)
     self.face:begin(prompt)
     return select(2, self.face:follow())
   end
-  if not self.fresh then write(self, "\n") end
   io.stdout:flush()
+  if not self.fresh then write(self, "\n") end
   local outcomes = loop.queue()
   function self.event(what, line) outcomes:put { what = what, line = line } end
   local give_back = take_signals(self) -- before anybody sees that there is a prompt
@@ -202,6 +203,7 @@ end
 -- Ends it: the terminal is as it was before.
 function Editor:close()
   self:capture(false)
+  self.face:flush()
   self.closed = true
 end
 

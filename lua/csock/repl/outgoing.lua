@@ -1,4 +1,5 @@
--- outgoing.lua: what is to be said to the other side of an attached prompt: nobody who says it waits until it is sent.
+-- outgoing.lua: what is to be said to the other side of an attached prompt: nobody but its foreground input waits until
+-- it is sent.
 local frame = require "csock.repl.frame"
 local internal = require "csock.loop.internal"
 
@@ -9,6 +10,7 @@ local Outgoing = {}
 Outgoing.__index = Outgoing
 
 function Outgoing:put(word, payload)
+  if self.over then return end
   if word == "out" and self.size + #payload > MOST then
     self.dropped = self.dropped + #payload
     return
@@ -18,12 +20,20 @@ function Outgoing:put(word, payload)
   self.changed:wake()
 end
 
-function Outgoing:print(text)
-  for at = 1, #text, PIECE do self:put("out", text:sub(at, at + PIECE - 1)) end
+-- `patient`: who prints waits while the other side is slow.
+function Outgoing:print(text, patient)
+  for at = 1, #text, PIECE do
+    while patient and self.size > MOST // 2 and not self.over do self.taken:wait() end
+    self:put("out", text:sub(at, at + PIECE - 1))
+  end
 end
 
 -- A task: sends what there is, until the other side is gone.
 function Outgoing:run()
+  local _ <close> = internal.guard(function()
+    self.over, self.frames, self.size = true, {}, 0
+    self.taken:wake(true)
+  end)
   while true do
     while #self.frames == 0 do self.changed:wait() end
     local bytes = table.concat(self.frames)
@@ -33,10 +43,12 @@ function Outgoing:run()
       self.dropped = 0
     end
     if not self.stream:write(bytes) or not self.stream:flush() then return end
+    self.taken:wake(true)
   end
 end
 
 -- For a stream; its task is `run`.
 return function(stream)
-  return setmetatable({ stream = stream, frames = {}, size = 0, dropped = 0, changed = internal.waiters() }, Outgoing)
+  return setmetatable({ stream = stream, frames = {}, size = 0, dropped = 0, changed = internal.waiters(),
+    taken = internal.waiters() }, Outgoing)
 end

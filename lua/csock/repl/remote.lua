@@ -62,13 +62,14 @@ local function attend(conn, number)
   local writer = state.own(loop.spawn(outgoing.run, outgoing)):daemon()
   state.own(loop.current())
   local session
+  local function out(text) outgoing:print(text, loop.current() == session.running and coroutine.isyieldable()) end
   session = sessions.new {
-    out = function(text) outgoing:print(text) end, prefix = number .. ":",
-    own = printing(function(text) outgoing:print(text) end), columns = function() return session.width or 80 end,
+    out = out, own = printing(out), prefix = number .. ":", columns = function() return session.width or 80 end,
   }
   local _ <close> = internal.guard(function()
-    session:close()
     writer:cancel()
+    if session.running then session.running:cancel() end -- nobody could interrupt it any more
+    session:close()
   end)
   reply_prompt(outgoing, session)
   for word, payload in frame.read, stream do

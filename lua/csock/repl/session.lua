@@ -124,19 +124,23 @@ function Session:wait(task)
   self.running = nil
 end
 
+-- For `:save`.
+function Session:keep(number, text) self.done[#self.done + 1] = { number = number, text = text } end
+
 function Session:run_chunk(text, code)
   local number = self.number
   self.number = number + 1
   sources.put(("[%s%d]"):format(self.prefix, number), text)
   local task = loop.spawn(call, code.run):set_name(("[%s%d]"):format(self.prefix, number)):watch()
   if code.background then
+    self:keep(number, text)
     self:in_background(number, task)
     return "background"
   end
   self:wait(task)
   local ok = self:finished(number, task, "")
   self:close_later(code.closing)
-  if ok then self.done[#self.done + 1] = text end
+  if ok then self:keep(number, text) end
   return ok and "done" or "failed"
 end
 

@@ -3,6 +3,7 @@ local commands -- loaded late: it loads this
 local csock = require "csock"
 local help = require "csock.help"
 local reload = require "csock.repl.reload"
+local script = require "csock.repl.script"
 
 local M = {}
 
@@ -92,9 +93,8 @@ M.save = {
     if path == "" then return nil, "expects the name of a file" end
     local file <close>, why = io.open(path, "w")
     if not file then return nil, why end
-    file:write('local csock = require "csock"\n\n')
-    for _, text in ipairs(session.done) do file:write(text, "\n") end
-    file:write("\ncsock.run()\n")
+    local written, problem = file:write(script(session.done, session.locals))
+    if not written then return nil, problem end
     session:print(("%d inputs are in %s"):format(#session.done, path))
   end,
 }

@@ -26,8 +26,7 @@ end
 local Capture = {}
 Capture.__index = Capture
 
--- From now on `editor:above` is called with what is printed while its `typing` is true, until what this returns is
--- closed. What goes by while it is not makes `editor.fresh` say whether the next output begins a row.
+-- From now on `editor:above` is called with what is printed, until what this returns is closed.
 function M.begin(editor)
   local shown = { [io.stdout] = csock.isatty(1), [io.stderr] = csock.isatty(2) }
   local self = setmetatable({ print = print, write = io.write }, Capture)
@@ -35,12 +34,8 @@ function M.begin(editor)
   function methods.write(file, ...)
     local text = shown[file] and text_of(...)
     if not text then return native(file, ...) end
-    if editor.typing then
-      editor:above(text)
-      return file
-    end
-    if text ~= "" then editor.fresh = text:sub(-1) == "\n" end
-    return native(file, ...)
+    editor:above(text)
+    return file
   end
 
   io.write = function(...) -- luacheck: ignore
@@ -53,7 +48,6 @@ function M.begin(editor)
     local parts = table.pack(...)
     for i = 1, parts.n do parts[i] = tostring(parts[i]) end
     io.stdout:write(table.concat(parts, "\t"), "\n")
-    io.stdout:flush() -- as Lua's own
   end
 
   self.own = { print = print, write = io.write }

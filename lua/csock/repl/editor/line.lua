@@ -1,4 +1,5 @@
 -- line.lua: lines typed with GNU readline: the editor's face in a terminal.
+local capture = require "csock.repl.editor.capture"
 local csock = require "csock"
 local internal = require "csock.loop.internal"
 local ok, rl = pcall(require, "csock.readline")
@@ -78,6 +79,21 @@ end
 function Line:finish(mark)
   self.stopped = false
   rl.stop(mark)
+  send(self)
+end
+
+-- Waits while much is on its way to the terminal, where a task may wait.
+function Line.await()
+  while rl.full() and loop.current() and coroutine.isyieldable() do
+    local waited, err = pcall(csock.select, {}, { rl.output() }, {})
+    if not waited and tostring(err):find("would wait", 1, true) then return end
+    if not waited then error(err, 0) end
+    rl.flush()
+  end
+end
+
+function Line:put(text)
+  if not rl.put(text) then capture.write(io.stdout, text) end
   send(self)
 end
 

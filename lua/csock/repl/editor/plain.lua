@@ -15,6 +15,10 @@ local function show(text)
   io.stdout:flush()
 end
 
+function Plain.put(_, text) show(text) end
+
+function Plain.await() end
+
 function Plain:begin(prompt)
   self.prompt = self.interactive and prompt or ""
   self.typing = true
