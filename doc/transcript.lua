@@ -5,6 +5,7 @@
 -- on; all else in it is answers, and is written anew. All transcripts of a page are one session.
 local csock = require "csock"
 local sessions = require "csock.repl.session"
+local state = require "csock.repl.state"
 
 local M = {}
 
@@ -48,8 +49,10 @@ function M.play(text)
     end,
   }
   local page = {}
-  csock.debug(true)
+  local before = csock.debug(true)
   csock.run(function()
+    state.own(csock.loop.current()) -- as at the prompt
+    csock.loop.tasks()
     local session <close> = sessions.new { out = out, own = own }
     local at = 1
     while true do
@@ -63,6 +66,7 @@ function M.play(text)
     page[#page + 1] = text:sub(at)
     csock.loop.stop()
   end)
+  csock.debug(before)
   return table.concat(page)
 end
 

@@ -274,12 +274,12 @@ describe("a session", function()
 
     it(":save writes what did not fail as a script that does the same", function()
       local path = os.tmpname()
-      play {
+      play({
         "local x = 1", "error 'no'", "x + 1", "function handler(conn) conn:sendall 'old' end",
         "local server <close> = serve({'127.0.0.1', 0}, handler)", "function handler(conn) conn:sendall 'new' end",
         "local c = create_connection(server:getsockname())", "n = _3 + 1 return n", "c:recv(10)",
         "csock.sleep(0) &", "print(_8, c:recv(0), url.quote ' ')", ":save " .. path,
-      }
+      }, { own = { print = function() end } })
       local p <close> = process.lua { path }
       assert.equal("3\t\t%20\n", p:read_all())
       assert.equal(0, p:wait(), p.err)

@@ -73,6 +73,14 @@ function M.servers()
   return servers
 end
 
+local HERE = debug.getinfo(1, "S").source:match "^@(.*)csock[/.]repl[/.]state%.lua$"
+
+-- A place in a file ("server.lua:12"), for people: of csock's own files without the path to them.
+function M.place(where)
+  if not where then return "" end
+  return HERE and where:sub(1, #HERE) == HERE and where:sub(#HERE + 1) or where
+end
+
 local task_ids, last_id = setmetatable({}, { __mode = "k" }), 0
 local own = setmetatable({}, { __mode = "k" })
 

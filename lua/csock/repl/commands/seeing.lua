@@ -62,7 +62,7 @@ M.servers = {
 }
 
 local function task_cells(row)
-  return { tostring(row.id), row.name or "", state.waits(row), since(row), row.where or "" }
+  return { tostring(row.id), row.name or "", state.waits(row), since(row), state.place(row.where) }
 end
 
 local TASK_HEAD = { ID, "name", { title = "waits for", least = 20 }, { title = "since", rank = 1 },
