@@ -25,6 +25,7 @@ typedef struct cs_state {
   cs_list taps;                           /* of its sockets: traffic.c */
   bool debug;                             /* sockets that are made are listed: ledger.c; */
   unsigned listed;                        /* ... so many were */
+  uint64_t received, sent, accepted;      /* bytes and connections, by all of its sockets */
   /* NULL, or what tells who is to blame for an error: pushes a sequence of rows (their `made` is a
      place), or pushes nothing: false. `address`: a stack index, or 0. */
   bool (*holders)(lua_State *L, int err, int address);

@@ -137,6 +137,7 @@ static int accept_attempt(lua_State *L, cs_op *op) {
   take_spare(L);
   err = cs_sock_adopt(L, conn, fd, nonblock, s->family, s->type, s->proto);
   if (err != 0) return cs_sock_abandon(L, conn, op->call, err);
+  s->w.state->accepted++;
   if (state->debug) cs_ledger_enter(L, conn, s);
   if (s->transport != NULL && s->transport->ops->accepted != NULL)
     s->transport->ops->accepted(L, s->transport, 1, conn);

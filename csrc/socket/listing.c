@@ -1,5 +1,5 @@
-/* listing.c: what a program can learn of its open sockets: csock.debug, csock.sockets; and which of
-   them an error is about. */
+/* listing.c: what a program can learn of its sockets: csock.debug, csock.sockets, csock.counters;
+   and which of the open ones an error is about. */
 #include "ledger.h"
 #include "transport.h"
 #include "../base/parts.h"
@@ -211,8 +211,29 @@ static int csock_sockets(lua_State *L) {
   return 1;
 }
 
+/***
+What all sockets of this program together have done so far, also those that are closed, and whether
+`debug` is on or not.
+Source: csock's own.
+@function counters
+@treturn int bytes received
+@treturn int bytes sent
+@treturn int connections accepted
+@usage
+local _, sent = csock.counters()
+a:send "hello"
+print(select(2, csock.counters()) - sent) --> 5
+*/
+static int csock_counters(lua_State *L) {
+  const cs_state *state = cs_state_get(L);
+  lua_pushinteger(L, (lua_Integer)state->received);
+  lua_pushinteger(L, (lua_Integer)state->sent);
+  lua_pushinteger(L, (lua_Integer)state->accepted);
+  return 3;
+}
+
 static const luaL_Reg functions[] = {
-    {"debug", csock_debug}, {"sockets", csock_sockets}, {NULL, NULL}};
+    {"counters", csock_counters}, {"debug", csock_debug}, {"sockets", csock_sockets}, {NULL, NULL}};
 
 void cs_open_sockets(lua_State *L) {
   cs_setfuncs(L, functions);

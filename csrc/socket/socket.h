@@ -21,6 +21,17 @@ struct cs_sock {
       streams; /* open makefile() streams, which keep the descriptor alive (Python's _io_refs) */
 };
 
+/* So many bytes have passed, as the program sees them. */
+static inline void cs_sock_received(cs_sock *s, size_t n) {
+  s->received += n;
+  s->w.state->received += n;
+}
+
+static inline void cs_sock_sent(cs_sock *s, size_t n) {
+  s->sent += n;
+  s->w.state->sent += n;
+}
+
 /* Whether close() was called; the descriptor may live on for the streams. */
 #define cs_sock_closed(s) (((s)->w.flags & CS_W_CLOSED) != 0)
 

@@ -119,7 +119,7 @@ static int write_pieces(cs_sock *s, const struct msghdr *m, int flags, size_t *s
 int cs_sock_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
   *got = 0;
   int err = (s->transport == NULL ? plain_recvmsg : read_pieces)(s, m, flags, got);
-  if (!(flags & MSG_PEEK)) s->received += *got;
+  if (!(flags & MSG_PEEK)) cs_sock_received(s, *got);
   if (s->tapped && err == 0 && !(flags & MSG_PEEK))
     cs_traffic_pieces(s, '<', false, m->msg_iov, (size_t)m->msg_iovlen, *got);
   return err;
@@ -128,7 +128,7 @@ int cs_sock_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
 int cs_sock_sendmsg(cs_sock *s, const struct msghdr *m, int flags, size_t *sent) {
   *sent = 0;
   int err = (s->transport == NULL ? plain_sendmsg : write_pieces)(s, m, flags, sent);
-  s->sent += *sent;
+  cs_sock_sent(s, *sent);
   if (s->tapped && err == 0)
     cs_traffic_pieces(s, '>', false, m->msg_iov, (size_t)m->msg_iovlen, *sent);
   return err;

@@ -108,7 +108,7 @@ static inline int cs_sock_read(cs_sock *s, char *bytes, size_t n, int flags, cs_
     err = cs_transport_read(s, bytes, n, flags, got);
   }
   if (err == 0 && !(flags & MSG_PEEK)) {
-    s->received += *got;
+    cs_sock_received(s, *got);
     if (s->tapped && n > 0) cs_traffic_bytes(s, '<', false, bytes, *got < n ? *got : n);
   }
   return err;
@@ -123,7 +123,7 @@ static inline int cs_sock_write(cs_sock *s, const char *bytes, size_t n, int fla
   else
     err = to != NULL ? EISCONN : cs_transport_write(s, bytes, n, flags, sent);
   if (err == 0) {
-    s->sent += *sent;
+    cs_sock_sent(s, *sent);
     if (s->tapped) cs_traffic_bytes(s, '>', false, bytes, *sent);
   }
   return err;

@@ -66,7 +66,7 @@ static int send_by_kernel(lua_State *L, cs_op *op, transfer *t, int fd) {
   cs_watched_nonblock_end(op->w);
   switch (err) {
   case 0:
-    cs_sock_of(op->w)->sent += sent;
+    cs_sock_sent(cs_sock_of(op->w), sent);
     if (sent > 0 && cs_sock_of(op->w)->tapped) cs_traffic_file(cs_sock_of(op->w), sent);
     return sent == 0 ? finish(L, t) : go_on(op, t, sent);
   case EINVAL:

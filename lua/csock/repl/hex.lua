@@ -5,7 +5,7 @@ local ROW, MOST = 16, 4096 -- bytes
 
 local function row(data, at)
   local bytes = data:sub(at, at + ROW - 1)
-  local digits = bytes:gsub(".", function(char) return ("%02x "):format(char:byte()) end)
+  local digits = ("%02x "):rep(#bytes):format(bytes:byte(1, -1))
   return ("  %06x  %-48s %s"):format(at - 1, digits, (bytes:gsub("[^\x20-\x7e]", ".")))
 end
 

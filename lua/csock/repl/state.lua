@@ -44,10 +44,22 @@ end
 
 -- The row of the socket with this number (also as it was typed); or nil and what is wrong.
 function M.socket(id)
-  for _, row in ipairs(csock.sockets()) do
-    if tostring(row.id) == tostring(id) then return row end
-  end
+  local row = csock.sockets(function(number) return tostring(number) == tostring(id) end)[1]
+  if row then return row end
   return nil, id == "" and "expects the number of a socket" or "there is no open socket " .. tostring(id)
+end
+
+-- Closes the socket with this number; nil, err: there is none. Streams over it would go on, and keep the connection:
+-- they find that it has ended.
+function M.close(id)
+  local row, why = M.socket(id)
+  if not row then return nil, why end
+  local ok, err, errno = row.socket:close()
+  if M.socket(id) then
+    local same <close> = csock.fromfd(row.fd)
+    if same then same:shutdown(csock.SHUT_RDWR) end
+  end
+  return ok, err, errno
 end
 
 -- Those that listen, each with its `clients`: how many there are, and what went over them.

@@ -5,11 +5,7 @@ local M = {}
 
 M.close = {
   usage = "ID", complete = "socket", help = "closes a socket (:sockets tells the numbers)",
-  run = function(_, id)
-    local row, why = state.socket(id)
-    if not row then return nil, why end
-    return row.socket:close()
-  end,
+  run = function(_, id) return state.close(id) end,
 }
 
 M.kill = {
