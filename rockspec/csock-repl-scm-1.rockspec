@@ -8,8 +8,8 @@ description = {
   summary = "Line editing for csock's prompt, by GNU readline",
   detailed = [[
 The C module csock.readline: the prompt of the command csock edits its lines with GNU readline, while the loop runs.
-csock's own rock has everything else of the prompt, and needs nothing but libc. (GNU readline is under the GPL, and
-so is what is linked with it.)]],
+csock's own rock has everything else of the prompt, and needs nothing but libc. This rock's source is under the MIT
+license; it links with GNU readline, which is under the GPL 3: who passes on the two together does it under the GPL.]],
   license = "MIT",
   homepage = "https://github.com/csock/csock",
   issues_url = "https://github.com/csock/csock/issues",

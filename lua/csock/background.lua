@@ -3,6 +3,8 @@
 -- `require "csock.background"` at the prompt of an interpreter that reads its lines with GNU readline (as Debian's
 -- `lua5.4 -i`): from then on tasks run while it waits for keys, what they print appears above the line, and Ctrl-C
 -- there ends the line alone. The command `csock` is a prompt that does this and more by itself, with any interpreter.
+--
+-- (GNU readline itself sets `LC_CTYPE` to what the environment says, with the first line.)
 -- @module csock.background
 local capture = require "csock.repl.editor.capture"
 local csock = require "csock"

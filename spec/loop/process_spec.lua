@@ -3,6 +3,7 @@ local csock = require "csock"
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 local streams = require "spec.support.streams"
+local terminal = require "spec.support.terminal"
 
 local children = {}
 
@@ -414,7 +415,7 @@ end)
 -- What a program says in a terminal of its own.
 local function in_terminal(code)
   local p = process.lua({ "-e", "csock = require 'csock' io.read() " .. code }, { pty = true })
-  assert(posix.window(p.stdin, 132, 43))
+  assert(terminal.window(p.stdin, 132, 43))
   return p:write "go\n"
 end
 

@@ -1,18 +1,19 @@
 -- The life of a line: what it makes of the terminal, and how it ends.
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
+local terminal = require "spec.support.terminal"
 local typist = require "spec.support.typist"
 
 if not typist.edits then return end
 
 describe("a line that is typed", function()
   local function assert_restored(p)
-    assert.equal(typist.modes(), posix.modes(p.stdin))
+    assert.equal(typist.modes(), terminal.modes(p.stdin))
   end
 
   it("changes the terminal's modes only while it is there", function()
     local p <close> = typist.start()
-    assert.not_equal(typist.modes(), posix.modes(p.stdin))
+    assert.not_equal(typist.modes(), terminal.modes(p.stdin))
     p:write "\4"
     p:expect "<end>"
     assert.equal(0, p:wait())
@@ -140,7 +141,7 @@ describe("keys without a line", function()
     p:write "q"
     p:expect "<q>"
     p:expect "ready> "
-    p:write "=return require 'spec.support.posix'.modes(0)\r"
+    p:write "=return require 'spec.support.terminal'.modes(0)\r"
     assert.equal(typist.modes(), p:expect "<(%d[%d :]*)>")
   end)
 
@@ -157,6 +158,6 @@ describe("keys without a line", function()
     p:expect "ready> "
     p:write "\4"
     assert.equal(0, p:wait())
-    assert.equal(typist.modes(), posix.modes(p.stdin))
+    assert.equal(typist.modes(), terminal.modes(p.stdin))
   end)
 end)

@@ -1,7 +1,7 @@
 -- What is shown, in terminals of several sizes, and in those that take nothing.
 local csock = require "csock"
-local posix = require "spec.support.posix"
 local process = require "spec.support.process"
+local terminal = require "spec.support.terminal"
 local tmux = require "spec.support.tmux"
 local typist = require "spec.support.typist"
 
@@ -45,7 +45,7 @@ end)
 describe("a window", function()
   it("tells its columns to the editor", function()
     local p <close> = typist.start()
-    assert(posix.window(p.stdin, 200, 50))
+    assert(terminal.window(p.stdin, 200, 50))
     p:write "=return e.columns() .. ' ' .. e.rows()\r"
     p:expect "<200 50>"
   end)

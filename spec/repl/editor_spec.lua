@@ -1,6 +1,7 @@
 -- Lines that are typed in a terminal, with readline and without it.
 local posix = require "spec.support.posix"
 local process = require "spec.support.process"
+local terminal = require "spec.support.terminal"
 local tree = require "spec.support.tree"
 local typist = require "spec.support.typist"
 
@@ -45,13 +46,13 @@ describe("the editor", function()
 
       it("leaves the terminal as it was, also after an error", function()
         local p <close> = typist.start(before)
-        p:write "=modes = require 'spec.support.posix'.modes return modes(0)\r"
+        p:write "=modes = require 'spec.support.terminal'.modes return modes(0)\r"
         assert.equal(typist.modes(), p:expect "<(%d[%d :]*)>")
         p:expect "ready> "
         p:write "=error 'a fault'\r"
         p:expect "a fault"
         assert.equal(1, p:wait())
-        assert.equal(typist.modes(), posix.modes(p.stdin))
+        assert.equal(typist.modes(), terminal.modes(p.stdin))
       end)
 
       it("is at its end when the terminal is gone", function()
@@ -270,6 +271,6 @@ describe("the editor with readline", function()
     p:expect "ready> "
     p:write "\4"
     assert.equal(0, p:wait())
-    assert.equal(typist.modes(), posix.modes(p.stdin))
+    assert.equal(typist.modes(), terminal.modes(p.stdin))
   end)
 end)

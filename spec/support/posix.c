@@ -19,7 +19,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #if __has_include(<sys/prctl.h>)
@@ -424,29 +423,6 @@ static int l_mkdtemp(lua_State *L) {
   return 1;
 }
 
-/* --- terminals ------------------------------------------------------------------------------- */
-
-/* modes(fd) -> all of a terminal's modes, as text | nil, err, errno */
-static int l_modes(lua_State *L) {
-  struct termios t;
-  if (tcgetattr(check_int(L, 1), &t) != 0) return fail(L, "tcgetattr", errno);
-  lua_pushfstring(L, "%I %I %I %I:", (lua_Integer)t.c_iflag, (lua_Integer)t.c_oflag,
-                  (lua_Integer)t.c_cflag, (lua_Integer)t.c_lflag);
-  for (size_t i = 0; i < NCCS; i++) {
-    lua_pushfstring(L, "%s %d", lua_tostring(L, -1), (int)t.c_cc[i]);
-  }
-  return 1;
-}
-
-/* window(fd, columns, lines): a terminal of another size */
-static int l_window(lua_State *L) {
-  struct winsize size = {.ws_col = (unsigned short)check_int(L, 2),
-                         .ws_row = (unsigned short)check_int(L, 3)};
-  if (ioctl(check_int(L, 1), TIOCSWINSZ, &size) != 0) return fail(L, "ioctl", errno);
-  lua_pushboolean(L, true);
-  return 1;
-}
-
 /* --- clocks ---------------------------------------------------------------------------------- */
 
 static int l_monotonic(lua_State *L) {
@@ -577,8 +553,6 @@ static const luaL_Reg functions[] = {
     {"pipe", l_pipe},
     {"nofile", l_nofile},
     {"mkdtemp", l_mkdtemp},
-    {"modes", l_modes},
-    {"window", l_window},
     {"monotonic", l_monotonic},
     {"thread_clock", l_thread_clock},
     {"children_clock", l_children_clock},
@@ -598,7 +572,6 @@ static const struct {
     {"SIGHUP", SIGHUP},   {"SIGINT", SIGINT},   {"SIGQUIT", SIGQUIT}, {"SIGKILL", SIGKILL},
     {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}, {"SIGPIPE", SIGPIPE}, {"SIGALRM", SIGALRM},
     {"SIGTERM", SIGTERM}, {"SIGCHLD", SIGCHLD}, {"SIGSTOP", SIGSTOP}, {"SIGCONT", SIGCONT},
-    {"SIGTSTP", SIGTSTP},
 };
 
 __attribute__((visibility("default"))) int luaopen_spec_support_posix(lua_State *L);

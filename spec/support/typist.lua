@@ -3,8 +3,8 @@
 -- It answers each line with "<text>", each interrupt with "<interrupted>", the end with "<end>". Lines that begin with
 -- "=" are Lua; `e` is the editor. `late()`: by how many seconds at most a ticker of 50 ms has been late since the last
 -- call: for as long as this process was busy, and in all, also while others had the processor.
-local posix = require "spec.support.posix"
 local process = require "spec.support.process"
+local terminal = require "spec.support.terminal"
 
 local PROGRAM = [[
   csock = require "csock"
@@ -75,7 +75,7 @@ end
 -- The modes of a terminal that nobody has changed yet.
 function M.modes()
   local p <close> = process.start({ "cat" }, { pty = true })
-  return assert(posix.modes(p.stdin))
+  return assert(terminal.modes(p.stdin))
 end
 
 M.edits = package.searchpath("csock.readline", package.cpath) ~= nil
