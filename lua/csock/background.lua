@@ -19,10 +19,15 @@ if not found then
     .. COMMAND, 0)
 end
 
-local M = { typing = false, fresh = true }
+local M = { typing = false }
 
--- Shows above the line what was printed. Called by `capture`.
+-- Shows above the line what was printed; while a chunk runs there is no line, and no loop. Called by `capture`.
 function M.above(_, text)
+  if not M.typing then
+    capture.write(io.stdout, text)
+    io.stdout:flush()
+    return
+  end
   M.text = (M.text or "") .. text
   M.painter = M.painter or loop.spawn(M.paint)
 end
