@@ -86,7 +86,7 @@ local BANNER = "csock %s on %s. :help tells what there is, Ctrl-D leaves.\n"
 local function local_prompt(editor, options)
   local function out(text) editor:above(text) end
   local session <close> = sessions.new { out = out, columns = editor.columns, foreground = loop.foreground }
-  session.key, session.rows = editor.key, editor.rows
+  session.full, session.rows = editor.full, editor.rows
   local ran = not options.file or run_file(session, options.file, options.arguments)
   if not ran and not editor.interactive then return 1 end
   if editor.interactive and not options.file then out(BANNER:format(csock._VERSION:match "%S+$", _VERSION)) end

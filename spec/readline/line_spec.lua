@@ -136,7 +136,7 @@ end)
 describe("keys without a line", function()
   it("are there at once, and the terminal is as it was before", function()
     local p <close> = typist.start()
-    p:write "=io.write 'which' io.stdout:flush() return e.key(10)\r"
+    p:write "=e.full(function(show, key) show 'which' got = key(10) end) return got\r"
     p:expect "which"
     p:write "q"
     p:expect "<q>"
@@ -147,13 +147,13 @@ describe("keys without a line", function()
 
   it("are nil when the time has passed", function()
     local p <close> = typist.start()
-    p:write "=return e.key(0.01)\r"
+    p:write "=e.full(function(_, key) got = key(0.01) end) return got\r"
     p:expect "<nil>"
   end)
 
   it("leave the terminal as it was when the wait is given up", function()
     local p <close> = typist.start()
-    p:write "=return csock.loop.timeout(0.05, e.key, 10)\r"
+    p:write "=return csock.loop.timeout(0.05, e.full, function(_, key) key(10) end)\r"
     p:expect "<nil>"
     p:expect "ready> "
     p:write "\4"

@@ -1,6 +1,8 @@
 -- The prompt itself, in a pseudo-terminal: what is typed, and what one sees.
 local csock = require "csock"
+local posix = require "spec.support.posix"
 local process = require "spec.support.process"
+local typist = require "spec.support.typist"
 
 describe("the prompt", function()
   local started
@@ -105,6 +107,18 @@ describe("the prompt", function()
       p:write(key)
       p:expect "\27%[%?1049l.*csock 1> "
     end
+  end)
+
+  it("gives the terminal back from :top when it is stopped, and when a signal ends it", function()
+    local p = start(nil, { pty = true, env = { TERM = "xterm" } })
+    p:expect "csock 1> "
+    local before = posix.modes(p.stdin)
+    p:write ":top\n"
+    p:expect "\27%[%?1049h.*Any key ends this%.\r\nid"
+    p:signal "SIGTERM"
+    p:expect "\27%[%?1049l"
+    assert.equal("signal " .. posix.SIGTERM, p:wait())
+    assert.equal(typist.modes(), posix.modes(p.stdin), before)
   end)
 
   it("says nothing of what is open when it is left", function()

@@ -212,7 +212,7 @@ describe("a session", function()
 
     it("tell what is missing", function()
       local answers = play { ":close", ":reload", ":watch", ":save", ":doc", ":trace", ":record x", ":replay x",
-        ":set no 5", ":nothing", ":watch /no/such/file" }
+        ":set no 5", ":nothing", ":watch /no/such/file", ":time", ":bench" }
       for _, answer in ipairs(answers) do assert.matches("^:%l+[: ][^\n]+\n$", answer) end
       assert.matches("expects the name of a module", answers[2])
       assert.matches("is no command; :help lists them", answers[10])

@@ -7,6 +7,7 @@
 -- While a line is typed, the editor answers the terminal's signals; between lines they are whose they were.
 local capture = require "csock.repl.editor.capture"
 local csock = require "csock"
+local full = require "csock.repl.editor.full"
 local internal = require "csock.loop.internal"
 local Line = require "csock.repl.editor.line"
 local Plain = require "csock.repl.editor.plain"
@@ -24,7 +25,7 @@ local M = {}
 -- complete(line, first, last) gives a sequence of candidates for line:sub(first, last), and the character that belongs
 -- behind a single one; nil: names of files. It may wait. Both may also be set as fields later.
 -- Fields: `interactive`: whether there is a terminal, at both ends; `columns()`: how wide it is; `rows()`: how high;
--- `key(seconds)`: the next key within that time, or nil (nil itself where there is no editing).
+-- `full(f)`: the whole terminal for a function, see editor/full.lua (nil where there is no editing).
 function M.open(options)
   options = options or {}
   local interactive = csock.isatty(0) and csock.isatty(1)
@@ -36,7 +37,7 @@ function M.open(options)
   self.face = edits and Line.new() or Plain.new(interactive)
   self.columns = self.face.columns
   self.rows = function() return (select(2, csock.get_terminal_size(1))) or 24 end
-  if edits then self.key = self.face.key end
+  if edits then self.full = function(f) full(self.face, f) end end
   if self.history then self.face:load(self.history) end
   internal.in_child(function() self:capture(false) self.face = Plain.new(false) end)
   return self

@@ -159,6 +159,7 @@ end
 
 -- Compiles an expression for a command: a function, or nil and what is wrong.
 function Session:expression(text)
+  if text == "" then return nil, "expects an expression" end
   local code, why = chunk.compile(text, "=[expression]", self.locals)
   if not code then return nil, why == "more" and "it is not complete" or why end
   return code.run

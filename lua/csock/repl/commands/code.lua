@@ -81,7 +81,7 @@ M.watch = {
     end
     csock.spawn(watch, session, path or name, before, function()
       local ok, why = again()
-      session:print(name, ": ", ok and "loaded anew" or why)
+      session:print(ok and name .. ": loaded anew" or why)
     end):daemon():set_name("watch " .. name)
   end,
 }

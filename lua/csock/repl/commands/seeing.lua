@@ -1,7 +1,6 @@
 -- seeing.lua: commands that show what is going on.
 local columns = require "csock.repl.columns"
 local csock = require "csock"
-local internal = require "csock.loop.internal"
 local state = require "csock.repl.state"
 local loop = csock.loop
 
@@ -127,23 +126,20 @@ local function picture(session, rows)
   return head:sub(1, columns_) .. "\n" .. columns(TOP_HEAD, cells, columns_) .. "\n"
 end
 
--- The terminal's other screen, which leaves the one with what was typed as it is.
-local OTHER, BACK, CLEAR = "\27[?1049h", "\27[?1049l", "\27[H\27[J"
-
 M.top = {
   help = "the sockets by how busy they are, again each second until a key is pressed",
   run = function(session)
-    if not session.key then return nil, "needs a terminal" end
+    if not session.full then return nil, "needs a terminal of the process's own, and csock.readline" end
     local before, started = setmetatable({}, { __mode = "k" }), loop.now() - EVERY
-    session.out(OTHER)
-    local _ <close> = internal.guard(function() session.out(BACK) end)
-    repeat
-      local rows, now = state.sockets(), loop.now()
-      before = rates(rows, before, now - started)
-      started = now
-      table.sort(rows, busiest_first)
-      session.out(CLEAR .. picture(session, rows))
-    until session.key(EVERY)
+    session.full(function(show, key)
+      repeat
+        local rows, now = state.sockets(), loop.now()
+        before = rates(rows, before, now - started)
+        started = now
+        table.sort(rows, busiest_first)
+        show(picture(session, rows))
+      until key(EVERY)
+    end)
   end,
 }
 

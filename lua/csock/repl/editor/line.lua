@@ -122,10 +122,11 @@ function Line:resize()
   send(self)
 end
 
+-- Whether keys are there at once, and are not shown.
+function Line.keys(on) rl.keys(on) end
+
 -- The next key within so many seconds, or nil.
 function Line.key(seconds)
-  rl.keys(true)
-  local _ <close> = internal.guard(function() rl.keys(false) end)
   csock.select({ 0 }, {}, {}, seconds)
   return rl.key()
 end
