@@ -47,6 +47,7 @@
   PART(identity) \
   PART(service) \
   PART(http) \
+  PART(http_block) \
   PART(http_parse) \
   PART(http_read) \
   PART(http_answer) \

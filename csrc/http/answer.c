@@ -89,17 +89,14 @@ static const char *check_value(lua_State *L, const char *name, int idx, size_t *
     return NULL;
   }
   const char *value = lua_tolstring(L, idx, n);
-  for (size_t i = 0; i < *n; i++) {
-    if (value[i] != '\r' && value[i] != '\n' && value[i] != '\0') continue;
-    luaL_Buffer b;
-    lua_pushfstring(L, "the value of %s is no line: ", name);
-    luaL_buffinit(L, &b);
-    cs_quote_add(&b, value, *n);
-    luaL_pushresult(&b);
-    lua_concat(L, 2);
-    return NULL;
-  }
-  return value;
+  if (cs_http_syntax_line(value, *n)) return value;
+  luaL_Buffer b;
+  lua_pushfstring(L, "the value of %s is no line: ", name);
+  luaL_buffinit(L, &b);
+  cs_quote_add(&b, value, *n);
+  luaL_pushresult(&b);
+  lua_concat(L, 2);
+  return NULL;
 }
 
 /* value(name, value): that of a field, as a string; raises for what cannot be one. */

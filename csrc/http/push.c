@@ -54,8 +54,7 @@ static void push_span(lua_State *L, const char *bytes, cs_http_span span) {
 
 #define NAME_USUAL 64
 
-/* Pushes the name in lower case; as it was sent, it is at the top. */
-static void push_lower(lua_State *L, const char *name, size_t n) {
+void cs_http_push_lower(lua_State *L, const char *name, size_t n) {
   char usual[NAME_USUAL];
   luaL_Buffer b;
   char *lower = n <= NAME_USUAL ? usual : luaL_buffinitsize(L, &b, n);
@@ -72,6 +71,23 @@ static void push_lower(lua_State *L, const char *name, size_t n) {
     lua_pushlstring(L, lower, n);
 }
 
+void cs_http_push_field(lua_State *L, int idx, lua_Integer i) {
+  lua_rotate(L, -3, 1); /* the key, name, value */
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, idx, 2 * i + 2);
+  lua_insert(L, -2);
+  lua_rawseti(L, idx, 2 * i + 1);
+  lua_pushvalue(L, -2);
+  if (lua_rawget(L, idx) == LUA_TNIL) {
+    lua_pop(L, 1);
+  } else {
+    lua_pushliteral(L, ", ");
+    lua_rotate(L, -3, 2); /* before it, value: the one so far, and what is between them */
+    lua_concat(L, 3);
+  }
+  lua_rawset(L, idx);
+}
+
 /* The list of names and values, in order and as they were sent: {"Host", "a", "Accept", "b"}; and
    in the same table each name in lower case with its value, or its values with ", " between them.
  */
@@ -79,24 +95,14 @@ void cs_http_push_fields(lua_State *L, const cs_http_field *list, unsigned count
                          const char *bytes) {
   luaL_checkstack(L, 6, NULL);
   lua_createtable(L, 2 * (int)count, (int)count);
+  int table = lua_gettop(L);
   for (unsigned i = 0; i < count; i++) {
     const cs_http_field *f = &list[i];
     push_span(L, bytes, f->name);
-    push_lower(L, bytes + f->name.at, f->name.len);
-    lua_insert(L, -2);
-    lua_rawseti(L, -3, 2 * (lua_Integer)i + 1);
+    cs_http_push_lower(L, bytes + f->name.at, f->name.len);
     push_span(L, bytes, f->value);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -4, 2 * (lua_Integer)i + 2);
-    lua_pushvalue(L, -2);
-    if (lua_rawget(L, -4) == LUA_TNIL) {
-      lua_pop(L, 1);
-    } else {
-      lua_pushliteral(L, ", ");
-      lua_rotate(L, -3, 2); /* before it, value: the one so far, and what is between them */
-      lua_concat(L, 3);
-    }
-    lua_rawset(L, -3);
+    lua_insert(L, -2);
+    cs_http_push_field(L, table, i);
   }
 }
 
@@ -117,7 +123,7 @@ static void set_flag(lua_State *L, const char *name, bool flag) {
 void cs_http_push_head(lua_State *L, const cs_http_head *h, const char *bytes,
                        const cs_http_framing *f) {
   luaL_checkstack(L, 8, NULL);
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, h->response ? 16 : 8); /* the client makes its response of it */
   if (h->response) {
     cs_set_int(L, "status", h->status);
     push_span(L, bytes, h->reason);
@@ -175,7 +181,7 @@ static int lower(lua_State *L) {
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
   lua_settop(L, 1);
-  push_lower(L, text, len);
+  cs_http_push_lower(L, text, len);
   return 1;
 }
 
@@ -189,7 +195,7 @@ static int index_block(lua_State *L) {
   if (lua_type(L, 2) != LUA_TSTRING || lua_rawgeti(L, 1, 1) != LUA_TTABLE) return 0;
   const char *name = lua_tolstring(L, 2, &len);
   lua_pushvalue(L, 2);
-  push_lower(L, name, len);
+  cs_http_push_lower(L, name, len);
   lua_rawget(L, -3);
   return 1;
 }

@@ -18,6 +18,13 @@ void cs_http_push_head(lua_State *L, const cs_http_head *h, const char *bytes,
 void cs_http_push_served(lua_State *L, const cs_http_head *h, const char *bytes,
                          const cs_http_framing *f, int metatable, int link);
 
+/* Pushes a name in lower case; as it is written, it is at the top. */
+void cs_http_push_lower(lua_State *L, const char *name, size_t n);
+
+/* Takes a name, its value and the name in lower case from the top, which become the field `i`, from
+   0, of the table at `idx`, a true index. */
+void cs_http_push_field(lua_State *L, int idx, lua_Integer i);
+
 /* Pushes the table of `count` fields. */
 void cs_http_push_fields(lua_State *L, const cs_http_field *list, unsigned count,
                          const char *bytes);

@@ -23,6 +23,15 @@ static void hurry(lua_State *L, cs_op *op) {
   op->flags |= HURRIED;
 }
 
+/* Gives the head at the top its `bytes`, where all of its body has come. Returns how many that
+   are. */
+static size_t push_whole(lua_State *L, const cs_http_framing *f, const char *bytes, size_t n) {
+  if (f->body != CS_HTTP_BODY_LENGTH || f->length > n) return 0;
+  lua_pushlstring(L, bytes, (size_t)f->length);
+  lua_setfield(L, -2, "bytes");
+  return (size_t)f->length;
+}
+
 typedef void push_function(lua_State *L, const cs_http_head *h, const char *bytes,
                            const cs_http_framing *f);
 
@@ -65,7 +74,9 @@ static int read_head(lua_State *L, cs_op *op, bool response, push_function *push
   if (v == CS_HTTP_DONE) v = cs_http_framing_decide(&h, bytes, method, method_len, limits, &f);
   if (v != CS_HTTP_DONE) return cs_http_push_refusal(L, op->call, v);
   push(L, &h, bytes, &f);
-  cs_stream_drop(st, h.place.at);
+  size_t taken = h.place.at;
+  if (response) taken += push_whole(L, &f, bytes + taken, st->in.len - taken);
+  cs_stream_drop(st, taken);
   return 1;
 }
 
@@ -121,8 +132,9 @@ static int new_server(lua_State *L) {
   return 1;
 }
 
-/* read_response(stream[, method[, limits]]): the same of a response to a request with that
-   method. */
+/* read_response(stream[, method[, limits]]): the same of a response to a request with that method.
+   A body whose length is known, and that has come as a whole, is taken with the head: its
+   `bytes`. */
 static int read_response(lua_State *L) {
   cs_op op;
   cs_stream *st = cs_stream_check(L, 1);
@@ -132,6 +144,23 @@ static int read_response(lua_State *L) {
   lua_pushnil(L);
   cs_stream_begin(&op, st, "read_response", response_attempt);
   return cs_drive(L, &op);
+}
+
+/* quiet(stream): whether nothing has come, and it has not ended or failed. What has come is in the
+   stream then. Nothing is waited for. */
+static int quiet(lua_State *L) {
+  cs_stream *st = cs_stream_check(L, 1);
+  int err = cs_stream_usable(L, st);
+  if (err == 0 && st->in.len == 0) {
+    char *space;
+    size_t room, got = 0;
+    err = cs_bytes_reserve(&st->in, st->want, &space, &room);
+    if (err == 0) err = cs_stream_receive(st, space, room, &got);
+    if (err == 0) cs_bytes_commit(&st->in, got);
+    if (err < 0) cs_bytes_idle(&st->in);
+  }
+  lua_pushboolean(L, err == CS_READABLE);
+  return 1;
 }
 
 /* --- bodies --- */
@@ -354,6 +383,7 @@ void cs_open_http_read(lua_State *L) {
                                        {"body_ended", body_ended},
                                        {"body_status", body_status},
                                        {"body_trailers", body_trailers},
+                                       {"quiet", quiet},
                                        {"read_request", read_request},
                                        {"read_response", read_response},
                                        {"server", new_server},

@@ -64,6 +64,12 @@ static size_t bracketed(const char *p, size_t n) {
   return i > 1 && i < n && p[i] == ']' ? i + 1 : 0;
 }
 
+bool cs_http_syntax_line(const char *p, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (p[i] == '\r' || p[i] == '\n' || p[i] == '\0') return false;
+  return true;
+}
+
 bool cs_http_syntax_authority(const char *p, size_t n, bool port) {
   size_t i = n > 0 && p[0] == '[' ? bracketed(p, n) : cs_http_span_of(p, n, CS_HTTP_HOST_CHAR);
   if (i == 0) return false;

@@ -48,6 +48,9 @@ bool cs_http_syntax_equal(const char *p, size_t n, const char *lower, size_t len
 /* Whether all `n` bytes may stand in a header's value. */
 bool cs_http_syntax_text(const char *p, size_t n);
 
+/* Whether none of the `n` bytes ends a line or a text. */
+bool cs_http_syntax_line(const char *p, size_t n);
+
 /* Whether the bytes are a host, with a port or without; `port`: it must have one. */
 bool cs_http_syntax_authority(const char *p, size_t n, bool port);
 

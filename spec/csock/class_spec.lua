@@ -44,6 +44,19 @@ describe("csock.class", function()
       end
     end)
 
+    it("makes one of a table that is there, whose fields stay", function()
+      local given = { age = 3 }
+      local dog = class.adopt(Dog, given, "Rex")
+      assert.equal(given, dog)
+      assert.equal(3, dog.age)
+      assert.equal("Rex says woof", dog:speak())
+      local Refusing = class("Refusing")
+      function Refusing.__init() return nil, "no", 5 end
+      assert.same({ nil, "no", 5 }, { class.adopt(Refusing, {}) })
+      assert.error_matches(function() class.adopt({}, {}) end, "class expected, got table")
+      assert.error_matches(function() class.adopt(Dog) end, "table expected, got nil")
+    end)
+
     it("works where __init waits, in a task", function()
       local csock = require "csock"
       local Sleeper = class("Sleeper")

@@ -41,6 +41,25 @@ return {
       assert(index({ { a = 2 } }, "method") == 1 and index({ { a = 2 } }, "A") == 2)
     end,
   },
+  ["merge and encode"] = {
+    prepare = load_http,
+    run = function(http)
+      local usual = { { "A", "b", a = "b" } }
+      local long = { { "Host", "a", ("X"):rep(100), ("c"):rep(2000), "Host", "d", host = "a, d" } }
+      local merged = http.merge(usual, nil, long)
+      assert(merged.host == "a, d" and merged[("x"):rep(100)] == ("c"):rep(2000))
+      assert(#http.encode({ merged }, "GET", "/", "B: c\r\n") > 2100)
+    end,
+  },
+  ["quiet"] = {
+    prepare = function()
+      local csock = require "csock"
+      local a, b = assert(csock.socketpair())
+      b:settimeout(0)
+      return load_http(), assert(b:makefile()), a
+    end,
+    run = function(http, stream) assert(http.quiet(stream)) end,
+  },
   ["lower"] = {
     prepare = load_http,
     run = function(http) assert(http.lower("A\xC4" .. ("B"):rep(100)) == "a\xC4" .. ("b"):rep(100)) end,
@@ -84,11 +103,11 @@ return {
       assert(compose({ method = "GET", version = 11 }, 200, { A = "b\n" }) == nil)
     end,
   },
-  ["read_response, and a body of a length"] = {
+  ["read_response, and its body"] = {
     prepare = fed("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     run = function(http, stream)
       local head = assert(http.read_response(stream, "GET"))
-      assert(assert(http.body(stream, head.body, head.length):read "a") == "hello")
+      assert(head.bytes == "hello")
     end,
   },
   ["a body that is cut"] = {

@@ -79,6 +79,32 @@ describe("a head", function()
     assert.same({ n = 1 }, table.pack(http.read_response(in_pieces("", 1))))
   end)
 
+  it("brings a body with it that has come as a whole, and no byte of what follows", function()
+    local head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+    local stream = in_pieces(head .. "hello" .. head .. "hell", 200)
+    assert.equal("hello", http.read_response(stream).bytes)
+    local second = http.read_response(stream)
+    assert.is_nil(second.bytes)
+    assert.equal("hell", http.body(stream, second.body, second.length):read(4))
+    stream = in_pieces(head .. "hello", 200)
+    assert.is_nil(http.read_response(stream, "HEAD").bytes)
+    assert.equal(5, #stream:read "a")
+  end)
+
+  it("is waited for where nothing has come, which can be asked", function()
+    local a, b = streams.pair()
+    local stream = b:makefile()
+    assert.is_true(http.quiet(stream))
+    a:sendall("x")
+    assert.is_false(http.quiet(stream))
+    assert.equal("x", stream:read(1))
+    assert.is_true(http.quiet(stream))
+    a:close()
+    assert.is_false(http.quiet(stream))
+    stream:close()
+    assert.is_false(http.quiet(stream))
+  end)
+
   it("that is cut is an error", function()
     local bytes = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     for n = 1, #bytes - 1 do

@@ -36,7 +36,7 @@ local function broken(words) return failure("read", "ContentDecodingError", word
 function M.unpack(response)
   local coding = CODINGS[ascii.lower(response.headers:get("content-encoding", ""))]
   if not coding or not module() or not response.raw then return end
-  local raw, arm, ended = response.raw, response.hooks.arm, response.hooks.ended
+  local raw, owner = response.raw, response.owner
   local inflate, begun, done, used = nil, false, false, 0
 
   local function unpack(piece)
@@ -60,7 +60,7 @@ function M.unpack(response)
 
   local function more()
     while true do
-      local first, err, errno = arm()
+      local first, err, errno = owner:may_wait()
       if first then first, err, errno = raw:peek(begun and 1 or 2) end
       if not first then return nil, err, errno end
       if first == "" then
@@ -76,7 +76,7 @@ function M.unpack(response)
   end
 
   response.fp, response.length = readers.new(more), nil
-  response.hooks.ended = function() return (done or not begun) and ended() end
+  response.unpacked = function() return done or not begun end
 end
 
 return M

@@ -147,10 +147,7 @@ HTTPConnection.__close = HTTPConnection.close
 -- Whether an idle connection can take another request: nothing has come, and it has not ended.
 function HTTPConnection:usable()
   if not self.sock or self.state ~= "idle" or self.response then return false end
-  if self.stream:buffered() > 0 then return false end
-  self.sock:settimeout(0)
-  local _, _, errno = self.stream:peek(1)
-  return errno == E.EAGAIN
+  return core.quiet(self.stream)
 end
 
 --- How much is printed of what is sent and received: 0, nothing, or 1, the heads.
@@ -164,6 +161,25 @@ function HTTPConnection:set_debuglevel(level)
 end
 
 -- --- requests --------------------------------------------------------------------------------------
+
+-- What a request says unless its headers do.
+local function own_fields(self, skip_host, skip_accept_encoding)
+  local block, origin = headers.new(), self.tunnel or self
+  if not skip_host then block:add("Host", place.authority(origin.host, origin.port, self.default_port)) end
+  if not skip_accept_encoding then block:add("Accept-Encoding", "identity") end
+  return block
+end
+
+local function start(self, request, call)
+  if self.response and self.response:isclosed() then self.response = nil end
+  if self.state ~= "idle" or self.response then
+    return failure(call, "CannotSendRequest", "the answer before has not been read")
+  end
+  if self.sock and self.auto_open and not self.checked and not self:usable() then self:close() end
+  self.checked = false
+  self.out, self.state = request, "started"
+  return true
+end
 
 --- Begins a request.
 -- Source: Python's `HTTPConnection.putrequest`.
@@ -183,22 +199,9 @@ end
 -- assert(connection:putheader("Accept", "text/plain"))
 -- assert(connection:endheaders())
 function HTTPConnection:putrequest(method, target, options)
-  local call = "putrequest"
   options = options or {}
-  local request = send.start(method, target, call)
-  if self.response and self.response:isclosed() then self.response = nil end
-  if self.state ~= "idle" or self.response then
-    return failure(call, "CannotSendRequest", "the answer before has not been read")
-  end
-  if self.sock and self.auto_open and not self.checked and not self:usable() then self:close() end
-  self.checked = false
-  if not options.skip_host then
-    local origin = self.tunnel or self
-    request.headers:add("Host", place.authority(origin.host, origin.port, self.default_port))
-  end
-  if not options.skip_accept_encoding then request.headers:add("Accept-Encoding", "identity") end
-  self.out, self.state = request, "started"
-  return true
+  local block = own_fields(self, options.skip_host, options.skip_accept_encoding)
+  return start(self, send.start(method, target, block, "putrequest"), "putrequest")
 end
 
 --- Adds a header.
@@ -235,12 +238,14 @@ local function transmit(self, body, options)
   end
   self.interim, self.early, self.broken = 0, nil, nil
   if self.debuglevel > 0 then print(("send: %q"):format(request:encode())) end
-  local over = false
-  local _ <close> = internal.guard(function() -- half a request is none, also where its body raises
-    if not over then self:close() end
-  end)
-  local ok, err, errno = request:transmit(self, body, options)
-  over = true
+  return request:transmit(self, body, options)
+end
+
+-- The same: half a request is none, also where its body raises.
+local function transmit_whole(self, body, options)
+  local holder <close> = internal.holder(self)
+  local ok, err, errno = transmit(self, body, options)
+  holder:take()
   return ok, err, errno
 end
 
@@ -260,7 +265,7 @@ end
 function HTTPConnection:endheaders(message_body, options)
   if self.state ~= "started" then return failure("endheaders", "CannotSendRequest", "no request was begun") end
   begin(self)
-  return transmit(self, send.body(message_body, 1, "endheaders"), options or {})
+  return transmit_whole(self, send.body(message_body, 1, "endheaders"), options or {})
 end
 
 --- Sends bytes as they are, behind `endheaders`: framing them is up to the caller.
@@ -307,23 +312,20 @@ end
 -- local connection = http.HTTPConnection("localhost", 8080)
 -- assert(connection:request("POST", "/", "hello", {["Content-Type"] = "text/plain"}))
 function HTTPConnection:request(method, target, body, fields, options)
-  options = options or {}
+  local source, block = send.body(body, 3, "request"), headers.new(fields)
+  block = headers.merge(own_fields(self, block.host, block["accept-encoding"]), block)
+  return self:ask(method, target, source, block, options or {}, transmit_whole)
+end
+
+-- The same with a source (body.lua) and all headers, a block that stays as it is. Whoever calls it closes the
+-- connection where it does not return, unless `how` does.
+function HTTPConnection:ask(method, target, source, block, options, how)
   begin(self)
-  local source = send.body(body, 3, "request")
-  local block = headers.new(fields)
-  local ok, err, errno = self:putrequest(method, target, {
-    skip_host = block.host ~= nil, skip_accept_encoding = block["accept-encoding"] ~= nil,
-  })
+  local request = send.start(method, target, block, "request")
+  options = request:frame(source, options)
+  local ok, err, errno = start(self, request, "request")
   if not ok then return nil, err, errno end
-  local added, why = pcall(function()
-    self.out:fields(block)
-    self.out:frame(source, options)
-  end)
-  if not added then
-    self.state = "idle"
-    error(why, 0)
-  end
-  return transmit(self, source, options)
+  return (how or transmit)(self, source, options)
 end
 
 -- --- answers ---------------------------------------------------------------------------------------
@@ -354,8 +356,22 @@ function HTTPConnection:read_head()
   return false
 end
 
--- The answer is read, or given up: what becomes of the connection.
-local function release(self, response, whole)
+-- --- for the answer that is read: see response.lua ---------------------------------------------------
+
+function HTTPConnection:may_wait()
+  if not self.sock then return true end -- reading finds out
+  local seconds = (self.clock or internal.countdown(self.timeout))()
+  self.sock:settimeout(seconds)
+  return internal.in_time(seconds, "read")
+end
+
+function HTTPConnection.is_over(_, response)
+  local body = response.raw
+  return not body or readers.ended(body) or body:buffered() == 0 and core.body_ended(body)
+end
+
+-- What becomes of the connection.
+function HTTPConnection:released(response, whole)
   if self.response ~= response then return end
   self.response = nil
   local clean = whole and not response.will_close and self.stream and self.stream:buffered() == 0
@@ -364,28 +380,19 @@ local function release(self, response, whole)
 end
 
 local function make_response(self, head)
-  local response, body
-  local fp = self.stream
-  if head.body == "none" then
-    fp = readers.of ""
-  elseif head.body ~= "tunnel" then
-    body = core.body(self.stream, head.body, head.length, self.limits)
-    fp = body
+  local kind, bytes, body = head.body, head.bytes, nil
+  head.body, head.bytes = nil, nil -- the response is to have its own
+  if bytes then
+    body = readers.of(bytes)
+  elseif kind ~= "none" and kind ~= "tunnel" then
+    body = core.body(self.stream, kind, head.length, self.limits)
   end
-  local sock = self.sock
-  response = self.response_class(head, fp, {
-    arm = function()
-      local seconds = (self.clock or internal.countdown(self.timeout))()
-      sock:settimeout(seconds)
-      return internal.in_time(seconds, "read")
-    end,
-    ended = function() return not body or body:buffered() == 0 and core.body_ended(body) end,
-    release = function(whole) release(self, response, whole) end,
-  })
+  local fp = body or kind == "none" and readers.of "" or self.stream
+  local response = class.adopt(self.response_class, head, head, fp, self)
   response.raw = body
   response.will_close = not head.keep_alive or not self.out:whole()
   self.response, self.state = response, "idle"
-  if head.body == "tunnel" then
+  if kind == "tunnel" then
     response.finished = true -- the stream is the caller's
     self.state = "tunnel"
   elseif not body then

@@ -31,23 +31,26 @@ local function copy(response, put, progress)
     local ok, why, code = put(piece, count)
     if not ok and why then return nil, why, code end
     if progress then progress(count, total) end
+    if count == total then return count end
   end
+end
+
+local function too_long(limit)
+  return failure("request", "ResponseTooLong", ("the body is longer than the limit of %d bytes"):format(limit))
 end
 
 local function into_memory(response, settings)
   local pieces, limit = {}, settings.limit
-  local function too_long()
-    return failure("request", "ResponseTooLong", ("the body is longer than the limit of %d bytes"):format(limit))
-  end
-  if limit and response.length and response.length > limit then return too_long() end
+  if limit and response.length and response.length > limit then return too_long(limit) end
   local count, err, errno = copy(response, function(piece, so_far)
-    if limit and so_far > limit then return too_long() end
+    if limit and so_far > limit then return too_long(limit) end
     pieces[#pieces + 1] = piece
     return true
   end, settings.on_download)
   if not count then return nil, err, errno end
-  response.body = table.concat(pieces)
-  response.fp, response.length = readers.of(response.body), #response.body
+  local body = pieces[2] and table.concat(pieces) or pieces[1] or ""
+  response.body, response.length = body, #body
+  response.fp = readers.of(body)
   return response
 end
 

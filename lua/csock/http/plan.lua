@@ -52,6 +52,7 @@ local function locate(text)
   return {
     scheme = parts.scheme, host = host, port = port, authority = authority_of, target = target, login = login,
     fragment = parts.fragment, origin = ("%s://%s:%d"):format(parts.scheme, host, port),
+    host_field = headers.new { "Host", authority_of },
     url = parts.scheme .. "://" .. authority_of .. target
       .. (parts.fragment ~= "" and "#" .. parts.fragment or ""),
   }
@@ -85,10 +86,12 @@ local function typed(fields, kind)
   if not fields["content-type"] then fields:add("Content-Type", kind) end
 end
 
+local BODIES = { "data", "json", "form" }
+
 -- The source of the body that the options say: at most one of them.
 local function body_of(options, fields)
   local given
-  for _, name in ipairs { "data", "json", "form" } do
+  for _, name in ipairs(BODIES) do
     if options[name] ~= nil then
       if given then check.bad("request", 3, ("both '%s' and '%s'"):format(given, name)) end
       given = name
@@ -110,6 +113,9 @@ local function body_of(options, fields)
   return bodies.source(urls.urlencode(options.form, { doseq = true }), 3, "request")
 end
 
+local NOTHING = {} -- to be said of how a request without a body is sent
+local FRAMING = { "content-length", "transfer-encoding" }
+
 -- What Cookie says for names and values: none of them can become two.
 local function cookies_of(given)
   local list = {}
@@ -125,25 +131,35 @@ local function cookies_of(given)
 end
 
 local USUAL = headers.new { "User-Agent", (csock._VERSION:gsub(" ", "/")), "Accept", "*/*" }
+local USUAL_PLAIN = headers.new(USUAL):add("Accept-Encoding", "identity")
+local USUAL_PACKED -- made when it is wanted: the module that unpacks is loaded then
 
--- A plan for a request; nil, err, errno. `options` have been checked.
-function M.new(method, url, options)
-  check.argument(check.STRING, method, 1, "request")
+-- What a request says unless it is told otherwise.
+local function usual_fields(options, of_session, given)
+  local part = given and given.range or of_session.range -- a part is one of the thing itself (Fetch, 4.6)
+  if options.decode == false or part then return USUAL_PLAIN end
+  USUAL_PACKED = USUAL_PACKED or headers.new(USUAL):add("Accept-Encoding", coding.accepted())
+  return USUAL_PACKED
+end
+
+-- A plan for a request of a session whose headers are the block `of_session`; nil, err, errno. `options` have been
+-- checked.
+function M.new(method, url, options, of_session)
+  if not headers.is_name(method) then
+    check.argument(check.STRING, method, 1, "request")
+    check.bad("request", 1, "a method expected: a token")
+  end
   check.argument(check.STRING, url, 2, "request")
-  if not headers.is_name(method) then check.bad("request", 1, "a method expected: a token") end
   local at, err, errno = locate_again(with_params(url, options.params))
   if not at then return nil, err, errno end
-  local fields = headers.new(USUAL)
-  fields:update(options.session_headers)
-  if options.headers then fields:update(options.headers) end
-  if not fields["accept-encoding"] then -- a part is one of the thing itself (Fetch, 4.6)
-    fields:add("Accept-Encoding", (options.decode == false or fields.range) and "identity" or coding.accepted())
-  end
-  for _, name in ipairs { "content-length", "transfer-encoding" } do
+  local given = options.headers and headers.new(options.headers)
+  local fields = headers.merge(at.host_field, usual_fields(options, of_session, given), of_session, given)
+  for _, name in ipairs(FRAMING) do
     if fields[name] then check.bad("request", 3, ("headers: %s follows from the body"):format(name)) end
   end
-  local plan = setmetatable({ method = method, at = at, fields = fields, options = options }, Plan)
+  local plan = setmetatable({ method = method, at = at, fields = fields, options = options, sending = NOTHING }, Plan)
   plan.body = body_of(options, fields)
+  if plan.body then plan.sending = { expect = options.expect, progress = options.on_upload } end
   plan.auth = auth.of(options.auth)
   if options.auth == nil and at.login then plan.auth = auth.of { at.login:match "^(.-):(.*)$" } end
   plan.cookies = options.cookies and cookies_of(options.cookies)
@@ -154,24 +170,25 @@ end
 function Plan:proxy()
   local given = self.options.proxies
   if given == false then return false end
-  return proxy.find(given or proxy.environment(), self.at.scheme, self.at.host, self.at.port)
+  return proxy.find(given or proxy.CURRENT, self.at.scheme, self.at.host, self.at.port)
 end
 
--- The headers as they are sent; `through`: the proxy that reads the request, as it does of http. `sent` is set to
--- whether they say who asks.
+-- The headers as they are sent, a block that stays as it is; `through`: the proxy that reads the request, as it does of
+-- http. `authorized` is set to whether they say who asks.
 function Plan:headers(jar, through)
-  local fields = headers.new { "Host", self.at.authority }
-  fields:update(self.fields)
-  local cookies = self.fields.cookie
-  if not cookies then
+  local fields, cookies = self.fields, nil
+  if not fields.cookie then
     cookies = jar and #jar > 0 and jar:header(self.at.url) or nil
     if self.cookies then cookies = cookies and cookies .. "; " .. self.cookies or self.cookies end
-    if cookies then fields:add("Cookie", cookies) end
   end
-  if through and through.authorization then fields:set("Proxy-Authorization", through.authorization) end
-  local value = self.auth and not fields.authorization and self.auth:header(self.method, self.at.target)
-  if value then fields:add("Authorization", value) end
-  self.authorized = value ~= nil and value ~= false
+  local login = self.auth and not fields.authorization and self.auth:header(self.method, self.at.target)
+  local of_proxy = through and through.authorization
+  self.authorized = login ~= nil and login ~= false
+  if not cookies and not login and not of_proxy then return fields end
+  fields = headers.new(fields)
+  if cookies then fields:add("Cookie", cookies) end
+  if of_proxy then fields:set("Proxy-Authorization", of_proxy) end
+  if login then fields:add("Authorization", login) end
   return fields
 end
 
@@ -206,20 +223,21 @@ function Plan:follow(response)
     return fail("InsecureRedirect", "a redirect from https to http", response)
   end
   if at.fragment == "" and self.at.fragment ~= "" then at.url = at.url .. "#" .. self.at.fragment end
-  local method = method_after(self.method, response.status)
+  local method, fields = method_after(self.method, response.status), headers.new(self.fields)
   if method ~= self.method then
     self.body = nil
     for _, name in ipairs { "Content-Type", "Content-Encoding", "Content-Language", "Content-Location", "Expect" } do
-      self.fields:remove(name)
+      fields:remove(name)
     end
   elseif self.body and not self.body.again then
     return fail("UnrewindableBodyError", "a redirect, and the body cannot be sent again", response)
   end
   if at.origin ~= self.at.origin then -- for good: a way back brings them not again
-    for _, name in ipairs(SECRET) do self.fields:remove(name) end
+    for _, name in ipairs(SECRET) do fields:remove(name) end
+    fields = headers.merge(at.host_field, fields)
     self.auth, self.cookies = nil, nil
   end
-  self.method, self.at = method, at
+  self.method, self.at, self.fields = method, at, fields
   return true
 end
 

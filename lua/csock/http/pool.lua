@@ -20,17 +20,17 @@ local function own(self)
   return self.list
 end
 
--- Closes those that have been idle for too long. The oldest come first.
+-- Closes those that have been idle for too long: the others. The oldest come first.
 local function purge(self)
   local list, now = own(self), loop.now()
-  while list[1] and (list[1].idle_since + self.idle <= now or #list > self.size) do table.remove(list, 1):close() end
+  while list[1] and list[1].idle_since + self.idle <= now do table.remove(list, 1):close() end
+  return list
 end
 
 -- A connection to this place that still stands; nil where there is none. The one that was used last is taken: the
 -- others may then grow old.
 function Pool:take(key)
-  purge(self)
-  local list = self.list
+  local list = purge(self)
   for i = #list, 1, -1 do
     if list[i].key == key then
       local connection = table.remove(list, i)
@@ -44,8 +44,9 @@ end
 function Pool:put(connection)
   if self.closed then return connection:close() end
   connection.idle_since = loop.now()
-  table.insert(own(self), connection)
-  purge(self)
+  local list = purge(self)
+  list[#list + 1] = connection
+  if #list > self.size then table.remove(list, 1):close() end
 end
 
 function Pool:close()

@@ -8,23 +8,28 @@ local urls = require "csock.url"
 
 local M = {}
 
--- The variables that count. In a CGI program HTTP_PROXY is what a client has sent as the header Proxy.
-local function variable(name)
-  local value = os.getenv(name)
-  if value == nil and not (name == "http_proxy" and os.getenv "REQUEST_METHOD") then
-    value = os.getenv(name:upper())
-  end
+local NAMES = {}
+for _, scheme in ipairs { "http", "https", "ftp", "all", "no" } do
+  NAMES[scheme] = { scheme .. "_proxy", (scheme .. "_proxy"):upper() }
+end
+
+-- What the environment says for a scheme. In a CGI program HTTP_PROXY is what a client has sent as the header Proxy.
+local function variable(scheme)
+  local names = NAMES[scheme]
+  local value = os.getenv(names[1])
+  if value == nil and not (scheme == "http" and os.getenv "REQUEST_METHOD") then value = os.getenv(names[2]) end
   return value ~= "" and value or nil
 end
 
 -- The proxies of the environment: scheme -> URL; `no`: for which hosts there is none.
 function M.environment()
   local proxies = {}
-  for _, scheme in ipairs { "http", "https", "ftp", "all", "no" } do
-    proxies[scheme] = variable(scheme .. "_proxy")
-  end
+  for scheme in next, NAMES do proxies[scheme] = variable(scheme) end
   return proxies
 end
+
+-- The same as it is at each look.
+M.CURRENT = setmetatable({}, { __index = function(_, scheme) return NAMES[scheme] and variable(scheme) end })
 
 -- Whether a host is in a list such as "localhost, .example.org, 10.0.0.1:8080, *".
 function M.bypasses(list, host, port)

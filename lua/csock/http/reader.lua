@@ -9,49 +9,50 @@ Reader.__name = "csock.http.reader"
 
 local M = {}
 
--- A reader; `more()` gives the next piece, "" at the end, or nil, err, errno.
+-- A reader; `more()` gives the next piece, "" at the end, or nil, err, errno. (`more` is false once it has ended.)
 function M.new(more)
-  return setmetatable({ more = more, pieces = { "" }, at = 1, size = 0 }, Reader)
+  return setmetatable({ more = more, held = "", at = 1, size = 0, pieces = nil }, Reader)
 end
 
 -- A reader of these bytes.
 function M.of(bytes)
-  local reader = M.new(function() return "" end)
-  reader.pieces[1], reader.size = bytes, #bytes
-  return reader
+  return setmetatable({ more = false, held = bytes, at = 1, size = #bytes, pieces = nil }, Reader)
 end
 
--- --- what is held: `size` bytes, from the byte `at` of the first piece on ------------------------------
+-- Whether it is a reader, and all of it has been read.
+function M.ended(value) return getmetatable(value) == Reader and not value.more and value.size == 0 end
+
+-- --- what is held: `size` bytes, from the byte `at` of `held` on, and then in `pieces`, if there are any -------
 
 local function refuse(call) return csock.make_error { call = call, errno = csock.errno.EBADF } end
 
 -- Gets a piece: that; false at the end; nil, err, errno.
 local function fill(self)
-  if self.ended then return false end
+  if not self.more then return false end
   local piece, err, errno = self.more()
   if not piece then return nil, err, errno end
   if piece == "" then
-    self.ended = true
+    self.more = false
     return false
   end
-  self.pieces[#self.pieces + 1] = piece
+  local pieces = self.pieces or {}
+  self.pieces, pieces[#pieces + 1] = pieces, piece
   self.size = self.size + #piece
   return piece
 end
 
 local function joined(self)
-  if #self.pieces > 1 then
-    self.pieces[1] = self.pieces[1]:sub(self.at)
-    self.pieces, self.at = { table.concat(self.pieces) }, 1
+  if self.pieces then
+    self.held, self.at, self.pieces = self.held:sub(self.at) .. table.concat(self.pieces), 1, nil
   end
-  return self.pieces[1]
+  return self.held
 end
 
 local function take(self, n)
-  local held = joined(self)
-  local bytes = held:sub(self.at, self.at + n - 1)
+  local bytes = joined(self)
+  if n < self.size or self.at > 1 then bytes = bytes:sub(self.at, self.at + n - 1) end
   self.at, self.size = self.at + #bytes, self.size - #bytes
-  if self.size == 0 then self.pieces[1], self.at = "", 1 end
+  if self.size == 0 then self.held, self.at = "", 1 end
   return bytes
 end
 
@@ -141,7 +142,7 @@ function Reader:buffered() return self.size end
 
 function Reader:close()
   self.closed = true
-  self.pieces, self.at, self.size = { "" }, 1, 0
+  self.held, self.at, self.size, self.pieces = "", 1, 0, nil
   return true
 end
 

@@ -37,14 +37,15 @@ local M = {}
 local HTTPResponse = class("HTTPResponse")
 M.HTTPResponse = HTTPResponse
 
--- `head` as the parser gives it; `fp`: what the body is read from; `release(whole)` is called once: when the body has
--- been read to its end, or with false when it is given up before; `ended()` says whether it has been read; `arm()` is
--- called before each wait: true, or nil, err, errno.
-function HTTPResponse:__init(head, fp, hooks)
+-- `head` as the parser gives it; `fp`: what the body is read from; `owner`, whom it belongs to, has methods, or none of
+-- them: `released(response, whole)` is called once: when the body has been read to its end, or with false when it is
+-- given up before; `is_over(response)` says whether it has been read; `may_wait()` is called before each wait: true,
+-- or nil, err, errno.
+function HTTPResponse:__init(head, fp, owner)
   self.status, self.reason, self.version = head.status, head.reason, head.version
   self.headers = headers.is(head.headers) and head.headers or headers.adopt(head.headers or {})
   self.length, self.url = head.length, head.url
-  self.fp, self.hooks = fp, hooks or {}
+  self.fp, self.owner = fp, owner or {}
   self.will_close = head.keep_alive == false
   self.finished = false
 end
@@ -54,21 +55,24 @@ end
 local function finish(self, whole)
   if self.finished then return end
   self.finished = true
-  if self.hooks.release then self.hooks.release(whole) end
+  if self.owner.released then self.owner:released(self, whole) end
 end
 
 -- To be called after what may have read the last byte.
 function HTTPResponse:settle()
-  if self.finished or not self.hooks.ended or self.fp:buffered() > 0 or not self.hooks.ended() then return end
-  self.fp:close()
-  self.fp = readers.of ""
+  if self.finished or not self.owner.is_over or self.fp:buffered() > 0 then return end
+  if self.unpacked and not self.unpacked() or not self.owner:is_over(self) then return end
+  if not readers.ended(self.fp) then
+    self.fp:close()
+    self.fp = readers.of ""
+  end
   finish(self, true)
 end
 
 -- To be called before what may wait: true; nil, err, errno when there is no time left.
 local function before(self)
-  if self.finished or not self.hooks.arm then return true end
-  return self.hooks.arm()
+  if self.finished or not self.owner.may_wait then return true end
+  return self.owner:may_wait()
 end
 
 local function after(self, ...)
@@ -183,12 +187,10 @@ function HTTPResponse:read1(size)
   if size ~= nil then check.argument(check.INTEGER, size, 1, "read1") end
   local ok, why, code = before(self)
   if not ok then return nil, why, code end
-  local first, err, errno = self.fp:peek(1)
-  local data = first
-  if first and first ~= "" then
-    local there = self.fp:buffered()
-    data = self.fp:read(size and size >= 0 and math.min(size, there) or there)
-  end
+  local fp, data, err, errno = self.fp, nil, nil, nil
+  if fp:buffered() == 0 then data, err, errno = fp:peek(1) end
+  local there = fp:buffered()
+  if there > 0 then data = fp:read(size and size >= 0 and size < there and size or there) end
   self:settle()
   return data, err, errno
 end

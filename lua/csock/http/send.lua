@@ -2,13 +2,14 @@
 local ascii = require "csock.wire.ascii"
 local bodies = require "csock.http.body"
 local check = require "csock.check"
+local core = require "csock.core".http
 local csock = require "csock"
 local failure = require "csock.http.failure"
 local headers = require "csock.wire.headers"
 local internal = require "csock.loop.internal"
 local place = require "csock.http.place"
 
-local E = csock.errno
+local E, encode = csock.errno, core.encode
 
 local M = {}
 
@@ -17,16 +18,18 @@ Request.__index = Request
 
 -- --- the head --------------------------------------------------------------------------------------
 
--- A request without headers yet. Raises for what is no method or target.
-function M.start(method, target, call)
-  check.argument(check.STRING, method, 1, call)
-  check.argument(check.STRING, target, 2, call)
-  if not headers.is_name(method) then check.bad(call, 1, "a method expected: a token") end
+-- A request with the headers of a block. Raises for what is no method or target.
+function M.start(method, target, block, call)
+  if not headers.is_name(method) then
+    check.argument(check.STRING, method, 1, call)
+    check.bad(call, 1, "a method expected: a token")
+  end
   if target == "" then target = "/" end
   if not place.is_target(target) then
+    check.argument(check.STRING, target, 2, call)
     check.bad(call, 2, "a target expected: without control characters, blanks and '#'")
   end
-  return setmetatable({ method = method, target = target, headers = headers.new(), sent = 0 }, Request)
+  return setmetatable({ method = method, target = target, headers = block, framing = "", sent = 0 }, Request)
 end
 
 -- The source of a body; nil for none.
@@ -36,7 +39,18 @@ end
 
 local FRAMING = { ["content-length"] = "transfer-encoding", ["transfer-encoding"] = "content-length" }
 
--- Adds a header. What frames the body is checked: two servers must not read the request in two ways.
+-- What frames the body is checked: two servers must not read the request in two ways.
+local function check_framing(self, key, value)
+  if key == "content-length" then
+    self.length = ascii.integer(value, math.maxinteger)
+    if not self.length then check.bad("putheader", 2, "Content-Length: digits expected") end
+  else
+    if ascii.lower(value) ~= "chunked" then check.bad("putheader", 2, "Transfer-Encoding: chunked expected") end
+    self.chunked = true
+  end
+end
+
+-- Adds a header.
 function Request:header(name, ...)
   local values = { ... }
   for i, value in ipairs(values) do
@@ -49,40 +63,34 @@ function Request:header(name, ...)
   if FRAMING[key] then
     if self.headers[key] then check.bad("putheader", 1, "a second " .. name) end
     if self.headers[FRAMING[key]] then check.bad("putheader", 1, "both Content-Length and Transfer-Encoding") end
-    if key == "content-length" then
-      self.length = ascii.integer(value, math.maxinteger)
-      if not self.length then check.bad("putheader", 2, "Content-Length: digits expected") end
-    else
-      if ascii.lower(value) ~= "chunked" then check.bad("putheader", 2, "Transfer-Encoding: chunked expected") end
-      self.chunked = true
-    end
+    check_framing(self, key, value)
   end
   self.headers:add(name, value)
 end
 
--- Adds those of a block.
-function Request:fields(block)
-  if not block["content-length"] and not block["transfer-encoding"] then return self.headers:update(block) end
-  for name, value in block:each() do self:header(name, value) end
-end
 
 -- Methods whose requests say so when they have no body.
 local WANTS_LENGTH = { PATCH = true, POST = true, PUT = true }
 
--- Says how long the body is, or that it comes in chunks, unless a header has said so; and what is expected.
+-- Says how long the body is, or that it comes in chunks, unless a header has said so; and what is expected. Gives the
+-- options for sending it.
 function Request:frame(body, options)
-  if body and options.expect and not self.headers.expect then self:header("Expect", "100-continue") end
-  if self.length or self.chunked then return end
-  local length = body and body.length or not body and WANTS_LENGTH[self.method] and 0
-  if length then return self:header("Content-Length", length) end
-  if not body then return end
-  self:header("Transfer-Encoding", "chunked")
-  options.encode_chunked = true
+  local length, coding = self.headers["content-length"], self.headers["transfer-encoding"]
+  if length and coding then check.bad("putheader", 1, "both Content-Length and Transfer-Encoding") end
+  if length or coding then check_framing(self, length and "content-length" or "transfer-encoding", length or coding) end
+  if body and options.expect and not self.headers.expect then self.framing = "Expect: 100-continue\r\n" end
+  if length or coding then return options end
+  self.length = body and body.length or not body and WANTS_LENGTH[self.method] and 0 or nil
+  if self.length then
+    self.framing = ("%sContent-Length: %d\r\n"):format(self.framing, self.length)
+    return options
+  end
+  if not body then return options end
+  self.chunked, self.framing = true, self.framing .. "Transfer-Encoding: chunked\r\n"
+  return { encode_chunked = true, expect = options.expect, progress = options.progress }
 end
 
-function Request:encode()
-  return ("%s %s HTTP/1.1\r\n%s\r\n"):format(self.method, self.target, self.headers:encode())
-end
+function Request:encode() return encode(self.headers, self.method, self.target, self.framing) end
 
 -- --- bytes -----------------------------------------------------------------------------------------
 
@@ -112,13 +120,14 @@ end
 -- The server has hung up: what it has said before may be there still, and says more.
 local HUNG_UP = { [E.EPIPE] = true, [E.ECONNRESET] = true }
 
--- Calls a method of the stream that sends: true; false when the server wants no more, for it has answered or hung up
--- (`broken`); nil, err, errno, and the connection is closed.
-local function sending(connection, method, ...)
+-- Writes pieces; `through`: all that is written is sent now. True; false when the server wants no more, for it has
+-- answered or hung up (`broken`); nil, err, errno, and the connection is closed.
+local function put(connection, through, ...)
   local stream = connection.stream
   connection.sock:settimeout(0)
   local ok, err, errno = internal.in_time(connection.left(), "request")
-  if ok then ok, err, errno = stream[method](stream, ...) end
+  if ok then ok, err, errno = stream:write(...) end
+  if ok and through then ok, err, errno = stream:flush() end
   while errno == E.EAGAIN and connection.left() ~= 0 do
     ok, err, errno = internal.in_time(connection.left(), "request")
     if ok then ok, err, errno = await_room(connection) end
@@ -132,9 +141,6 @@ local function sending(connection, method, ...)
   connection:close()
   return nil, err, errno
 end
-
-local function write(connection, ...) return sending(connection, "write", ...) end
-local function flush(connection) return sending(connection, "flush") end
 
 -- Waits for `100 Continue`, so many seconds at most: whether to go on; nil, err, errno.
 local function continued(connection, seconds)
@@ -182,17 +188,16 @@ local function send_pieces(request, connection, body, options)
     end
     local ok
     if chunked then
-      ok, err, errno = write(connection, ("%x\r\n"):format(#piece), piece, "\r\n")
+      ok, err, errno = put(connection, false, ("%x\r\n"):format(#piece), piece, "\r\n")
     else
-      ok, err, errno = write(connection, piece)
+      ok, err, errno = put(connection, false, piece)
     end
     if not ok then return ok, err, errno end
     count, request.sent = count + 1, request.sent + #piece
     if options.progress then options.progress(request.sent, total) end
   end
-  local ok = true
-  if chunked then ok, err, errno = write(connection, "0\r\n\r\n") end
-  if ok then ok, err, errno = flush(connection) end
+  local ok
+  ok, err, errno = put(connection, true, chunked and "0\r\n\r\n" or "")
   if ok and chunked then request.done = true end
   return ok, err, errno
 end
@@ -208,8 +213,7 @@ end
 
 -- Sends the head and the body: true; nil, err, errno, and the connection is closed.
 function Request:transmit(connection, body, options)
-  local ok, err, errno = write(connection, self:encode())
-  if ok and (not body or options.expect) then ok, err, errno = flush(connection) end
+  local ok, err, errno = put(connection, not body or options.expect, self:encode())
   if ok and body and options.expect then
     ok, err, errno = continued(connection, options.expect)
     if ok == nil then connection:close() end

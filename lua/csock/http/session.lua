@@ -84,18 +84,19 @@ function Session:__init(options)
   --- The headers of all requests, a block: `session.headers:set("User-Agent", "me")`.
   -- @field session:headers
   self.headers = settings.headers
+  self.over_usual = { __index = self.usual }
   self.pool = pools.new(settings.max_idle, settings.idle_timeout)
 end
 
 local function options_of(self, given)
-  local options = given == nil and {} or check.options(given, OF_REQUEST, 3, "request")
-  for name, value in next, self.usual do
-    if options[name] == nil then options[name] = value end
-  end
-  if options.timeout == nil then options.timeout = csock.getdefaulttimeout() or false end
-  if options.timeout == math.huge then options.timeout = false end
-  options.session_headers = self.headers
-  return options
+  if given == nil then return self.usual end
+  return setmetatable(check.options(given, OF_REQUEST, 3, "request"), self.over_usual)
+end
+
+local function clock_of(settings)
+  local timeout = settings.timeout
+  if timeout == nil then timeout = csock.getdefaulttimeout() end
+  return internal.countdown(timeout ~= math.huge and timeout)
 end
 
 -- --- one request, one answer -----------------------------------------------------------------------
@@ -104,9 +105,9 @@ end
 local function connection_for(self, plan, through, fresh)
   local at, options = plan.at, plan.options
   local ssl = at.scheme == "https" and (options.ssl or true) or nil
-  local key = ("%s %s:%d %s %s"):format(at.scheme, at.host, at.port,
-    through and ("%s:%d %s"):format(through.host, through.port, through.authorization or "") or "-",
-    type(ssl) == "userdata" and ("%p"):format(ssl) or tostring(ssl))
+  local key = at.origin
+  if through then key = ("%s %s:%d %s"):format(key, through.host, through.port, through.authorization or "") end
+  if type(ssl) == "userdata" then key = ("%s %p"):format(key, ssl) end
   local kept = not fresh and self.pool:take(key)
   if kept then
     kept.checked = true
@@ -134,35 +135,34 @@ local IDEMPOTENT = { GET = true, HEAD = true, OPTIONS = true, TRACE = true, PUT 
 
 local CLOSED = { [E.ECONNRESET] = true, [E.EPIPE] = true }
 
--- Sends a plan over one connection: the answer; nil, err, errno, and whether another connection may be tried.
-local function exchange(self, plan, clock, fresh)
+-- Sends a plan over one connection: the answer; nil, err, errno, and whether another connection may be tried. The
+-- holder has what is to be closed where it does not return.
+local function exchange(self, plan, clock, holder, fresh)
   local through, err, errno = plan:proxy()
   if through == nil then return nil, err, errno end
   local connection, reused = connection_for(self, plan, through, fresh)
-  local holder <close> = internal.holder(connection)
-  connection.clock = clock
+  holder:hold(connection).clock = clock
   local by_proxy = through and plan.at.scheme == "http"
   local target = by_proxy and plan.at.url:match "^[^#]*" or plan.at.target
   local fields = plan:headers(self.cookies, by_proxy and through)
   local ok, response
-  ok, err, errno = connection:request(plan.method, target, plan.body, fields, {
-    expect = plan.options.expect, progress = plan.options.on_upload,
-  })
+  ok, err, errno = connection:ask(plan.method, target, plan.body, fields, plan.sending)
   if ok then response, err, errno = connection:getresponse() end
   if response then
-    holder:take()
+    holder:hold(response)
     response.url, response.request = plan.at.url, { method = plan.method, url = plan.at.url, headers = fields }
     return response
   end
+  connection:close()
   local again = reused and CLOSED[errno] and connection.silent and IDEMPOTENT[plan.method]
     and (not plan.body or plan.body.again)
   return nil, err, errno, again
 end
 
 -- The same, on a new connection where the one that was kept had been closed meanwhile.
-local function attempt(self, plan, clock)
-  local response, err, errno, again = exchange(self, plan, clock, false)
-  if again then response, err, errno = exchange(self, plan, clock, true) end
+local function attempt(self, plan, clock, holder)
+  local response, err, errno, again = exchange(self, plan, clock, holder, false)
+  if again then response, err, errno = exchange(self, plan, clock, holder, true) end
   if not response then return nil, err, errno end
   if self.cookies then self.cookies:extract_cookies(response.headers, plan.at.url) end
   return response
@@ -199,14 +199,14 @@ end
 -- print(assert(session:request("GET", "http://localhost:8080/")).status) --> 200
 function Session:request(method, url, options)
   local settings = options_of(self, options)
-  local plan, err, errno = plans.new(method, url, settings)
+  local plan, err, errno = plans.new(method, url, settings, self.headers)
   if not plan then return nil, err, errno end
-  local clock, history = internal.countdown(settings.timeout), {}
+  local clock, history = clock_of(settings), {}
+  local holder <close> = internal.holder()
   while true do
     local response
-    response, err, errno = attempt(self, plan, clock)
+    response, err, errno = attempt(self, plan, clock, holder)
     if not response then return nil, err, errno end
-    local holder <close> = internal.holder(response)
     response.history = history
     local again
     again, err, errno = goes_on(plan, response, #history)

@@ -25,6 +25,12 @@ function Holder:__close()
   if self.held then self.held:close() end
 end
 
+-- Holds this thing, instead of the one before.
+function Holder:hold(thing)
+  self.held = thing
+  return thing
+end
+
 -- Takes the thing out, so that it stays open.
 function Holder:take()
   local held = self.held
@@ -84,9 +90,11 @@ end
 
 local SOON = 1e-9 -- seconds: a limit that has passed, where 0 would mean not to wait at all
 
+local function without_limit() end
+
 -- How much of a time limit is left: a function that gives seconds; nil for no limit.
 function M.countdown(timeout)
-  if not timeout then return function() end end
+  if not timeout then return without_limit end
   if timeout == 0 then return function() return 0 end end
   local deadline = core.now() + timeout
   return function() return math.max(deadline - core.now(), SOON) end

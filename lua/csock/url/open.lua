@@ -24,10 +24,10 @@ local function failed(words, code)
 end
 
 -- What is not of HTTP, as an answer.
-local function answer(url, fp, length, kind, hooks)
+local function answer(url, fp, length, kind, owner)
   local response = http.HTTPResponse({
     status = 200, reason = "OK", url = url, length = length,
-  }, fp, hooks)
+  }, fp, owner)
   if kind then response.headers:add("Content-Type", kind) end
   response.headers:add("Content-Length", length)
   return response
@@ -67,7 +67,7 @@ local function open_file(url)
     if why then return failed(why, errnum) end
     return piece or ""
   end)
-  return answer(url, fp, length, nil, { release = function() file:close() end })
+  return answer(url, fp, length, nil, { released = function() file:close() end })
 end
 
 local function open_data(url)
@@ -82,7 +82,7 @@ local function open_data(url)
   if media == "" then media = ";charset=US-ASCII" end
   if media:sub(1, 1) == ";" then media = "text/plain" .. media end
   local fp = readers.of(bytes)
-  return answer(url, fp, #bytes, media, { ended = function() return true end })
+  return answer(url, fp, #bytes, media, { is_over = function() return true end })
 end
 
 local function open_http(request, options)

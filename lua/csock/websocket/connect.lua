@@ -45,7 +45,7 @@ end
 
 -- An HTTPConnection that is not connected yet; nil, err, errno.
 local function make_connection(at, options)
-  local through, err, errno = proxy.find(options.proxies or proxy.environment(), at.as, at.host, at.port)
+  local through, err, errno = proxy.find(options.proxies or proxy.CURRENT, at.as, at.host, at.port)
   if through == nil then return nil, err, errno end
   local class = at.as == "https" and http.HTTPSConnection or http.HTTPConnection
   local to = through or at

@@ -16,10 +16,7 @@ local core = require "csock.core"
 local M = {}
 local methods = {}
 
--- A token of RFC 9110 section 5.6.2.
-local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$"
-
-local lower = ascii.lower
+local lower, merge, encode = ascii.lower, core.http.merge, core.http.encode
 
 -- A block has one element: what the parser gives, a sequence of names and values in turn, as they were sent, in which
 -- each name in lower case is also a key, with its value, or its values with ", " between them. It is a table of its own
@@ -36,14 +33,14 @@ local metatable = {
 -- @tparam string name
 -- @treturn boolean
 -- @usage print(headers.is_name "Content-Type", headers.is_name "a b") --> true false
-function M.is_name(name) return type(name) == "string" and name:find(TOKEN) ~= nil end
+M.is_name = core.http.is_name
 
 --- Whether these bytes can be the value of a field, or stand in a line at all: no CR, LF or NUL.
 -- @function is_value
 -- @tparam string value
 -- @treturn boolean
 -- @usage print(headers.is_value "a\r\nb") --> false
-function M.is_value(value) return type(value) == "string" and not value:find "[\r\n\0]" end
+M.is_value = core.http.is_value
 
 local function value_of(value, number, call)
   if math.type(value) then value = tostring(value) end
@@ -77,13 +74,10 @@ end
 -- local h = headers.new {["Content-Type"] = "text/plain"}
 -- print(h["content-type"]) --> text/plain
 function M.new(fields)
-  local block = setmetatable({ {} }, metatable)
-  if fields == nil then return block end
+  if fields == nil then return M.adopt {} end
   if type(fields) ~= "table" then check.expected("headers.new", 1, "table", fields) end
-  if M.is(fields) then
-    for key, value in next, fields[1] do block[1][key] = value end
-    return block
-  end
+  if M.is(fields) then return M.adopt(merge(fields)) end
+  local block = M.adopt {}
   if #fields > 0 then
     for i = 1, #fields, 2 do block:add(fields[i], fields[i + 1]) end
     return block
@@ -104,6 +98,15 @@ end
 -- @treturn headers
 -- @usage local h = headers.adopt {"Vary", "Accept"}
 function M.adopt(parsed) return setmetatable({ parsed }, metatable) end
+
+--- Makes a block of several: the fields of a later one come in the place of those of the same names before.
+-- @function merge
+-- @tparam ?headers ... blocks; nil: none
+-- @treturn headers
+-- @usage
+-- local h = headers.merge(headers.new {"Vary", "Accept", "Age", "1"}, headers.new {"vary", "Cookie"})
+-- print(h.vary) --> Cookie
+function M.merge(...) return M.adopt(merge(...)) end
 
 --- Whether this is a block.
 -- @function is
@@ -170,9 +173,7 @@ end
 -- local h = headers.new {"Content-Type", "text/plain", "Vary", "Accept"}
 -- h:update {Vary = "Cookie"}
 function methods.update(block, fields)
-  local raw, over = block[1], (M.is(fields) and fields or M.new(fields))[1]
-  for i = 1, #over, 2 do block:remove(over[i]) end
-  for i = 1, #over, 2 do put(raw, over[i], over[i + 1]) end
+  rawset(block, 1, merge(block, M.is(fields) and fields or M.new(fields)))
   return block
 end
 
@@ -258,10 +259,6 @@ end
 -- @usage
 -- local h = headers.new {"Content-Type", "text/plain", "Vary", "Accept"}
 -- print(#h:encode()) --> 40
-function methods.encode(block)
-  local raw, lines = block[1], {}
-  for i = 1, #raw, 2 do lines[#lines + 1] = raw[i] .. ": " .. raw[i + 1] .. "\r\n" end
-  return table.concat(lines)
-end
+function methods.encode(block) return encode(block) end
 
 return M

@@ -9,6 +9,18 @@ describe("a block of header fields", function()
     assert.equal("B: 7\r\n", headers.new { b = 1 }:update(headers.new { B = 7 }):encode())
   end)
 
+  it("is made of several, of which the later ones count", function()
+    local one, two = headers.new { "A", "1", "B", "2", "a", "3" }, headers.new { "b", "4", "C", "5", "c", "6" }
+    local h = headers.merge(one, nil, two)
+    assert.equal("A: 1\r\na: 3\r\nb: 4\r\nC: 5\r\nc: 6\r\n", h:encode())
+    assert.equal("1, 3", h.a)
+    assert.equal("5, 6", h.c)
+    assert.equal("2", one.b)
+    assert.equal("", headers.merge():encode())
+    assert.has_error(function() headers.merge { 1 } end)
+    assert.error_matches(function() headers.adopt({ "A", {} }):encode() end, "a field is a table")
+  end)
+
   it("is changed by assignments", function()
     local h = headers.new { "A", "1", "B", "2", "a", "3" }
     h.a = "4"
