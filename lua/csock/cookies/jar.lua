@@ -154,6 +154,7 @@ end
 -- local response = assert(http.get "http://localhost:8080/")
 -- cookies.CookieJar():extract_cookies(response.headers, response.url)
 function CookieJar:extract_cookies(headers, url)
+  if not headers:get "set-cookie" then return end
   for _, text in ipairs(headers:all "set-cookie") do self:set(url, text) end
 end
 

@@ -34,7 +34,8 @@ local function broken(words) return failure("read", "ContentDecodingError", word
 
 -- Has a response's body unpacked while it is read.
 function M.unpack(response)
-  local coding = CODINGS[ascii.lower(response.headers:get("content-encoding", ""))]
+  local name = response.headers["content-encoding"]
+  local coding = name and CODINGS[ascii.lower(name)]
   if not coding or not module() or not response.raw then return end
   local raw, owner = response.raw, response.owner
   local inflate, begun, done, used = nil, false, false, 0

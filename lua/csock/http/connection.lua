@@ -388,7 +388,7 @@ local function make_response(self, head)
     body = core.body(self.stream, kind, head.length, self.limits)
   end
   local fp = body or kind == "none" and readers.of "" or self.stream
-  local response = class.adopt(self.response_class, head, head, fp, self)
+  local response = class.adopt(self.response_class, head, fp, self)
   response.raw = body
   response.will_close = not head.keep_alive or not self.out:whole()
   self.response, self.state = response, "idle"

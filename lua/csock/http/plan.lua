@@ -86,17 +86,12 @@ local function typed(fields, kind)
   if not fields["content-type"] then fields:add("Content-Type", kind) end
 end
 
-local BODIES = { "data", "json", "form" }
-
 -- The source of the body that the options say: at most one of them.
 local function body_of(options, fields)
-  local given
-  for _, name in ipairs(BODIES) do
-    if options[name] ~= nil then
-      if given then check.bad("request", 3, ("both '%s' and '%s'"):format(given, name)) end
-      given = name
-    end
-  end
+  local data, form = options.data ~= nil and "data", options.form ~= nil and "form"
+  local given, other = data or form, data and form
+  if options.json ~= nil then given, other = "json", given end
+  if other then check.bad("request", 3, ("both '%s' and '%s'"):format(other, given)) end
   if options.files then
     if given and given ~= "form" then check.bad("request", 3, ("both 'files' and '%s'"):format(given)) end
     local source, kind = multipart.source(options.form, options.files)
@@ -114,8 +109,6 @@ local function body_of(options, fields)
 end
 
 local NOTHING = {} -- to be said of how a request without a body is sent
-local FRAMING = { "content-length", "transfer-encoding" }
-
 -- What Cookie says for names and values: none of them can become two.
 local function cookies_of(given)
   local list = {}
@@ -149,14 +142,13 @@ function M.new(method, url, options, of_session)
     check.argument(check.STRING, method, 1, "request")
     check.bad("request", 1, "a method expected: a token")
   end
-  check.argument(check.STRING, url, 2, "request")
+  if type(url) ~= "string" then check.expected("request", 2, "string", url) end
   local at, err, errno = locate_again(with_params(url, options.params))
   if not at then return nil, err, errno end
   local given = options.headers and headers.new(options.headers)
   local fields = headers.merge(at.host_field, usual_fields(options, of_session, given), of_session, given)
-  for _, name in ipairs(FRAMING) do
-    if fields[name] then check.bad("request", 3, ("headers: %s follows from the body"):format(name)) end
-  end
+  local framing = fields["content-length"] and "content-length" or fields["transfer-encoding"] and "transfer-encoding"
+  if framing then check.bad("request", 3, ("headers: %s follows from the body"):format(framing)) end
   local plan = setmetatable({ method = method, at = at, fields = fields, options = options, sending = NOTHING }, Plan)
   plan.body = body_of(options, fields)
   if plan.body then plan.sending = { expect = options.expect, progress = options.on_upload } end

@@ -37,18 +37,16 @@ local M = {}
 local HTTPResponse = class("HTTPResponse")
 M.HTTPResponse = HTTPResponse
 
--- `head` as the parser gives it; `fp`: what the body is read from; `owner`, whom it belongs to, has methods, or none of
--- them: `released(response, whole)` is called once: when the body has been read to its end, or with false when it is
--- given up before; `is_over(response)` says whether it has been read; `may_wait()` is called before each wait: true,
--- or nil, err, errno.
-function HTTPResponse:__init(head, fp, owner)
-  self.status, self.reason, self.version = head.status, head.reason, head.version
-  self.headers = headers.is(head.headers) and head.headers or headers.adopt(head.headers or {})
-  self.length, self.url = head.length, head.url
+-- Made by `class.adopt` of a head as the parser gives it, without its `body`. `fp`: what the body is read from; `owner`,
+-- whom it belongs to, has methods, or none of them: `released(response, whole)` is called once: when the body has been
+-- read to its end, or with false when it is given up before; `is_over(response)` says whether it has been read;
+-- `may_wait()` is called before each wait: true, or nil, err, errno.
+function HTTPResponse:__init(fp, owner)
+  self.headers = headers.adopt(self.headers or {})
   self.fp, self.owner = fp, owner or {}
-  self.will_close = head.keep_alive == false
-  self.finished = false
 end
+
+HTTPResponse.finished, HTTPResponse.will_close = false, false
 
 -- --- the end ---------------------------------------------------------------------------------------
 

@@ -25,9 +25,8 @@ end
 
 -- What is not of HTTP, as an answer.
 local function answer(url, fp, length, kind, owner)
-  local response = http.HTTPResponse({
-    status = 200, reason = "OK", url = url, length = length,
-  }, fp, owner)
+  local head = { status = 200, reason = "OK", url = url, length = length }
+  local response = class.adopt(http.HTTPResponse, head, fp, owner)
   if kind then response.headers:add("Content-Type", kind) end
   response.headers:add("Content-Length", length)
   return response
