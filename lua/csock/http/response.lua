@@ -37,8 +37,8 @@ local M = {}
 local HTTPResponse = class("HTTPResponse")
 M.HTTPResponse = HTTPResponse
 
--- Made by `class.adopt` of a head as the parser gives it, without its `body`. `fp`: what the body is read from; `owner`,
--- whom it belongs to, has methods, or none of them: `released(response, whole)` is called once: when the body has been
+-- Made by `class.adopt` of a head as the parser gives it, without its `body`. `fp`: what the body is read from; `owner`
+-- (whom it belongs to) has methods, or none of them: `released(response, whole)` is called once: when the body has been
 -- read to its end, or with false when it is given up before; `is_over(response)` says whether it has been read;
 -- `may_wait()` is called before each wait: true, or nil, err, errno.
 function HTTPResponse:__init(fp, owner)
