@@ -106,9 +106,8 @@ local made = setmetatable({}, { __mode = "k" }) -- by the tables that they were 
 --- Makes rules of what the option `proxy_protocol` of a server takes (which does that itself): the addresses and
 -- networks of the proxies that are believed, and more.
 -- @function rules
--- @tparam table list
--- @param list[1] `"192.0.2.1"`, `"10.0.0.0/8"`, `"fd00::/8"`, an address, or `"unix"`: who comes by a Unix socket; any
--- number of them
+-- @tparam table list any number of `"192.0.2.1"`, `"10.0.0.0/8"`, `"fd00::/8"`, addresses, or `"unix"`: who comes by a
+-- Unix socket; and
 -- @tparam[opt="refuse"] string list.others what becomes of all others: their connections are closed; or `"serve"`: they
 -- are served as they are, and what they send is never taken for a header
 -- @tparam[opt=5] number list.timeout in how many seconds the header must be there (false: no limit)
