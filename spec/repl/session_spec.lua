@@ -265,6 +265,33 @@ describe("a session", function()
       assert.equal("2 pieces, 0 differ\n", answers[8])
     end)
 
+    it(":trace says how many bytes the system has sent of a file", function()
+      local answers = play {
+        "a, b = csock.socketpair()",
+        function(session)
+          for _, row in ipairs(csock.sockets()) do
+            if row.socket == _G.a then session:run(":trace " .. row.id) end
+          end
+        end,
+        "a:sendfile(io.open 'README.md', 0, 100) sleep(0.01)",
+        ":trace off",
+      }
+      _G.a, _G.b = nil, nil
+      assert.matches("#%d+ %d%.%d%d%d > 100 bytes that were not kept\n", answers[3])
+    end)
+
+    it(":dashboard serves a page, and tells its address again", function()
+      local answers = play { ":dashboard", ":dashboard", ":dashboard 100000", ":dashboard x", function(session)
+        session.dashboard.server:close { drain = 0 }
+      end, ":dashboard" }
+      assert.matches("^http://127.0.0.1:%d+/%x+/\n$", answers[1])
+      assert.equal(answers[1], answers[2])
+      assert.equal(":dashboard: expects a port\n", answers[3])
+      assert.equal(":dashboard: expects a port\n", answers[4])
+      assert.matches("^http://127.0.0.1:%d+/%x+/\n$", answers[6])
+      assert.not_equal(answers[1], answers[6])
+    end)
+
     it(":set changes how much is printed", function()
       local answers = play { ":set items 2", "{1, 2, 3}", ":set", ":set nothing 1" }
       assert.equal("{1, 2, … (1 more)}\n", answers[2])

@@ -27,7 +27,9 @@ local function follow(session, row, each, ended)
   stop(session.taps, row.id)
   session.taps[row.id] = tap
   loop.spawn(function()
-    for time, direction, layer, data in function() return tap:read() end do each(time, direction, layer, data) end
+    for time, direction, layer, data, count in function() return tap:read() end do
+      each(time, direction, layer, data or count)
+    end
     if session.taps[row.id] == tap then session.taps[row.id] = nil end
     ended()
   end):daemon():set_name("trace " .. row.id)
