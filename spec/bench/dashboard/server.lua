@@ -1,4 +1,5 @@
--- An echo server with the dashboard: prints its port and the page's address.
+-- An echo server with the dashboard: prints its port and the page's address, and for each line of its standard input
+-- how many bytes it has received.
 local csock = require "csock"
 
 csock.debug(true)
@@ -13,4 +14,7 @@ local _, address = assert(require "csock.repl.dashboard".start(0))
 io.stdout:setvbuf "line"
 print(server:getsockname().port)
 print(address)
+csock.spawn(function()
+  for _ in csock.stream(0, "r", { closefd = false }):lines() do print((csock.counters())) end
+end)
 csock.run()

@@ -37,10 +37,10 @@ figure i { font-style: normal; font-size: 12px; font-weight: normal; color: var(
 canvas { width: 100%; height: 3.6rem; display: block; margin-top: .25rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; white-space: nowrap; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .2rem .42rem; }
+th, td { text-align: left; padding: .2rem .36rem; }
 td:first-child { padding-left: .7rem; }
 th { padding: 0; border-bottom: 1px solid var(--line); }
-th button { all: unset; cursor: pointer; color: var(--dim); font-weight: 600; padding: .4rem .42rem; }
+th button { all: unset; cursor: pointer; color: var(--dim); font-weight: 600; padding: .4rem .36rem; }
 th button:hover, th[aria-sort] button { color: var(--text); }
 th button:focus-visible, td button:focus-visible { outline: 2px solid var(--in); outline-offset: -2px; }
 th[aria-sort=ascending] button::after { content: " ↑"; }
@@ -60,14 +60,14 @@ tr.gone td { opacity: .4; text-decoration: line-through; }
 td.acts { position: sticky; right: 0; background: var(--card); text-align: right; padding: .1rem .5rem; }
 td button, #trace button {
   font: inherit; font-size: 12px; color: var(--text); background: none; cursor: pointer;
-  border: 1px solid var(--line); border-radius: 5px; padding: .05rem .5rem; margin-left: .25rem;
+  border: 1px solid var(--line); border-radius: 5px; padding: .05rem .4rem; margin-left: .2rem;
 }
 td button:hover, #trace button:hover { border-color: var(--in); color: var(--in); }
 td button.close:hover { border-color: var(--bad); color: var(--bad); }
 td button:disabled { visibility: hidden; }
 tr.traced td { background: var(--hover); }
 #trace {
-  position: fixed; inset: auto 0 0; max-height: 45vh; display: flex; flex-direction: column; z-index: 1;
+  position: fixed; inset: auto 0 0; max-height: 38vh; display: flex; flex-direction: column; z-index: 1;
   background: var(--card); border-top: 1px solid var(--line); box-shadow: 0 -4px 18px #0003;
 }
 #trace[hidden] { display: none; }
@@ -75,7 +75,7 @@ tr.traced td { background: var(--hover); }
 #trace span { color: var(--dim); flex: 1; }
 pre { margin: 0; overflow: auto; padding: 0 1.1rem .7rem; min-height: 6rem; }
 main { padding-bottom: 2rem; }
-.tracing main { padding-bottom: 47vh; }
+.tracing main { padding-bottom: 40vh; }
 @media (max-width: 800px) {
   #curves { grid-template-columns: 1fr 1fr; gap: .5rem; }
   header, main { padding-left: .6rem; padding-right: .6rem; }
