@@ -24,7 +24,10 @@ end
 -- What a module keeps for csock's other modules.
 local private = {
   task = { watch = true, daemon = true, throw = true },
-  httpconnection = { arm = true, read_head = true, security = true, usable = true },
+  httpconnection = {
+    arm = true, ask = true, is_over = true, may_wait = true, read_head = true, released = true, security = true,
+    usable = true,
+  },
   httpresponse = { settle = true },
 }
 

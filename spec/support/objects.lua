@@ -52,7 +52,8 @@ return function()
   local http, cookies = require "csock.http", require "csock.cookies"
   list.httpconnection, list.session = http.HTTPConnection "localhost", http.Session()
   list.cookiejar, list.simplecookie = cookies.CookieJar(), cookies.SimpleCookie()
-  list.httpresponse = http.HTTPResponse { status = 200, reason = "OK", version = 11, url = "http://localhost/" }
+  list.httpresponse = require("csock.class").adopt(http.HTTPResponse,
+    { status = 200, reason = "OK", version = 11, url = "http://localhost/" })
   local of_websocket = require "csock.websocket.connection"
   list.websocket = of_websocket.new("client", list.stream, list.socket, {}, { max_pending = 1 })
   if ssl then

@@ -75,6 +75,7 @@ for _, name in ipairs(STREAMS) do
 
     it("gives the handler a connection with the handshake made, and the timeout that it would have had", function()
       local server = make(serving.handler(function(self)
+        self.rfile:readline(100)
         self.wfile:write(("%s %s\n"):format(self.request:version(), self.request:gettimeout()))
       end))
       serving.during(server, function()
