@@ -1,8 +1,8 @@
 /* floor.c: what an HTTP server costs in C on bare epoll: the yardstick of the benches of HTTP. It
-   answers what csock does, byte for byte: each line is looked for up to the empty one, requests that
-   come together are answered together, what is not taken waits, and Date is made once a second.
-   floor MODE [DIRECTORY]: all modes are alike; see load.c. Prints the port, and serves until it is
-   killed. */
+   answers what csock does, byte for byte: each line is looked for up to the empty one, requests
+   that come together are answered together, what is not taken waits, and Date is made once a
+   second. floor MODE [DIRECTORY]: all modes are alike; see load.c. Prints the port, and serves
+   until it is killed. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
