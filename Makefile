@@ -354,7 +354,7 @@ AGAIN = @$(MAKE) --no-print-directory
 demo: deps-demo
 	$(AGAIN) run-demo
 
-run-demo: $(MODULES)
+run-demo: all
 	@examples/demo.sh
 
 doc: deps-doc

@@ -68,6 +68,8 @@ That was examples/tsTserv.lua and examples/tsTclnt.lua. Both have ended. To try 
 - the same in two terminals: Ctrl-D ends the client, Ctrl-C the server
     $LUA examples/tsTserv.lua
     $LUA examples/tsTclnt.lua
+- the prompt, at which servers run while one types
+    build/bin/csock
 - a chat: the server in one terminal, "telnet localhost 2626" in two more
     $LUA examples/chat_server.lua
 - the other programs: examples/README.md
