@@ -39,34 +39,29 @@ describe("a conversation", function()
     end
   end)
 
-  it("differs where more comes than was recorded", function()
+  -- Plays it against a server that answers each "ask" with "answer": how many pieces differ, and what is told.
+  local function play(text)
     local server <close> = assert(csock.serve({ "127.0.0.1", 0 }, function(conn)
       while conn:recv(3) == "ask" do conn:sendall "answer" end
     end))
     local told = {}
     local differences = csock.run(function()
       local conn <close> = assert(csock.create_connection(server:getsockname()))
-      local pieces = conversation.parse '0 > "ask"\n0 < "ans"\n0 > "ask"\n0 < "answer"\n'
-      local n = conversation.play(conn, pieces, ">", function(line) told[#told + 1] = line end)
+      local n = conversation.play(conn, (conversation.parse(text)), ">", function(line) told[#told + 1] = line end)
       server:close()
       return n
     end)
+    return differences, told
+  end
+
+  it("differs where more comes than was recorded", function()
+    local differences, told = play '0 > "ask"\n0 < "ans"\n0 > "ask"\n0 < "answer"\n'
     assert.equal(1, differences)
     assert.same({ 'piece 2 goes on: "wer"' }, told)
   end)
 
   it("is played, and what comes otherwise is told", function()
-    local server <close> = assert(csock.serve({ "127.0.0.1", 0 }, function(conn)
-      while conn:recv(3) == "ask" do conn:sendall "answer" end
-    end))
-    local told = {}
-    local differences = csock.run(function()
-      local conn <close> = assert(csock.create_connection(server:getsockname()))
-      local pieces = conversation.parse '0 > "ask"\n0 < "answer"\n0 > "ask"\n0 < "anger!"\n'
-      local n = conversation.play(conn, pieces, ">", function(line) told[#told + 1] = line end)
-      server:close()
-      return n
-    end)
+    local differences, told = play '0 > "ask"\n0 < "answer"\n0 > "ask"\n0 < "anger!"\n'
     assert.equal(1, differences)
     assert.same({ 'piece 4 differs at byte 3: expected "ger!", got "swer"' }, told)
   end)

@@ -1,5 +1,6 @@
 -- luacats.lua: writes what is documented as definitions for lua-language-server, in its notation (LuaCATS): an addon.
 local index = require "csock.help.index"
+local KEYWORDS = require "csock.keywords"
 
 local M = {}
 
@@ -91,10 +92,6 @@ local function results_of(entry)
   end
   return places
 end
-
-local KEYWORDS = {}
-for word in ("and break do else elseif end false for function goto if in local nil not or repeat return then true "
-  .. "until while"):gmatch "%w+" do KEYWORDS[word] = true end
 
 -- The names of the parameters; nothing may come after `...` in Lua.
 local function parameters(entry)

@@ -4,14 +4,10 @@
 local commands = require "csock.repl.commands"
 local csock = require "csock"
 local help = require "csock.help"
+local KEYWORDS = require "csock.keywords"
 local lexer = require "csock.repl.lexer"
 local names = require "csock.repl.names"
 local state = require "csock.repl.state"
-
-local KEYWORDS = {
-  "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil", "not",
-  "or", "repeat", "return", "then", "true", "until", "while",
-}
 
 local MOST = 1000 -- candidates
 
@@ -162,7 +158,7 @@ local function each_global(session, add)
   for name in pairs(_G) do add(name) end
   for name in pairs(csock) do add(name) end
   for _, name in ipairs(names.MODULES) do add(name) end
-  for _, name in ipairs(KEYWORDS) do add(name) end
+  for name in pairs(KEYWORDS) do add(name) end
 end
 
 -- Methods alone, after a colon.

@@ -1,9 +1,7 @@
 -- lexer.lua: the words of Lua, as far as a prompt must know them: to find the locals at the top level, where a
 -- function ends, whether the last line goes on, and what the cursor stands in. A pure function of the text, which may
 -- be unfinished or no Lua at all.
-local KEYWORDS = {}
-for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then true
-  until while]]):gmatch "%a+" do KEYWORDS[word] = true end
+local KEYWORDS = require "csock.keywords"
 
 -- The bracket's level, and where what is inside begins, if a long bracket opens at `at`.
 local function long_bracket(text, at)

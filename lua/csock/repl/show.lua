@@ -1,10 +1,7 @@
 -- show.lua: values as text that can be read, and as far as may be, typed: what the prompt prints.
 local csock = require "csock"
+local KEYWORDS = require "csock.keywords"
 local live = require "csock.repl.live"
-
-local KEYWORDS = {}
-for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then true
-  until while]]):gmatch "%a+" do KEYWORDS[word] = true end
 
 local ESCAPES = { ["\a"] = "\\a", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t",
   ["\v"] = "\\v", ["\\"] = "\\\\", ['"'] = '\\"' }
