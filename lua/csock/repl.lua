@@ -45,7 +45,7 @@ local function run_batch(session, editor)
     if status ~= "more" then text = "" end
   end
   if text == "" then return 0 end
-  session:print "the last input is not complete"
+  session:complain "the last input is not complete"
   return 1
 end
 
@@ -77,7 +77,7 @@ end
 
 local function run_file(session, file, arguments)
   local called, ok, why = session:call(reload.file, file, session.locals, table.unpack(arguments or {}))
-  if not (called and ok) then session:print(why or ok) end
+  if not (called and ok) then session:complain(why or ok) end
   return called and ok
 end
 
@@ -85,7 +85,10 @@ local BANNER = "csock %s on %s. :help tells what there is, Ctrl-D leaves.\n"
 
 local function local_prompt(editor, options)
   local function out(text) editor:above(text) end
-  local session <close> = sessions.new { out = out, columns = editor.columns, foreground = loop.foreground }
+  local function err(text) io.stderr:write(text) end
+  local session <close> = sessions.new {
+    out = out, err = not editor.interactive and err or nil, columns = editor.columns, foreground = loop.foreground,
+  }
   session.full, session.rows = editor.full, editor.rows
   local ran = not options.file or run_file(session, options.file, options.arguments)
   if not ran and not editor.interactive then return 1 end

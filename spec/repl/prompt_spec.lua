@@ -224,15 +224,16 @@ describe("the prompt", function()
     end)
 
     it("ends at the first error with status 1", function()
-      local status, out = run "print 'before'\nerror 'wrong'\nprint 'after'\n"
+      local status, out, err = run "print 'before'\nerror 'wrong'\nprint 'after'\n"
       assert.equal(1, status)
-      assert.equal("before\n[2]:1: wrong\n", out)
+      assert.equal("before\n", out)
+      assert.equal("[2]:1: wrong\n", err)
     end)
 
     it("ends with status 1 when the last input is not complete", function()
-      local status, out = run "print 'before'\nfor i = 1, 2 do\n"
+      local status, _, err = run "print 'before'\nfor i = 1, 2 do\n"
       assert.equal(1, status)
-      assert.matches("not complete", out)
+      assert.matches("not complete", err)
     end)
 
     it("is over with its input, whatever serves", function()

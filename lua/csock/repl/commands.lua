@@ -14,15 +14,15 @@ end
 function M.run(session, name, argument)
   local command = M.all[name]
   if not command then
-    session:print((":%s is no command; :help lists them"):format(name))
+    session:complain((":%s is no command; :help lists them"):format(name))
     return false
   end
   local ok, done, why = session:call(command.run, session, argument)
   if ok and (done or why == nil) then return true end
   if not ok and done == "interrupted" then
-    session:print(done)
+    session:complain(done)
   else
-    session:print((":%s: %s"):format(name, tostring(not ok and done or why)))
+    session:complain((":%s: %s"):format(name, tostring(not ok and done or why)))
   end
   return false
 end

@@ -13,13 +13,14 @@ Session.__index = Session
 
 local M = {}
 
--- A new session. The options: `out`: a function that is called with text to be printed; `columns`: one that tells how
--- wide lines may be; `own`: names that this session's code sees before the globals; `foreground`: a function that is
--- called with the task that Ctrl-C is for now; `prefix`: of the numbers of inputs.
+-- A new session. The options: `out`: a function that is called with text to be printed; `err`: with what is wrong (the
+-- same); `columns`: one that tells how wide lines may be; `own`: names that this session's code sees before the
+-- globals; `foreground`: a function that is called with the task that Ctrl-C is for now; `prefix`: of the numbers of
+-- inputs.
 function M.new(options)
   local self = setmetatable({
-    out = options.out, columns = options.columns or function() return 80 end, own = options.own or {},
-    foreground = options.foreground or function() end, prefix = options.prefix or "",
+    out = options.out, err = options.err or options.out, columns = options.columns or function() return 80 end,
+    own = options.own or {}, foreground = options.foreground or function() end, prefix = options.prefix or "",
     number = 1, done = {}, closing = {}, settings = { items = 50, depth = 5, strings = 1000 },
   }, Session)
   self.own.exit = function() self.over = true end
@@ -40,6 +41,9 @@ function Session:show(value)
 end
 
 function Session:print(...) self.out(table.concat({ ... }) .. "\n") end
+
+-- Says what is wrong.
+function Session:complain(...) self.err(table.concat({ ... }) .. "\n") end
 
 -- --- results ---------------------------------------------------------------------------------------
 
@@ -100,7 +104,7 @@ function Session:finished(number, task, head)
     return true
   end
   -- (One that had not begun to wait is cancelled by Ctrl-C.)
-  self:print(head, results and results[2] or task:status() == "cancelled" and "interrupted" or tostring(err))
+  self:complain(head, results and results[2] or task:status() == "cancelled" and "interrupted" or tostring(err))
   return false
 end
 
@@ -153,7 +157,7 @@ function Session:run(text)
   local code, why = chunk.compile(text, ("=[%s%d]"):format(self.prefix, self.number), self.locals)
   if code then return self:run_chunk(text, code) end
   if why == "more" then return "more" end
-  self:print(why)
+  self:complain(why)
   return "failed"
 end
 
