@@ -73,22 +73,37 @@ local function capabilities(dir)
   } } }
 end
 
+local ATTEMPTS = 5
+
+-- Starts the driver in a directory: it and its port. It looks for a port that is free in IPv6 and takes it for granted
+-- that this is so in IPv4, too: where it is not, it ends, and another one is tried.
+local function start_driver(dir)
+  for attempt = 1, ATTEMPTS do
+    -- A group of its own: chromium's processes are in it.
+    local driver = process.start({ "chromedriver", "--port=0", "--log-level=SEVERE" }, {
+      group = true, cwd = dir, env = {
+        TMPDIR = dir, HOME = dir, XDG_CONFIG_HOME = dir, XDG_CACHE_HOME = dir, XDG_RUNTIME_DIR = dir,
+        DISPLAY = false, WAYLAND_DISPLAY = false, DBUS_SESSION_BUS_ADDRESS = "disabled:",
+      },
+    })
+    local ok, port = pcall(driver.expect, driver, "started successfully on port (%d+)", M.LIMIT)
+    if ok then return driver, port end
+    driver:kill()
+    if attempt == ATTEMPTS or not driver.out:find "port not available" then error(port, 0) end
+  end
+end
+
 --- Starts a browser; to be closed. Raises when it does not start.
 -- @treturn browser
 function M.start()
   local dir = assert(posix.mkdtemp())
   local self = setmetatable({
     dir = dir, http = http.Session { timeout = M.LIMIT, proxies = false, decode = false },
-    -- A group of its own: chromium's processes are in it.
-    driver = process.start({ "chromedriver", "--port=0", "--log-level=SEVERE" }, {
-      group = true, cwd = dir, env = {
-        TMPDIR = dir, HOME = dir, XDG_CONFIG_HOME = dir, XDG_CACHE_HOME = dir, XDG_RUNTIME_DIR = dir,
-        DISPLAY = false, WAYLAND_DISPLAY = false, DBUS_SESSION_BUS_ADDRESS = "disabled:",
-      },
-    }),
   }, Browser)
   local ok, why = pcall(function()
-    self.url = "http://127.0.0.1:" .. self.driver:expect("started successfully on port (%d+)", M.LIMIT)
+    local port
+    self.driver, port = start_driver(dir)
+    self.url = "http://127.0.0.1:" .. port
     local session = ask(self, "POST", "/session", capabilities(dir))
     self.url, self.session = self.url .. "/session/" .. session.sessionId, session.sessionId
     self.pid = session.capabilities["goog:processID"]
@@ -116,10 +131,11 @@ end
 
 --- Ends it with all of its processes, and removes what it wrote. Closing again is harmless.
 function Browser:close()
-  if not self.driver then return end
+  if self.closed then return end
+  self.closed = true
   if self.session then pcall(ask, self, "DELETE", "") end -- else what it has in hand is cut off
   self.http:close()
-  self.driver:kill()
+  if self.driver then self.driver:kill() end -- none has started otherwise
   self.driver, self.session = nil, nil
   local deadline = posix.monotonic() + M.LIMIT
   repeat
