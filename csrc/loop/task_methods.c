@@ -52,8 +52,7 @@ Makes a task the one that Ctrl-C is for, until it is over or another one is. The
 interpreter's hook raises ("interrupted!") is raised by the call in which this task waits, or in the
 midst of what it computes, and the loop goes on with all others. Without such a task it ends the run
 of the loop, and all tasks. A task that has not begun, or has just yielded, is cancelled instead.
-When it is over, the task that gave it this place has it again, if it was the foreground task
-itself.
+When it is over, the one before has this place again.
 @function foreground
 @tparam ?task task nil: none; without an argument nothing changes
 @tparam ?boolean firm whether its second Ctrl-C cancels the task, wherever it is: one that catches

@@ -62,6 +62,19 @@ function M.close(id)
   return ok, err, errno
 end
 
+-- By what a connection and the server that accepted it belong together: their port, or their path.
+local function place_of(row)
+  return type(row.laddr) ~= "string" and row.laddr and row.laddr.port or row.laddr
+end
+
+-- Whether a server of this process listens where this socket's own end is.
+function M.is_served(row)
+  for _, server in ipairs(M.servers()) do
+    if row.laddr ~= nil and place_of(server) == place_of(row) then return true end
+  end
+  return false
+end
+
 -- Those that listen, each with its `clients`: how many there are, and what went over them.
 function M.servers()
   local servers, by_address = {}, {}
@@ -70,13 +83,11 @@ function M.servers()
     if row.state == "listening" then
       row.clients, row.traffic_in, row.traffic_out = 0, 0, 0
       servers[#servers + 1] = row
-      local port = type(row.laddr) ~= "string" and row.laddr and row.laddr.port
-      by_address[port or row.laddr or row] = row
+      by_address[place_of(row) or row] = row
     end
   end
   for _, row in ipairs(rows) do
-    local port = type(row.laddr) ~= "string" and row.laddr and row.laddr.port
-    local server = row.state ~= "listening" and (by_address[port or row.laddr])
+    local server = row.state ~= "listening" and by_address[place_of(row)]
     if server and server.kind == row.kind then
       server.clients = server.clients + 1
       server.traffic_in, server.traffic_out = server.traffic_in + row.received, server.traffic_out + row.sent

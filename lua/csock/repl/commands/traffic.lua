@@ -57,15 +57,7 @@ M.trace = {
 }
 
 -- Which side of the conversation a replay has to play: the client's, whichever this one was.
-local function played(row)
-  for _, server in ipairs(state.servers()) do
-    local port = type(row.laddr) ~= "string" and row.laddr and row.laddr.port
-    if server.laddr == row.laddr or port and type(server.laddr) ~= "string" and server.laddr.port == port then
-      return "<"
-    end
-  end
-  return ">"
-end
+local function played(row) return state.is_served(row) and "<" or ">" end
 
 M.record = {
   usage = "FILE ID", complete = "file",
