@@ -212,6 +212,12 @@ The address of what was looked up or connected to; nil where there is none.
 */
 
 /***
+What the call was a part of, in words: `"GET http://localhost/"`, as `within` has said it; otherwise
+nil.
+@field error:during
+*/
+
+/***
 Of an error that has several causes: their errors, in order; otherwise nil.
 @field error:errors
 */
@@ -326,6 +332,15 @@ static int error_tostring(lua_State *L) {
   lua_replace(L, 1);
   lua_settop(L, 1);
   push_words(L);
+  lua_copy(L, -1, 2);
+  lua_settop(L, 2);
+  if (lua_getfield(L, 1, "during") == LUA_TSTRING) {
+    lua_pushliteral(L, ": ");
+    lua_pushvalue(L, 2);
+    lua_concat(L, 3);
+  } else {
+    lua_pop(L, 1);
+  }
   if (lua_getfield(L, 1, "holders") != LUA_TTABLE) {
     lua_pop(L, 1);
     return 1;
@@ -369,6 +384,41 @@ static int error_is(lua_State *L) {
   lua_getfield(L, 3, "kind");
   const char *kind = lua_tostring(L, -1);
   lua_pushboolean(L, strcmp(wanted, "error") == 0 || (kind != NULL && strcmp(wanted, kind) == 0));
+  return 1;
+}
+
+/***
+The same error, of which is said what it came in the way of: `during` of the new one is those words,
+before what it was; its text begins with them.
+@function error:within
+@tparam string words
+@treturn error
+@usage
+local _, err = csock.create_connection("127.0.0.1", 1)
+print(err:within "asking the printer")
+--> asking the printer: create_connection ('127.0.0.1', 1): Connection refused [ECONNREFUSED]
+*/
+static int error_within(lua_State *L) {
+  lua_settop(L, 2);
+  luaL_checkstring(L, 2);
+  push_fields(L);
+  cs_object_new(L, &error_class, sizeof(cs_class *), 1);
+  lua_createtable(L, 0, 8);
+  for (lua_pushnil(L); lua_next(L, 3) != 0; lua_pop(L, 1)) {
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 5);
+  }
+  lua_pushvalue(L, 2);
+  if (lua_getfield(L, 3, "during") == LUA_TSTRING) {
+    lua_pushliteral(L, ": ");
+    lua_insert(L, -2);
+    lua_concat(L, 3);
+  } else {
+    lua_pop(L, 1);
+  }
+  lua_setfield(L, 5, "during");
+  lua_setiuservalue(L, 4, 1);
   return 1;
 }
 
@@ -460,7 +510,7 @@ static const luaL_Reg error_meta[] = {
     {NULL, NULL},
 };
 
-static const luaL_Reg error_methods[] = {{"is", error_is}, {NULL, NULL}};
+static const luaL_Reg error_methods[] = {{"is", error_is}, {"within", error_within}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"make_error", make_error}, {NULL, NULL}};
 

@@ -194,6 +194,40 @@ describe("the error classes", function()
   end)
 end)
 
+describe("an error within something", function()
+  local _, err = csock.make_error{ call = "dance", errno = E.EACCES, code = 7 }
+
+  it("is told with what it came in the way of", function()
+    local within = err:within "the ball"
+    assert.equal("the ball: dance: Permission denied [EACCES]", tostring(within))
+    assert.equal("the ball", within.during)
+  end)
+
+  it("is the same error else, and the first one stays as it was", function()
+    local within = err:within "the ball"
+    assert.same({ E.EACCES, "EACCES", "dance", "error", 7 },
+      { within.errno, within.name, within.call, within.kind, within.code })
+    assert.is_true(within:is(csock.error))
+    assert.is_nil(err.during)
+    assert.equal("dance: Permission denied [EACCES]", tostring(err))
+  end)
+
+  it("is told with all of it, the outermost first", function()
+    assert.equal("the night: the ball: dance: Permission denied [EACCES]",
+      tostring(err:within "the ball":within "the night"))
+  end)
+
+  it("keeps a text of its own", function()
+    local _, own = csock.make_error{ call = "dance", errno = 7, message = "no music" }
+    assert.equal("the ball: no music", tostring(own:within "the ball"))
+  end)
+
+  it("takes words alone", function()
+    assert.error_matches(function() err:within() end, "bad argument #1 to 'within'")
+    assert.error_matches(function() err.within(1, "x") end, "bad argument #1 to 'within'")
+  end)
+end)
+
 describe("csock.make_error", function()
   it("makes a failure's three results", function()
     local result, err, errno = csock.make_error{ call = "dance", errno = E.EACCES }

@@ -38,8 +38,8 @@ local function range_of(response)
 end
 
 local function refused(response, words)
-  return failure("download", "HTTPError", words or ("%d %s"):format(response.status, response.reason),
-    { code = response.status, text = response.reason })
+  return failure.of(response, failure("download", "HTTPError",
+    words or ("%d %s"):format(response.status, response.reason), { code = response.status, text = response.reason }))
 end
 
 -- Writes what comes behind `offset`: where the file then ends; and err, errno of what has cut it, and whether that was

@@ -292,8 +292,8 @@ end
 -- print(err.code) --> 404
 function HTTPResponse:raise_for_status()
   if self.status < 400 then return self end
-  return failure("request", "HTTPError", ("%d %s"):format(self.status, self.reason),
-    { code = self.status, text = self.reason, response = self })
+  return failure.of(self, failure("request", "HTTPError", ("%d %s"):format(self.status, self.reason),
+    { code = self.status, text = self.reason, response = self }))
 end
 
 function HTTPResponse:__tostring() return ("<HTTPResponse %d %s>"):format(self.status, self.reason) end

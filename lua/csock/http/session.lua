@@ -186,26 +186,11 @@ local function goes_on(plan, response, redirects)
   return follow, err, errno
 end
 
---- Sends a request, and what follows from its answers; see @{csock.http.request}.
--- @tparam string method
--- @tparam string url
--- @tparam[opt] table options those of @{csock.http.request}
--- @treturn[1] httpresponse
--- @treturn[2] nil
--- @treturn[2] error
--- @treturn[2] int errno
--- @usage
--- local session <close> = http.Session()
--- print(assert(session:request("GET", "http://localhost:8080/")).status) --> 200
-function Session:request(method, url, options)
-  local settings = options_of(self, options)
-  local plan, err, errno = plans.new(method, url, settings, self.headers)
-  if not plan then return nil, err, errno end
+local function ask(self, plan, settings)
   local clock, history = clock_of(settings), {}
   local holder <close> = internal.holder()
   while true do
-    local response
-    response, err, errno = attempt(self, plan, clock, holder)
+    local response, err, errno = attempt(self, plan, clock, holder)
     if not response then return nil, err, errno end
     response.history = history
     local again
@@ -223,6 +208,27 @@ function Session:request(method, url, options)
     history = table.move(history, 1, #history, 1, {})
     history[#history + 1] = response
   end
+end
+
+--- Sends a request, and what follows from its answers; see @{csock.http.request}.
+-- @tparam string method
+-- @tparam string url
+-- @tparam[opt] table options those of @{csock.http.request}
+-- @treturn[1] httpresponse
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+-- @usage
+-- local session <close> = http.Session()
+-- print(assert(session:request("GET", "http://localhost:8080/")).status) --> 200
+function Session:request(method, url, options)
+  local settings = options_of(self, options)
+  local plan, err, errno = plans.new(method, url, settings, self.headers)
+  if not plan then return nil, err, errno end
+  local response
+  response, err, errno = ask(self, plan, settings)
+  if response then return response end
+  return failure.within(plan.method, plan.at.url, err, errno)
 end
 
 for _, method in ipairs { "get", "head", "options", "post", "put", "patch", "delete" } do

@@ -33,6 +33,21 @@ local function session(options)
 end
 
 describe("a request", function()
+  it("that fails says what was asked of whom, without the login", function()
+    local server = by_path {
+      ["/a"] = { "302 Found", "Location: /b?q=1\r\n" }, ["/b"] = { "302 Found", "Location: /c\r\n" },
+    }
+    local own = session { redirects = 1 }
+    local _, err, errno = own:get((server.url:gsub("//", "//me:secret@")) .. "/a")
+    assert.equal(E.ELOOP, errno)
+    assert.equal(("GET %s/c"):format(server.url), err.during)
+    assert.equal(("GET %s/c: request: more than 1 redirects [TooManyRedirects]"):format(server.url), tostring(err))
+    _, err = own:post "http://127.0.0.1:1/x"
+    assert.matches("^POST http://127%.0%.0%.1:1/x: create_connection %('127%.0%.0%.1', 1%): ", tostring(err))
+    _, err = own:get(server.url .. "/c"):raise_for_status()
+    assert.equal(("GET %s/c: request: 404 Not Found [HTTPError]"):format(server.url), tostring(err))
+  end)
+
   for how, run in pairs(streams.ways) do
     it("reads the answer " .. how, function()
       local server = by_path { ["/a"] = { "200 OK", "X: y\r\n", "hello" } }
