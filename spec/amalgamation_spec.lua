@@ -69,12 +69,39 @@ describe("the amalgamation", function()
     assert.equal(version, tree.read(source):match "^/%* csock (%S+) in one file")
     assert.equal(version, tree.read(build .. "csock.pc"):match "\nVersion: (%S+)")
   end)
+end)
 
-  it("keeps apart what several files have under one name", function()
-    local text = tree.read(source)
-    assert.matches("\nstatic [^\n]*fill_stream_read%(", text)
-    assert.matches("\nstatic [^\n]*fill_csock_waker%(", text)
-    assert.is_nil(text:find "\nstatic [^\n]*%f[%w_]fill%(")
+-- What a C file has for itself: statics, types, constants, and macros that it does not undo.
+local function names_of(path)
+  local code = tree.read(path):gsub("/%*.-%*/", function(comment) return (comment:gsub("[^\n]", "")) end)
+  local names = {}
+  for line in code:gmatch "[^\n]+" do -- what is nested deeper is indented
+    local static = line:match "^static%s+([^=;%[(]*)"
+    if static and not static:find "[{]" then names[#names + 1] = static:match "([%a_][%w_]*)%s*$" end
+    names[#names + 1] = line:match "^typedef%s+struct%s+([%a_][%w_]*)" or line:match "^struct%s+([%a_][%w_]*)%s*{"
+      or line:match "^%a*%s*enum%s+([%a_][%w_]*)%s*{" or line:match "^}%s*([%a_][%w_]*);"
+    local macro = line:match "^%s*#%s*define%s+([%a_][%w_]*)"
+    if macro and not code:find("#undef " .. macro .. "\n", 1, true) then names[#names + 1] = macro end
+  end
+  for constants in code:gmatch "\n%a*%s*enum[%w_%s]*{(.-)}" do
+    for constant in constants:gsub("=[^,]*", ""):gmatch "[%a_][%w_]*" do names[#names + 1] = constant end
+  end
+  return names
+end
+
+describe("the C files of the core", function()
+  it("have no name for something of their own that another has", function()
+    local owners, found = {}, {}
+    for _, path in ipairs(tree.files("csrc", "%.c$")) do
+      local module = path:find "^csrc/tls/" or path:find "^csrc/readline/" -- built by itself
+      for _, name in ipairs(module and {} or names_of(path)) do
+        if owners[name] and owners[name] ~= path then
+          found[#found + 1] = ("%s: %s and %s"):format(name, owners[name], path)
+        end
+        owners[name] = path
+      end
+    end
+    assert.same({}, found)
   end)
 end)
 

@@ -32,11 +32,11 @@ const char *cs_check_bytes(lua_State *L, int arg, size_t *len) {
   return buffer != NULL ? buffer : luaL_checklstring(L, arg, len);
 }
 
-static cs_buffer *check(lua_State *L) {
+static cs_buffer *check_buffer(lua_State *L) {
   return cs_object_check(L, 1, &buffer_class);
 }
 
-static cs_buffer *push_new(lua_State *L, size_t len) {
+static cs_buffer *push_new_buffer(lua_State *L, size_t len) {
   cs_buffer *b = cs_object_new(L, &buffer_class, offsetof(cs_buffer, bytes) + len, 0);
   b->len = len;
   return b;
@@ -63,9 +63,9 @@ static int new_buffer(lua_State *L) {
     size_t len;
     const char *bytes = lua_tolstring(L, 1, &len);
     if (len > MAX_SIZE) return luaL_argerror(L, 1, "string too long");
-    memcpy(push_new(L, len)->bytes, bytes, len);
+    memcpy(push_new_buffer(L, len)->bytes, bytes, len);
   } else {
-    push_new(L, (size_t)cs_check_int(L, 1, 0, MAX_SIZE));
+    push_new_buffer(L, (size_t)cs_check_int(L, 1, 0, MAX_SIZE));
   }
   return 1;
 }
@@ -79,7 +79,7 @@ Bytes as integers, as `string.byte`.
 @usage print(csock.buffer("abc"):byte(1, -1)) --> 97 98 99
 */
 static int buffer_byte(lua_State *L) {
-  cs_buffer *b = check(L);
+  cs_buffer *b = check_buffer(L);
   size_t from, to;
   lua_settop(L, 3);
   if (lua_isnil(L, 3)) {
@@ -103,7 +103,7 @@ A part of the buffer as a string, as `string.sub`.
 @usage print(csock.buffer("hello"):sub(2, 3)) --> el
 */
 static int buffer_sub(lua_State *L) {
-  cs_buffer *b = check(L);
+  cs_buffer *b = check_buffer(L);
   size_t from, to;
   cs_opt_range(L, 2, b->len, &from, &to);
   lua_pushlstring(L, b->bytes + from, to - from);
@@ -123,7 +123,7 @@ b:set(1, "J")
 print(b:sub()) --> Jello
 */
 static int buffer_set(lua_State *L) {
-  cs_buffer *b = check(L);
+  cs_buffer *b = check_buffer(L);
   lua_Integer i = luaL_checkinteger(L, 2);
   size_t len;
   const char *data = cs_check_bytes(L, 3, &len);
@@ -150,7 +150,7 @@ b:fill(0x78, 2)
 print(b:sub()) --> axx
 */
 static int buffer_fill(lua_State *L) {
-  cs_buffer *b = check(L);
+  cs_buffer *b = check_buffer(L);
   int value = (int)cs_check_int(L, 2, 0, 255);
   size_t from, to;
   cs_opt_range(L, 3, b->len, &from, &to);
@@ -166,7 +166,7 @@ All bytes as a string. (`tostring(b)` only describes the buffer: `<csock.buffer 
 @usage print(csock.buffer("abc"):tostring()) --> abc
 */
 static int buffer_tostring(lua_State *L) {
-  cs_buffer *b = check(L);
+  cs_buffer *b = check_buffer(L);
   lua_pushlstring(L, b->bytes, b->len);
   return 1;
 }
@@ -182,18 +182,18 @@ b:close()
 print(#b) --> 0
 */
 static int buffer_close(lua_State *L) {
-  check(L)->len = 0;
+  check_buffer(L)->len = 0;
   lua_pushboolean(L, 1);
   return 1;
 }
 
 static int buffer_len(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)check(L)->len);
+  lua_pushinteger(L, (lua_Integer)check_buffer(L)->len);
   return 1;
 }
 
 static int buffer_describe(lua_State *L) {
-  lua_pushfstring(L, "<csock.buffer %I>", (LUAI_UACINT)check(L)->len);
+  lua_pushfstring(L, "<csock.buffer %I>", (LUAI_UACINT)check_buffer(L)->len);
   return 1;
 }
 

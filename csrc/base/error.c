@@ -18,23 +18,23 @@ static const cs_class error_class = {"csock.error"};
 
 /* --- making --- */
 
-static void set_string(lua_State *L, const char *name, const char *value) {
+static void set_own_string(lua_State *L, const char *name, const char *value) {
   lua_pushstring(L, value);
   lua_setfield(L, -2, name);
 }
 
 /* Pushes a new error value; `address` is a stack index, or 0. */
-static void push_new(lua_State *L, const char *call, const char *kind, int code, const char *name,
-                     const char *text, int address) {
+static void push_new_error(lua_State *L, const char *call, const char *kind, int code,
+                           const char *name, const char *text, int address) {
   if (address != 0) address = lua_absindex(L, address);
   luaL_checkstack(L, 5, NULL);
   cs_object_new(L, &error_class, sizeof(cs_class *), 1);
   lua_createtable(L, 0, 6);
   cs_set_int(L, "errno", code);
-  set_string(L, "name", name);
-  set_string(L, "strerror", text);
-  set_string(L, "call", call);
-  set_string(L, "kind", kind);
+  set_own_string(L, "name", name);
+  set_own_string(L, "strerror", text);
+  set_own_string(L, "call", call);
+  set_own_string(L, "kind", kind);
   if (address != 0 && !lua_isnoneornil(L, address)) {
     lua_pushvalue(L, address);
     lua_setfield(L, -2, "address");
@@ -49,8 +49,8 @@ static void push_errno(lua_State *L, const char *call, int err, int address) {
     snprintf(unknown, sizeof unknown, "errno %d", err);
     name = unknown;
   }
-  push_new(L, call, err == ETIMEDOUT ? "timeout" : "error", err, name,
-           cs_strerror(err, text, sizeof text), address);
+  push_new_error(L, call, err == ETIMEDOUT ? "timeout" : "error", err, name,
+                 cs_strerror(err, text, sizeof text), address);
 }
 
 /* Whether it is known who has taken what is missing: `holders` of the error value on the top. */
@@ -102,9 +102,9 @@ int cs_fail_words(lua_State *L, const char *call, const char *kind, int err,
   lua_pushnil(L);
   push_errno(L, call, err, 0);
   lua_getiuservalue(L, -1, 1);
-  set_string(L, "kind", kind);
-  if (words->text != NULL) set_string(L, "strerror", words->text);
-  if (words->name != NULL) set_string(L, "name", words->name);
+  set_own_string(L, "kind", kind);
+  if (words->text != NULL) set_own_string(L, "strerror", words->text);
+  if (words->name != NULL) set_own_string(L, "name", words->name);
   for (size_t i = 0; i < CS_COUNT(words->more) && words->more[i].name != NULL; i++) {
     if (!words->more[i].integer || lua_stringtonumber(L, words->more[i].value) == 0)
       lua_pushstring(L, words->more[i].value);
@@ -145,7 +145,7 @@ int cs_fail_gai(lua_State *L, const char *call, int code, int saved_errno, int a
     push_errno(L, call, saved_errno, address);
     code = saved_errno;
   } else {
-    push_new(L, call, "gaierror", code, name, gai_strerror(code), address);
+    push_new_error(L, call, "gaierror", code, name, gai_strerror(code), address);
   }
   lua_pushinteger(L, code);
   return 3;
@@ -158,7 +158,7 @@ int cs_fail_host(lua_State *L, const char *call, int code, int address) {
     if (host_names[i].value == code) name = host_names[i].name;
   luaL_checkstack(L, 6, NULL);
   lua_pushnil(L);
-  push_new(L, call, "herror", code, name, hstrerror(code), address);
+  push_new_error(L, call, "herror", code, name, hstrerror(code), address);
   lua_pushinteger(L, code);
   return 3;
 }
@@ -244,7 +244,7 @@ static int error_index(lua_State *L) {
   return 1;
 }
 
-#define PLACES 4 /* that are named */
+#define NAMED_PLACES 4 /* that are named */
 
 /* Counts the rows of the sequence on the top by their `made`: pushes a table. */
 static void count_places(lua_State *L) {
@@ -278,7 +278,7 @@ static void push_places(lua_State *L) {
       lua_pushvalue(L, -2);
       lua_replace(L, counts + 2);
     }
-    if (most == 0 || i == PLACES) {
+    if (most == 0 || i == NAMED_PLACES) {
       lua_settop(L, counts + 1);
       if (most > 0) lua_pushliteral(L, ", ...");
       if (most > 0) lua_concat(L, 2);
@@ -512,11 +512,11 @@ static const luaL_Reg error_meta[] = {
 
 static const luaL_Reg error_methods[] = {{"is", error_is}, {"within", error_within}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"make_error", make_error}, {NULL, NULL}};
+static const luaL_Reg error_functions[] = {{"make_error", make_error}, {NULL, NULL}};
 
 void cs_open_error(lua_State *L) {
   static const char *const classes[] = {"error", "herror", "gaierror", "timeout"};
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, error_functions);
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_key);
   cs_class_make(L, &error_class, NULL, error_meta);

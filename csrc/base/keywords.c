@@ -45,7 +45,7 @@ static uint64_t read_count(lua_State *L, int idx, const cs_keyword *row) {
 }
 
 /* Takes the value on the top, which is none of nil and false. */
-static void read_value(lua_State *L, int idx, const cs_keyword *row) {
+static void read_keyword(lua_State *L, int idx, const cs_keyword *row) {
   switch (row->kind) {
   case CS_KEYWORD_FLAG:
     *(bool *)row->to = true;
@@ -92,7 +92,7 @@ void cs_keywords_read(lua_State *L, int idx, const cs_keyword *rows, size_t coun
     if (lua_isboolean(L, -1) && !lua_toboolean(L, -1))
       turn_off(&rows[i]);
     else if (!lua_isnil(L, -1))
-      read_value(L, idx, &rows[i]);
+      read_keyword(L, idx, &rows[i]);
     if (rows[i].kind != CS_KEYWORD_BYTES) lua_pop(L, 1);
   }
 }

@@ -5,7 +5,7 @@
 #include <sys/event.h>
 #include <sys/time.h>
 
-#define FILTER(name) \
+#define EVFILT(name) \
   { "KQ_FILTER_" #name, EVFILT_##name }
 #define FLAG(name) \
   { "KQ_EV_" #name, EV_##name }
@@ -16,28 +16,28 @@
 
 const cs_constant cs_constants_kqueue[] = {
 #if CS_HAVE_KQUEUE
-    FILTER(READ),     FILTER(WRITE), FILTER(VNODE),    FILTER(PROC),     FILTER(SIGNAL),
-    FILTER(TIMER),
+    EVFILT(READ),     EVFILT(WRITE), EVFILT(VNODE),    EVFILT(PROC),     EVFILT(SIGNAL),
+    EVFILT(TIMER),
 #ifdef EVFILT_AIO
-    FILTER(AIO),
+    EVFILT(AIO),
 #endif
 #ifdef EVFILT_EMPTY
-    FILTER(EMPTY),
+    EVFILT(EMPTY),
 #endif
 #ifdef EVFILT_EXCEPT
-    FILTER(EXCEPT),
+    EVFILT(EXCEPT),
 #endif
 #ifdef EVFILT_FS
-    FILTER(FS),
+    EVFILT(FS),
 #endif
 #ifdef EVFILT_NETDEV
-    FILTER(NETDEV),
+    EVFILT(NETDEV),
 #endif
 #ifdef EVFILT_PROCDESC
-    FILTER(PROCDESC),
+    EVFILT(PROCDESC),
 #endif
 #ifdef EVFILT_USER
-    FILTER(USER),
+    EVFILT(USER),
 #endif
 
     FLAG(ADD),        FLAG(CLEAR),   FLAG(DELETE),     FLAG(DISABLE),    FLAG(ENABLE),
@@ -116,6 +116,6 @@ const cs_constant cs_constants_kqueue[] = {
     {"", 0},
 };
 
-#undef FILTER
+#undef EVFILT
 #undef FLAG
 #undef NOTE

@@ -6,7 +6,7 @@
 #include "../csock.h"
 
 /* Opens csock where nobody has. */
-static cs_loop *loop_of(lua_State *L) {
+static cs_loop *step_loop(lua_State *L) {
   cs_open_push(L);
   lua_pop(L, 1);
   return cs_loop_get(L);
@@ -19,7 +19,7 @@ static cs_loop *loop_made(lua_State *L) {
 }
 
 int csock_fd(lua_State *L) {
-  const cs_loop *loop = loop_of(L);
+  const cs_loop *loop = step_loop(L);
   return loop->poller != NULL ? loop->ops->fileno(loop->poller) : -1;
 }
 
@@ -44,7 +44,7 @@ static int nanoseconds(double seconds, int64_t *ns) {
 }
 
 /* One turn, or with a budget as many as find something to do. */
-static int step(lua_State *L) {
+static int step_turns(lua_State *L) {
   const step_call *call = lua_touserdata(L, 1);
   cs_loop *loop = call->loop;
   int64_t deadline = cs_clock_deadline(call->timeout);
@@ -66,7 +66,7 @@ static int step(lua_State *L) {
 
 /* Whether a turn could find anything, without asking the poller, which nobody wants to hear from.
  */
-static bool idle(const cs_loop *loop) {
+static bool loop_idle(const cs_loop *loop) {
   const cs_timer *timer = cs_timers_first(&loop->timers);
   return cs_waitq_empty(&loop->ready) && loop->next == loop->count && loop->asking == 0 &&
          loop->stopped_in == 0 && cs_list_first(&loop->ends) == NULL && !loop->running &&
@@ -82,14 +82,14 @@ int csock_step(lua_State *L, double timeout, double budget) {
   cs_loop *loop = call.loop;
   const cs_state *state = loop->state;
   bool nested = loop->running;
-  if (call.timeout == 0 && *loop->here != 0 && idle(loop)) return (int)loop->live;
+  if (call.timeout == 0 && *loop->here != 0 && loop_idle(loop)) return (int)loop->live;
   if (!nested) {
     loop->allowance = call.budget;
     loop->spent_at = cs_clock_deadline(call.budget);
     loop->resumable = state->step_tasks;
     if (call.budget != 0 && loop->resumable == 0) loop->resumable = UINT_MAX;
   }
-  lua_pushcfunction(L, step);
+  lua_pushcfunction(L, step_turns);
   lua_pushlightuserdata(L, &call);
   int status = state->pcall != NULL ? state->pcall(L, 1, 0, state->host) : lua_pcall(L, 1, 0, 0);
   if (!nested) loop->allowance = loop->resumable = 0;
@@ -98,13 +98,13 @@ int csock_step(lua_State *L, double timeout, double budget) {
 
 /* --- tasks --- */
 
-typedef struct end {
+typedef struct task_end {
   csock_done done;
   void *ud;
-} end;
+} task_end;
 
 static int tell_end(lua_State *L) {
-  const end *e = lua_touserdata(L, lua_upvalueindex(1));
+  const task_end *e = lua_touserdata(L, lua_upvalueindex(1));
   cs_task *task = lua_touserdata(L, 1);
   if (task->status == CS_TASK_CANCELLED) {
     e->done(L, CSOCK_CANCELLED, 0, e->ud);
@@ -117,12 +117,12 @@ static int tell_end(lua_State *L) {
 }
 
 void csock_spawn(lua_State *L, int nargs, csock_done done, void *ud) {
-  cs_loop *loop = loop_of(L);
+  cs_loop *loop = step_loop(L);
   if (done == NULL) {
     cs_task_spawn(L, loop, nargs);
     return;
   }
-  end *e = lua_newuserdatauv(L, sizeof *e, 0);
+  task_end *e = lua_newuserdatauv(L, sizeof *e, 0);
   e->done = done;
   e->ud = ud;
   lua_pushcclosure(L, tell_end, 1);

@@ -68,7 +68,7 @@ static void start(lua_State *L, cs_loop *loop) {
 /* --- making it --- */
 
 /* Fills the waker on the top of the stack. 0 or errno. */
-static int fill(lua_State *L, waker *k) {
+static int fill_waker(lua_State *L, waker *k) {
   int fds[2];
   cs_sock *ends[2];
   cs_loop *loop = cs_loop_get(L);
@@ -103,7 +103,7 @@ int csock_waker(lua_State *L) {
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &waker_key);
   }
-  int err = k->ends[0] == NULL ? fill(L, k) : 0;
+  int err = k->ends[0] == NULL ? fill_waker(L, k) : 0;
   if (err != 0) cs_waker_close(L);
   lua_pop(L, 1);
   if (err != 0) errno = err;

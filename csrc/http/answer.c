@@ -36,23 +36,23 @@ static void reserve(lua_State *L, composer *c, size_t n, char **space) {
 }
 
 /* All between `space` and `end` is filled. */
-static void fill(composer *c, const char *space, const char *end) {
+static void fill_space(composer *c, const char *space, const char *end) {
   cs_bytes_commit(&c->out, (size_t)(end - space));
 }
 
 /* These write at `p`, and return what is behind it. */
 
-static char *copy(char *p, const char *bytes, size_t n) {
+static char *put_bytes(char *p, const char *bytes, size_t n) {
   return (char *)memcpy(p, bytes, n) + n;
 }
 
-#define COPY(p, literal) copy(p, literal, sizeof(literal) - 1)
+#define COPY(p, literal) put_bytes(p, literal, sizeof(literal) - 1)
 
 static char *copy_integer(char *p, lua_Integer n) {
   char digits[24], *first = digits + sizeof digits;
   do *--first = (char)('0' + n % 10);
   while ((n /= 10) > 0);
-  return copy(p, first, (size_t)(digits + sizeof digits - first));
+  return put_bytes(p, first, (size_t)(digits + sizeof digits - first));
 }
 
 /* In English in each locale (RFC 9110, 5.6.7), made once a second. */
@@ -68,7 +68,7 @@ static char *copy_date(composer *c, char *p) {
              days[t.tm_wday % 7], t.tm_mday % 100, months[t.tm_mon % 12],
              (t.tm_year + 1900) % 10000, t.tm_hour % 100, t.tm_min % 100, t.tm_sec % 100);
   }
-  return copy(p, c->date, strlen(c->date));
+  return put_bytes(p, c->date, strlen(c->date));
 }
 
 /* --- fields --- */
@@ -108,7 +108,7 @@ static int field_value(lua_State *L) {
   return check_value(L, name, 2, &n) != NULL ? 1 : lua_error(L);
 }
 
-static void read_connection(given *g, const char *p, size_t n) {
+static void read_own_connection(given *g, const char *p, size_t n) {
   const char *end = p + n, *option;
   size_t len;
   g->connection = true;
@@ -116,7 +116,7 @@ static void read_connection(given *g, const char *p, size_t n) {
     g->close |= CS_HTTP_EQUAL(option, len, "close");
 }
 
-static bool read_length(lua_State *L, given *g, const char *p, size_t n) {
+static bool read_own_length(lua_State *L, given *g, const char *p, size_t n) {
   const size_t most = 18;
   if (n == 0 || n > most || cs_http_span_of(p, n, CS_HTTP_DIGIT_CHAR) != n)
     return fault(L, "\"%s\" is no Content-Length", p);
@@ -135,10 +135,10 @@ static bool take_own(lua_State *L, given *g, const char *name, size_t n, const c
   } else if (CS_HTTP_EQUAL(name, n, "server")) {
     g->server = true;
   } else if (CS_HTTP_EQUAL(name, n, "connection")) {
-    read_connection(g, value, len);
+    read_own_connection(g, value, len);
   } else if (CS_HTTP_EQUAL(name, n, "content-length")) {
     *sent = false;
-    return read_length(L, g, value, len);
+    return read_own_length(L, g, value, len);
   } else if (CS_HTTP_EQUAL(name, n, "transfer-encoding")) {
     return fault(L, "%s is the server's to say", name);
   }
@@ -159,10 +159,10 @@ static bool add_line(lua_State *L, composer *c, given *g, int idx) {
   if (!sent) return true;
   char *space;
   reserve(L, c, n + len + 4, &space);
-  char *p = copy(space, name, n);
+  char *p = put_bytes(space, name, n);
   p = COPY(p, ": ");
-  p = copy(p, value, len);
-  fill(c, space, COPY(p, "\r\n"));
+  p = put_bytes(p, value, len);
+  fill_space(c, space, COPY(p, "\r\n"));
   return true;
 }
 
@@ -268,8 +268,8 @@ static void add_status(lua_State *L, composer *c, lua_Integer status) {
   char *p = COPY(space, "HTTP/1.1 ");
   p = copy_integer(p, status);
   p = COPY(p, " ");
-  p = reason != NULL ? copy(p, reason, n) : COPY(p, "Unknown");
-  fill(c, space, COPY(p, "\r\n"));
+  p = reason != NULL ? put_bytes(p, reason, n) : COPY(p, "Unknown");
+  fill_space(c, space, COPY(p, "\r\n"));
   lua_pop(L, 1);
 }
 
@@ -279,7 +279,7 @@ static void add_own(lua_State *L, composer *c, const given *g, lua_Integer statu
   char *space;
   reserve(L, c, 256, &space);
   char *p = space;
-  if (!g->server) p = copy(p, c->software, c->software_len);
+  if (!g->server) p = put_bytes(p, c->software, c->software_len);
   if (!g->date) p = copy_date(c, p);
   if (!g->connection && status >= 200) {
     if (!keep)
@@ -294,7 +294,7 @@ static void add_own(lua_State *L, composer *c, const given *g, lua_Integer statu
   } else if (how == CHUNKED) {
     p = COPY(p, "Transfer-Encoding: chunked\r\n");
   }
-  fill(c, space, COPY(p, "\r\n"));
+  fill_space(c, space, COPY(p, "\r\n"));
 }
 
 /* compose(request, status[, fields[, length[, switches]]]): `request`: its bodiless, version and

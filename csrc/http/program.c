@@ -5,7 +5,7 @@
 
 /* Pushes the strings of the sequence at `arg` as a list for execve(2), which lasts while both are
    on the stack. */
-static char **push_list(lua_State *L, int arg) {
+static char **push_argv(lua_State *L, int arg) {
   luaL_checktype(L, arg, LUA_TTABLE);
   size_t n = lua_rawlen(L, arg);
   char **list = lua_newuserdatauv(L, (n + 1) * sizeof *list, 0);
@@ -26,7 +26,7 @@ static char **push_list(lua_State *L, int arg) {
 static int run_program(lua_State *L) {
   const char *path = cs_check_cstring(L, 1);
   int in = cs_check_fd(L, 4), out = cs_check_fd(L, 5);
-  char **argv = push_list(L, 2), **envp = push_list(L, 3);
+  char **argv = push_argv(L, 2), **envp = push_argv(L, 3);
   pid_t pid;
   int err = in < 0 || out < 0 ? EBADF : cs_spawn_program(path, argv, envp, in, out, &pid);
   if (err != 0) return cs_fail(L, "run", err);

@@ -148,7 +148,7 @@ static int read_response(lua_State *L) {
 
 /* quiet(stream): whether nothing has come, and it has not ended or failed. What has come is in the
    stream then. Nothing is waited for. */
-static int quiet(lua_State *L) {
+static int quiet_stream(lua_State *L) {
   cs_stream *st = cs_stream_check(L, 1);
   int err = cs_stream_usable(L, st);
   if (err == 0 && st->in.len == 0) {
@@ -165,7 +165,7 @@ static int quiet(lua_State *L) {
 
 /* --- bodies --- */
 
-typedef struct body {
+typedef struct body_read {
   const cs_class *cls;
   cs_stream_source source;
   cs_stream *over; /* the connection's; uservalue 1 keeps it alive */
@@ -177,15 +177,15 @@ typedef struct body {
   /* The sender's pace: how long it may still be waited for, and since when it is. */
   int64_t timeout, patience, waiting; /* ns; 0: the stream's timeout alone; 0: it is not */
   double byte_time;                   /* ns that a byte adds to `patience`, up to `timeout` */
-} body;
+} body_read;
 
 static const cs_class body_class = {"csock.http.body"};
 
-static body *of_source(const cs_stream_source *source) {
-  return (body *)((const char *)source - offsetof(body, source));
+static body_read *of_source(const cs_stream_source *source) {
+  return (body_read *)((const char *)source - offsetof(body_read, source));
 }
 
-static int refuse(body *b, cs_http_verdict v) {
+static int refuse(body_read *b, cs_http_verdict v) {
   b->refused = v;
   return cs_http_verdict_errno(v);
 }
@@ -200,18 +200,18 @@ static void body_explain(const cs_stream_source *source, int err, cs_words *word
    reads. */
 
 static int64_t body_wait(cs_stream_source *source) {
-  body *b = of_source(source);
+  body_read *b = of_source(source);
   if (b->timeout == 0) return 0;
   if (b->waiting == 0) b->waiting = cs_clock_now();
   return b->waiting + b->patience;
 }
 
-static bool is_late(const body *b) {
+static bool is_late(const body_read *b) {
   return b->waiting != 0 && cs_clock_now() >= b->waiting + b->patience;
 }
 
 /* Bytes have come. */
-static void reward(body *b, size_t got) {
+static void reward(body_read *b, size_t got) {
   if (b->waiting == 0 || got == 0) return;
   double left = (double)(b->patience - (cs_clock_now() - b->waiting)) + (double)got * b->byte_time;
   b->patience = left > (double)b->timeout ? b->timeout : left < 0 ? 0 : (int64_t)left;
@@ -219,21 +219,21 @@ static void reward(body *b, size_t got) {
 }
 
 /* The connection has ended. */
-static int end(body *b) {
+static int end_body(body_read *b) {
   if (b->kind != CS_HTTP_BODY_CLOSE) return refuse(b, CS_HTTP_CUT);
   b->ended = true;
   return 0;
 }
 
 /* Receives into the connection's stream: 0 when bytes have come, or the body has ended. */
-static int receive_more(body *b) {
+static int receive_more(body_read *b) {
   cs_stream *over = b->over;
   char *space;
   size_t room, got = 0;
   int err = cs_bytes_reserve(&over->in, over->want, &space, &room);
   if (err == 0) err = cs_stream_receive(over, space, room, &got);
   if (err != 0) return err;
-  if (got == 0) return end(b);
+  if (got == 0) return end_body(b);
   reward(b, got);
   cs_bytes_commit(&over->in, got);
   return 0;
@@ -244,13 +244,13 @@ static int receive_more(body *b) {
 #define DIRECT 4096
 
 /* Takes bytes of the current run. */
-static int take_run(body *b, char *bytes, size_t n, size_t *got) {
+static int take_run(body_read *b, char *bytes, size_t n, size_t *got) {
   cs_stream *over = b->over;
   int err = 0;
   if (n > b->chunks.run) n = (size_t)b->chunks.run;
   if (over->in.len == 0 && n >= DIRECT) {
     err = cs_stream_receive(over, bytes, n, got);
-    if (err == 0 && *got == 0) return end(b);
+    if (err == 0 && *got == 0) return end_body(b);
     reward(b, *got);
   } else {
     if (over->in.len == 0) err = receive_more(b);
@@ -265,7 +265,7 @@ static int take_run(body *b, char *bytes, size_t n, size_t *got) {
 }
 
 /* Goes on to the next run: 0 when bytes of it follow, or the body has ended. */
-static int next_run(body *b) {
+static int next_run(body_read *b) {
   for (;;) {
     size_t used;
     const cs_bytes *in = &b->over->in;
@@ -281,7 +281,7 @@ static int next_run(body *b) {
 }
 
 static int body_receive(cs_stream_source *source, char *bytes, size_t n, size_t *got) {
-  body *b = of_source(source);
+  body_read *b = of_source(source);
   *got = 0;
   if (b->over->closed) return EBADF;
   if (cs_http_refused(b->refused)) return refuse(b, b->refused);
@@ -299,7 +299,7 @@ static int body_receive(cs_stream_source *source, char *bytes, size_t n, size_t 
 }
 
 static bool body_ready(const cs_stream_source *source) {
-  const body *b = of_source(source);
+  const body_read *b = of_source(source);
   return b->ended || b->over->in.len > 0 || cs_http_refused(b->refused) || b->over->closed;
 }
 
@@ -320,7 +320,7 @@ static int new_body(lua_State *L) {
   int64_t timeout = cs_check_timeout(L, 5);
   lua_Number rate = luaL_optnumber(L, 6, 0);
   luaL_argcheck(L, rate >= 0, 6, "rate >= 0 expected");
-  body *b = cs_object_new(L, &body_class, sizeof *b, 1);
+  body_read *b = cs_object_new(L, &body_class, sizeof *b, 1);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   b->source =
@@ -336,7 +336,7 @@ static int new_body(lua_State *L) {
   return 1;
 }
 
-static body *check_body(lua_State *L) {
+static body_read *check_body(lua_State *L) {
   const cs_stream *st = cs_stream_check(L, 1);
   luaL_argcheck(L, st->source != NULL && st->source->receive == body_receive, 1, "no body");
   return of_source(st->source);
@@ -352,7 +352,7 @@ static int body_ended(lua_State *L) {
 /* body_status(body): the status of the answer to a request whose body is refused, or does not come;
    nil while all is well. */
 static int body_status(lua_State *L) {
-  const body *b = check_body(L);
+  const body_read *b = check_body(L);
   if (cs_http_refused(b->refused))
     lua_stringtonumber(L, cs_http_verdict_status(b->refused));
   else if (!b->ended && is_late(b))
@@ -365,7 +365,7 @@ static int body_status(lua_State *L) {
 /* body_trailers(body): the table of the trailers (as `headers` of a head), empty where there are
    none and while the body has not ended. */
 static int body_trailers(lua_State *L) {
-  const body *b = check_body(L);
+  const body_read *b = check_body(L);
   cs_http_field list[CS_HTTP_FIELDS];
   unsigned count = cs_http_chunks_trailers(&b->chunks, &b->limits, list);
   cs_http_push_fields(L, list, count, cs_bytes_at(&b->chunks.trailer, 0));
@@ -373,7 +373,7 @@ static int body_trailers(lua_State *L) {
 }
 
 static int body_gc(lua_State *L) {
-  body *b = cs_object_check(L, 1, &body_class);
+  body_read *b = cs_object_check(L, 1, &body_class);
   cs_http_chunks_free(&b->chunks);
   return 0;
 }
@@ -383,7 +383,7 @@ void cs_open_http_read(lua_State *L) {
                                        {"body_ended", body_ended},
                                        {"body_status", body_status},
                                        {"body_trailers", body_trailers},
-                                       {"quiet", quiet},
+                                       {"quiet", quiet_stream},
                                        {"read_request", read_request},
                                        {"read_response", read_response},
                                        {"server", new_server},

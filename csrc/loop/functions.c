@@ -160,7 +160,7 @@ static int loop_set_report(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg loop_functions[] = {
     {"run", loop_run},
     {"step", loop_step},
     {"stop", loop_stop},
@@ -179,6 +179,6 @@ void cs_open_loop(lua_State *L) {
   cs_loop_open(L);
   cs_joined_open(L);
   lua_newtable(L); /* for csock.loop: not part of what users see in csock itself */
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, loop_functions);
   lua_setfield(L, -2, "loop");
 }

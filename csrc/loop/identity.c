@@ -94,7 +94,7 @@ static gid_t *new_list(lua_State *L, int count) {
   return lua_newuserdatauv(L, (size_t)(count > 0 ? count : 1) * sizeof(gid_t), 0);
 }
 
-static int push_list(lua_State *L, const gid_t *list, int count) {
+static int push_groups(lua_State *L, const gid_t *list, int count) {
   lua_createtable(L, count, 0);
   for (int i = 0; i < count; i++) {
     lua_pushinteger(L, list[i]);
@@ -116,7 +116,7 @@ static int identity_getgroups(lua_State *L) {
   for (int room = 32;;) {
     gid_t *list = new_list(L, room);
     int count = room, err = cs_users_groups(list, &count);
-    if (err == 0) return push_list(L, list, count);
+    if (err == 0) return push_groups(L, list, count);
     if (err != ERANGE) return cs_fail(L, "getgroups", err);
     room = count;
     lua_pop(L, 1);
@@ -155,7 +155,7 @@ static int identity_setgroups(lua_State *L) {
 
 #define ROOM_MOST ((size_t)1 << 20) /* bytes of one entry */
 
-static void set_string(lua_State *L, const char *field, const char *value) {
+static void set_user_string(lua_State *L, const char *field, const char *value) {
   lua_pushstring(L, value != NULL ? value : "");
   lua_setfield(L, -2, field);
 }
@@ -166,12 +166,12 @@ typedef int lookup(lua_State *L, char *room, size_t size, bool *found);
 
 static int push_user(lua_State *L, const struct passwd *user) {
   lua_createtable(L, 0, 6);
-  set_string(L, "pw_name", user->pw_name);
+  set_user_string(L, "pw_name", user->pw_name);
   cs_set_int(L, "pw_uid", user->pw_uid);
   cs_set_int(L, "pw_gid", user->pw_gid);
-  set_string(L, "pw_gecos", user->pw_gecos);
-  set_string(L, "pw_dir", user->pw_dir);
-  set_string(L, "pw_shell", user->pw_shell);
+  set_user_string(L, "pw_gecos", user->pw_gecos);
+  set_user_string(L, "pw_dir", user->pw_dir);
+  set_user_string(L, "pw_shell", user->pw_shell);
   return 0;
 }
 
@@ -191,7 +191,7 @@ static int user_by_id(lua_State *L, char *room, size_t size, bool *found) {
 
 static int push_group(lua_State *L, const struct group *group) {
   lua_createtable(L, 0, 3);
-  set_string(L, "gr_name", group->gr_name);
+  set_user_string(L, "gr_name", group->gr_name);
   cs_set_int(L, "gr_gid", group->gr_gid);
   lua_newtable(L);
   for (lua_Integer i = 0; group->gr_mem[i] != NULL; i++) {
@@ -286,7 +286,7 @@ static int identity_getgrouplist(lua_State *L) {
   for (int room = 32; room <= CS_GROUPS_MOST;) {
     gid_t *list = new_list(L, room);
     int count = room;
-    if (cs_users_grouplist(name, gid, list, &count) == 0) return push_list(L, list, count);
+    if (cs_users_grouplist(name, gid, list, &count) == 0) return push_groups(L, list, count);
     room = count;
     lua_pop(L, 1);
   }

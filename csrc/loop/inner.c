@@ -6,24 +6,24 @@
 #include "../base/parts.h"
 
 /* Closes the coroutine when its task ends while it waits. */
-typedef struct guard {
+typedef struct inner_guard {
   const cs_class *cls;
   lua_State *co; /* kept by the user value */
   bool armed;    /* it stands among the variables to be closed of the call under way */
   bool waiting;  /* the coroutine has yielded for a wait */
-} guard;
+} inner_guard;
 
-static const cs_class guard_class = {"csock.guard"};
+static const cs_class inner_guard_class = {"csock.guard"};
 
 static void push_guard(lua_State *L, int co) {
-  guard *g = cs_object_new(L, &guard_class, sizeof *g, 1);
+  inner_guard *g = cs_object_new(L, &inner_guard_class, sizeof *g, 1);
   g->co = lua_tothread(L, co);
   lua_pushvalue(L, co);
   lua_setiuservalue(L, -2, 1);
 }
 
 static int guard_close(lua_State *L) {
-  guard *g = cs_object_check(L, 1, &guard_class);
+  inner_guard *g = cs_object_check(L, 1, &inner_guard_class);
   bool waiting = g->waiting;
   g->armed = g->waiting = false;
   if (!waiting || cs_close_thread(L, g->co) == LUA_OK) return 0;
@@ -31,7 +31,7 @@ static int guard_close(lua_State *L) {
   return lua_error(L);
 }
 
-static int go_on(lua_State *L, int status, lua_KContext context);
+static int inner_go_on(lua_State *L, int status, lua_KContext context);
 
 static void take_error(lua_State *L, lua_State *co) {
   if (co != L) lua_xmove(co, L, 1);
@@ -75,14 +75,14 @@ static int resume_inner(lua_State *L, lua_State *co, int nargs, bool wrapped) {
     loop->stuck = stuck;
   }
   if (status == LUA_YIELD && entered && loop->passing) {
-    guard *g = lua_touserdata(L, wrapped ? lua_upvalueindex(2) : 2);
+    inner_guard *g = lua_touserdata(L, wrapped ? lua_upvalueindex(2) : 2);
     if (!g->armed) {
       if (wrapped) lua_pushvalue(L, lua_upvalueindex(2));
       lua_toclose(L, -1);
       g->armed = true;
     }
     g->waiting = true;
-    return lua_yieldk(L, 0, (lua_KContext)wrapped, go_on);
+    return lua_yieldk(L, 0, (lua_KContext)wrapped, inner_go_on);
   }
   if (status == LUA_OK || status == LUA_YIELD) {
     luaL_checkstack(L, nresults + 1, "too many results");
@@ -97,9 +97,9 @@ static int resume_inner(lua_State *L, lua_State *co, int nargs, bool wrapped) {
   return 2;
 }
 
-static int go_on(lua_State *L, int status, lua_KContext context) {
+static int inner_go_on(lua_State *L, int status, lua_KContext context) {
   bool wrapped = context != 0;
-  guard *g = lua_touserdata(L, wrapped ? lua_upvalueindex(2) : 2);
+  inner_guard *g = lua_touserdata(L, wrapped ? lua_upvalueindex(2) : 2);
   (void)status;
   g->waiting = false;
   return resume_inner(L, g->co, 0, wrapped);
@@ -173,11 +173,12 @@ static int loop_wrap(lua_State *L) {
 
 static const luaL_Reg guard_meta[] = {{"__close", guard_close}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"resume", loop_resume}, {"wrap", loop_wrap}, {NULL, NULL}};
+static const luaL_Reg inner_functions[] = {
+    {"resume", loop_resume}, {"wrap", loop_wrap}, {NULL, NULL}};
 
 void cs_open_inner(lua_State *L) {
-  cs_class_make(L, &guard_class, NULL, guard_meta);
+  cs_class_make(L, &inner_guard_class, NULL, guard_meta);
   lua_getfield(L, -1, "loop");
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, inner_functions);
   lua_pop(L, 1);
 }

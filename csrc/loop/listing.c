@@ -44,7 +44,7 @@ static int task_set_name(lua_State *L) {
   return 1;
 }
 
-static void push_name(lua_State *L, int task) {
+static void push_task_name(lua_State *L, int task) {
   task = lua_absindex(L, task);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
   lua_pushvalue(L, task);
@@ -61,13 +61,13 @@ Source: asyncio's `Task.get_name`.
 */
 static int task_get_name(lua_State *L) {
   cs_object_check(L, 1, &cs_task_class);
-  push_name(L, 1);
+  push_task_name(L, 1);
   return 1;
 }
 
 static int task_tostring(lua_State *L) {
   const cs_task *task = cs_object_check(L, 1, &cs_task_class);
-  push_name(L, 1);
+  push_task_name(L, 1);
   const char *name = lua_tostring(L, -1);
   lua_pushfstring(L, "<csock.task %s%s%p %s>", name != NULL ? name : "", name != NULL ? " " : "",
                   (const void *)task, statuses[task->status]);
@@ -120,7 +120,7 @@ static int task_traceback(lua_State *L) {
 }
 
 /* Pushes the object whose method the coroutine waits in, or nil. */
-static void push_object(lua_State *L, lua_State *co) {
+static void push_waited(lua_State *L, lua_State *co) {
   lua_Debug at;
   if (!lua_checkstack(co, 1) || !lua_getstack(co, 0, &at) || lua_getlocal(co, &at, 1) == NULL) {
     lua_pushnil(L);
@@ -133,12 +133,12 @@ static void push_object(lua_State *L, lua_State *co) {
 }
 
 /* In the place of the task on the top: the row that tells of it. */
-static void describe(lua_State *L) {
+static void describe_task(lua_State *L) {
   const cs_task *task = lua_touserdata(L, -1);
   lua_createtable(L, 0, 8);
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "task");
-  push_name(L, -2);
+  push_task_name(L, -2);
   lua_setfield(L, -2, "name");
   lua_pushstring(L, statuses[task->status]);
   lua_setfield(L, -2, "status");
@@ -149,7 +149,7 @@ static void describe(lua_State *L) {
   if (task->status == CS_TASK_WAITING) {
     lua_pushstring(L, task->call);
     lua_setfield(L, -2, "waits");
-    push_object(L, task->co);
+    push_waited(L, task->co);
     lua_setfield(L, -2, "object");
     if (task->since != 0) {
       lua_pushnumber(L, cs_clock_to_seconds(task->since));
@@ -203,7 +203,7 @@ static int loop_tasks(lua_State *L) {
   for (lua_Integer i = 1, last = (lua_Integer)lua_rawlen(L, 3); i <= last; i++) {
     lua_rawgeti(L, 3, i);
     if (is_live(L) && is_wanted(L, 1) && is_live(L)) { /* `wanted` may have ended it */
-      describe(L);
+      describe_task(L);
       lua_rawseti(L, 2, ++n);
     } else {
       lua_pop(L, 1);
@@ -213,7 +213,7 @@ static int loop_tasks(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg task_methods[] = {
+static const luaL_Reg task_listing_methods[] = {
     {"get_name", task_get_name},
     {"set_name", task_set_name},
     {"status", task_status},
@@ -222,7 +222,7 @@ static const luaL_Reg task_methods[] = {
 };
 
 void cs_open_listing(lua_State *L) {
-  cs_class_methods(L, &cs_task_class, task_methods);
+  cs_class_methods(L, &cs_task_class, task_listing_methods);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_task_class);
   lua_pushcfunction(L, task_tostring);
   lua_setfield(L, -2, "__tostring");

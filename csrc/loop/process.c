@@ -248,7 +248,7 @@ static int process_terminal_size(lua_State *L) {
   return 2;
 }
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg process_functions[] = {
     {"waitpid", process_waitpid},
     {"waitstatus_to_exitcode", process_exitcode},
     {"kill", process_kill},
@@ -269,7 +269,7 @@ static const luaL_Reg waiting_meta[] = {
 
 void cs_open_process(lua_State *L) {
   cs_class_make(L, &waiting_class, NULL, waiting_meta);
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, process_functions);
   cs_set_int(L, "WNOHANG", WNOHANG);
   cs_set_int(L, "WUNTRACED", WUNTRACED);
 #ifdef WCONTINUED

@@ -75,7 +75,7 @@ static void aim(const catcher *c, int signum) {
   atomic_store(&process.pipe[signum], c->main != NULL ? BY_HOOK : c->fds[1] + 1);
 }
 
-static int take(catcher *c, int signum) {
+static int take_signal(catcher *c, int signum) {
   /* As in lua.c, Ctrl-C ends a read of standard input. */
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = c->main != NULL ? 0 : SA_RESTART};
   struct sigaction before;
@@ -152,7 +152,7 @@ static int catcher_gc(lua_State *L) {
 }
 
 /* One of the state's catchers; NULL and `*err` when its pipe cannot be made. */
-static catcher *get(lua_State *L, const char *key, int *err) {
+static catcher *find_catcher(lua_State *L, const char *key, int *err) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, key);
   catcher *c = lua_touserdata(L, -1);
   lua_pop(L, 1); /* the registry keeps it */
@@ -161,14 +161,14 @@ static catcher *get(lua_State *L, const char *key, int *err) {
 }
 
 static catcher *get_catcher(lua_State *L, int *err) {
-  return get(L, &catcher_key, err);
+  return find_catcher(L, &catcher_key, err);
 }
 
 /* From now on, and until the next one, the signal is this catcher's; and no more. 0 or errno. */
 static int catch_signal(catcher *c, int signum) {
   pthread_mutex_lock(&process.lock);
   if (process.top[signum] != c) release(c, signum); /* it is to be the last one again */
-  int err = take(c, signum);
+  int err = take_signal(c, signum);
   pthread_mutex_unlock(&process.lock);
   return err;
 }
@@ -233,7 +233,7 @@ loop.interrupts(false) -- as before
 */
 static int loop_interrupts(lua_State *L) {
   int err;
-  catcher *c = get(L, &interrupter_key, &err);
+  catcher *c = find_catcher(L, &interrupter_key, &err);
   if (c == NULL) return cs_fail(L, "interrupts", err);
   bool before = c->signals[SIGINT].caught;
   if (!lua_isnoneornil(L, 1)) err = (lua_toboolean(L, 1) ? catch_signal : let_go)(c, SIGINT);
@@ -271,7 +271,7 @@ int cs_check_signal(lua_State *L, int arg) {
   return luaL_argerror(L, arg, "no such signal");
 }
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg signal_functions[] = {
     {"interrupts", loop_interrupts},
     {"signal_catch", signal_catch},
     {"signal_release", signal_release},
@@ -279,7 +279,7 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-static const luaL_Reg meta[] = {{"__gc", catcher_gc}, {NULL, NULL}};
+static const luaL_Reg catcher_meta[] = {{"__gc", catcher_gc}, {NULL, NULL}};
 
 static void keep_catcher(lua_State *L, const char *key, lua_State *main) {
   catcher *c = cs_object_new(L, &catcher_class, sizeof *c, 0);
@@ -289,11 +289,11 @@ static void keep_catcher(lua_State *L, const char *key, lua_State *main) {
 }
 
 void cs_open_signals(lua_State *L) {
-  cs_class_make(L, &catcher_class, NULL, meta);
+  cs_class_make(L, &catcher_class, NULL, catcher_meta);
   keep_catcher(L, &catcher_key, NULL);
   keep_catcher(L, &interrupter_key, cs_main_thread(L));
   lua_getfield(L, -1, "loop");
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, signal_functions);
   lua_newtable(L);
   for (size_t i = 0; i < CS_COUNT(signals); i++) cs_set_int(L, signals[i].name, signals[i].value);
   lua_setfield(L, -2, "signals");

@@ -19,7 +19,7 @@ static int to_text(lua_State *L) {
 }
 
 /* Pushes the error value on the top as text, whatever its __tostring does. */
-static const char *push_text(lua_State *L) {
+static const char *push_error_text(lua_State *L) {
   lua_pushcfunction(L, to_text);
   lua_pushvalue(L, -2);
   if (cs_call_apart(L, 1, 1) == LUA_OK) return lua_tostring(L, -1);
@@ -40,7 +40,7 @@ static void tell_of_error(lua_State *L, int task) {
       lua_pop(L, 2);
       return;
     }
-    cs_state_log(L, "error in loop.onerror", push_text(L));
+    cs_state_log(L, "error in loop.onerror", push_error_text(L));
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
@@ -86,7 +86,7 @@ static int close_coroutine(lua_State *L, cs_task *task) {
 static void push_error(lua_State *L, lua_State *co) {
   lua_pushvalue(co, -1);
   lua_xmove(co, L, 1);
-  luaL_traceback(L, co, push_text(L), 0);
+  luaL_traceback(L, co, push_error_text(L), 0);
   lua_remove(L, -2);
 }
 
@@ -117,7 +117,7 @@ static void call_back(lua_State *L) {
       lua_pushvalue(L, -1);
     lua_pushvalue(L, -3);
     if (cs_call_apart(L, 1, 0) != LUA_OK) {
-      luaL_traceback(L, L, push_text(L), 0);
+      luaL_traceback(L, L, push_error_text(L), 0);
       lua_remove(L, -2);
       tell_of_error(L, -4);
     }
@@ -146,7 +146,7 @@ static void leave_foreground(cs_loop *loop, const cs_task *task) {
 }
 
 /* The task is over: nothing keeps it any more, and whoever waits for it is told. */
-static void finish(lua_State *L, cs_task *task, int status) {
+static void finish_task(lua_State *L, cs_task *task, int status) {
   luaL_checkstack(L, 8, NULL);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
   lua_rawgeti(L, -1, task->anchor); /* on the stack until we are done with it */
@@ -188,9 +188,9 @@ void cs_task_resume(lua_State *L, cs_task *task) {
   int status = lua_resume(task->co, L, nargs, &nresults);
   loop->current = NULL;
   if (status == LUA_OK) {
-    finish(L, task, CS_TASK_DONE);
+    finish_task(L, task, CS_TASK_DONE);
   } else if (status != LUA_YIELD) {
-    finish(L, task, CS_TASK_FAILED);
+    finish_task(L, task, CS_TASK_FAILED);
   } else if (task->doomed) {
     cs_task_cancel(L, task);
   } else if (task->status == CS_TASK_RUNNING) { /* coroutine.yield, or preempted: a pause */
@@ -206,7 +206,7 @@ void cs_task_cancel(lua_State *L, cs_task *task) {
   cs_unpark(task, CS_WHY_NONE);
   /* Before its stack, which keeps the queue's owner, is gone. Who is woken in vain waits again. */
   if (q != NULL) cs_unpark_next(q);
-  finish(L, task, CS_TASK_CANCELLED);
+  finish_task(L, task, CS_TASK_CANCELLED);
 }
 
 bool cs_task_throw(lua_State *L, cs_task *task) {

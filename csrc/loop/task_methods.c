@@ -349,7 +349,7 @@ static int loop_waiters(lua_State *L) {
   return 1;
 }
 
-static int wait_attempt(lua_State *L, cs_op *op) {
+static int task_wait_attempt(lua_State *L, cs_op *op) {
   if (op->done++ == 0) return CS_PARK;
   lua_pushboolean(L, 1);
   return 1;
@@ -360,7 +360,7 @@ static int wait_attempt(lua_State *L, cs_op *op) {
 static int waiters_wait(lua_State *L) {
   cs_op op;
   waiters *q = cs_object_check(L, 1, &waiters_class);
-  cs_op_init(&op, q->call, wait_attempt, NULL, cs_check_timeout(L, 2));
+  cs_op_init(&op, q->call, task_wait_attempt, NULL, cs_check_timeout(L, 2));
   op.ptr = &q->queue;
   op.flags = lua_toboolean(L, 3);
   return cs_drive(L, &op);
@@ -399,7 +399,7 @@ static const luaL_Reg waiters_methods[] = {
 
 static const luaL_Reg waiters_meta[] = {{"__gc", waiters_gc}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg task_functions[] = {
     {"spawn", loop_spawn},           {"current", loop_current},
     {"foreground", loop_foreground}, {"sleep", loop_sleep},
     {"yield", loop_yield},           {"waiters", loop_waiters},
@@ -412,6 +412,6 @@ void cs_open_task(lua_State *L) {
   cs_task_open(L);
   cs_interrupt_open(L);
   lua_getfield(L, -1, "loop");
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, task_functions);
   lua_pop(L, 1);
 }

@@ -20,7 +20,7 @@ static const char interned = 'a';
 
 /* --- making ------------------------------------------------------------------------------- */
 
-static void push_new(lua_State *L, const cs_sockaddr *addr, socklen_t len, int proto) {
+static void push_new_address(lua_State *L, const cs_sockaddr *addr, socklen_t len, int proto) {
   size_t room = len < sizeof(struct sockaddr) ? sizeof(struct sockaddr) : len;
   cs_address *a = cs_object_new(L, &cs_address_class, offsetof(cs_address, sa) + room, 0);
   a->proto = proto;
@@ -37,7 +37,7 @@ static void push_inet(lua_State *L, const struct sockaddr_in *in) {
   socklen_t len = cs_sockaddr_clean(&clean, (const struct sockaddr *)in, sizeof *in,
                                     cs_layout_find(AF_INET, 0, 0));
   lua_pop(L, 1);
-  push_new(L, &clean, len, 0);
+  push_new_address(L, &clean, len, 0);
   lua_pushvalue(L, -1);
   lua_rawseti(L, -3, key);
 }
@@ -59,7 +59,7 @@ static void push_other(lua_State *L, const struct sockaddr *addr, socklen_t len,
     return;
   }
   lua_pop(L, 1);
-  push_new(L, &clean, len, proto);
+  push_new_address(L, &clean, len, proto);
   lua_insert(L, -2);
   lua_pushvalue(L, -2);
   lua_rawset(L, -4);
@@ -100,7 +100,7 @@ const cs_address *cs_address_test(lua_State *L, int idx) {
   return cs_object_test(L, idx, &cs_address_class);
 }
 
-static const cs_address *check(lua_State *L, int arg, const cs_layout **layout) {
+static const cs_address *check_address(lua_State *L, int arg, const cs_layout **layout) {
   const cs_address *a = cs_object_check(L, arg, &cs_address_class);
   *layout = cs_layout_of(&a->sa, a->len, a->proto);
   return a;
@@ -127,7 +127,8 @@ static void get_part(const cs_address *a, const cs_layout *layout, unsigned n, c
   }
 }
 
-static int push_part(lua_State *L, const cs_address *a, const cs_layout *layout, unsigned n) {
+static int push_address_part(lua_State *L, const cs_address *a, const cs_layout *layout,
+                             unsigned n) {
   cs_value value;
   get_part(a, layout, n, &value);
   if (value.is_number)
@@ -149,9 +150,9 @@ static int index_name(lua_State *L, const cs_address *a, const cs_layout *layout
     lua_pushlstring(L, (const char *)&a->sa, a->len);
     return 1;
   }
-  if (layout == NULL && strcmp(name, "data") == 0) return push_part(L, a, layout, 1);
+  if (layout == NULL && strcmp(name, "data") == 0) return push_address_part(L, a, layout, 1);
   for (unsigned i = 0; layout != NULL && i < layout->count; i++)
-    if (strcmp(name, layout->parts[i].name) == 0) return push_part(L, a, layout, i);
+    if (strcmp(name, layout->parts[i].name) == 0) return push_address_part(L, a, layout, i);
   return 0;
 }
 
@@ -210,12 +211,12 @@ The C library's `struct sockaddr`: bytes.
 */
 static int address_index(lua_State *L) {
   const cs_layout *layout;
-  const cs_address *a = check(L, 1, &layout);
+  const cs_address *a = check_address(L, 1, &layout);
   if (lua_type(L, 2) == LUA_TSTRING) return index_name(L, a, layout);
   int is_integer;
   lua_Integer n = lua_tointegerx(L, 2, &is_integer);
   if (!is_integer || n < 1 || n > (lua_Integer)count_parts(layout)) return 0;
-  return push_part(L, a, layout, (unsigned)n - 1);
+  return push_address_part(L, a, layout, (unsigned)n - 1);
 }
 
 static int address_newindex(lua_State *L) {
@@ -224,7 +225,7 @@ static int address_newindex(lua_State *L) {
 
 static int address_len(lua_State *L) {
   const cs_layout *layout;
-  check(L, 1, &layout);
+  check_address(L, 1, &layout);
   lua_pushinteger(L, (lua_Integer)count_parts(layout));
   return 1;
 }
@@ -239,7 +240,7 @@ static bool is_bytes(const cs_layout *layout, unsigned n) {
 /* Python's tuple. */
 static int address_tostring(lua_State *L) {
   const cs_layout *layout;
-  const cs_address *a = check(L, 1, &layout);
+  const cs_address *a = check_address(L, 1, &layout);
   unsigned count = count_parts(layout);
   luaL_Buffer b;
   luaL_buffinit(L, &b);
@@ -272,13 +273,13 @@ static int address_concat(lua_State *L) {
 
 /* ------------------------------------------------------------------------------------------ */
 
-static const luaL_Reg meta[] = {
+static const luaL_Reg address_meta[] = {
     {"__index", address_index},       {"__newindex", address_newindex}, {"__len", address_len},
     {"__tostring", address_tostring}, {"__concat", address_concat},     {NULL, NULL},
 };
 
 void cs_open_address(lua_State *L) {
-  cs_class_make(L, &cs_address_class, NULL, meta);
+  cs_class_make(L, &cs_address_class, NULL, address_meta);
   lua_newtable(L);
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "v");

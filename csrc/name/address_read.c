@@ -15,7 +15,7 @@ typedef struct reader {
 
 /* Pushes the part as it was given, or nil; returns its type. A table has it by number or by name.
  */
-static int push_part(lua_State *L, const reader *r, unsigned n, const cs_part *part) {
+static int push_read_part(lua_State *L, const reader *r, unsigned n, const cs_part *part) {
   if (r->table) {
     if (lua_geti(L, r->arg, (lua_Integer)n + 1) != LUA_TNIL) return lua_type(L, -1);
     lua_pop(L, 1);
@@ -111,7 +111,7 @@ static int read_parts(lua_State *L, const reader *r, const cs_layout *layout, in
   cs_sockaddr_init(&addr, layout);
   for (unsigned n = 0; n < layout->count; n++) {
     const cs_part *part = &layout->parts[n];
-    if (push_part(L, r, n, part) != LUA_TNIL || n < layout->required) {
+    if (push_read_part(L, r, n, part) != LUA_TNIL || n < layout->required) {
       cs_value value;
       check_part(L, part_arg(r, n), part, &value);
       int err = cs_part_put(part, &addr, &value);
@@ -142,7 +142,7 @@ static int read_unix(lua_State *L, const reader *r) {
   static const cs_part part = {.name = "path"};
   int top = lua_gettop(L);
   cs_value value;
-  push_part(L, r, 0, &part);
+  push_read_part(L, r, 0, &part);
   check_string(L, r->arg, part.name, "string", &value);
   /* Only an abstract name may have zero bytes, of which one is its first. */
   if (value.bytes[0] != '\0' && strlen(value.bytes) != value.len)
@@ -155,7 +155,7 @@ static int read_unix(lua_State *L, const reader *r) {
   return err;
 }
 
-static int read_value(lua_State *L, int arg, const cs_address *a, int family) {
+static int read_address_value(lua_State *L, int arg, const cs_address *a, int family) {
   int its = cs_sockaddr_family(&a->sa, a->len);
   /* Connecting to AF_UNSPEC dissolves a datagram socket's association. */
   if (its != family && its != AF_UNSPEC) return EAFNOSUPPORT;
@@ -167,7 +167,7 @@ int cs_address_read(lua_State *L, int arg, int last, int family, int proto) {
   reader r = {.arg = arg, .last = last};
   if (arg > last) luaL_argerror(L, arg, "address expected, got no value");
   const cs_address *a = cs_address_test(L, arg);
-  if (a != NULL) return read_value(L, arg, a, family);
+  if (a != NULL) return read_address_value(L, arg, a, family);
   r.table = lua_istable(L, arg);
   if (family == AF_UNIX) return read_unix(L, &r);
   const cs_layout *layout = cs_layout_find(family, proto, 0);
@@ -215,7 +215,7 @@ static int from_raw(lua_State *L) {
 
 static bool has_required(lua_State *L, const reader *r, const cs_layout *layout) {
   for (unsigned n = 0; n < layout->required; n++) {
-    int type = push_part(L, r, n, &layout->parts[n]);
+    int type = push_read_part(L, r, n, &layout->parts[n]);
     lua_pop(L, 1);
     if (type == LUA_TNIL) return false;
   }
@@ -287,8 +287,8 @@ static int address(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"address", address}, {NULL, NULL}};
+static const luaL_Reg address_functions[] = {{"address", address}, {NULL, NULL}};
 
 void cs_open_address_read(lua_State *L) {
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, address_functions);
 }

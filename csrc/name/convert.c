@@ -75,7 +75,7 @@ static const char *check_packed(lua_State *L, int arg, size_t size) {
   return packed;
 }
 
-static int push_text(lua_State *L, const char *call, int family, const char *packed) {
+static int push_packed_text(lua_State *L, const char *call, int family, const char *packed) {
   char text[INET6_ADDRSTRLEN];
   if (inet_ntop(family, packed, text, sizeof text) == NULL) return cs_fail(L, call, errno);
   lua_pushstring(L, text);
@@ -110,7 +110,7 @@ Source: inet_ntoa(3), Python's `socket.inet_ntoa`.
 @usage print(csock.inet_ntoa "\127\0\0\1") --> 127.0.0.1
 */
 static int convert_inet_ntoa(lua_State *L) {
-  return push_text(L, "inet_ntoa", AF_INET, check_packed(L, 1, sizeof(struct in_addr)));
+  return push_packed_text(L, "inet_ntoa", AF_INET, check_packed(L, 1, sizeof(struct in_addr)));
 }
 
 /***
@@ -153,7 +153,7 @@ static int convert_inet_ntop(lua_State *L) {
   int family = cs_check_cint(L, 1);
   if (family != AF_INET && family != AF_INET6) return cs_fail(L, "inet_ntop", EAFNOSUPPORT);
   size_t size = family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
-  return push_text(L, "inet_ntop", family, check_packed(L, 2, size));
+  return push_packed_text(L, "inet_ntop", family, check_packed(L, 2, size));
 }
 
 /* --- interfaces --- */
@@ -352,7 +352,7 @@ static int convert_getprotobyname(lua_State *L) {
 
 /* --- registration --- */
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg convert_functions[] = {
     {"getprotobyname", convert_getprotobyname},
     {"getservbyname", convert_getservbyname},
     {"getservbyport", convert_getservbyport},
@@ -375,5 +375,5 @@ static const luaL_Reg functions[] = {
 void cs_open_convert(lua_State *L) {
   static const luaL_Reg meta[] = {{"__gc", interfaces_gc}, {NULL, NULL}};
   cs_class_make(L, &interfaces_class, NULL, meta);
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, convert_functions);
 }

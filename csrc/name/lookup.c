@@ -183,16 +183,16 @@ int cs_lookup_address(lua_State *L, cs_op *op, int arg, int last, int family, in
 /* --- the resolver ------------------------------------------------------------------------- */
 
 /* Ends the resolver when the state closes. */
-typedef struct guard {
+typedef struct lookup_guard {
   const cs_class *cls;
   cs_state *state;
-} guard;
+} lookup_guard;
 
-static const cs_class guard_class = {"csock.resolver"};
+static const cs_class lookup_guard_class = {"csock.resolver"};
 static const char guard_key = 'g'; /* registry: the guard */
 
 static int guard_gc(lua_State *L) {
-  guard *g = cs_object_check(L, 1, &guard_class);
+  lookup_guard *g = cs_object_check(L, 1, &lookup_guard_class);
   cs_resolver *pool = g->state->resolver;
   g->state->resolver = NULL;
   cs_resolver_drop(pool);
@@ -203,10 +203,10 @@ void cs_lookup_open(lua_State *L) {
   static const luaL_Reg inquiry_meta[] = {{"__gc", inquiry_gc}, {NULL, NULL}};
   static const luaL_Reg guard_meta[] = {{"__gc", guard_gc}, {NULL, NULL}};
   cs_class_make(L, &inquiry_class, NULL, inquiry_meta);
-  cs_class_make(L, &guard_class, NULL, guard_meta);
+  cs_class_make(L, &lookup_guard_class, NULL, guard_meta);
   cs_state *state = cs_state_get(L);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &guard_key) == LUA_TNIL) {
-    guard *g = cs_object_new(L, &guard_class, sizeof *g, 0);
+    lookup_guard *g = cs_object_new(L, &lookup_guard_class, sizeof *g, 0);
     g->state = state;
     lua_rawsetp(L, LUA_REGISTRYINDEX, &guard_key);
   }

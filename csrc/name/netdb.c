@@ -260,7 +260,7 @@ static int netdb_gethostbyaddr(lua_State *L) {
   return cs_look_up(L, "gethostbyaddr", &query, CS_FOREVER, 1, entry_results);
 }
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg netdb_functions[] = {
     {"getaddrinfo", netdb_getaddrinfo},     {"getnameinfo", netdb_getnameinfo},
     {"gethostbyname", netdb_gethostbyname}, {"gethostbyname_ex", netdb_gethostbyname_ex},
     {"gethostbyaddr", netdb_gethostbyaddr}, {NULL, NULL},
@@ -268,5 +268,5 @@ static const luaL_Reg functions[] = {
 
 void cs_open_netdb(lua_State *L) {
   cs_lookup_open(L);
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, netdb_functions);
 }

@@ -17,20 +17,20 @@ typedef struct epoll {
 
 static const cs_class epoll_class = {"csock.epoll"};
 
-#define OBJECTS        1
-#define DEFAULT_EVENTS (EPOLLIN | EPOLLPRI | EPOLLOUT)
-#define BATCH          1024 /* events in one call; the others come with the next one */
+#define EPOLL_OBJECTS        1
+#define EPOLL_DEFAULT_EVENTS (EPOLLIN | EPOLLPRI | EPOLLOUT)
+#define EPOLL_BATCH          1024 /* events in one call; the others come with the next one */
 
 static epoll *push_epoll(lua_State *L) {
-  epoll *e = cs_object_new(L, &epoll_class, sizeof *e, OBJECTS);
+  epoll *e = cs_object_new(L, &epoll_class, sizeof *e, EPOLL_OBJECTS);
   e->w.fd = -1;
   e->w.state = cs_state_get(L);
   lua_newtable(L);
-  lua_setiuservalue(L, -2, OBJECTS);
+  lua_setiuservalue(L, -2, EPOLL_OBJECTS);
   return e;
 }
 
-static epoll *check(lua_State *L) {
+static epoll *check_epoll(lua_State *L) {
   return cs_object_check(L, 1, &epoll_class);
 }
 
@@ -82,9 +82,9 @@ An epoll object. Its field `closed` (a boolean) tells whether it is closed.
 @type epoll
 */
 
-static int control(lua_State *L, const char *call, int action, int fd, uint32_t events) {
+static int epoll_control(lua_State *L, const char *call, int action, int fd, uint32_t events) {
   struct epoll_event event = {.events = events, .data = {.u64 = (uint32_t)fd}};
-  epoll *e = check(L);
+  epoll *e = check_epoll(L);
   if (e->w.fd < 0) return cs_fail(L, call, EBADF);
   if (fd < 0) return cs_fail_at(L, call, EBADF, 2);
   if (epoll_ctl(e->w.fd, action, fd, &event) != 0) return cs_fail_at(L, call, errno, 2);
@@ -92,8 +92,8 @@ static int control(lua_State *L, const char *call, int action, int fd, uint32_t 
 }
 
 /* objects[fd] = the value at `idx`, or nil (0). */
-static void set_object(lua_State *L, int fd, int idx) {
-  lua_getiuservalue(L, 1, OBJECTS);
+static void epoll_set_object(lua_State *L, int fd, int idx) {
+  lua_getiuservalue(L, 1, EPOLL_OBJECTS);
   if (idx == 0)
     lua_pushnil(L);
   else
@@ -102,7 +102,7 @@ static void set_object(lua_State *L, int fd, int idx) {
   lua_pop(L, 1);
 }
 
-static uint32_t check_events(lua_State *L, int arg) {
+static uint32_t epoll_check_events(lua_State *L, int arg) {
   return (uint32_t)cs_check_int(L, arg, 0, UINT32_MAX);
 }
 
@@ -121,18 +121,18 @@ local ep <close> = assert(csock.epoll())
 assert(ep:register(a, csock.EPOLLIN | csock.EPOLLET))
 */
 static int epoll_register(lua_State *L) {
-  check(L);
+  check_epoll(L);
   int fd = cs_check_fd(L, 2);
-  uint32_t events = lua_isnoneornil(L, 3) ? DEFAULT_EVENTS : check_events(L, 3);
-  lua_getiuservalue(L, 1, OBJECTS);
+  uint32_t events = lua_isnoneornil(L, 3) ? EPOLL_DEFAULT_EVENTS : epoll_check_events(L, 3);
+  lua_getiuservalue(L, 1, EPOLL_OBJECTS);
   bool known = fd >= 0 && lua_rawgeti(L, -1, fd) != LUA_TNIL;
   lua_settop(L, 3);
-  if (fd >= 0 && !known) set_object(L, fd, 2); /* may raise: so before the kernel is told */
-  int n = control(L, "register", EPOLL_CTL_ADD, fd, events);
+  if (fd >= 0 && !known) epoll_set_object(L, fd, 2); /* may raise: so before the kernel is told */
+  int n = epoll_control(L, "register", EPOLL_CTL_ADD, fd, events);
   if (n == 1) {
-    set_object(L, fd, 2); /* a closed object's number may be another's now */
+    epoll_set_object(L, fd, 2); /* a closed object's number may be another's now */
   } else if (fd >= 0 && !known) {
-    set_object(L, fd, 0);
+    epoll_set_object(L, fd, 0);
   }
   return n;
 }
@@ -153,16 +153,16 @@ ep:register(a, csock.EPOLLIN)
 assert(ep:modify(a, csock.EPOLLOUT))
 */
 static int epoll_modify(lua_State *L) {
-  check(L);
-  uint32_t events = check_events(L, 3);
-  return control(L, "modify", EPOLL_CTL_MOD, cs_check_fd(L, 2), events);
+  check_epoll(L);
+  uint32_t events = epoll_check_events(L, 3);
+  return epoll_control(L, "modify", EPOLL_CTL_MOD, cs_check_fd(L, 2), events);
 }
 
 /* Lets the very object at index 2 go, which is closed; whether it was there. The kernel has
    forgotten it too, unless a copy of the descriptor is still open: then, at best, the number still
    names it. */
-static bool forget(lua_State *L, const epoll *e) {
-  lua_getiuservalue(L, 1, OBJECTS);
+static bool epoll_forget(lua_State *L, const epoll *e) {
+  lua_getiuservalue(L, 1, EPOLL_OBJECTS);
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
     if (!lua_rawequal(L, -1, 2)) continue;
     struct epoll_event ignored = {0};
@@ -191,26 +191,26 @@ ep:register(a)
 assert(ep:unregister(a))
 */
 static int epoll_unregister(lua_State *L) {
-  epoll *e = check(L);
+  epoll *e = check_epoll(L);
   int fd = cs_check_fd(L, 2);
   if (fd < 0 && e->w.fd >= 0) {
-    if (forget(L, e)) return cs_result(L, "unregister", 0);
+    if (epoll_forget(L, e)) return cs_result(L, "unregister", 0);
     return cs_fail_at(L, "unregister", ENOENT, 2);
   }
-  int n = control(L, "unregister", EPOLL_CTL_DEL, fd, 0);
-  if (n == 1) set_object(L, fd, 0);
+  int n = epoll_control(L, "unregister", EPOLL_CTL_DEL, fd, 0);
+  if (n == 1) epoll_set_object(L, fd, 0);
   return n;
 }
 
 /* --- poll --- */
 
-static int poll_attempt(lua_State *L, cs_op *op) {
-  struct epoll_event events[BATCH];
-  int max = op->size < BATCH ? (int)op->size : BATCH;
+static int epoll_attempt(lua_State *L, cs_op *op) {
+  struct epoll_event events[EPOLL_BATCH];
+  int max = op->size < EPOLL_BATCH ? (int)op->size : EPOLL_BATCH;
   int n = epoll_wait(op->w->fd, events, max, 0);
   if (n < 0) return errno == EINTR ? CS_AGAIN : cs_fail(L, "poll", errno);
   if (n == 0) return CS_READABLE;
-  lua_getiuservalue(L, 1, OBJECTS);
+  lua_getiuservalue(L, 1, EPOLL_OBJECTS);
   lua_createtable(L, n, 0);
   for (int i = 0; i < n; i++) {
     int fd = (int)events[i].data.u32;
@@ -221,7 +221,7 @@ static int poll_attempt(lua_State *L, cs_op *op) {
   return 1;
 }
 
-static int poll_fail(lua_State *L, cs_op *op, int err) {
+static int epoll_fail(lua_State *L, cs_op *op, int err) {
   (void)op;
   if (err != ETIMEDOUT && err != EAGAIN) return cs_fail(L, "poll", err);
   lua_newtable(L);
@@ -248,14 +248,14 @@ for _, ready in ipairs(assert(ep:poll(1))) do print(ready.event & csock.EPOLLOUT
 */
 static int epoll_poll(lua_State *L) {
   cs_op op;
-  epoll *e = check(L);
+  epoll *e = check_epoll(L);
   bool forever = lua_isnoneornil(L, 2) || luaL_checknumber(L, 2) < 0;
   int64_t timeout = forever ? CS_FOREVER : cs_check_timeout(L, 2);
   int max = cs_opt_cint(L, 3, -1);
   luaL_argcheck(L, max == -1 || max > 0, 3, "-1 or a positive number expected");
-  cs_op_init(&op, "poll", poll_attempt, &e->w, timeout);
-  op.fail = poll_fail;
-  op.size = max == -1 ? BATCH : (size_t)max;
+  cs_op_init(&op, "poll", epoll_attempt, &e->w, timeout);
+  op.fail = epoll_fail;
+  op.size = max == -1 ? EPOLL_BATCH : (size_t)max;
   return cs_drive(L, &op);
 }
 
@@ -270,7 +270,7 @@ Source: Python's `epoll.close`.
 @usage csock.epoll():close()
 */
 static int epoll_close(lua_State *L) {
-  epoll *e = check(L);
+  epoll *e = check_epoll(L);
   return cs_result(L, "close", cs_watched_close(&e->w));
 }
 
@@ -284,19 +284,19 @@ local ep <close> = assert(csock.epoll())
 print(ep:fileno())
 */
 static int epoll_fileno(lua_State *L) {
-  lua_pushinteger(L, check(L)->w.fd);
+  lua_pushinteger(L, check_epoll(L)->w.fd);
   return 1;
 }
 
 static int epoll_tostring(lua_State *L) {
-  const epoll *e = check(L);
+  const epoll *e = check_epoll(L);
   lua_pushfstring(L, "<csock.epoll %sfd=%d>", e->w.fd < 0 ? "[closed] " : "", e->w.fd);
   return 1;
 }
 
 /* upvalue 1: the methods */
 static int epoll_index(lua_State *L) {
-  const epoll *e = check(L);
+  const epoll *e = check_epoll(L);
   if (cs_is_text(L, 2, "closed")) {
     lua_pushboolean(L, e->w.fd < 0);
   } else {
@@ -306,13 +306,13 @@ static int epoll_index(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg epoll_methods[] = {
     {"close", epoll_close}, {"fileno", epoll_fileno},     {"modify", epoll_modify},
     {"poll", epoll_poll},   {"register", epoll_register}, {"unregister", epoll_unregister},
     {NULL, NULL},
 };
 
-static const luaL_Reg meta[] = {
+static const luaL_Reg epoll_meta[] = {
     {"__close", epoll_close},
     {"__gc", epoll_close},
     {"__tostring", epoll_tostring},
@@ -320,10 +320,10 @@ static const luaL_Reg meta[] = {
 };
 
 void cs_open_epoll(lua_State *L) {
-  cs_class_make(L, &epoll_class, NULL, meta);
+  cs_class_make(L, &epoll_class, NULL, epoll_meta);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &epoll_class);
   lua_newtable(L);
-  cs_setfuncs(L, methods);
+  cs_setfuncs(L, epoll_methods);
   lua_pushcclosure(L, epoll_index, 1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);

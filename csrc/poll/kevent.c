@@ -24,7 +24,7 @@ struct kevent *cs_kevent_test(lua_State *L, int idx) {
   return object == NULL ? NULL : &object->e;
 }
 
-static struct kevent *check(lua_State *L, int arg) {
+static struct kevent *check_kevent(lua_State *L, int arg) {
   kevent_object *object = cs_object_check(L, arg, &kevent_class);
   return &object->e;
 }
@@ -36,7 +36,7 @@ enum { IDENT, FILTER, FLAGS, FFLAGS, DATA, UDATA, FIELDS };
 static const char *const names[] = {"ident", "filter", "flags", "fflags", "data", "udata"};
 
 /* The systems' types differ in these fields; their values fit into ours. */
-static lua_Integer get(const struct kevent *e, int field) {
+static lua_Integer kevent_get(const struct kevent *e, int field) {
   switch (field) {
   case IDENT:
     return (lua_Integer)e->ident;
@@ -123,15 +123,15 @@ static int new_kevent(lua_State *L) {
 }
 
 static int kevent_index(lua_State *L) {
-  const struct kevent *e = check(L, 1);
+  const struct kevent *e = check_kevent(L, 1);
   int field = field_of(L, 2);
   if (field == FIELDS) return 0;
-  lua_pushinteger(L, get(e, field));
+  lua_pushinteger(L, kevent_get(e, field));
   return 1;
 }
 
 static int kevent_newindex(lua_State *L) {
-  struct kevent *e = check(L, 1);
+  struct kevent *e = check_kevent(L, 1);
   int field = field_of(L, 2);
   if (field == FIELDS)
     return luaL_error(L, "a kevent has no field '%s'", luaL_tolstring(L, 2, NULL));
@@ -140,10 +140,10 @@ static int kevent_newindex(lua_State *L) {
 }
 
 /* <0, 0, >0, as Python's: the first field that differs counts. */
-static int compare(lua_State *L) {
-  const struct kevent *a = check(L, 1), *b = check(L, 2);
+static int kevent_compare(lua_State *L) {
+  const struct kevent *a = check_kevent(L, 1), *b = check_kevent(L, 2);
   for (int field = 0; field < FIELDS; field++) {
-    lua_Integer x = get(a, field), y = get(b, field);
+    lua_Integer x = kevent_get(a, field), y = kevent_get(b, field);
     if (x != y) return x < y ? -1 : 1;
   }
   return 0;
@@ -151,22 +151,22 @@ static int compare(lua_State *L) {
 
 static int kevent_eq(lua_State *L) {
   bool both = cs_kevent_test(L, 1) != NULL && cs_kevent_test(L, 2) != NULL;
-  lua_pushboolean(L, both && compare(L) == 0);
+  lua_pushboolean(L, both && kevent_compare(L) == 0);
   return 1;
 }
 
 static int kevent_lt(lua_State *L) {
-  lua_pushboolean(L, compare(L) < 0);
+  lua_pushboolean(L, kevent_compare(L) < 0);
   return 1;
 }
 
 static int kevent_le(lua_State *L) {
-  lua_pushboolean(L, compare(L) <= 0);
+  lua_pushboolean(L, kevent_compare(L) <= 0);
   return 1;
 }
 
 static int kevent_tostring(lua_State *L) {
-  const struct kevent *e = check(L, 1);
+  const struct kevent *e = check_kevent(L, 1);
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   luaL_addstring(&b, "<csock.kevent");
@@ -174,7 +174,7 @@ static int kevent_tostring(lua_State *L) {
     bool bits = field == FLAGS || field == FFLAGS;
     char text[40];
     int len = snprintf(text, sizeof text, bits ? " %s=0x%llx" : " %s=%lld", names[field],
-                       (long long)get(e, field));
+                       (long long)kevent_get(e, field));
     luaL_addlstring(&b, text, (size_t)len);
   }
   luaL_addchar(&b, '>');
@@ -182,17 +182,17 @@ static int kevent_tostring(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg meta[] = {
+static const luaL_Reg kevent_meta[] = {
     {"__eq", kevent_eq}, {"__index", kevent_index},       {"__le", kevent_le},
     {"__lt", kevent_lt}, {"__newindex", kevent_newindex}, {"__tostring", kevent_tostring},
     {NULL, NULL},
 };
 
-static const luaL_Reg functions[] = {{"kevent", new_kevent}, {NULL, NULL}};
+static const luaL_Reg kevent_functions[] = {{"kevent", new_kevent}, {NULL, NULL}};
 
 void cs_open_kevent(lua_State *L) {
-  cs_class_make(L, &kevent_class, NULL, meta);
-  cs_setfuncs(L, functions);
+  cs_class_make(L, &kevent_class, NULL, kevent_meta);
+  cs_setfuncs(L, kevent_functions);
 }
 
 #else

@@ -15,7 +15,7 @@ typedef struct kqueue_object {
 
 static const cs_class kqueue_class = {"csock.kqueue"};
 
-#define BATCH 256 /* events in one call; the others come with the next one */
+#define KQUEUE_BATCH 256 /* events in one call; the others come with the next one */
 
 static kqueue_object *push_kqueue(lua_State *L) {
   kqueue_object *k = cs_object_new(L, &kqueue_class, sizeof *k, 0);
@@ -27,7 +27,7 @@ static kqueue_object *push_kqueue(lua_State *L) {
 }
 
 /* A kqueue is not inherited: in the child of a fork its number is free, or another's. */
-static kqueue_object *check(lua_State *L) {
+static kqueue_object *check_kqueue(lua_State *L) {
   kqueue_object *k = cs_object_check(L, 1, &kqueue_class);
   if (k->w.fd >= 0 && k->owner != getpid()) cs_watched_release(&k->w);
   return k;
@@ -77,7 +77,7 @@ A kqueue object. Its field `closed` (a boolean) tells whether it is closed.
 */
 
 static int control_attempt(lua_State *L, cs_op *op) {
-  struct kevent events[BATCH];
+  struct kevent events[KQUEUE_BATCH];
   const struct timespec now = {0, 0};
   int n = kevent(op->w->fd, op->ptr, op->flags, events, (int)op->size, &now);
   int err = errno;
@@ -143,7 +143,7 @@ for _, event in ipairs(assert(kq:control(nil, 10, 1.5))) do print(event.ident, e
 static int kqueue_control(lua_State *L) {
   cs_op op;
   int n;
-  kqueue_object *k = check(L);
+  kqueue_object *k = check_kqueue(L);
   lua_Integer max = cs_check_int(L, 3, 0, INT_MAX);
   int64_t timeout = max == 0 ? 0 : cs_check_timeout(L, 4);
   lua_settop(L, 4);
@@ -152,7 +152,7 @@ static int kqueue_control(lua_State *L) {
   op.fail = control_fail;
   op.ptr = changes;
   op.flags = n;
-  op.size = max < BATCH ? (size_t)max : BATCH;
+  op.size = max < KQUEUE_BATCH ? (size_t)max : KQUEUE_BATCH;
   return cs_drive(L, &op);
 }
 
@@ -167,7 +167,7 @@ Source: Python's `kqueue.close`.
 @usage assert(csock.kqueue()):close()
 */
 static int kqueue_close(lua_State *L) {
-  return cs_result(L, "close", cs_watched_close(&check(L)->w));
+  return cs_result(L, "close", cs_watched_close(&check_kqueue(L)->w));
 }
 
 /***
@@ -180,19 +180,19 @@ local kq <close> = assert(csock.kqueue())
 print(kq:fileno())
 */
 static int kqueue_fileno(lua_State *L) {
-  lua_pushinteger(L, check(L)->w.fd);
+  lua_pushinteger(L, check_kqueue(L)->w.fd);
   return 1;
 }
 
 static int kqueue_tostring(lua_State *L) {
-  const kqueue_object *k = check(L);
+  const kqueue_object *k = check_kqueue(L);
   lua_pushfstring(L, "<csock.kqueue %sfd=%d>", k->w.fd < 0 ? "[closed] " : "", k->w.fd);
   return 1;
 }
 
 /* upvalue 1: the methods */
 static int kqueue_index(lua_State *L) {
-  const kqueue_object *k = check(L);
+  const kqueue_object *k = check_kqueue(L);
   if (cs_is_text(L, 2, "closed")) {
     lua_pushboolean(L, k->w.fd < 0);
   } else {
@@ -202,14 +202,14 @@ static int kqueue_index(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg kqueue_methods[] = {
     {"close", kqueue_close},
     {"control", kqueue_control},
     {"fileno", kqueue_fileno},
     {NULL, NULL},
 };
 
-static const luaL_Reg meta[] = {
+static const luaL_Reg kqueue_meta[] = {
     {"__close", kqueue_close},
     {"__gc", kqueue_close},
     {"__tostring", kqueue_tostring},
@@ -217,10 +217,10 @@ static const luaL_Reg meta[] = {
 };
 
 void cs_open_kqueue(lua_State *L) {
-  cs_class_make(L, &kqueue_class, NULL, meta);
+  cs_class_make(L, &kqueue_class, NULL, kqueue_meta);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &kqueue_class);
   lua_newtable(L);
-  cs_setfuncs(L, methods);
+  cs_setfuncs(L, kqueue_methods);
   lua_pushcclosure(L, kqueue_index, 1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);

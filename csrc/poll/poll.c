@@ -22,7 +22,7 @@ static const cs_class poller_class = {"csock.poll"};
 
 enum { ARRAY = 1, PLACES, OBJECTS, SPARE };
 
-#define DEFAULT_EVENTS (POLLIN | POLLPRI | POLLOUT)
+#define POLL_DEFAULT_EVENTS (POLLIN | POLLPRI | POLLOUT)
 
 /***
 Makes a poll object: `register` once what to wait on, then `poll` as often as need be.
@@ -45,7 +45,7 @@ static int new_poller(lua_State *L) {
   return 1;
 }
 
-static poller *check(lua_State *L) {
+static poller *check_poller(lua_State *L) {
   return cs_object_check(L, 1, &poller_class);
 }
 
@@ -81,7 +81,7 @@ static unsigned place_of_object(lua_State *L, const poller *p) {
   return place;
 }
 
-static void set_object(lua_State *L, unsigned place, int object) {
+static void poll_set_object(lua_State *L, unsigned place, int object) {
   lua_getiuservalue(L, 1, OBJECTS);
   lua_pushvalue(L, object);
   lua_rawseti(L, -2, place);
@@ -98,7 +98,7 @@ static void set_place(lua_State *L, int fd, unsigned place) {
   lua_pop(L, 1);
 }
 
-static void grow(lua_State *L, poller *p) {
+static void grow_places(lua_State *L, poller *p) {
   unsigned room = p->room == 0 ? 8 : 2 * p->room;
   struct pollfd *fds = lua_newuserdatauv(L, room * sizeof *fds, 0);
   if (p->n > 0) memcpy(fds, p->fds, p->n * sizeof *fds);
@@ -107,7 +107,7 @@ static void grow(lua_State *L, poller *p) {
   p->room = room;
 }
 
-static short check_events(lua_State *L, int arg) {
+static short poll_check_events(lua_State *L, int arg) {
   return (short)(unsigned short)cs_check_int(L, arg, 0, USHRT_MAX);
 }
 
@@ -127,20 +127,20 @@ local p = csock.poll()
 assert(p:register(a, csock.POLLIN))
 */
 static int poller_register(lua_State *L) {
-  poller *p = check(L);
+  poller *p = check_poller(L);
   int fd = cs_check_fd(L, 2);
-  short events = lua_isnoneornil(L, 3) ? DEFAULT_EVENTS : check_events(L, 3);
+  short events = lua_isnoneornil(L, 3) ? POLL_DEFAULT_EVENTS : poll_check_events(L, 3);
   if (p->closed) return cs_fail(L, "register", EBADF);
   if (fd < 0) return cs_fail_at(L, "register", EBADF, 2);
   unsigned place = place_of(L, fd);
   if (place == 0) {
-    if (p->n == p->room) grow(L, p);
+    if (p->n == p->room) grow_places(L, p);
     place = p->n + 1;
-    set_object(L, place, 2);
+    poll_set_object(L, place, 2);
     set_place(L, fd, place);
     p->n = place; /* last: whatever raised before has changed nothing that counts */
   } else {
-    set_object(L, place, 2);
+    poll_set_object(L, place, 2);
   }
   p->fds[place - 1] = (struct pollfd){.fd = fd, .events = events};
   if (cs_may_hold_input(L, 2)) p->holders = true;
@@ -148,7 +148,7 @@ static int poller_register(lua_State *L) {
 }
 
 /* The place of the argument's registration, or 0 and an errno value. */
-static unsigned find(lua_State *L, poller *p, int *err) {
+static unsigned find_ready(lua_State *L, poller *p, int *err) {
   int fd = cs_check_fd(L, 2);
   unsigned place = 0;
   if (!p->closed) place = fd >= 0 ? place_of(L, fd) : place_of_object(L, p);
@@ -173,9 +173,9 @@ assert(p:modify(a, csock.POLLIN | csock.POLLOUT))
 */
 static int poller_modify(lua_State *L) {
   int err;
-  poller *p = check(L);
-  short events = check_events(L, 3);
-  unsigned place = find(L, p, &err);
+  poller *p = check_poller(L);
+  short events = poll_check_events(L, 3);
+  unsigned place = find_ready(L, p, &err);
   if (err != 0) return cs_fail_at(L, "modify", err, 2);
   p->fds[place - 1].events = events;
   return cs_result(L, "modify", 0);
@@ -197,8 +197,8 @@ assert(p:unregister(a))
 */
 static int poller_unregister(lua_State *L) {
   int err;
-  poller *p = check(L);
-  unsigned place = find(L, p, &err);
+  poller *p = check_poller(L);
+  unsigned place = find_ready(L, p, &err);
   if (err != 0) return cs_fail_at(L, "unregister", err, 2);
   struct pollfd *gone = &p->fds[place - 1], *last = &p->fds[p->n - 1];
   set_place(L, gone->fd, 0);
@@ -219,7 +219,7 @@ static int poller_unregister(lua_State *L) {
 /* --- poll --- */
 
 /* Pushes the object that is registered for `fd`; where none is any more, nothing. */
-static bool push_object(lua_State *L, int fd) {
+static bool push_polled(lua_State *L, int fd) {
   unsigned place = place_of(L, fd);
   if (place == 0) return false;
   lua_getiuservalue(L, 1, OBJECTS);
@@ -232,7 +232,7 @@ static bool push_object(lua_State *L, int fd) {
 static bool add_input(lua_State *L, struct pollfd *fds, unsigned nfds) {
   bool added = false;
   for (unsigned i = 0; i < nfds; i++) {
-    if (!(fds[i].events & POLLIN) || !push_object(L, fds[i].fd)) continue;
+    if (!(fds[i].events & POLLIN) || !push_polled(L, fds[i].fd)) continue;
     if (cs_has_input(L, -1)) {
       fds[i].revents |= POLLIN;
       added = true;
@@ -261,7 +261,7 @@ static int poll_attempt(lua_State *L, cs_op *op) {
   lua_newtable(L);
   for (unsigned i = 0; i < op->nfds; i++) {
     struct pollfd *e = &op->fds[i];
-    if (e->revents == 0 || !push_object(L, e->fd)) continue;
+    if (e->revents == 0 || !push_polled(L, e->fd)) continue;
     int fd = cs_select_own_fd(L, -1);
     unsigned bits = (unsigned short)e->revents;
     if (fd == e->fd && (bits & POLLNVAL) && cs_fd_is_open(fd))
@@ -328,7 +328,7 @@ end
 */
 static int poller_poll(lua_State *L) {
   cs_op op;
-  poller *p = check(L);
+  poller *p = check_poller(L);
   int64_t timeout = check_milliseconds(L, 2);
   if (p->closed) return cs_fail(L, "poll", EBADF);
   lua_settop(L, 2);
@@ -354,7 +354,7 @@ collector does as well.
 @usage csock.poll():close()
 */
 static int poller_close(lua_State *L) {
-  poller *p = check(L);
+  poller *p = check_poller(L);
   p->closed = true;
   p->n = 0;
   for (int i = ARRAY; i <= SPARE; i++) {
@@ -365,7 +365,7 @@ static int poller_close(lua_State *L) {
 }
 
 static int poller_tostring(lua_State *L) {
-  const poller *p = check(L);
+  const poller *p = check_poller(L);
   if (p->closed)
     lua_pushliteral(L, "<csock.poll [closed]>");
   else
@@ -373,20 +373,20 @@ static int poller_tostring(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg poller_methods[] = {
     {"close", poller_close},       {"modify", poller_modify},         {"poll", poller_poll},
     {"register", poller_register}, {"unregister", poller_unregister}, {NULL, NULL},
 };
 
-static const luaL_Reg meta[] = {
+static const luaL_Reg poller_meta[] = {
     {"__close", poller_close},
     {"__tostring", poller_tostring},
     {NULL, NULL},
 };
 
-static const luaL_Reg functions[] = {{"poll", new_poller}, {NULL, NULL}};
+static const luaL_Reg poll_functions[] = {{"poll", new_poller}, {NULL, NULL}};
 
 void cs_open_poll(lua_State *L) {
-  cs_class_make(L, &poller_class, methods, meta);
-  cs_setfuncs(L, functions);
+  cs_class_make(L, &poller_class, poller_methods, poller_meta);
+  cs_setfuncs(L, poll_functions);
 }

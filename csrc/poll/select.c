@@ -111,7 +111,7 @@ typedef struct selection {
 /* Each descriptor stands in `fds` once, however often the lists have it: poll(2) refuses more
    entries than the process may have descriptors. `places` is a table hashed by the number, of size
    `mask` + 1; an entry is a place + 1. */
-static unsigned place_of(selection *s, unsigned *places, unsigned mask, int fd) {
+static unsigned select_place(selection *s, unsigned *places, unsigned mask, int fd) {
   unsigned i = (unsigned)fd & mask; /* neighbours in number are neighbours in the table */
   while (places[i] != 0 && s->fds[places[i] - 1].fd != fd) i = (i + 1) & mask;
   if (places[i] == 0) {
@@ -233,7 +233,7 @@ static int socket_select(lua_State *L) {
       int fd = cs_select_own_fd(L, -1);
       if (fd == -2) fd = cs_item_fd(L, list + 1, i);
       if (fd < 0) return cs_fail_at(L, "select", EBADF, -1);
-      it->at = place_of(s, places, mask, fd);
+      it->at = select_place(s, places, mask, fd);
       s->fds[it->at].events |= wanted[list];
       if (list == 0 && cs_has_input(L, -1)) s->ready = it->ready = true;
     }
@@ -247,8 +247,8 @@ static int socket_select(lua_State *L) {
   return cs_drive(L, &op);
 }
 
-static const luaL_Reg functions[] = {{"select", socket_select}, {NULL, NULL}};
+static const luaL_Reg select_functions[] = {{"select", socket_select}, {NULL, NULL}};
 
 void cs_open_select(lua_State *L) {
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, select_functions);
 }

@@ -21,7 +21,7 @@
 
 /* The functions' upvalues: the table of objects, by the descriptors' `object`; names; the state's
  * record. */
-#define OBJECTS           lua_upvalueindex(1)
+#define HUB_OBJECTS       lua_upvalueindex(1)
 #define PROTOCOL          lua_upvalueindex(2)
 #define DATA_RECEIVED     lua_upvalueindex(3)
 #define DATAGRAM_RECEIVED lua_upvalueindex(4)
@@ -30,7 +30,7 @@
 
 #define MOST 64 /* datagrams that one socket may receive before the others have a turn */
 
-static cs_loop *loop_of(lua_State *L) {
+static cs_loop *hub_loop(lua_State *L) {
   cs_loop *loop = ((const cs_state *)lua_touserdata(L, STATE))->loop;
   return loop != NULL && *loop->here != 0 ? loop : cs_loop_get(L);
 }
@@ -46,7 +46,7 @@ static void renewed(cs_loop *loop, cs_watched *w) {
 }
 
 /* Out of the list; nothing is sent any more. */
-static void forget(cs_loop *loop, cs_watched *w) {
+static void hub_forget(cs_loop *loop, cs_watched *w) {
   if (loop->hub->served == w) loop->hub->served = NULL;
   cs_due_leave(loop->hub, w);
   cs_out_drop(loop->hub, w);
@@ -68,7 +68,7 @@ static void closed(cs_loop *loop) {
 static const cs_listener listener = {.event = event,
                                      .wants = cs_due_wants,
                                      .renewed = renewed,
-                                     .forget = forget,
+                                     .forget = hub_forget,
                                      .forked = forked,
                                      .closed = closed};
 
@@ -77,8 +77,8 @@ static const cs_listener listener = {.event = event,
 /* The flags in `which` become those in `wanted`. A new connection's first bytes have often come
    with it, and be it that they are answered and all is over: so there is one try to receive before
    the poller is told of it. */
-static int watch(lua_State *L, unsigned which, unsigned wanted) {
-  cs_loop *loop = loop_of(L);
+static int hub_watch(lua_State *L, unsigned which, unsigned wanted) {
+  cs_loop *loop = hub_loop(L);
   cs_sock *s = cs_sock_check(L, 1);
   cs_watched *w = &s->w;
   if (lua_isnoneornil(L, 2)) return luaL_argerror(L, 2, "object expected");
@@ -92,11 +92,11 @@ static int watch(lua_State *L, unsigned which, unsigned wanted) {
   }
   lua_pushvalue(L, 2);
   if (first) {
-    w->object = luaL_ref(L, OBJECTS);
+    w->object = luaL_ref(L, HUB_OBJECTS);
     loop->asking++;
     if (which & CS_W_HUB_BYTES) w->flags |= CS_W_HUB_SEND;
   } else {
-    lua_rawseti(L, OBJECTS, w->object);
+    lua_rawseti(L, HUB_OBJECTS, w->object);
   }
   w->flags = (w->flags & ~which) | wanted;
   if (tried) w->flags |= CS_W_READ;
@@ -112,27 +112,27 @@ static int hub_add(lua_State *L) {
   unsigned wanted = 0;
   if (lua_toboolean(L, 3)) wanted |= CS_W_HUB_READ;
   if (lua_toboolean(L, 4)) wanted |= CS_W_HUB_WRITE;
-  return watch(L, CS_W_HUB_READ | CS_W_HUB_WRITE, wanted);
+  return hub_watch(L, CS_W_HUB_READ | CS_W_HUB_WRITE, wanted);
 }
 
 /* connect(socket, object, reading): from now on, what comes goes to the object's `protocol`: a
    stream's bytes to dataReceived(data), a datagram to datagramReceived(data, address), cut to the
    object's `size`; and what is written to a stream is sent. Again: changes `reading`. */
 static int hub_connect(lua_State *L) {
-  return watch(L, CS_W_HUB_READ | CS_W_HUB_BYTES,
-               CS_W_HUB_BYTES | (lua_toboolean(L, 3) ? CS_W_HUB_READ : 0));
+  return hub_watch(L, CS_W_HUB_READ | CS_W_HUB_BYTES,
+                   CS_W_HUB_BYTES | (lua_toboolean(L, 3) ? CS_W_HUB_READ : 0));
 }
 
 /* remove(socket): nothing is done any more, what is not sent yet is dropped, and the object is let
    go. */
 static int hub_remove(lua_State *L) {
-  cs_loop *loop = loop_of(L);
+  cs_loop *loop = hub_loop(L);
   cs_watched *w = &cs_sock_check(L, 1)->w;
-  forget(loop, w);
+  hub_forget(loop, w);
   w->flags &= ~(CS_W_HUB_READ | CS_W_HUB_WRITE | CS_W_HUB_BYTES | CS_W_HUB_SEND | CS_W_HUB_TELL |
                 CS_W_HUB_SENT);
   if (w->object != 0) {
-    luaL_unref(L, OBJECTS, w->object);
+    luaL_unref(L, HUB_OBJECTS, w->object);
     loop->asking--;
   }
   w->object = 0;
@@ -196,7 +196,7 @@ static int serve_events(lua_State *L, cs_loop *loop, cs_watched *w) {
 
 /* Pushes the protocol's method for what has come, and its arguments: *nargs of them. Or returns the
    number of results when the object is to be told; when nothing has come, *nargs is 0. */
-static int receive(lua_State *L, cs_loop *loop, cs_watched *w, int *nargs) {
+static int hub_receive(lua_State *L, cs_loop *loop, cs_watched *w, int *nargs) {
   cs_sender from;
   cs_sock *s = cs_sock_of(w);
   char *scratch = w->state->scratch;
@@ -285,10 +285,10 @@ static int serve(lua_State *L, cs_loop *loop, bool told) {
     told = false;
     loop->budget = CS_BUDGET; /* each is served for so long as a task */
     lua_settop(L, 0);
-    lua_rawgeti(L, OBJECTS, w->object);
+    lua_rawgeti(L, HUB_OBJECTS, w->object);
     n = serve_events(L, loop, w);
     if (n == 0 && (w->flags & CS_W_HUB_BYTES) && (cs_due(w) & CS_READ))
-      n = receive(L, loop, w, &nargs);
+      n = hub_receive(L, loop, w, &nargs);
     if (n > 0) return n;
     if (nargs == 0) continue;
     lua_callk(L, nargs, 0, (lua_KContext)loop, serve_on);
@@ -306,20 +306,20 @@ static int serve_on(lua_State *L, int status, lua_KContext context) {
    ready(readable, writable), after `add`; ready(), after `part`; finished(): the stream is at its
    end; broken(error, errno); sent(): see `tell`. */
 static int hub_serve(lua_State *L) {
-  return serve(L, loop_of(L), false);
+  return serve(L, hub_loop(L), false);
 }
 
 /* served(): the object that is being served: whose protocol, or method, has raised an error. */
 static int hub_served(lua_State *L) {
-  const cs_watched *w = loop_of(L)->hub->served;
+  const cs_watched *w = hub_loop(L)->hub->served;
   if (w == NULL) return 0;
-  lua_rawgeti(L, OBJECTS, w->object);
+  lua_rawgeti(L, HUB_OBJECTS, w->object);
   return 1;
 }
 
 /* --- waiting --- */
 
-static int wait_attempt(lua_State *L, cs_op *op) {
+static int hub_wait_attempt(lua_State *L, cs_op *op) {
   cs_hub *hub = (cs_hub *)((char *)op->ptr - offsetof(cs_hub, waiters));
   (void)L;
   if (op->done++ == 0) return op->mark == 0 || hub->count > 0 ? CS_YIELD : CS_AWAIT;
@@ -329,7 +329,7 @@ static int wait_attempt(lua_State *L, cs_op *op) {
 
 static int wait_over(lua_State *L, cs_op *op, int err) {
   if (err != ETIMEDOUT) return cs_fail(L, op->call, err);
-  return wait_attempt(L, op);
+  return hub_wait_attempt(L, op);
 }
 
 /* wait([timeout]): until an object is ready, time is out, or `wake`; at least for a turn of the
@@ -337,9 +337,9 @@ static int wait_over(lua_State *L, cs_op *op, int err) {
 static int hub_wait(lua_State *L) {
   cs_op op;
   int64_t timeout = cs_check_timeout(L, 1);
-  cs_loop *loop = loop_of(L);
+  cs_loop *loop = hub_loop(L);
   if (loop->current == NULL) return luaL_error(L, "the hub is waited for outside a task");
-  cs_op_init(&op, "wait", wait_attempt, NULL, timeout == 0 ? CS_FOREVER : timeout);
+  cs_op_init(&op, "wait", hub_wait_attempt, NULL, timeout == 0 ? CS_FOREVER : timeout);
   op.mark = timeout != 0;
   op.ptr = &loop->hub->waiters;
   op.fail = wait_over;
@@ -348,7 +348,7 @@ static int hub_wait(lua_State *L) {
 
 /* wake(): whoever waits goes on. */
 static int hub_wake(lua_State *L) {
-  cs_unpark_all(&loop_of(L)->hub->waiters);
+  cs_unpark_all(&hub_loop(L)->hub->waiters);
   return 0;
 }
 
@@ -357,7 +357,7 @@ static int hub_objects(lua_State *L) {
   lua_Integer n = 0;
   lua_settop(L, 0);
   lua_newtable(L);
-  for (lua_pushnil(L); lua_next(L, OBJECTS) != 0;) {
+  for (lua_pushnil(L); lua_next(L, HUB_OBJECTS) != 0;) {
     if (lua_type(L, -1) == LUA_TNUMBER) { /* luaL_ref's own */
       lua_pop(L, 1);
     } else {
@@ -367,7 +367,7 @@ static int hub_objects(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg hub_functions[] = {
     {"add", hub_add},     {"connect", hub_connect}, {"remove", hub_remove},
     {"serve", hub_serve}, {"served", hub_served},   {"wait", hub_wait},
     {"wake", hub_wake},   {"objects", hub_objects}, {NULL, NULL},
@@ -389,7 +389,7 @@ void cs_open_hub(lua_State *L) {
   lua_pushliteral(L, "dataReceived");
   lua_pushliteral(L, "datagramReceived");
   lua_pushlightuserdata(L, state);
-  luaL_setfuncs(L, functions, 5);
+  luaL_setfuncs(L, hub_functions, 5);
   lua_pushliteral(L, "socket");
   luaL_setfuncs(L, cs_out_functions, 1);
   lua_setfield(L, -2, "hub");

@@ -84,7 +84,7 @@ static void hold(cs_loop *loop, cs_watched *w, bool held) {
 }
 
 /* One try: *sent bytes went; 0 when there is no room. 0 or errno. */
-static int put(cs_watched *w, const char *data, size_t len, size_t *sent) {
+static int put_out(cs_watched *w, const char *data, size_t len, size_t *sent) {
   int err = cs_sock_write(cs_sock_of(w), data, len, 0, NULL, sent);
   return err < 0 ? 0 : err;
 }
@@ -102,7 +102,7 @@ void cs_out_send(cs_loop *loop, cs_watched *w) {
   size_t sent = 0;
   cs_turn_end_leave(w->state, &out->end);
   out->last = out->last && goodbye(w);
-  if (!out->last) out->failed = put(w, cs_bytes_at(&out->bytes, 0), out->bytes.len, &sent);
+  if (!out->last) out->failed = put_out(w, cs_bytes_at(&out->bytes, 0), out->bytes.len, &sent);
   cs_bytes_consume(&out->bytes, sent);
   out->sent += sent;
   if (out->failed != 0) {
@@ -119,7 +119,7 @@ void cs_out_send(cs_loop *loop, cs_watched *w) {
   }
 }
 
-static void turn_over(lua_State *L, cs_turn_end *end) {
+static void hub_turn_over(lua_State *L, cs_turn_end *end) {
   cs_out *out = (cs_out *)((char *)end - offsetof(cs_out, end));
   (void)L;
   cs_out_send(out->w->state->loop, out->w);
@@ -128,9 +128,9 @@ static void turn_over(lua_State *L, cs_turn_end *end) {
 /* --- writing --- */
 
 /* Keeps what is to be sent. False: no memory. */
-static bool keep(cs_loop *loop, cs_watched *w, const char *data, size_t len) {
+static bool keep_unsent(cs_loop *loop, cs_watched *w, const char *data, size_t len) {
   if (w->out == NULL && cs_out_make(loop->hub, w) == NULL) return false;
-  w->out->end.run = turn_over;
+  w->out->end.run = hub_turn_over;
   return cs_bytes_append(&w->out->bytes, data, len) == 0;
 }
 
@@ -138,16 +138,16 @@ static bool keep(cs_loop *loop, cs_watched *w, const char *data, size_t len) {
 static bool write_first(cs_loop *loop, cs_watched *w, const char *data, size_t len) {
   size_t sent = 0;
   if (len < MUCH) {
-    if (!keep(loop, w, data, len)) return false;
+    if (!keep_unsent(loop, w, data, len)) return false;
     if (w != loop->hub->served && !cs_turn_end_enter(w->state, &w->out->end)) cs_out_send(loop, w);
     return true;
   }
-  int err = put(w, data, len, &sent);
+  int err = put_out(w, data, len, &sent);
   if (err == 0 && sent == len) {
     if (w->flags & CS_W_HUB_TELL) notice(loop, w, CS_W_HUB_SENT);
     return true;
   }
-  if (!keep(loop, w, data + sent, err == 0 ? len - sent : 0)) return false;
+  if (!keep_unsent(loop, w, data + sent, err == 0 ? len - sent : 0)) return false;
   w->out->failed = err;
   if (err == 0)
     block(loop, w);
@@ -158,7 +158,7 @@ static bool write_first(cs_loop *loop, cs_watched *w, const char *data, size_t l
 
 static bool write_more(cs_loop *loop, cs_watched *w, const char *data, size_t len) {
   if (w->out->failed != 0) return true; /* the object will be told */
-  if (!keep(loop, w, data, len)) return false;
+  if (!keep_unsent(loop, w, data, len)) return false;
   if (w->out->bytes.len >= MUCH && !(w->flags & CS_W_HUB_WRITE)) cs_out_send(loop, w);
   return true;
 }

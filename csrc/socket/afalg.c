@@ -79,10 +79,10 @@ static int sock_sendmsg_afalg(lua_State *L) {
   return cs_message_send(L, &op, m, 1, 0);
 }
 
-static const luaL_Reg methods[] = {{"sendmsg_afalg", sock_sendmsg_afalg}, {NULL, NULL}};
+static const luaL_Reg afalg_methods[] = {{"sendmsg_afalg", sock_sendmsg_afalg}, {NULL, NULL}};
 
 void cs_open_afalg(lua_State *L) {
-  cs_class_methods(L, &cs_sock_class, methods);
+  cs_class_methods(L, &cs_sock_class, afalg_methods);
 }
 
 #else

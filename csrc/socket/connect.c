@@ -275,8 +275,8 @@ static int sock_connect_ex(lua_State *L) {
   return err != 0 ? connect_ex_fail(L, &op, err) : cs_drive(L, &op);
 }
 
-static int push_name(lua_State *L, const char *call,
-                     int (*get)(int, struct sockaddr *, socklen_t *)) {
+static int push_sockname(lua_State *L, const char *call,
+                         int (*get)(int, struct sockaddr *, socklen_t *)) {
   cs_sock *s = cs_sock_check(L, 1);
   cs_sockaddr addr;
   socklen_t len = sizeof addr;
@@ -297,7 +297,7 @@ Source: getsockname(2), Python's `socket.getsockname`.
 @usage print(s:getsockname().port)
 */
 static int sock_getsockname(lua_State *L) {
-  return push_name(L, "getsockname", getsockname);
+  return push_sockname(L, "getsockname", getsockname);
 }
 
 /***
@@ -311,10 +311,10 @@ Source: getpeername(2), Python's `socket.getpeername`.
 @usage print(s:getpeername().host) --> 127.0.0.1
 */
 static int sock_getpeername(lua_State *L) {
-  return push_name(L, "getpeername", getpeername);
+  return push_sockname(L, "getpeername", getpeername);
 }
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg connect_methods[] = {
     {"accept", sock_accept},           {"bind", sock_bind},
     {"connect", sock_connect},         {"connect_ex", sock_connect_ex},
     {"getpeername", sock_getpeername}, {"getsockname", sock_getsockname},
@@ -322,5 +322,5 @@ static const luaL_Reg methods[] = {
 };
 
 void cs_open_connect(lua_State *L) {
-  cs_class_methods(L, &cs_sock_class, methods);
+  cs_class_methods(L, &cs_sock_class, connect_methods);
 }

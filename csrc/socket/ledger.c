@@ -64,7 +64,7 @@ void cs_ledger_leave(lua_State *L, const cs_sock *s) {
   lua_pop(L, 1);
 }
 
-static int compare(const void *a, const void *b) {
+static int compare_entries(const void *a, const void *b) {
   unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
   return (x > y) - (x < y);
 }
@@ -78,7 +78,7 @@ const unsigned *cs_ledger_push_ids(lua_State *L, size_t *count) {
   for (lua_pushnil(L); lua_next(L, -3) != 0 && *count < room; lua_pop(L, 1))
     ids[(*count)++] = (unsigned)lua_tointeger(L, -2);
   lua_remove(L, -2);
-  qsort(ids, *count, sizeof *ids, compare);
+  qsort(ids, *count, sizeof *ids, compare_entries);
   return ids;
 }
 

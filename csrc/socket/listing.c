@@ -48,13 +48,13 @@ static void set_integer(lua_State *L, const char *field, lua_Integer value) {
   lua_setfield(L, -2, field);
 }
 
-static void set_string(lua_State *L, const char *field, const char *value) {
+static void set_sock_string(lua_State *L, const char *field, const char *value) {
   lua_pushstring(L, value);
   lua_setfield(L, -2, field);
 }
 
 /* In the place of the socket on the top: the row that tells of it. */
-static void describe(lua_State *L) {
+static void describe_sock(lua_State *L) {
   const cs_sock *s = lua_touserdata(L, -1);
   cs_sockinfo info;
   cs_sockinfo_read(s->w.fd, &info);
@@ -69,13 +69,13 @@ static void describe(lua_State *L) {
   lua_getfield(L, -1, "since");
   lua_setfield(L, -3, "since");
   lua_pop(L, 1);
-  set_string(L, "kind", kind_of(s));
-  set_string(L, "state", info.state);
+  set_sock_string(L, "kind", kind_of(s));
+  set_sock_string(L, "state", info.state);
   set_address(L, s, "laddr", getsockname);
   set_address(L, s, "raddr", getpeername);
   set_integer(L, "received", (lua_Integer)s->received);
   set_integer(L, "sent", (lua_Integer)s->sent);
-  if (s->transport != NULL) set_string(L, "transport", s->transport->ops->name);
+  if (s->transport != NULL) set_sock_string(L, "transport", s->transport->ops->name);
   if (info.readable >= 0) set_integer(L, "readable", info.readable);
   if (info.unsent >= 0) set_integer(L, "unsent", info.unsent);
 }
@@ -134,7 +134,7 @@ static lua_Integer push_rows(lua_State *L, const choice *c) {
       lua_pop(L, 1);
       continue;
     }
-    describe(L);
+    describe_sock(L);
     lua_rawseti(L, -4, ++n);
   }
   lua_pop(L, 2);
@@ -232,9 +232,9 @@ static int csock_counters(lua_State *L) {
   return 3;
 }
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg listing_functions[] = {
     {"counters", csock_counters}, {"debug", csock_debug}, {"sockets", csock_sockets}, {NULL, NULL}};
 
 void cs_open_sockets(lua_State *L) {
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, listing_functions);
 }

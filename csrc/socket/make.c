@@ -14,7 +14,7 @@ static int option_of(int fd, int name, int *value) {
 }
 
 /* What the descriptor says of itself, where the caller did not (-1). */
-static int describe(int fd, int *family, int *type, int *proto) {
+static int describe_fd(int fd, int *family, int *type, int *proto) {
   int real_type;
   int err = option_of(fd, SO_TYPE, &real_type); /* ENOTSOCK, EBADF: asked first, for all systems */
   if (err != 0) return err;
@@ -34,16 +34,9 @@ static int describe(int fd, int *family, int *type, int *proto) {
   return err;
 }
 
-#ifndef SOCK_NONBLOCK
-#define SOCK_NONBLOCK 0
-#endif
-#ifndef SOCK_CLOEXEC
-#define SOCK_CLOEXEC 0
-#endif
-
 /* SOCK_NONBLOCK in the type means a timeout of 0, as in Python; the rest is the type proper. */
 static int plain_type(int type) {
-  return type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+  return type & ~(CS_SOCK_NONBLOCK | CS_SOCK_CLOEXEC);
 }
 
 static int check_family(lua_State *L, int arg, int dflt) {
@@ -59,7 +52,7 @@ static int check_type(lua_State *L, int arg, int dflt) {
 static int adopt_typed(lua_State *L, const char *call, cs_sock *s, int fd, bool nonblock,
                        int family, int type, int proto) {
   int err = cs_sock_adopt(L, s, fd, nonblock, family, plain_type(type), proto);
-  if (err == 0 && (type & SOCK_NONBLOCK)) err = cs_sock_set_timeout(L, -1, s, 0);
+  if (err == 0 && (type & CS_SOCK_NONBLOCK)) err = cs_sock_set_timeout(L, -1, s, 0);
   if (err != 0) return cs_sock_abandon(L, s, call, err);
   if (s->w.state->debug) cs_ledger_enter(L, s, NULL);
   return 1;
@@ -129,7 +122,7 @@ static int socket_socket(lua_State *L) {
     if (type == -1) type = SOCK_STREAM;
     if (proto == -1) proto = 0;
   } else {
-    err = describe(fd, &family, &type, &proto);
+    err = describe_fd(fd, &family, &type, &proto);
     if (err == 0) err = cs_fd_get_nonblock(fd, &nonblock);
     if (err != 0) return cs_fail(L, "socket", err);
     int n = adopt_typed(L, "socket", s, fd, nonblock, family, type, proto);
@@ -197,15 +190,15 @@ static int copy_fd(lua_State *L, int fd, int *copy) {
 }
 
 /* A socket over a copy of `fd`; `flag` says whose the file is. */
-static int push_copy(lua_State *L, const char *call, int fd, int family, int type, int proto,
-                     const int64_t *timeout, unsigned flag) {
+static int push_dup(lua_State *L, const char *call, int fd, int family, int type, int proto,
+                    const int64_t *timeout, unsigned flag) {
   int copy;
   bool nonblock;
   cs_sock *s = cs_sock_new(L);
   int err = copy_fd(L, fd, &copy);
   if (err != 0) return cs_fail(L, call, err);
   cs_watched_hold(&s->w, copy);
-  err = describe(copy, &family, &type, &proto);
+  err = describe_fd(copy, &family, &type, &proto);
   if (err == 0) err = cs_fd_get_nonblock(copy, &nonblock);
   if (err == 0) err = cs_sock_adopt(L, s, copy, nonblock, family, plain_type(type), proto);
   s->w.flags |= flag;
@@ -248,7 +241,7 @@ static int socket_fromfd(lua_State *L) {
   int fd = cs_check_fd(L, 1);
   int family = check_family(L, 2, -1);
   int type = check_type(L, 3, -1);
-  return push_copy(L, "fromfd", fd, family, type, cs_opt_cint(L, 4, -1), NULL, CS_W_OUTSIDE);
+  return push_dup(L, "fromfd", fd, family, type, cs_opt_cint(L, 4, -1), NULL, CS_W_OUTSIDE);
 }
 
 /***
@@ -267,7 +260,7 @@ static int sock_dup(lua_State *L) {
   if (s->transport != NULL) return cs_fail(L, "dup", EOPNOTSUPP);
   unsigned flag = s->w.flags & CS_W_OUTSIDE ? CS_W_OUTSIDE : CS_W_KEEP;
   s->w.flags |= flag;
-  return push_copy(L, "dup", cs_sock_fd(s), s->family, s->type, s->proto, &s->timeout, flag);
+  return push_dup(L, "dup", cs_sock_fd(s), s->family, s->type, s->proto, &s->timeout, flag);
 }
 
 /***
@@ -333,9 +326,9 @@ static int socket_setdefaulttimeout(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"dup", sock_dup}, {NULL, NULL}};
+static const luaL_Reg make_methods[] = {{"dup", sock_dup}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg make_functions[] = {
     {"socket", socket_socket},
     {"socketpair", socket_socketpair},
     {"fromfd", socket_fromfd},
@@ -348,6 +341,6 @@ static const luaL_Reg functions[] = {
 };
 
 void cs_open_make(lua_State *L) {
-  cs_class_methods(L, &cs_sock_class, methods);
-  cs_setfuncs(L, functions);
+  cs_class_methods(L, &cs_sock_class, make_methods);
+  cs_setfuncs(L, make_functions);
 }

@@ -9,10 +9,6 @@
 
 #include <sys/uio.h>
 
-#ifndef MSG_CMSG_CLOEXEC
-#define MSG_CMSG_CLOEXEC 0
-#endif
-
 /* Beside the descriptors that recv_fds asks for there may come credentials and a security label. */
 #define CONTROL_SPARE 256
 
@@ -195,7 +191,7 @@ int cs_message_send(lua_State *L, cs_op *op, cs_message *m, int arg, int last) {
 }
 
 /* Pushes one part of an item of ancdata: by its position, or by its name. */
-static void push_part(lua_State *L, int item, int position, const char *name) {
+static void push_item_part(lua_State *L, int item, int position, const char *name) {
   if (lua_geti(L, item, position) != LUA_TNIL) return;
   lua_pop(L, 1);
   lua_getfield(L, item, name);
@@ -222,9 +218,9 @@ static int push_ancdata(lua_State *L, int arg, size_t *room) {
     lua_geti(L, arg, i);
     int item = lua_gettop(L);
     if (lua_istable(L, item)) {
-      push_part(L, item, 1, "level");
-      push_part(L, item, 2, "type");
-      push_part(L, item, 3, "data");
+      push_item_part(L, item, 1, "level");
+      push_item_part(L, item, 2, "type");
+      push_item_part(L, item, 3, "data");
     }
     if (!lua_istable(L, item) || !is_cint(L, -3) || !is_cint(L, -2) ||
         cs_message_bytes(L, -1, &len) == NULL)
@@ -323,12 +319,13 @@ static int message_send_fds(lua_State *L) {
 
 /* recvmsg(2). Pushes the data, or, where the message has pieces to receive into, their length. On
    failure `*result` is what the attempt returns. */
-static bool receive(lua_State *L, cs_op *op, struct msghdr *h, cs_sockaddr *addr, int *result) {
+static bool receive_message(lua_State *L, cs_op *op, struct msghdr *h, cs_sockaddr *addr,
+                            int *result) {
   cs_message *m = op->ptr;
   struct iovec one = {.iov_base = op->w->state->scratch, .iov_len = op->size};
   bool into = op->slot != 0;
   /* Only AF_UNIX passes descriptors, and not every other family takes the flag. */
-  int cloexec = cs_sock_of(op->w)->family == AF_UNIX ? MSG_CMSG_CLOEXEC : 0;
+  int cloexec = cs_sock_of(op->w)->family == AF_UNIX ? CS_MSG_CMSG_CLOEXEC : 0;
   int top = lua_gettop(L), err = 0;
   size_t got = 0;
   if (!into && op->size > CS_SCRATCH) {
@@ -391,7 +388,7 @@ static int recvmsg_attempt(lua_State *L, cs_op *op) {
   cs_sockaddr addr;
   struct msghdr h;
   int result;
-  if (!receive(L, op, &h, &addr, &result)) return result;
+  if (!receive_message(L, op, &h, &addr, &result)) return result;
   push_ancdata_received(L, &h);
   lua_pushinteger(L, h.msg_flags);
   push_sender(L, op, &h, &addr);
@@ -504,7 +501,7 @@ static int recv_fds_attempt(lua_State *L, cs_op *op) {
   cs_sockaddr addr;
   struct msghdr h;
   int result;
-  if (!receive(L, op, &h, &addr, &result)) return result;
+  if (!receive_message(L, op, &h, &addr, &result)) return result;
   size_t taken = push_descriptors(L, &h, op->done);
   lua_pushinteger(L, h.msg_flags);
   push_sender(L, op, &h, &addr);
@@ -576,14 +573,14 @@ static int message_cmsg_space(lua_State *L) {
 
 /* --- registration --- */
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg message_methods[] = {
     {"recvmsg", sock_recvmsg},
     {"recvmsg_into", sock_recvmsg_into},
     {"sendmsg", sock_sendmsg},
     {NULL, NULL},
 };
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg message_functions[] = {
     {"CMSG_LEN", message_cmsg_len},
     {"CMSG_SPACE", message_cmsg_space},
     {"recv_fds", message_recv_fds},
@@ -594,7 +591,7 @@ static const luaL_Reg functions[] = {
 static const luaL_Reg message_meta[] = {{"__gc", message_gc}, {NULL, NULL}};
 
 void cs_open_message(lua_State *L) {
-  cs_class_methods(L, &cs_sock_class, methods);
+  cs_class_methods(L, &cs_sock_class, message_methods);
   cs_class_make(L, &message_class, NULL, message_meta);
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, message_functions);
 }

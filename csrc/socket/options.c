@@ -250,7 +250,7 @@ static int sock_getpeercred(lua_State *L) {
 
 /* --- registration --- */
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg option_methods[] = {
     {"getpeercred", sock_getpeercred},
     {"getsockopt", sock_getsockopt},
     {"ioctl", sock_ioctl},
@@ -258,9 +258,9 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-static const luaL_Reg functions[] = {{"ioctl", options_ioctl}, {NULL, NULL}};
+static const luaL_Reg ioctl_functions[] = {{"ioctl", options_ioctl}, {NULL, NULL}};
 
 void cs_open_options(lua_State *L) {
-  cs_class_methods(L, &cs_sock_class, methods);
-  cs_setfuncs(L, functions);
+  cs_class_methods(L, &cs_sock_class, option_methods);
+  cs_setfuncs(L, ioctl_functions);
 }

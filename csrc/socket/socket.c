@@ -40,7 +40,7 @@ int cs_sock_fd(const cs_sock *s) {
 }
 
 /* In the place of the table on the top: a copy. */
-static void push_copy(lua_State *L) {
+static void push_table_copy(lua_State *L) {
   lua_newtable(L);
   for (lua_pushnil(L); lua_next(L, -3) != 0;) {
     lua_pushvalue(L, -2);
@@ -60,9 +60,9 @@ static void push_variant(lua_State *L, const cs_sock *s) {
   if (lua_rawgeti(L, -1, (lua_Integer)key) == LUA_TNIL) {
     lua_pop(L, 1);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
-    push_copy(L); /* of the class's metatable ... */
+    push_table_copy(L); /* of the class's metatable ... */
     lua_getfield(L, -1, "methods");
-    push_copy(L); /* ... with an __index of its own */
+    push_table_copy(L); /* ... with an __index of its own */
     cs_set_int(L, "family", s->family);
     cs_set_int(L, "type", s->type);
     cs_set_int(L, "proto", s->proto);
@@ -550,7 +550,7 @@ static int sock_gc(lua_State *L) {
 
 /* --- registration --- */
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg socket_methods[] = {
     {"close", sock_close},
     {"counters", sock_getstats},
     {"detach", sock_detach},
@@ -567,7 +567,7 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-static const luaL_Reg meta[] = {
+static const luaL_Reg sock_meta[] = {
     {"__gc", sock_gc},
     {"__close", sock_close},
     {"__tostring", sock_tostring},
@@ -575,7 +575,7 @@ static const luaL_Reg meta[] = {
 };
 
 void cs_open_socket(lua_State *L) {
-  cs_class_make(L, &cs_sock_class, methods, meta);
+  cs_class_make(L, &cs_sock_class, socket_methods, sock_meta);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
   lua_getfield(L, -1, "methods");
   lua_pushcclosure(L, sock_index, 1);

@@ -47,7 +47,7 @@ What `csock.tap` makes. It ends with its socket, or when it is closed.
 @type tap
 */
 
-static int read_attempt(lua_State *L, cs_op *op) {
+static int tap_attempt(lua_State *L, cs_op *op) {
   cs_tap *tap = check_tap(L);
   const char *bytes;
   cs_passed passed;
@@ -99,7 +99,7 @@ print(direction, data) --> < hello
 static int tap_read(lua_State *L) {
   cs_op op;
   check_tap(L);
-  cs_op_init(&op, "tap", read_attempt, NULL, cs_check_timeout(L, 2));
+  cs_op_init(&op, "tap", tap_attempt, NULL, cs_check_timeout(L, 2));
   lua_settop(L, 1);
   return cs_drive(L, &op);
 }
@@ -121,13 +121,13 @@ static int tap_close(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"close", tap_close}, {"read", tap_read}, {NULL, NULL}};
+static const luaL_Reg tap_methods[] = {{"close", tap_close}, {"read", tap_read}, {NULL, NULL}};
 
-static const luaL_Reg meta[] = {{"__gc", tap_close}, {"__close", tap_close}, {NULL, NULL}};
+static const luaL_Reg tap_meta[] = {{"__gc", tap_close}, {"__close", tap_close}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"tap", csock_tap}, {NULL, NULL}};
+static const luaL_Reg tap_functions[] = {{"tap", csock_tap}, {NULL, NULL}};
 
 void cs_open_tap(lua_State *L) {
-  cs_class_make(L, &tap_class, methods, meta);
-  cs_setfuncs(L, functions);
+  cs_class_make(L, &tap_class, tap_methods, tap_meta);
+  cs_setfuncs(L, tap_functions);
 }

@@ -10,7 +10,7 @@ void cs_traffic_begin(cs_tap *tap, cs_sock *s) {
   s->tapped = true;
 }
 
-static cs_tap *first_of(const cs_sock *s) {
+static cs_tap *first_tap(const cs_sock *s) {
   const cs_list *taps = &s->w.state->taps;
   for (cs_link *link = cs_list_first(taps); link != NULL; link = cs_list_next(taps, link)) {
     cs_tap *tap = CS_MEMBER_OF(link, cs_tap, link);
@@ -24,12 +24,12 @@ void cs_traffic_leave(cs_tap *tap) {
   if (s == NULL) return;
   tap->sock = NULL;
   cs_list_remove(&tap->state->taps, &tap->link);
-  s->tapped = first_of(s) != NULL;
+  s->tapped = first_tap(s) != NULL;
   cs_unpark_end(tap->state->loop, &tap->readers);
 }
 
 void cs_traffic_end(cs_sock *s) {
-  while (s->tapped) cs_traffic_leave(first_of(s));
+  while (s->tapped) cs_traffic_leave(first_tap(s));
 }
 
 /* --- noting --- */
@@ -45,7 +45,7 @@ static void lose(cs_tap *tap, const cs_passed *passed, size_t count) {
   tap->losing = true;
 }
 
-static void copy(char *to, const struct iovec *pieces, size_t count, size_t n) {
+static void copy_pieces(char *to, const struct iovec *pieces, size_t count, size_t n) {
   for (size_t i = 0; i < count && n > 0; i++) {
     size_t len = pieces[i].iov_len < n ? pieces[i].iov_len : n;
     if (len > 0) memcpy(to, pieces[i].iov_base, len);
@@ -56,7 +56,7 @@ static void copy(char *to, const struct iovec *pieces, size_t count, size_t n) {
 
 /* Keeps what there is room for; the rest, and all that comes after it, is lost until the queue has
    been read. */
-static void keep(cs_tap *tap, cs_passed passed, const struct iovec *pieces, size_t count) {
+static void keep_passed(cs_tap *tap, cs_passed passed, const struct iovec *pieces, size_t count) {
   size_t n = passed.counted ? 0 : (size_t)passed.count, used = tap->queue.len + sizeof passed;
   size_t kept = used >= tap->limit ? 0 : tap->limit - used < n ? tap->limit - used : n, room;
   char *space;
@@ -68,7 +68,7 @@ static void keep(cs_tap *tap, cs_passed passed, const struct iovec *pieces, size
   if (kept < n) lose(tap, &passed, n - kept);
   if (!passed.counted) passed.count = kept;
   memcpy(space, &passed, sizeof passed);
-  copy(space + sizeof passed, pieces, count, kept);
+  copy_pieces(space + sizeof passed, pieces, count, kept);
   cs_bytes_commit(&tap->queue, sizeof passed + kept);
 }
 
@@ -78,7 +78,7 @@ static void pass(const cs_sock *s, const cs_passed *passed, const struct iovec *
   for (cs_link *link = cs_list_first(taps); link != NULL; link = cs_list_next(taps, link)) {
     cs_tap *tap = CS_MEMBER_OF(link, cs_tap, link);
     if (tap->sock != s) continue;
-    keep(tap, *passed, pieces, count);
+    keep_passed(tap, *passed, pieces, count);
     cs_unpark_all(&tap->readers);
   }
 }

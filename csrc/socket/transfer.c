@@ -65,7 +65,7 @@ static void recv_op(cs_op *op, cs_sock *s, const char *call, cs_attempt attempt,
 
 /* Into `buf`, with the sender where the op has room for an address (op->slot). No bytes of a stream
    are there at once; TCP would wait for the next one. */
-static int receive(cs_op *op, char *buf, size_t size, cs_sender *from, size_t *got) {
+static int receive_bytes(cs_op *op, char *buf, size_t size, cs_sender *from, size_t *got) {
   *got = 0;
   from->len = 0;
   if (size == 0 && is_stream(op)) return 0;
@@ -95,7 +95,7 @@ static int recv_large(lua_State *L, cs_op *op) {
   size_t size, got;
   int err = cs_transfer_room(op, &size);
   if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
-  err = receive(op, luaL_buffinitsize(L, &b, size), size, &from, &got);
+  err = receive_bytes(op, luaL_buffinitsize(L, &b, size), size, &from, &got);
   if (err != 0) {
     lua_settop(L, top);
     return cs_transfer_failed(L, op, err, CS_READABLE);
@@ -109,7 +109,7 @@ static int recv_attempt(lua_State *L, cs_op *op) {
   size_t got;
   char *scratch = op->w->state->scratch;
   if (op->size > CS_SCRATCH) return recv_large(L, op);
-  int err = receive(op, scratch, op->size, &from, &got);
+  int err = receive_bytes(op, scratch, op->size, &from, &got);
   if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
   lua_pushlstring(L, scratch, got < op->size ? got : op->size);
   return push_rest(L, op, got, op->size, &from);
@@ -164,7 +164,7 @@ static int gather_attempt(lua_State *L, cs_op *op) {
   cs_sender from = {.len = 0};
   while (op->done < op->size) {
     size_t got, room = gather_room(L, op);
-    int err = receive(op, (char *)op->ptr + op->done, room - op->done, &from, &got);
+    int err = receive_bytes(op, (char *)op->ptr + op->done, room - op->done, &from, &got);
     if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
     if (got == 0) break;
     op->done += got;
@@ -270,7 +270,7 @@ static int sock_recvfrom(lua_State *L) {
 static int recv_into_attempt(lua_State *L, cs_op *op) {
   cs_sender from;
   size_t got;
-  int err = receive(op, op->ptr, op->size, &from, &got);
+  int err = receive_bytes(op, op->ptr, op->size, &from, &got);
   if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
   lua_pushinteger(L, (lua_Integer)(got < op->size ? got : op->size));
   return push_rest(L, op, got, op->size, &from);
@@ -520,7 +520,7 @@ static int sock_sendto(lua_State *L) {
   return err != 0 ? cs_fail(L, "sendto", err) : cs_drive(L, &op);
 }
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg transfer_methods[] = {
     {"recv", sock_recv},           {"recvfrom", sock_recvfrom},
     {"recv_into", sock_recv_into}, {"recvfrom_into", sock_recvfrom_into},
     {"send", sock_send},           {"sendall", sock_sendall},
@@ -528,5 +528,5 @@ static const luaL_Reg methods[] = {
 };
 
 void cs_open_transfer(lua_State *L) {
-  cs_class_methods(L, &cs_sock_class, methods);
+  cs_class_methods(L, &cs_sock_class, transfer_methods);
 }

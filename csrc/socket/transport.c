@@ -6,16 +6,13 @@
  * that closes its copy of a connection leaves it to the child that serves it. */
 #include "transport.h"
 
-#ifndef MSG_CMSG_CLOEXEC
-#define MSG_CMSG_CLOEXEC 0
-#endif
 #ifndef MSG_MORE
 #define MSG_MORE 0
 #endif
 
 /* Flags that make sense for bytes that are not the kernel's yet, or do no harm. */
 #define READ_FLAGS \
-  (MSG_DONTWAIT | MSG_PEEK | MSG_WAITALL | MSG_TRUNC | CS_MSG_NOSIGNAL | MSG_CMSG_CLOEXEC)
+  (MSG_DONTWAIT | MSG_PEEK | MSG_WAITALL | MSG_TRUNC | CS_MSG_NOSIGNAL | CS_MSG_CMSG_CLOEXEC)
 #define WRITE_FLAGS (MSG_DONTWAIT | MSG_MORE | MSG_EOR | CS_MSG_NOSIGNAL)
 
 #define TRANSPORT_FLAGS (CS_W_PENDING | CS_W_READ_OUT | CS_W_WRITE_IN)
@@ -154,7 +151,7 @@ int cs_transport_transmit(cs_transport *t, const char *bytes, size_t n, size_t *
 
 /* --- its life --- */
 
-static void put(cs_sock *s, cs_transport *t) {
+static void put_transport(cs_sock *s, cs_transport *t) {
   t->sock = s;
   s->transport = t;
   s->w.state->transports++;
@@ -167,7 +164,7 @@ int cs_transport_attach(cs_sock *s, cs_transport *t) {
   if (s->transport != NULL) return EISCONN;
   if (s->type != SOCK_STREAM) return EOPNOTSUPP;
   if (s->streams > 0) return EBUSY;
-  put(s, t);
+  put_transport(s, t);
   return 0;
 }
 
@@ -183,7 +180,7 @@ static cs_transport *take_off(cs_sock *s) {
 cs_transport *cs_transport_detach(cs_sock *s, cs_transport *next) {
   if (s->transport == NULL) return NULL;
   cs_transport *t = take_off(s);
-  if (next != NULL) put(s, next);
+  if (next != NULL) put_transport(s, next);
   cs_watched_pass(&s->w, CS_READABLE); /* who has waited for what the transport needs, */
   cs_watched_pass(&s->w, CS_WRITABLE);
   cs_watched_changed(&s->w); /* and who stands behind them */

@@ -16,7 +16,7 @@ A stream is closed by `close`, at the end of a `<close>` variable's block, and b
 /* --- making --- */
 
 /* Pushes a stream that is closed, until it is given its descriptor. */
-static cs_stream *push_new(lua_State *L) {
+static cs_stream *push_new_stream(lua_State *L) {
   cs_stream *st = cs_object_new(L, &cs_stream_class, sizeof *st, 2);
   st->w = &st->own;
   st->own.fd = -1;
@@ -112,7 +112,7 @@ print(stream:read()) --> hello
 static int sock_makefile(lua_State *L) {
   cs_sock_check(L, 1);
   stream_options options = take_options(L, true);
-  cs_stream *st = push_new(L);
+  cs_stream *st = push_new_stream(L);
   check_mode(L, 2, st);
   use_options(st, &options);
   return open_socket(L, st, 1, "makefile");
@@ -160,7 +160,7 @@ local line = stdin:read()
 static int new_stream(lua_State *L) {
   luaL_checkany(L, 1);
   stream_options options = take_options(L, false);
-  cs_stream *st = push_new(L);
+  cs_stream *st = push_new_stream(L);
   check_mode(L, 2, st);
   use_options(st, &options);
   if (cs_object_test(L, 1, &cs_sock_class) != NULL) return open_socket(L, st, 1, "stream");
@@ -168,7 +168,7 @@ static int new_stream(lua_State *L) {
 }
 
 void cs_stream_push_over(lua_State *L, int idx, cs_stream_source *source) {
-  cs_stream *over = cs_stream_check(L, idx), *st = push_new(L);
+  cs_stream *over = cs_stream_check(L, idx), *st = push_new_stream(L);
   if (over->sock != NULL)
     lua_getiuservalue(L, idx, 1);
   else
@@ -341,7 +341,7 @@ static int stream_gc(lua_State *L) {
 
 static const luaL_Reg sock_methods[] = {{"makefile", sock_makefile}, {NULL, NULL}};
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg stream_methods[] = {
     {"close", stream_close},
     {"fileno", stream_fileno},
     {"gettimeout", stream_gettimeout},
@@ -349,17 +349,17 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-static const luaL_Reg meta[] = {
+static const luaL_Reg stream_meta[] = {
     {"__gc", stream_gc},
     {"__close", stream_close},
     {"__tostring", stream_tostring},
     {NULL, NULL},
 };
 
-static const luaL_Reg functions[] = {{"stream", new_stream}, {NULL, NULL}};
+static const luaL_Reg stream_functions[] = {{"stream", new_stream}, {NULL, NULL}};
 
 void cs_open_stream(lua_State *L) {
-  cs_class_make(L, &cs_stream_class, methods, meta);
+  cs_class_make(L, &cs_stream_class, stream_methods, stream_meta);
   cs_class_methods(L, &cs_sock_class, sock_methods);
-  cs_setfuncs(L, functions);
+  cs_setfuncs(L, stream_functions);
 }

@@ -47,20 +47,20 @@ cs_stream *cs_stream_begun(cs_op *op) {
 }
 
 /* Nothing has come: it may be long until something does. */
-static void idle(cs_stream *st) {
+static void stream_idle(cs_stream *st) {
   st->want = CS_STREAM_WANT;
   cs_bytes_idle(&st->in);
 }
 
 /* Receives once. 0, or what the attempt has to return. */
-static int fill(lua_State *L, cs_op *op) {
+static int fill_stream(lua_State *L, cs_op *op) {
   cs_stream *st = op->ptr;
   char *space;
   size_t room, got = 0;
   int err = cs_stream_usable(L, st);
   if (err == 0) err = cs_bytes_reserve(&st->in, st->want, &space, &room);
   if (err == 0) err = cs_stream_receive(st, space, room, &got);
-  if (err < 0) idle(st);
+  if (err < 0) stream_idle(st);
   if (err != 0) return cs_stream_failed(L, op, err, CS_READABLE);
   if (got == 0) op->flags |= CS_STREAM_AT_END;
   if (got == room) st->want = CS_STREAM_MORE;
@@ -74,7 +74,7 @@ static bool begins_waiting(cs_op *op) {
   if (op->line != 0 || (st->w->flags & (CS_W_WATCHED | CS_W_INPUT)) != CS_W_WATCHED) return false;
   if (st->source != NULL && st->source->ready(st->source)) return false;
   op->line = CS_READABLE;
-  idle(st);
+  stream_idle(st);
   return true;
 }
 
@@ -94,7 +94,7 @@ static void wait_for_source(cs_op *op, bool waits) {
 
 int cs_stream_more(lua_State *L, cs_op *op) {
   const cs_stream *st = op->ptr;
-  int n = begins_waiting(op) ? CS_AGAIN : fill(L, op);
+  int n = begins_waiting(op) ? CS_AGAIN : fill_stream(L, op);
   if (n <= 0) wait_for_source(op, n < 0);
   return n == 0 && op->mark != st->taken ? CS_AGAIN : n; /* a fileno method has read from it */
 }
@@ -113,7 +113,7 @@ static uint64_t delimiter_key(const cs_piece *p) {
 /* Measures the piece at op->done, receiving as needed. 0, or what the attempt has to return. The
    stream remembers for a short delimiter how far it has been looked for, also from call to call: a
    long line that is asked for again and again is looked through once. */
-static int find(lua_State *L, cs_op *op, cs_piece *p) {
+static int find_piece(lua_State *L, cs_op *op, cs_piece *p) {
   cs_stream *st = op->ptr;
   uint64_t key = op->done == 0 ? delimiter_key(p) : 0;
   if (key != 0 && key == st->scanned_for && op->size < st->scanned) op->size = st->scanned;
@@ -126,7 +126,7 @@ static int find(lua_State *L, cs_op *op, cs_piece *p) {
       st->scanned_for = key;
     }
     if (filled) return CS_AGAIN;
-    int n = may_wait ? cs_stream_more(L, op) : fill(L, op);
+    int n = may_wait ? cs_stream_more(L, op) : fill_stream(L, op);
     if ((n == CS_READABLE || n == CS_WRITABLE) && !may_wait) return 0;
     if (n != 0) return n;
     if (op->mark != st->taken) return CS_AGAIN;
@@ -212,7 +212,7 @@ static int read_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = cs_stream_begun(op);
   for (; op->slot <= op->last; op->slot++) {
     cs_piece p = format_piece(L, op->slot, st->limit);
-    int n = find(L, op, &p);
+    int n = find_piece(L, op, &p);
     if (n != 0) return n;
     if (p.too_long) return fail_too_long(L, op, st->limit);
     advance(op, &p);
@@ -341,7 +341,7 @@ static size_t limit_at(lua_State *L, int slot) {
 static int readline_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = cs_stream_begun(op);
   cs_piece p = line_piece(CS_PIECE_WHOLE_LINE, limit_at(L, 2), st->limit);
-  int n = find(L, op, &p);
+  int n = find_piece(L, op, &p);
   if (n != 0) return n;
   if (p.too_long) return fail_too_long(L, op, st->limit);
   p.absent = false; /* "" */
@@ -378,7 +378,7 @@ static int readlines_attempt(lua_State *L, cs_op *op) {
   cs_piece p = line_piece(CS_PIECE_WHOLE_LINE, CS_NO_LIMIT, st->limit);
   if (hint == 0) hint = CS_NO_LIMIT;
   do {
-    int n = find(L, op, &p);
+    int n = find_piece(L, op, &p);
     if (n != 0) return n;
     advance(op, &p);
     if (p.too_long || (hint == CS_NO_LIMIT && op->done > st->limit))
@@ -424,7 +424,7 @@ static int read_until_attempt(lua_State *L, cs_op *op) {
   cs_piece p = {.kind = CS_PIECE_RECORD, .limit = limit_at(L, 3), .most = CS_NO_LIMIT};
   if (p.limit == CS_NO_LIMIT) p.limit = st->limit;
   p.delimiter = lua_tolstring(L, 2, &p.delimiter_len);
-  int n = find(L, op, &p);
+  int n = find_piece(L, op, &p);
   if (n != 0) return n;
   if (p.too_long) return fail_too_long(L, op, p.limit);
   if (p.absent) {
@@ -474,7 +474,7 @@ static int peek_attempt(lua_State *L, cs_op *op) {
   bool any = lua_isnoneornil(L, 2);
   cs_piece p = {
       .kind = CS_PIECE_COUNT, .limit = any ? 1 : cs_check_size(L, 2), .most = CS_NO_LIMIT};
-  int n = find(L, op, &p);
+  int n = find_piece(L, op, &p);
   if (n != 0) return n;
   lua_pushlstring(L, cs_bytes_at(&st->in, 0), any ? st->in.len : p.end);
   return 1;
@@ -518,7 +518,7 @@ static int stream_buffered(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg read_methods[] = {
     {"buffered", stream_buffered},
     {"lines", stream_lines},
     {"peek", stream_peek},
@@ -530,5 +530,5 @@ static const luaL_Reg methods[] = {
 };
 
 void cs_open_stream_read(lua_State *L) {
-  cs_class_methods(L, &cs_stream_class, methods);
+  cs_class_methods(L, &cs_stream_class, read_methods);
 }

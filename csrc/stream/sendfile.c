@@ -26,7 +26,7 @@ typedef struct transfer {
 } transfer;
 
 /* What an attempt returns after progress: now and then the other tasks have their turn. */
-static int go_on(cs_op *op, transfer *t, size_t sent) {
+static int sendfile_go_on(cs_op *op, transfer *t, size_t sent) {
   t->sent += (lua_Integer)sent;
   t->left -= (lua_Integer)sent;
   return ++op->mark % TURN == 0 && op->timeout != 0 ? CS_YIELD : CS_AGAIN;
@@ -53,7 +53,7 @@ static int sendfile_fail(lua_State *L, cs_op *op, int err) {
   return n + 2;
 }
 
-static int finish(lua_State *L, const transfer *t) {
+static int finish_transfer(lua_State *L, const transfer *t) {
   move_position(L, t);
   lua_pushinteger(L, t->sent);
   return 1;
@@ -68,7 +68,7 @@ static int send_by_kernel(lua_State *L, cs_op *op, transfer *t, int fd) {
   case 0:
     cs_sock_sent(cs_sock_of(op->w), sent);
     if (sent > 0 && cs_sock_of(op->w)->tapped) cs_traffic_file(cs_sock_of(op->w), sent);
-    return sent == 0 ? finish(L, t) : go_on(op, t, sent);
+    return sent == 0 ? finish_transfer(L, t) : sendfile_go_on(op, t, sent);
   case EINVAL:
   case ENOSYS:
   case ESPIPE:
@@ -123,19 +123,19 @@ static int send_copy(lua_State *L, cs_op *op, transfer *t, int fd) {
     t->input.events = err == CS_WRITABLE ? POLLOUT : POLLIN;
     if (err < 0) return CS_ANY;
     if (err != 0) return sendfile_fail(L, op, err);
-    if (t->to == 0) return finish(L, t);
+    if (t->to == 0) return finish_transfer(L, t);
   }
   size_t sent = 0;
   int err = cs_sock_write(cs_sock_of(op->w), t->chunk + t->from, t->to - t->from, 0, NULL, &sent);
   if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
   t->from += sent;
   t->offset += (off_t)sent;
-  return go_on(op, t, sent);
+  return sendfile_go_on(op, t, sent);
 }
 
 static int sendfile_attempt(lua_State *L, cs_op *op) {
   transfer *t = op->ptr;
-  if (t->left == 0) return finish(L, t);
+  if (t->left == 0) return finish_transfer(L, t);
   int fd = cs_check_fd(L, FILE_ARG); /* each time: another task may close the file */
   if (fd < 0) return sendfile_fail(L, op, EBADF);
   if (t->way == BY_KERNEL && cs_sock_of(op->w)->transport != NULL) t->way = BY_OFFSET;
@@ -210,8 +210,8 @@ static int sock_sendfile(lua_State *L) {
   return cs_drive(L, &op);
 }
 
-static const luaL_Reg methods[] = {{"sendfile", sock_sendfile}, {NULL, NULL}};
+static const luaL_Reg sendfile_methods[] = {{"sendfile", sock_sendfile}, {NULL, NULL}};
 
 void cs_open_sendfile(lua_State *L) {
-  cs_class_methods(L, &cs_sock_class, methods);
+  cs_class_methods(L, &cs_sock_class, sendfile_methods);
 }

@@ -20,7 +20,7 @@ static int note_failure(lua_State *L, cs_op *op, int err) {
   return 0;
 }
 
-static int send_attempt(lua_State *L, cs_op *op) {
+static int turn_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = op->ptr;
   int n = cs_stream_send(L, op);
   if (n == 0) st->waiting = false;
@@ -30,7 +30,7 @@ static int send_attempt(lua_State *L, cs_op *op) {
 /* The task that sends it, waiting as for `flush`. */
 static int send_waiting(lua_State *L) {
   cs_op op;
-  cs_stream_op(&op, cs_stream_check(L, 1), true, "flush", send_attempt);
+  cs_stream_op(&op, cs_stream_check(L, 1), true, "flush", turn_attempt);
   op.fail = note_failure;
   return cs_drive(L, &op);
 }
@@ -52,7 +52,7 @@ static int send_in_task(lua_State *L) {
 /* --- the end of a turn --- */
 
 /* Raises nothing: the other tasks have nothing to do with it. */
-static void turn_over(lua_State *L, cs_turn_end *end) {
+static void stream_turn_over(lua_State *L, cs_turn_end *end) {
   cs_stream *st = stream_of(end);
   int err = st->foreign || st->waiting ? CS_WRITABLE : 0; /* whose descriptor has to be asked for */
   while (err == 0 && st->out.len > 0 && st->w->fd >= 0) {
@@ -93,6 +93,6 @@ void cs_stream_by_turn(lua_State *L, int idx, cs_stream *st) {
   lua_pushvalue(L, idx);
   lua_rawsetp(L, -2, st);
   lua_pop(L, 1);
-  st->end.run = turn_over;
+  st->end.run = stream_turn_over;
   st->by_turn = true;
 }

@@ -128,7 +128,7 @@ static int stream_setvbuf(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
+static const luaL_Reg write_methods[] = {
     {"flush", stream_flush},
     {"setvbuf", stream_setvbuf},
     {"write", stream_write},
@@ -136,5 +136,5 @@ static const luaL_Reg methods[] = {
 };
 
 void cs_open_stream_write(lua_State *L) {
-  cs_class_methods(L, &cs_stream_class, methods);
+  cs_class_methods(L, &cs_stream_class, write_methods);
 }

@@ -34,7 +34,7 @@ static int open_at(int dir, const char *name, int how, int *fd) {
 }
 
 /* Goes from the directory *fd to `name` in it. */
-static int step(int *fd, const char *name, int how) {
+static int step_down(int *fd, const char *name, int how) {
   int next, err = open_at(*fd, name, how, &next);
   cs_fd_close(*fd);
   *fd = err == 0 ? next : -1;
@@ -55,7 +55,7 @@ static int walk(int *fd, const char *path, bool links) {
     path += len;
     bool inner = *path == '/';
     if (inner) path++;
-    int err = step(fd, name, HOW | follow | (inner ? O_DIRECTORY : 0));
+    int err = step_down(fd, name, HOW | follow | (inner ? O_DIRECTORY : 0));
     if (err != 0) return err;
   }
   return 0;

@@ -1,13 +1,9 @@
 /* fd.c: descriptors, close-on-exec from birth. */
 #include "fd.h"
 
-#ifndef SOCK_CLOEXEC
-#define SOCK_CLOEXEC 0
-#endif
-
 /* What a new descriptor lacks where the system call could not give it: being close-on-exec, when it
    is `inheritable`. Closes it on failure, or when there was one already. */
-static int finish(int *fd, bool inheritable, int err) {
+static int finish_fd(int *fd, bool inheritable, int err) {
   if (err == 0 && inheritable) err = cs_fd_set_inheritable(*fd, false);
 #ifdef SO_NOSIGPIPE
   int on = 1;
@@ -21,14 +17,14 @@ static int finish(int *fd, bool inheritable, int err) {
 }
 
 int cs_fd_socket(int family, int type, int proto, int *fd) {
-  *fd = socket(family, type | SOCK_CLOEXEC, proto);
-  return *fd < 0 ? errno : finish(fd, SOCK_CLOEXEC == 0, 0);
+  *fd = socket(family, type | CS_SOCK_CLOEXEC, proto);
+  return *fd < 0 ? errno : finish_fd(fd, CS_SOCK_CLOEXEC == 0, 0);
 }
 
 int cs_fd_pair(int family, int type, int proto, int fds[2]) {
-  if (socketpair(family, type | SOCK_CLOEXEC, proto, fds) != 0) return errno;
-  int err = finish(&fds[0], SOCK_CLOEXEC == 0, 0);
-  int err2 = finish(&fds[1], SOCK_CLOEXEC == 0, 0);
+  if (socketpair(family, type | CS_SOCK_CLOEXEC, proto, fds) != 0) return errno;
+  int err = finish_fd(&fds[0], CS_SOCK_CLOEXEC == 0, 0);
+  int err2 = finish_fd(&fds[1], CS_SOCK_CLOEXEC == 0, 0);
   if (err == 0 && err2 == 0) return 0;
   if (err == 0) cs_fd_close(fds[0]);
   if (err2 == 0) cs_fd_close(fds[1]);
@@ -38,12 +34,13 @@ int cs_fd_pair(int family, int type, int proto, int fds[2]) {
 
 int cs_fd_accept(int listener, bool nonblock, struct sockaddr *addr, socklen_t *len, int *fd) {
 #if CS_HAVE_ACCEPT4
-  *fd = accept4(listener, addr, len, nonblock ? SOCK_CLOEXEC | SOCK_NONBLOCK : SOCK_CLOEXEC);
+  *fd =
+      accept4(listener, addr, len, nonblock ? CS_SOCK_CLOEXEC | CS_SOCK_NONBLOCK : CS_SOCK_CLOEXEC);
   return *fd < 0 ? errno : 0;
 #else
   *fd = accept(listener, addr, len);
   if (*fd < 0) return errno;
-  return finish(fd, true, cs_fd_set_nonblock(*fd, nonblock)); /* BSD's has the listener's */
+  return finish_fd(fd, true, cs_fd_set_nonblock(*fd, nonblock)); /* BSD's has the listener's */
 #endif
 }
 

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-#define BATCH 512
+#define EPOLL_POLLER_BATCH 512
 
 typedef struct ep_poller {
   int fd;
-  struct epoll_event events[BATCH];
+  struct epoll_event events[EPOLL_POLLER_BATCH];
 } ep_poller;
 
 static int ep_make(cs_poller **p) {
@@ -82,7 +82,8 @@ static int milliseconds(int64_t left) {
 static int ep_wait(cs_poller *poller, int64_t left, const sigset_t *mask, cs_event *events,
                    unsigned max, unsigned *n) {
   ep_poller *p = poller;
-  int got = epoll_pwait(p->fd, p->events, max < BATCH ? (int)max : BATCH, milliseconds(left), mask);
+  int got = epoll_pwait(p->fd, p->events, max < EPOLL_POLLER_BATCH ? (int)max : EPOLL_POLLER_BATCH,
+                        milliseconds(left), mask);
   *n = 0;
   if (got < 0) return errno;
   for (int i = 0; i < got; i++) {

@@ -11,13 +11,13 @@
 #include <sys/event.h>
 #include <sys/time.h>
 
-#define BATCH 512
+#define KQUEUE_POLLER_BATCH 512
 
 typedef struct kq_poller {
   int fd;
   bool *watched; /* by the descriptor's number */
   size_t room;   /* of that */
-  struct kevent events[BATCH];
+  struct kevent events[KQUEUE_POLLER_BATCH];
 } kq_poller;
 
 static int kq_make(cs_poller **p) {
@@ -59,7 +59,7 @@ static int make_room(kq_poller *p, int fd) {
   return 0;
 }
 
-static int watch(kq_poller *p, int fd, void *data) {
+static int kq_watch(kq_poller *p, int fd, void *data) {
   struct kevent change[2];
   int err = make_room(p, fd);
   if (err != 0) return err;
@@ -79,10 +79,10 @@ static int kq_add(cs_poller *poller, int fd, bool foreign, void *data, unsigned 
   kq_poller *p = poller;
   int copy;
   *slot = 0;
-  if (!foreign && ((size_t)fd >= p->room || !p->watched[fd])) return watch(p, fd, data);
+  if (!foreign && ((size_t)fd >= p->room || !p->watched[fd])) return kq_watch(p, fd, data);
   int err = cs_fd_dup(fd, &copy);
   if (err != 0) return err;
-  err = watch(p, copy, data);
+  err = kq_watch(p, copy, data);
   if (err != 0) {
     cs_fd_close(copy);
     return err;
@@ -119,7 +119,8 @@ static int kq_wait(cs_poller *poller, int64_t left, const sigset_t *mask, cs_eve
   if (left > 1000000000) left = 1000000000;
   struct timespec t = cs_clock_timespec(left);
   if (mask != NULL) pthread_sigmask(SIG_SETMASK, mask, &before);
-  int got = kevent(p->fd, NULL, 0, p->events, max < BATCH ? (int)max : BATCH, &t);
+  int got = kevent(p->fd, NULL, 0, p->events,
+                   max < KQUEUE_POLLER_BATCH ? (int)max : KQUEUE_POLLER_BATCH, &t);
   int err = errno;
   if (mask != NULL) pthread_sigmask(SIG_SETMASK, &before, NULL);
   *n = 0;

@@ -37,7 +37,7 @@ static int po_fileno(const cs_poller *poller) {
   return -1;
 }
 
-static int grow(po_poller *p) {
+static int grow_poller(po_poller *p) {
   unsigned room = p->room == 0 ? 16 : p->room * 2;
   struct pollfd *fds = realloc(p->fds, room * sizeof *fds);
   if (fds == NULL) return ENOMEM;
@@ -52,7 +52,7 @@ static int grow(po_poller *p) {
 static int po_add(cs_poller *poller, int fd, bool foreign, void *data, unsigned *slot) {
   po_poller *p = poller;
   int copy = -1;
-  int err = p->count == p->room ? grow(p) : 0;
+  int err = p->count == p->room ? grow_poller(p) : 0;
   if (err == 0 && foreign) err = cs_fd_dup(fd, &copy);
   if (err != 0) return err;
   p->fds[p->count] = (struct pollfd){.fd = ~(foreign ? copy : fd)};

@@ -140,6 +140,20 @@ typedef gid_t cs_listed_gid;
 #define CS_MSG_NOSIGNAL 0
 #endif
 
+/* Where descriptors cannot be made so, they are marked afterwards. */
+#ifdef SOCK_CLOEXEC
+#define CS_SOCK_CLOEXEC  SOCK_CLOEXEC
+#define CS_SOCK_NONBLOCK SOCK_NONBLOCK
+#else
+#define CS_SOCK_CLOEXEC  0
+#define CS_SOCK_NONBLOCK 0
+#endif
+#ifdef MSG_CMSG_CLOEXEC
+#define CS_MSG_CMSG_CLOEXEC MSG_CMSG_CLOEXEC
+#else
+#define CS_MSG_CMSG_CLOEXEC 0
+#endif
+
 /* A Unix path field that fills its array has no terminating zero; everything here counts bytes. */
 #define CS_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

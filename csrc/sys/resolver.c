@@ -174,7 +174,7 @@ static void ask_hostent(const cs_query *query, cs_answer *answer) {
 
 /* Both gethostby* functions ask getaddrinfo first, as Python does: it says better what is wrong
    with a name, and turns what gethostbyaddr is given into bytes. */
-static void ask(const cs_query *query, cs_answer *answer) {
+static void ask_libc(const cs_query *query, cs_answer *answer) {
   switch (query->kind) {
   case CS_QUERY_ADDRINFO:
     ask_addrinfo(query, 0, answer);
@@ -228,7 +228,7 @@ static void lookup_free(cs_lookup *lookup) {
 }
 
 void cs_lookup_run(cs_lookup *lookup) {
-  ask(&lookup->query, &lookup->answer);
+  ask_libc(&lookup->query, &lookup->answer);
   lookup->answered = true;
 }
 
@@ -343,7 +343,7 @@ static void work_on(cs_resolver *pool, cs_lookup *lookup) {
   cs_answer answer = {0};
   lookup->holders++;
   pthread_mutex_unlock(&pool->lock);
-  ask(&lookup->query, &answer);
+  ask_libc(&lookup->query, &answer);
   pthread_mutex_lock(&pool->lock);
   lookup->answer = answer;
   lookup->answered = true;

@@ -62,11 +62,11 @@ static void take_sigpipe(const sigset_t *sigpipe) {
 
 /* SIGPIPE held off this thread during a call that has no flag for it: the signal's disposition
    belongs to the host program. */
-typedef struct quiet {
+typedef struct quiet_sigpipe {
   sigset_t sigpipe, before, pending;
-} quiet;
+} quiet_sigpipe;
 
-static void quiet_begin(quiet *q) {
+static void quiet_begin(quiet_sigpipe *q) {
   sigemptyset(&q->sigpipe);
   sigaddset(&q->sigpipe, SIGPIPE);
   sigemptyset(&q->pending);
@@ -75,7 +75,7 @@ static void quiet_begin(quiet *q) {
 }
 
 /* `raised`: the signal may have come. Leaves errno as it is. */
-static void quiet_end(const quiet *q, bool raised) {
+static void quiet_end(const quiet_sigpipe *q, bool raised) {
   int err = errno;
   if (raised && !sigismember(&q->pending, SIGPIPE)) take_sigpipe(&q->sigpipe);
   pthread_sigmask(SIG_SETMASK, &q->before, NULL);
@@ -83,7 +83,7 @@ static void quiet_end(const quiet *q, bool raised) {
 }
 
 static ssize_t write_quietly(int fd, const char *bytes, size_t n) {
-  quiet q;
+  quiet_sigpipe q;
   quiet_begin(&q);
   ssize_t r = write(fd, bytes, n);
   quiet_end(&q, r < 0 && errno == EPIPE);
@@ -93,7 +93,7 @@ static ssize_t write_quietly(int fd, const char *bytes, size_t n) {
 #if CS_HAVE_SENDFILE
 
 int cs_rw_sendfile(int out, int in, off_t *offset, size_t n, size_t *sent) {
-  quiet q;
+  quiet_sigpipe q;
   ssize_t r;
   quiet_begin(&q);
   do {

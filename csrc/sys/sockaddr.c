@@ -150,44 +150,44 @@ static const cs_part sco_parts[] = {
 };
 #endif
 
-#define ROW(family, proto, type, parts, required) \
+#define LAYOUT(family, proto, type, parts, required) \
   { family, proto, sizeof(type), CS_COUNT(parts), required, parts }
 
 static const cs_layout layouts[] = {
-    ROW(AF_INET, CS_ANY_PROTO, struct sockaddr_in, inet_parts, 2),
-    ROW(AF_INET6, CS_ANY_PROTO, struct sockaddr_in6, inet6_parts, 2),
+    LAYOUT(AF_INET, CS_ANY_PROTO, struct sockaddr_in, inet_parts, 2),
+    LAYOUT(AF_INET6, CS_ANY_PROTO, struct sockaddr_in6, inet6_parts, 2),
 #ifdef NETLINK_ROUTE
-    ROW(AF_NETLINK, CS_ANY_PROTO, struct sockaddr_nl, netlink_parts, 2),
+    LAYOUT(AF_NETLINK, CS_ANY_PROTO, struct sockaddr_nl, netlink_parts, 2),
 #endif
 #ifdef PACKET_HOST
-    ROW(AF_PACKET, CS_ANY_PROTO, struct sockaddr_ll, packet_parts, 2),
+    LAYOUT(AF_PACKET, CS_ANY_PROTO, struct sockaddr_ll, packet_parts, 2),
 #endif
 #ifdef CAN_J1939
-    ROW(AF_CAN, CAN_J1939, struct sockaddr_can, j1939_parts, 4),
+    LAYOUT(AF_CAN, CAN_J1939, struct sockaddr_can, j1939_parts, 4),
 #endif
 #ifdef CAN_ISOTP
-    ROW(AF_CAN, CAN_ISOTP, struct sockaddr_can, isotp_parts, 3),
+    LAYOUT(AF_CAN, CAN_ISOTP, struct sockaddr_can, isotp_parts, 3),
 #endif
 #ifdef CAN_RAW
-    ROW(AF_CAN, CS_ANY_PROTO, struct sockaddr_can, can_parts, 1),
+    LAYOUT(AF_CAN, CS_ANY_PROTO, struct sockaddr_can, can_parts, 1),
 #endif
 #ifdef TIPC_ADDR_ID
-    ROW(AF_TIPC, CS_ANY_PROTO, struct sockaddr_tipc, tipc_parts, 4),
+    LAYOUT(AF_TIPC, CS_ANY_PROTO, struct sockaddr_tipc, tipc_parts, 4),
 #endif
 #ifdef VMADDR_CID_ANY
-    ROW(AF_VSOCK, CS_ANY_PROTO, struct sockaddr_vm, vsock_parts, 2),
+    LAYOUT(AF_VSOCK, CS_ANY_PROTO, struct sockaddr_vm, vsock_parts, 2),
 #endif
 #ifdef ALG_SET_KEY
-    ROW(AF_ALG, CS_ANY_PROTO, struct sockaddr_alg, alg_parts, 2),
+    LAYOUT(AF_ALG, CS_ANY_PROTO, struct sockaddr_alg, alg_parts, 2),
 #endif
 #ifdef QRTR_NODE_BCAST
-    ROW(AF_QIPCRTR, CS_ANY_PROTO, struct sockaddr_qrtr, qipcrtr_parts, 2),
+    LAYOUT(AF_QIPCRTR, CS_ANY_PROTO, struct sockaddr_qrtr, qipcrtr_parts, 2),
 #endif
 #ifdef BTPROTO_L2CAP
-    ROW(AF_BLUETOOTH, BTPROTO_L2CAP, struct sockaddr_l2, l2cap_parts, 2),
-    ROW(AF_BLUETOOTH, BTPROTO_RFCOMM, struct sockaddr_rc, rfcomm_parts, 2),
-    ROW(AF_BLUETOOTH, BTPROTO_HCI, struct sockaddr_hci, hci_parts, 1),
-    ROW(AF_BLUETOOTH, BTPROTO_SCO, struct sockaddr_sco, sco_parts, 1),
+    LAYOUT(AF_BLUETOOTH, BTPROTO_L2CAP, struct sockaddr_l2, l2cap_parts, 2),
+    LAYOUT(AF_BLUETOOTH, BTPROTO_RFCOMM, struct sockaddr_rc, rfcomm_parts, 2),
+    LAYOUT(AF_BLUETOOTH, BTPROTO_HCI, struct sockaddr_hci, hci_parts, 1),
+    LAYOUT(AF_BLUETOOTH, BTPROTO_SCO, struct sockaddr_sco, sco_parts, 1),
 #endif
 };
 

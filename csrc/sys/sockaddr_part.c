@@ -13,7 +13,7 @@
 
 #define BROADCAST_NAME "<broadcast>"
 
-static bool is_text(const cs_value *value, const char *text) {
+static bool equals_text(const cs_value *value, const char *text) {
   return value->len == strlen(text) && memcmp(value->bytes, text, value->len) == 0;
 }
 
@@ -110,7 +110,7 @@ static int put_host4(struct in_addr *at, const cs_value *value) {
     at->s_addr = htonl(INADDR_ANY);
     return 0;
   }
-  if (is_text(value, BROADCAST_NAME)) {
+  if (equals_text(value, BROADCAST_NAME)) {
     at->s_addr = htonl(INADDR_BROADCAST);
     return 0;
   }
@@ -126,7 +126,7 @@ static int put_host6(struct sockaddr_in6 *addr, const cs_value *value) {
     addr->sin6_addr = in6addr_any;
     return 0;
   }
-  if (is_text(value, BROADCAST_NAME)) return EAFNOSUPPORT; /* IPv6 has no broadcast */
+  if (equals_text(value, BROADCAST_NAME)) return EAFNOSUPPORT; /* IPv6 has no broadcast */
   if (value->len >= sizeof text) return CS_PART_NAME;
   memcpy(text, value->bytes, value->len);
   text[value->len] = '\0';

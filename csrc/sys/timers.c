@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static void put(cs_timers *t, unsigned i, cs_timer *timer) {
+static void put_timer(cs_timers *t, unsigned i, cs_timer *timer) {
   t->heap[i] = timer;
   timer->place = i + 1;
 }
@@ -11,7 +11,7 @@ static void put(cs_timers *t, unsigned i, cs_timer *timer) {
 /* Moves the timer, which may stand at `i`, to where it belongs. */
 static void settle(cs_timers *t, unsigned i, cs_timer *timer) {
   while (i > 0 && t->heap[(i - 1) / 2]->when > timer->when) {
-    put(t, i, t->heap[(i - 1) / 2]);
+    put_timer(t, i, t->heap[(i - 1) / 2]);
     i = (i - 1) / 2;
   }
   for (;;) {
@@ -19,10 +19,10 @@ static void settle(cs_timers *t, unsigned i, cs_timer *timer) {
     if (child >= t->count) break;
     if (child + 1 < t->count && t->heap[child + 1]->when < t->heap[child]->when) child++;
     if (t->heap[child]->when >= timer->when) break;
-    put(t, i, t->heap[child]);
+    put_timer(t, i, t->heap[child]);
     i = child;
   }
-  put(t, i, timer);
+  put_timer(t, i, timer);
 }
 
 int cs_timers_set(cs_timers *t, cs_timer *timer, int64_t when) {

@@ -7,7 +7,7 @@
 
 /* --- waiting --- */
 
-static const cs_loop_calls *loop_calls(lua_State *L) {
+static const cs_loop_calls *driver_loop_calls(lua_State *L) {
   return cs_state_get(L)->loop_calls;
 }
 
@@ -15,7 +15,7 @@ static const cs_loop_calls *loop_calls(lua_State *L) {
 static int wait_blocking(lua_State *L, cs_op *op, int want) {
   if (want == CS_ANY) return cs_sleep_poll(L, op->fds, op->nfds, op->deadline);
   if (want == CS_PARK && op->ptr != NULL)
-    return loop_calls(L)->run(L, loop_calls(L)->get(L), op->deadline, true);
+    return driver_loop_calls(L)->run(L, driver_loop_calls(L)->get(L), op->deadline, true);
   if (want == CS_YIELD) return 0;
   if (want == CS_PARK) return cs_sleep_poll(L, NULL, 0, op->deadline);
   if (want == CS_PAUSE) {
@@ -44,7 +44,7 @@ static int resumed(lua_State *L, int status, lua_KContext context);
 
 /* Suspends the task until what the attempt asked for has come. */
 static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again) {
-  if (*loop->here == 0) loop_calls(L)->renew(L, loop);
+  if (*loop->here == 0) driver_loop_calls(L)->renew(L, loop);
   if (L != loop->innermost && cs_main_thread(L) == L) { /* a finalizer: the task closes the state */
     loop->current = NULL;
     return cs_drive(L, op);
@@ -71,7 +71,7 @@ static void pass_turn(cs_watched *w, int line) {
 }
 
 /* Whether the current task has had its share of this turn, and can be suspended here. */
-static bool spent(lua_State *L, cs_loop *loop) {
+static bool ask_spent(lua_State *L, cs_loop *loop) {
   return --loop->budget < 0 && L == loop->innermost && lua_isyieldable(L) && !loop->stuck &&
          loop->current->status == CS_TASK_RUNNING;
 }
@@ -86,7 +86,7 @@ static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, cs_why why) {
   int n;
   bool again = has_place(why) || op->begun;
   if (why == CS_WHY_DEADLINE) return end_with(L, op, ETIMEDOUT);
-  if (!again && spent(L, loop)) {
+  if (!again && ask_spent(L, loop)) {
     op->tried = false; /* what comes meanwhile, nobody is told of */
     return suspend(L, loop, op, CS_YIELD, false);
   }
@@ -117,7 +117,7 @@ static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, cs_why why) {
       pass_turn(op->w, op->line);
       return end_with(L, op, ETIMEDOUT);
     }
-    if (spent(L, loop)) return suspend(L, loop, op, CS_YIELD, true);
+    if (ask_spent(L, loop)) return suspend(L, loop, op, CS_YIELD, true);
   }
 }
 

@@ -11,7 +11,7 @@
 
 #define EVERY 1000 /* instructions */
 
-static void look(lua_State *L, lua_Debug *activation);
+static void hook_look(lua_State *L, lua_Debug *activation);
 
 /* --- yielding in the midst of a computation --- */
 
@@ -58,7 +58,7 @@ static bool answer(lua_State *L, cs_loop *loop, lua_Debug *activation) {
   lua_pushcfunction(L, call_hook);
   lua_pushlightuserdata(L, &call);
   int status = lua_pcall(L, 1, 0, 0);
-  lua_sethook(L, look, LUA_MASKCOUNT, EVERY); /* it may have taken itself away */
+  lua_sethook(L, hook_look, LUA_MASKCOUNT, EVERY); /* it may have taken itself away */
   if (status == LUA_OK) return false;
   if (lua_gethook(main) == call.hook) lua_sethook(main, NULL, 0, 0); /* it has been answered */
   if (!cs_hook_insists(loop->current) || !is_free(L, loop, activation)) lua_error(L);
@@ -68,7 +68,7 @@ static bool answer(lua_State *L, cs_loop *loop, lua_Debug *activation) {
   return true;
 }
 
-static void look(lua_State *L, lua_Debug *activation) {
+static void hook_look(lua_State *L, lua_Debug *activation) {
   cs_loop *loop = cs_state_get(L)->loop;
   if (loop == NULL || (loop->patience == 0 && loop->foreground == NULL)) {
     lua_sethook(L, NULL, 0, 0);
@@ -81,8 +81,8 @@ static void look(lua_State *L, lua_Debug *activation) {
 
 void cs_hook_set(lua_State *co, bool on) {
   lua_Hook hook = lua_gethook(co);
-  if (on && hook == NULL) lua_sethook(co, look, LUA_MASKCOUNT, EVERY);
-  if (!on && hook == look) lua_sethook(co, NULL, 0, 0);
+  if (on && hook == NULL) lua_sethook(co, hook_look, LUA_MASKCOUNT, EVERY);
+  if (!on && hook == hook_look) lua_sethook(co, NULL, 0, 0);
 }
 
 /* --- an error for who was preempted --- */
@@ -91,14 +91,14 @@ static void raise_kept(lua_State *L, lua_Debug *activation) {
   const cs_loop *loop = cs_state_get(L)->loop;
   cs_task *task = loop != NULL ? loop->current : NULL;
   (void)activation;
-  lua_sethook(L, look, LUA_MASKCOUNT, EVERY);
+  lua_sethook(L, hook_look, LUA_MASKCOUNT, EVERY);
   if (task == NULL || task->preempted != L || task->why != CS_WHY_INTERRUPT) return;
   task->preempted = NULL;
   cs_interrupt_raise(L, task);
 }
 
 bool cs_hook_raise(cs_task *task) {
-  if (lua_gethook(task->preempted) != look) return false;
+  if (lua_gethook(task->preempted) != hook_look) return false;
   /* The instruction in which it yielded comes first; if that is a call, this is before it. */
   lua_sethook(task->preempted, raise_kept, LUA_MASKCALL | LUA_MASKCOUNT, 1);
   return true;

@@ -21,7 +21,7 @@ static int stand_in_line(cs_task *task, cs_watched *w, int line, bool again) {
   return 0;
 }
 
-static void ask(cs_task *task) {
+static void ask_poller(cs_task *task) {
   task->asks = true;
   task->loop->asking++;
   if (!task->daemon) task->loop->keeping++;
@@ -89,7 +89,7 @@ static int enter(lua_State *L, cs_task *task, cs_op *op, int want, bool again) {
     break;
   }
   if (err != 0 && !pause) return err;
-  if (!pause && want != CS_PARK) ask(task);
+  if (!pause && want != CS_PARK) ask_poller(task);
   int64_t moment = pause ? cs_clock_deadline(CS_PAUSE_NS) : until;
   task->pausing = moment < until;
   if (task->pausing) until = moment;
@@ -108,17 +108,17 @@ static int enter(lua_State *L, cs_task *task, cs_op *op, int want, bool again) {
 /* A task that waits in an operation which cannot be run anew keeps it in one of the loop's places:
    so the many that wait to receive have none. */
 
-#define BLOCK 64
+#define PARKED_BLOCK 64
 
 static const char blocks_key = 'b'; /* registry: the newest block, which keeps the one before it */
 
 static void make_block(lua_State *L, cs_loop *loop) {
   luaL_checkstack(L, 3, NULL);
-  cs_op *ops = lua_newuserdatauv(L, BLOCK * sizeof *ops, 1);
+  cs_op *ops = lua_newuserdatauv(L, PARKED_BLOCK * sizeof *ops, 1);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &blocks_key);
   lua_setiuservalue(L, -2, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &blocks_key);
-  for (int i = 0; i < BLOCK; i++) {
+  for (int i = 0; i < PARKED_BLOCK; i++) {
     ops[i].ptr = loop->spare_ops;
     loop->spare_ops = &ops[i];
   }
@@ -133,7 +133,7 @@ void cs_park_drop(cs_task *task) {
   task->op = NULL;
 }
 
-static void keep(lua_State *L, cs_task *task, const cs_op *op) {
+static void keep_op(lua_State *L, cs_task *task, const cs_op *op) {
   cs_loop *loop = task->loop;
   cs_park_drop(task); /* the coroutine in which it waited last was closed by somebody */
   task->call = op->call;
@@ -174,7 +174,7 @@ bool cs_park_possible(lua_State *L, cs_loop *loop, const char *call) {
 int cs_park(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again, lua_KFunction resumed) {
   cs_task *task = loop->current;
   if (!cs_park_possible(L, loop, op->call)) return ECANCELED;
-  keep(L, task, op);
+  keep_op(L, task, op);
   int err = enter(L, task, op, want, again);
   if (err != 0) {
     cs_park_drop(task);

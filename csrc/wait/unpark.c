@@ -29,17 +29,17 @@ void cs_unpark_ready(cs_task *task, cs_why why) {
   cs_unpark_enter(task, why);
 }
 
-static cs_task *first_of(const cs_waitq *q) {
+static cs_task *first_task(const cs_waitq *q) {
   return CS_MEMBER_OF(cs_list_first(&q->tasks), cs_task, link);
 }
 
 void cs_unpark_all(cs_waitq *q) {
-  while (!cs_waitq_empty(q)) cs_unpark_ready(first_of(q), CS_WHY_EVENT);
+  while (!cs_waitq_empty(q)) cs_unpark_ready(first_task(q), CS_WHY_EVENT);
 }
 
 void cs_unpark_first(cs_waitq *q) {
   if (cs_waitq_empty(q)) return;
-  cs_task *task = first_of(q);
+  cs_task *task = first_task(q);
   cs_unpark_ready(task, CS_WHY_EVENT);
   task->woken_from = q;
   q->woken++;

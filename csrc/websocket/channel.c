@@ -95,7 +95,7 @@ static int push_event(lua_State *L, cs_websocket_verdict v, const cs_websocket_e
 }
 
 /* Takes what has come up to the next event: how many results it pushed; 0: more is needed. */
-static int take(lua_State *L, cs_stream *st, channel *c) {
+static int take_frames(lua_State *L, cs_stream *st, channel *c) {
   cs_websocket_event event = {0};
   size_t used;
   if (cs_websocket_refused(c->refused)) return push_refusal(L, c->refused);
@@ -119,7 +119,7 @@ static int receive_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = cs_stream_begun(op);
   channel *c = lua_touserdata(L, 2);
   for (bool filled = false;; filled = true) {
-    int n = take(L, st, c);
+    int n = take_frames(L, st, c);
     op->mark = st->taken;
     if (n != 0) return n;
     if (op->flags & CS_STREAM_AT_END) {
@@ -137,12 +137,12 @@ static int receive_attempt(lua_State *L, cs_op *op) {
    a number, which is the code of "close". nil alone when the stream has ended. nil, error, errno
    when receiving fails, or when what came is refused: error.code is what the connection is to be
    closed with. */
-static int receive(lua_State *L) {
+static int channel_receive(lua_State *L) {
   cs_op op;
   cs_stream *st = cs_stream_check(L, 1);
   channel *c = check_channel(L, 2);
   if (!st->closed && (st->in.len > 0 || cs_websocket_refused(c->refused))) {
-    int n = take(L, st, c);
+    int n = take_frames(L, st, c);
     if (n != 0) return n;
   }
   lua_settop(L, 3);
@@ -228,7 +228,7 @@ static bool has_room(const cs_stream *st, const channel *c, unsigned first) {
   return st->out.len < c->max_pending || cs_frame_is_control(first & CS_FRAME_OPCODE);
 }
 
-static int send_attempt(lua_State *L, cs_op *op) {
+static int channel_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = op->ptr;
   channel *c = lua_touserdata(L, 2);
   unsigned first = (unsigned)lua_tointeger(L, 3);
@@ -271,7 +271,7 @@ static int send_frame(lua_State *L) {
     }
   }
   lua_settop(L, 5);
-  cs_stream_op(&op, st, true, "send", send_attempt);
+  cs_stream_op(&op, st, true, "send", channel_attempt);
   op.timeout = cs_check_timeout(L, 5);
   op.flags = queued ? QUEUED : 0;
   return cs_drive(L, &op);
@@ -323,7 +323,7 @@ void cs_open_websocket_channel(lua_State *L) {
                                        {"is_utf8", is_utf8},
                                        {"may_say", may_say},
                                        {"pending", pending},
-                                       {"receive", receive},
+                                       {"receive", channel_receive},
                                        {"send", send_frame},
                                        {"sha1", sha1},
                                        {NULL, NULL}};

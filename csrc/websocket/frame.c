@@ -14,7 +14,7 @@ static uint64_t number(const char *bytes, size_t n) {
   return value;
 }
 
-static cs_websocket_verdict look(unsigned first, unsigned second) {
+static cs_websocket_verdict look_at_frame(unsigned first, unsigned second) {
   unsigned opcode = first & CS_FRAME_OPCODE, len = second & ~MASKED;
   if (opcode > CS_FRAME_PONG || (opcode > CS_FRAME_BINARY && !cs_frame_is_control(opcode)))
     return CS_WEBSOCKET_OPCODE;
@@ -30,7 +30,7 @@ size_t cs_websocket_frame_read(cs_frame *f, const char *bytes, size_t len,
   unsigned second = byte_at(bytes, 1), small = second & ~MASKED;
   f->first = (uint8_t)bytes[0];
   f->masked = (second & MASKED) != 0;
-  *v = look(f->first, second);
+  *v = look_at_frame(f->first, second);
   if (*v != CS_WEBSOCKET_MORE) return 0;
   size_t extra = small == 126 ? 2 : small == 127 ? 8 : 0, at = 2 + extra;
   if (len < at) return 0;
@@ -59,19 +59,19 @@ size_t cs_websocket_frame_write(char head[CS_FRAME_HEAD], unsigned first, size_t
   return at + CS_FRAME_KEY;
 }
 
-#define WORD sizeof(uint64_t)
+#define FRAME_WORD sizeof(uint64_t)
 
 void cs_websocket_frame_mask(char *to, const char *from, size_t n, const uint8_t key[CS_FRAME_KEY],
                              size_t at) {
-  uint8_t turned[WORD];
+  uint8_t turned[FRAME_WORD];
   uint64_t mask, word;
-  for (size_t i = 0; i < WORD; i++) turned[i] = key[(at + i) % CS_FRAME_KEY];
-  memcpy(&mask, turned, WORD);
+  for (size_t i = 0; i < FRAME_WORD; i++) turned[i] = key[(at + i) % CS_FRAME_KEY];
+  memcpy(&mask, turned, FRAME_WORD);
   size_t i = 0;
-  for (; n - i >= WORD; i += WORD) {
-    memcpy(&word, from + i, WORD);
+  for (; n - i >= FRAME_WORD; i += FRAME_WORD) {
+    memcpy(&word, from + i, FRAME_WORD);
     word ^= mask;
-    memcpy(to + i, &word, WORD);
+    memcpy(to + i, &word, FRAME_WORD);
   }
   for (; i < n; i++) to[i] = (char)((uint8_t)from[i] ^ turned[i % CS_FRAME_KEY]);
 }

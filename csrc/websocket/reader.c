@@ -33,7 +33,7 @@ static void unmask(const cs_websocket_reader *r, char *to, const char *from, siz
 
 /* --- control frames --- */
 
-static cs_websocket_verdict control(const cs_frame *f, cs_websocket_event *event) {
+static cs_websocket_verdict control_frame(const cs_frame *f, cs_websocket_event *event) {
   if (opcode_of(f) == CS_FRAME_PING) return CS_WEBSOCKET_PING;
   if (opcode_of(f) == CS_FRAME_PONG) return CS_WEBSOCKET_PONG;
   event->code = 1005;
@@ -51,13 +51,13 @@ static cs_websocket_verdict control(const cs_frame *f, cs_websocket_event *event
 
 /* --- messages --- */
 
-static bool is_text(const cs_websocket_reader *r) {
+static bool in_text(const cs_websocket_reader *r) {
   return r->opcode == CS_FRAME_TEXT && !r->packed;
 }
 
 static cs_websocket_verdict complete(cs_websocket_reader *r, const char *data, size_t len,
                                      cs_websocket_event *event) {
-  if (is_text(r) && !cs_utf8_complete(&r->utf8)) return CS_WEBSOCKET_NOT_UTF8;
+  if (in_text(r) && !cs_utf8_complete(&r->utf8)) return CS_WEBSOCKET_NOT_UTF8;
   cs_websocket_verdict v = r->opcode == CS_FRAME_TEXT ? CS_WEBSOCKET_TEXT : CS_WEBSOCKET_BINARY;
   *event = (cs_websocket_event){.data = data, .len = len, .packed = r->packed};
   r->opcode = 0;
@@ -65,7 +65,7 @@ static cs_websocket_verdict complete(cs_websocket_reader *r, const char *data, s
 }
 
 /* Takes so many bytes of the frame. */
-static cs_websocket_verdict keep(cs_websocket_reader *r, const char *bytes, size_t n) {
+static cs_websocket_verdict keep_payload(cs_websocket_reader *r, const char *bytes, size_t n) {
   char *space;
   size_t room;
   if (n == 0) return CS_WEBSOCKET_MORE;
@@ -73,11 +73,11 @@ static cs_websocket_verdict keep(cs_websocket_reader *r, const char *bytes, size
   unmask(r, space, bytes, n, (size_t)(r->done % CS_FRAME_KEY));
   cs_bytes_commit(&r->message, n);
   r->done += n;
-  if (is_text(r) && !cs_websocket_utf8_feed(&r->utf8, space, n)) return CS_WEBSOCKET_NOT_UTF8;
+  if (in_text(r) && !cs_websocket_utf8_feed(&r->utf8, space, n)) return CS_WEBSOCKET_NOT_UTF8;
   return CS_WEBSOCKET_MORE;
 }
 
-static void begin(cs_websocket_reader *r) {
+static void begin_frame(cs_websocket_reader *r) {
   const cs_frame *f = &r->frame;
   r->done = 0;
   if (opcode_of(f) != CS_FRAME_NEXT) {
@@ -94,7 +94,7 @@ static cs_websocket_verdict take_whole(cs_websocket_reader *r, char *data,
                                        cs_websocket_event *event) {
   size_t len = (size_t)r->frame.len;
   unmask(r, data, data, len, 0);
-  if (is_text(r) && !cs_websocket_utf8_feed(&r->utf8, data, len)) return CS_WEBSOCKET_NOT_UTF8;
+  if (in_text(r) && !cs_websocket_utf8_feed(&r->utf8, data, len)) return CS_WEBSOCKET_NOT_UTF8;
   return complete(r, data, len, event);
 }
 
@@ -114,9 +114,9 @@ cs_websocket_verdict cs_websocket_reader_read(cs_websocket_reader *r, char *byte
         *used = at + head + (size_t)f->len;
         unmask(r, data, data, (size_t)f->len, 0);
         *event = (cs_websocket_event){.data = data, .len = (size_t)f->len};
-        return control(f, event);
+        return control_frame(f, event);
       }
-      begin(r);
+      begin_frame(r);
       at += head;
       if (there && (f->first & CS_FRAME_FIN) && r->fragments == 1) {
         *used = at + (size_t)f->len;
@@ -125,7 +125,7 @@ cs_websocket_verdict cs_websocket_reader_read(cs_websocket_reader *r, char *byte
       r->inside = true;
     }
     size_t n = least(f->len - r->done, len - at);
-    v = keep(r, bytes + at, n);
+    v = keep_payload(r, bytes + at, n);
     *used = at += n;
     if (v != CS_WEBSOCKET_MORE || r->done < f->len) return v;
     r->inside = false;

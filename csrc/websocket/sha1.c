@@ -1,7 +1,7 @@
 /* sha1.c: the digest of bytes that are there at once. */
 #include "sha1.h"
 
-#define BLOCK 64
+#define SHA1_BLOCK 64
 
 static uint32_t rotate(uint32_t x, unsigned n) {
   return x << n | x >> (32 - n);
@@ -36,12 +36,13 @@ static void add_block(uint32_t h[5], const uint8_t *block) {
 
 void cs_websocket_sha1_of(const char *bytes, size_t len, uint8_t digest[CS_SHA1_SIZE]) {
   uint32_t h[5] = {0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0};
-  uint8_t last[2 * BLOCK] = {0};
-  size_t rest = len % BLOCK, padded = rest < BLOCK - 8 ? BLOCK : 2 * BLOCK;
-  for (size_t at = 0; at + BLOCK <= len; at += BLOCK) add_block(h, (const uint8_t *)bytes + at);
+  uint8_t last[2 * SHA1_BLOCK] = {0};
+  size_t rest = len % SHA1_BLOCK, padded = rest < SHA1_BLOCK - 8 ? SHA1_BLOCK : 2 * SHA1_BLOCK;
+  for (size_t at = 0; at + SHA1_BLOCK <= len; at += SHA1_BLOCK)
+    add_block(h, (const uint8_t *)bytes + at);
   if (rest > 0) memcpy(last, bytes + len - rest, rest);
   last[rest] = 0x80;
   for (unsigned i = 0; i < 8; i++) last[padded - 1 - i] = (uint8_t)((uint64_t)len * 8 >> 8 * i);
-  for (size_t at = 0; at < padded; at += BLOCK) add_block(h, last + at);
+  for (size_t at = 0; at < padded; at += SHA1_BLOCK) add_block(h, last + at);
   for (unsigned i = 0; i < CS_SHA1_SIZE; i++) digest[i] = (uint8_t)(h[i / 4] >> 8 * (3 - i % 4));
 }

@@ -1,13 +1,13 @@
 /* utf8.c: the table of RFC 3629, section 4, as ranges. */
 #include "utf8.h"
 
-#define WORD sizeof(uint64_t)
+#define UTF8_WORD sizeof(uint64_t)
 
 /* How many bytes are ASCII at least: whole words of them. */
 static size_t skip_ascii(const uint8_t *at, const uint8_t *end) {
   const uint8_t *start = at;
-  for (uint64_t word; (size_t)(end - at) >= WORD; at += WORD) {
-    memcpy(&word, at, WORD);
+  for (uint64_t word; (size_t)(end - at) >= UTF8_WORD; at += UTF8_WORD) {
+    memcpy(&word, at, UTF8_WORD);
     if (word & UINT64_C(0x8080808080808080)) break;
   }
   return (size_t)(at - start);
@@ -15,7 +15,7 @@ static size_t skip_ascii(const uint8_t *at, const uint8_t *end) {
 
 /* The first byte of a character that has more. No overlong forms, no surrogates, nothing beyond
    U+10FFFF. */
-static bool begin(cs_utf8 *u, uint8_t byte) {
+static bool begin_character(cs_utf8 *u, uint8_t byte) {
   if (byte < 0xC2 || byte > 0xF4) return false;
   u->missing = byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3;
   u->low = byte == 0xE0 ? 0xA0 : byte == 0xF0 ? 0x90 : 0x80;
@@ -30,7 +30,7 @@ bool cs_websocket_utf8_feed(cs_utf8 *u, const char *bytes, size_t len) {
       at += skip_ascii(at, end);
       while (at < end && *at < 0x80) at++;
       if (at == end) break;
-      if (!begin(u, *at++)) return false;
+      if (!begin_character(u, *at++)) return false;
     } else {
       if (*at < u->low || *at > u->high) return false;
       u->low = 0x80;
