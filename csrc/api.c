@@ -11,7 +11,7 @@ static cs_transport *transport_of(const cs_sock *s, const cs_transport_ops *ops)
 }
 
 static int step_attempt(lua_State *L, cs_op *op) {
-  cs_step *step = op->ptr;
+  cs_step *step = (cs_step *)op->ptr;
   int n = cs_transport_tried(cs_sock_of(op->w), op->flags, step->run(L, step));
   if (n < 0) op->line = (int8_t)op->flags; /* not before: the first try is never in vain */
   return n;

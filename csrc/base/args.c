@@ -108,7 +108,7 @@ static bool find_fd(lua_State *L, int idx, int *fd) {
     *fd = n < 0 ? -1 : (int)n;
     return isnum && n >= INT_MIN && n <= INT_MAX;
   }
-  luaL_Stream *file = luaL_testudata(L, idx, LUA_FILEHANDLE);
+  luaL_Stream *file = (luaL_Stream *)luaL_testudata(L, idx, LUA_FILEHANDLE);
   if (file != NULL) {
     *fd = file->closef == NULL || file->f == NULL ? -1 : fileno(file->f);
     return true;

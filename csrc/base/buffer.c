@@ -19,7 +19,7 @@ static const cs_class buffer_class = {"csock.buffer"};
 #define MAX_SIZE INT_MAX
 
 char *cs_buffer_test(lua_State *L, int idx, size_t *len) {
-  cs_buffer *b = cs_object_test(L, idx, &buffer_class);
+  cs_buffer *b = (cs_buffer *)cs_object_test(L, idx, &buffer_class);
   if (b == NULL) return NULL;
   *len = b->len;
   return b->bytes;
@@ -33,11 +33,11 @@ const char *cs_check_bytes(lua_State *L, int arg, size_t *len) {
 }
 
 static cs_buffer *check_buffer(lua_State *L) {
-  return cs_object_check(L, 1, &buffer_class);
+  return (cs_buffer *)cs_object_check(L, 1, &buffer_class);
 }
 
 static cs_buffer *push_new_buffer(lua_State *L, size_t len) {
-  cs_buffer *b = cs_object_new(L, &buffer_class, offsetof(cs_buffer, bytes) + len, 0);
+  cs_buffer *b = (cs_buffer *)cs_object_new(L, &buffer_class, offsetof(cs_buffer, bytes) + len, 0);
   b->len = len;
   return b;
 }

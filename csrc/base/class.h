@@ -36,7 +36,7 @@ void *cs_object_new(lua_State *L, const cs_class *cls, size_t size, int uservalu
 
 /* The object at `idx` if it is of the class, else NULL; cs_object_check raises instead. */
 static inline void *cs_object_test(lua_State *L, int idx, const cs_class *cls) {
-  const cs_class **object = lua_touserdata(L, idx);
+  const cs_class **object = (const cs_class **)lua_touserdata(L, idx);
   /* A light userdata has no length; a foreign one may be short, or hold anything. */
   if (object == NULL || lua_rawlen(L, idx) < sizeof *object || *object != cls) return NULL;
   return object;

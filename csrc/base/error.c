@@ -96,7 +96,7 @@ int cs_fail_at(lua_State *L, const char *call, int err, int address) {
 
 int cs_fail_words(lua_State *L, const char *call, const char *kind, int err,
                   const cs_words *words) {
-  static const cs_words none;
+  static const cs_words none = {.name = NULL};
   if (words == NULL) words = &none;
   luaL_checkstack(L, 6, NULL);
   lua_pushnil(L);

@@ -64,10 +64,10 @@ static void read_keyword(lua_State *L, int idx, const cs_keyword *row) {
     break;
   }
   case CS_KEYWORD_TIMEOUT:
-    if (!cs_to_timeout(L, -1, row->to)) wrong(L, idx, -1, row, cs_timeout_words);
+    if (!cs_to_timeout(L, -1, (int64_t *)row->to)) wrong(L, idx, -1, row, cs_timeout_words);
     break;
   case CS_KEYWORD_BYTES: {
-    cs_keyword_bytes *bytes = row->to;
+    cs_keyword_bytes *bytes = (cs_keyword_bytes *)row->to;
     bytes->data = cs_buffer_test(L, -1, &bytes->len);
     if (bytes->data == NULL && lua_type(L, -1) == LUA_TSTRING)
       bytes->data = lua_tolstring(L, -1, &bytes->len);

@@ -44,6 +44,10 @@ out[1] = title:format(version) .. [[
 #define CS_AMALGAMATION 1
 #define CS_EXPORT       static
 #if defined(__GNUC__)
+#if defined(__cplusplus) /* which warns of fields that are left 0 by name, as C does not */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#endif
 #define CS_SYSTEM_BEGIN _Pragma("GCC visibility push(default)")
 #define CS_SYSTEM_END   _Pragma("GCC visibility pop")
 _Pragma("GCC visibility push(hidden)")
@@ -56,6 +60,7 @@ for _, path in ipairs(files) do add(path, read(path)) end
 for line in io.lines(modules) do
   if not line:find "^#include" then out[#out + 1] = line .. "\n" end
 end
-out[#out + 1] = '#if defined(__GNUC__)\n_Pragma("GCC visibility pop")\n#endif\n'
+out[#out + 1] = '#if defined(__GNUC__)\n_Pragma("GCC visibility pop")\n'
+  .. "#if defined(__cplusplus)\n#pragma GCC diagnostic pop\n#endif\n#endif\n"
 local file <close> = assert(io.open(output, "wb"))
 assert(file:write(table.concat(out)))

@@ -19,6 +19,6 @@ int csock_push_socket(lua_State *L, int fd) {
 }
 
 int csock_to_fd(lua_State *L, int idx) {
-  const cs_sock *s = cs_object_test(L, idx, &cs_sock_class);
+  const cs_sock *s = (const cs_sock *)cs_object_test(L, idx, &cs_sock_class);
   return s != NULL ? cs_sock_fd(s) : -1;
 }

@@ -45,7 +45,7 @@ static int nanoseconds(double seconds, int64_t *ns) {
 
 /* One turn, or with a budget as many as find something to do. */
 static int step_turns(lua_State *L) {
-  const step_call *call = lua_touserdata(L, 1);
+  const step_call *call = (const step_call *)lua_touserdata(L, 1);
   cs_loop *loop = call->loop;
   int64_t deadline = cs_clock_deadline(call->timeout);
   unsigned before;
@@ -104,8 +104,8 @@ typedef struct task_end {
 } task_end;
 
 static int tell_end(lua_State *L) {
-  const task_end *e = lua_touserdata(L, lua_upvalueindex(1));
-  cs_task *task = lua_touserdata(L, 1);
+  const task_end *e = (const task_end *)lua_touserdata(L, lua_upvalueindex(1));
+  cs_task *task = (cs_task *)lua_touserdata(L, 1);
   if (task->status == CS_TASK_CANCELLED) {
     e->done(L, CSOCK_CANCELLED, 0, e->ud);
     return 0;
@@ -122,7 +122,7 @@ void csock_spawn(lua_State *L, int nargs, csock_done done, void *ud) {
     cs_task_spawn(L, loop, nargs);
     return;
   }
-  task_end *e = lua_newuserdatauv(L, sizeof *e, 0);
+  task_end *e = (task_end *)lua_newuserdatauv(L, sizeof *e, 0);
   e->done = done;
   e->ud = ud;
   lua_pushcclosure(L, tell_end, 1);
@@ -151,7 +151,7 @@ static int cancel_all(lua_State *L) {
   cs_task_push_all(L);
   for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, 1); i++) { /* more may come meanwhile */
     lua_rawgeti(L, 1, i);
-    cs_task *task = cs_object_test(L, -1, &cs_task_class);
+    cs_task *task = (cs_task *)cs_object_test(L, -1, &cs_task_class);
     if (task != NULL && task->status < CS_TASK_DONE) cs_task_cancel(L, task);
     lua_pop(L, 1);
   }

@@ -24,7 +24,7 @@ static void allow(cs_state *state, bool more) {
 
 void cs_waker_close(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &waker_key);
-  waker *k = lua_touserdata(L, -1);
+  waker *k = (waker *)lua_touserdata(L, -1);
   lua_pop(L, 1); /* the registry keeps it */
   if (k == NULL || k->ends[0] == NULL) return;
   allow(k->ends[0]->w.state, false);
@@ -95,10 +95,10 @@ int csock_waker(lua_State *L) {
   cs_open_push(L);
   lua_pop(L, 1);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &waker_key);
-  waker *k = lua_touserdata(L, -1);
+  waker *k = (waker *)lua_touserdata(L, -1);
   if (k == NULL) {
     lua_pop(L, 1);
-    k = lua_newuserdatauv(L, sizeof *k, 2);
+    k = (waker *)lua_newuserdatauv(L, sizeof *k, 2);
     memset(k, 0, sizeof *k);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &waker_key);

@@ -305,7 +305,7 @@ static void add_own(lua_State *L, composer *c, const given *g, lua_Integer statu
    something is wrong with the status or the fields. */
 static int compose(lua_State *L) {
   static const char *const words[] = {"none", "length", "chunked", "close"};
-  composer *c = lua_touserdata(L, lua_upvalueindex(1));
+  composer *c = (composer *)lua_touserdata(L, lua_upvalueindex(1));
   given g = {0};
   lua_Integer length = luaL_optinteger(L, 4, -1);
   body how = NONE;
@@ -339,7 +339,7 @@ static int compose(lua_State *L) {
 }
 
 static int composer_gc(lua_State *L) {
-  composer *c = cs_object_check(L, 1, &composer_class);
+  composer *c = (composer *)cs_object_check(L, 1, &composer_class);
   cs_bytes_free(&c->out);
   return 0;
 }
@@ -348,7 +348,7 @@ static int composer_gc(lua_State *L) {
 static int new_composer(lua_State *L) {
   size_t n;
   const char *software = luaL_checklstring(L, 1, &n);
-  composer *c = cs_object_new(L, &composer_class, sizeof *c, 0);
+  composer *c = (composer *)cs_object_new(L, &composer_class, sizeof *c, 0);
   luaL_argcheck(L, n + 11 < sizeof c->software, 1, "too long");
   c->software_len = (size_t)sprintf(c->software, "Server: %s\r\n", software);
   lua_pushvalue(L, 2);

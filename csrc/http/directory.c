@@ -20,14 +20,14 @@ static int open_file(lua_State *L) {
   const char *path = luaL_checklstring(L, 2, &len);
   bool links = lua_toboolean(L, 3);
   if (strlen(path) != len) return cs_fail(L, "open", ENOENT);
-  file *f = cs_object_new(L, &file_class, sizeof *f, 0);
+  file *f = (file *)cs_object_new(L, &file_class, sizeof *f, 0);
   f->at.fd = -1;
   int err = cs_beneath_open(&f->at, root, path, links);
   return err != 0 ? cs_fail(L, "open", err) : 1;
 }
 
 static file *check_file(lua_State *L) {
-  return cs_object_check(L, 1, &file_class);
+  return (file *)cs_object_check(L, 1, &file_class);
 }
 
 static int file_fileno(lua_State *L) {

@@ -6,7 +6,7 @@ cs_http_verdict cs_http_fields_line(const char *bytes, size_t len, cs_http_place
                                     size_t *n) {
   size_t window = len < most ? len : most;
   if (p->scanned < p->at) p->scanned = p->at;
-  const char *lf = memchr(bytes + p->scanned, '\n', window - p->scanned);
+  const char *lf = (const char *)memchr(bytes + p->scanned, '\n', window - p->scanned);
   size_t end = lf != NULL ? (size_t)(lf - bytes) : window; /* its last byte may be the CR */
   p->scanned = lf != NULL ? end + 1 : window;
   size_t whole = end - p->at;

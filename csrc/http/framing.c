@@ -96,7 +96,7 @@ static bool is_method(const char *method, size_t n, const char *name) {
 cs_http_verdict cs_http_framing_decide(const cs_http_head *h, const char *bytes, const char *method,
                                        size_t method_len, const cs_http_limits *limits,
                                        cs_http_framing *f) {
-  *f = (cs_http_framing){0};
+  memset(f, 0, sizeof *f);
   said s = read_fields(h, bytes);
   cs_http_verdict v = read_promise(h, bytes, &s, f);
   if (v != CS_HTTP_DONE) return v;

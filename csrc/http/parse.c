@@ -57,7 +57,7 @@ static const cs_class decoder_class = {"csock.http.decoder"};
 /* decoder([limits]): an object that takes a body in chunks out of the bytes that it is fed. */
 static int new_decoder(lua_State *L) {
   const cs_http_limits *limits = cs_http_push_limits(L, 1);
-  decoder *d = cs_object_new(L, &decoder_class, sizeof *d, 0);
+  decoder *d = (decoder *)cs_object_new(L, &decoder_class, sizeof *d, 0);
   d->limits = *limits;
   return 1;
 }
@@ -66,7 +66,7 @@ static int new_decoder(lua_State *L) {
    where the first byte is that has not been used, and whether the body has ended. nil, error,
    errno when it is refused. */
 static int decoder_feed(lua_State *L) {
-  decoder *d = cs_object_check(L, 1, &decoder_class);
+  decoder *d = (decoder *)cs_object_check(L, 1, &decoder_class);
   size_t len, used;
   const char *bytes = luaL_checklstring(L, 2, &len);
   size_t at = (size_t)cs_opt_int(L, 3, 1, 1, (lua_Integer)len + 1) - 1;
@@ -96,7 +96,7 @@ static int decoder_feed(lua_State *L) {
 /* decoder:trailers(): the table of the trailers (as `headers` of a head), empty where there are
    none. */
 static int decoder_trailers(lua_State *L) {
-  const decoder *d = cs_object_check(L, 1, &decoder_class);
+  const decoder *d = (const decoder *)cs_object_check(L, 1, &decoder_class);
   cs_http_field list[CS_HTTP_FIELDS];
   unsigned count = cs_http_chunks_trailers(&d->chunks, &d->limits, list);
   cs_http_push_fields(L, list, count, cs_bytes_at(&d->chunks.trailer, 0));
@@ -104,7 +104,7 @@ static int decoder_trailers(lua_State *L) {
 }
 
 static int decoder_gc(lua_State *L) {
-  decoder *d = cs_object_check(L, 1, &decoder_class);
+  decoder *d = (decoder *)cs_object_check(L, 1, &decoder_class);
   cs_http_chunks_free(&d->chunks);
   return 0;
 }

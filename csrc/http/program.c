@@ -8,7 +8,7 @@
 static char **push_argv(lua_State *L, int arg) {
   luaL_checktype(L, arg, LUA_TTABLE);
   size_t n = lua_rawlen(L, arg);
-  char **list = lua_newuserdatauv(L, (n + 1) * sizeof *list, 0);
+  char **list = (char **)lua_newuserdatauv(L, (n + 1) * sizeof *list, 0);
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, arg, (lua_Integer)i + 1);
     if (lua_type(L, -1) != LUA_TSTRING) luaL_argerror(L, arg, "strings expected");

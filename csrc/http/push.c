@@ -15,7 +15,7 @@ static const cs_class limits_class = {"csock.http.limits"};
 
 const cs_http_limits *cs_http_push_limits(lua_State *L, int arg) {
   if (lua_isnoneornil(L, arg)) return &cs_http_verdict_limits;
-  const limits_object *object = cs_object_check(L, arg, &limits_class);
+  const limits_object *object = (const limits_object *)cs_object_check(L, arg, &limits_class);
   return &object->limits;
 }
 
@@ -41,7 +41,7 @@ static int new_limits(lua_State *L) {
   limits.head = (uint32_t)head;
   limits.extension = (uint32_t)extension;
   limits.trailer = (uint32_t)trailer;
-  limits_object *object = cs_object_new(L, &limits_class, sizeof *object, 0);
+  limits_object *object = (limits_object *)cs_object_new(L, &limits_class, sizeof *object, 0);
   object->limits = limits;
   return 1;
 }
@@ -106,11 +106,8 @@ void cs_http_push_fields(lua_State *L, const cs_http_field *list, unsigned count
   }
 }
 
-static const char *const bodies[] = {[CS_HTTP_BODY_NONE] = "none",
-                                     [CS_HTTP_BODY_LENGTH] = "length",
-                                     [CS_HTTP_BODY_CHUNKED] = "chunked",
-                                     [CS_HTTP_BODY_CLOSE] = "close",
-                                     [CS_HTTP_BODY_TUNNEL] = "tunnel"};
+static const char *const bodies[] = {"none", "length", "chunked", "close",
+                                     "tunnel"}; /* of each cs_http_body */
 
 static void set_flag(lua_State *L, const char *name, bool flag) {
   lua_pushboolean(L, flag);

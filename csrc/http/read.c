@@ -320,7 +320,7 @@ static int new_body(lua_State *L) {
   int64_t timeout = cs_check_timeout(L, 5);
   lua_Number rate = luaL_optnumber(L, 6, 0);
   luaL_argcheck(L, rate >= 0, 6, "rate >= 0 expected");
-  body_read *b = cs_object_new(L, &body_class, sizeof *b, 1);
+  body_read *b = (body_read *)cs_object_new(L, &body_class, sizeof *b, 1);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   b->source =
@@ -373,7 +373,7 @@ static int body_trailers(lua_State *L) {
 }
 
 static int body_gc(lua_State *L) {
-  body_read *b = cs_object_check(L, 1, &body_class);
+  body_read *b = (body_read *)cs_object_check(L, 1, &body_class);
   cs_http_chunks_free(&b->chunks);
   return 0;
 }

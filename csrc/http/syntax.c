@@ -39,8 +39,8 @@ static inline bool all_printing(const char *p) {
   memcpy(&x, p, sizeof x);
   uint64_t control = (x - EACH(0x20)) & ~x;
   uint64_t y = x ^ EACH(0x7f);
-  uint64_t delete = (y - EACH(0x01)) & ~y;
-  return ((control | delete) & EACH(0x80)) == 0;
+  uint64_t deletes = (y - EACH(0x01)) & ~y;
+  return ((control | deletes) & EACH(0x80)) == 0;
 }
 
 bool cs_http_syntax_text(const char *p, size_t n) {
@@ -82,7 +82,7 @@ bool cs_http_syntax_authority(const char *p, size_t n, bool port) {
 bool cs_http_syntax_element(const char **p, const char *end, const char **element, size_t *n) {
   const char *from = *p;
   if (from > end) return false;
-  const char *comma = memchr(from, ',', (size_t)(end - from));
+  const char *comma = (const char *)memchr(from, ',', (size_t)(end - from));
   const char *to = comma != NULL ? comma : end;
   *p = to + 1;
   while (from < to && cs_http_is_blank(*from)) from++;

@@ -14,8 +14,8 @@
 
 extern const uint8_t cs_http_syntax_classes[256];
 
-static inline bool cs_http_is(char c, int class) {
-  return (cs_http_syntax_classes[(unsigned char)c] & class) != 0;
+static inline bool cs_http_is(char c, int kind) {
+  return (cs_http_syntax_classes[(unsigned char)c] & kind) != 0;
 }
 
 static inline bool cs_http_is_blank(char c) {
@@ -26,10 +26,10 @@ static inline char cs_http_lower(char c) {
   return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* How many of the first `n` bytes are of the class. */
-static inline size_t cs_http_span_of(const char *p, size_t n, int class) {
+/* How many of the first `n` bytes are of the kind. */
+static inline size_t cs_http_span_of(const char *p, size_t n, int kind) {
   size_t i = 0;
-  while (i < n && cs_http_is(p[i], class)) i++;
+  while (i < n && cs_http_is(p[i], kind)) i++;
   return i;
 }
 

@@ -91,7 +91,7 @@ static int identity_setgid(lua_State *L) {
 
 /* Room for as many groups, on the stack. */
 static gid_t *new_list(lua_State *L, int count) {
-  return lua_newuserdatauv(L, (size_t)(count > 0 ? count : 1) * sizeof(gid_t), 0);
+  return (gid_t *)lua_newuserdatauv(L, (size_t)(count > 0 ? count : 1) * sizeof(gid_t), 0);
 }
 
 static int push_groups(lua_State *L, const gid_t *list, int count) {
@@ -212,7 +212,7 @@ static int group_by_name(lua_State *L, char *room, size_t size, bool *found) {
 static int look_up(lua_State *L, const char *call, lookup *f) {
   for (size_t size = 1024;;) {
     bool found;
-    int err = f(L, lua_newuserdatauv(L, size, 0), size, &found);
+    int err = f(L, (char *)lua_newuserdatauv(L, size, 0), size, &found);
     if (found) return 1;
     if (err == 0) return cs_fail(L, call, ENOENT);
     if (err == ERANGE && size < ROOM_MOST)

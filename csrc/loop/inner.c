@@ -16,14 +16,14 @@ typedef struct inner_guard {
 static const cs_class inner_guard_class = {"csock.guard"};
 
 static void push_guard(lua_State *L, int co) {
-  inner_guard *g = cs_object_new(L, &inner_guard_class, sizeof *g, 1);
+  inner_guard *g = (inner_guard *)cs_object_new(L, &inner_guard_class, sizeof *g, 1);
   g->co = lua_tothread(L, co);
   lua_pushvalue(L, co);
   lua_setiuservalue(L, -2, 1);
 }
 
 static int guard_close(lua_State *L) {
-  inner_guard *g = cs_object_check(L, 1, &inner_guard_class);
+  inner_guard *g = (inner_guard *)cs_object_check(L, 1, &inner_guard_class);
   bool waiting = g->waiting;
   g->armed = g->waiting = false;
   if (!waiting || cs_close_thread(L, g->co) == LUA_OK) return 0;
@@ -75,7 +75,7 @@ static int resume_inner(lua_State *L, lua_State *co, int nargs, bool wrapped) {
     loop->stuck = stuck;
   }
   if (status == LUA_YIELD && entered && loop->passing) {
-    inner_guard *g = lua_touserdata(L, wrapped ? lua_upvalueindex(2) : 2);
+    inner_guard *g = (inner_guard *)lua_touserdata(L, wrapped ? lua_upvalueindex(2) : 2);
     if (!g->armed) {
       if (wrapped) lua_pushvalue(L, lua_upvalueindex(2));
       lua_toclose(L, -1);
@@ -99,7 +99,7 @@ static int resume_inner(lua_State *L, lua_State *co, int nargs, bool wrapped) {
 
 static int inner_go_on(lua_State *L, int status, lua_KContext context) {
   bool wrapped = context != 0;
-  inner_guard *g = lua_touserdata(L, wrapped ? lua_upvalueindex(2) : 2);
+  inner_guard *g = (inner_guard *)lua_touserdata(L, wrapped ? lua_upvalueindex(2) : 2);
   (void)status;
   g->waiting = false;
   return resume_inner(L, g->co, 0, wrapped);

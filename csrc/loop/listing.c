@@ -17,7 +17,7 @@ local task = csock.spawn(csock.sleep, 60)
 print(task:status()) --> ready
 */
 static int task_status(lua_State *L) {
-  const cs_task *task = cs_object_check(L, 1, &cs_task_class);
+  const cs_task *task = (const cs_task *)cs_object_check(L, 1, &cs_task_class);
   lua_pushstring(L, statuses[task->status]);
   return 1;
 }
@@ -66,7 +66,7 @@ static int task_get_name(lua_State *L) {
 }
 
 static int task_tostring(lua_State *L) {
-  const cs_task *task = cs_object_check(L, 1, &cs_task_class);
+  const cs_task *task = (const cs_task *)cs_object_check(L, 1, &cs_task_class);
   push_task_name(L, 1);
   const char *name = lua_tostring(L, -1);
   lua_pushfstring(L, "<csock.task %s%s%p %s>", name != NULL ? name : "", name != NULL ? " " : "",
@@ -110,7 +110,7 @@ local task = csock.spawn(csock.sleep, 60)
 print(task:traceback())
 */
 static int task_traceback(lua_State *L) {
-  const cs_task *task = cs_object_check(L, 1, &cs_task_class);
+  const cs_task *task = (const cs_task *)cs_object_check(L, 1, &cs_task_class);
   int level = (int)cs_opt_int(L, 2, task->co == L, 0, INT_MAX);
   if (task->status >= CS_TASK_DONE)
     lua_pushnil(L);
@@ -134,7 +134,7 @@ static void push_waited(lua_State *L, lua_State *co) {
 
 /* In the place of the task on the top: the row that tells of it. */
 static void describe_task(lua_State *L) {
-  const cs_task *task = lua_touserdata(L, -1);
+  const cs_task *task = (const cs_task *)lua_touserdata(L, -1);
   lua_createtable(L, 0, 8);
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "task");
@@ -162,7 +162,7 @@ static void describe_task(lua_State *L) {
 /* Whether a task is on the top, which is not over: luaL_ref's own is none, and a forked child has
    its parent's. */
 static bool is_live(lua_State *L) {
-  const cs_task *task = cs_object_test(L, -1, &cs_task_class);
+  const cs_task *task = (const cs_task *)cs_object_test(L, -1, &cs_task_class);
   return task != NULL && task->status < CS_TASK_DONE;
 }
 

@@ -24,7 +24,7 @@ static void next_generation(cs_loop *loop) {
 
 /* The state is being closed: what finalizers still ask for ends with ECANCELED. */
 static int loop_gc(lua_State *L) {
-  cs_loop *loop = cs_object_check(L, 1, &loop_class);
+  cs_loop *loop = (cs_loop *)cs_object_check(L, 1, &loop_class);
   if (loop->poller != NULL) loop->ops->free(loop->poller, *loop->here == 0);
   loop->poller = NULL;
   free(loop->events);
@@ -43,7 +43,8 @@ static int loop_gc(lua_State *L) {
 /* What a try that failed has made already, the next one finds. 0 or errno. */
 static int make(cs_loop *loop) {
   if (loop->here == NULL && (loop->here = cs_forkmark_make()) == NULL) return ENOMEM;
-  if (loop->events == NULL && (loop->events = malloc(EVENTS * sizeof *loop->events)) == NULL)
+  if (loop->events == NULL &&
+      (loop->events = (cs_event *)malloc(EVENTS * sizeof *loop->events)) == NULL)
     return ENOMEM;
   return loop->ops->make(&loop->poller);
 }
@@ -71,7 +72,7 @@ cs_loop *cs_loop_get(lua_State *L) {
 
 cs_loop *cs_loop_record(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_class.name);
-  cs_loop *loop = lua_touserdata(L, -1);
+  cs_loop *loop = (cs_loop *)lua_touserdata(L, -1);
   lua_pop(L, 1); /* the registry keeps it */
   return loop;
 }
@@ -131,7 +132,7 @@ static void fire(lua_State *L, cs_task *task) {
 /* Resumes the first waiter, which finds out by trying. If that leaves something for the next one,
    it has its turn too (see the driver's pass_turn). */
 static void serve_queue(lua_State *L, cs_loop *loop, const cs_event *e, cs_waitq *q) {
-  cs_watched *w = e->data;
+  cs_watched *w = (cs_watched *)e->data;
   unsigned generation = loop->generation;
   if (w->flags & CS_W_ALL) {
     cs_unpark_all(q);
@@ -152,7 +153,7 @@ static void dispatch(lua_State *L, cs_loop *loop) {
   unsigned generation = loop->generation;
   for (; loop->next < loop->count; loop->next++) {
     const cs_event *e = &loop->events[loop->next];
-    cs_watched *w = e->data;
+    cs_watched *w = (cs_watched *)e->data;
     unsigned ready = e->ready;
     if (w == NULL) continue;
     if (ready & CS_READ) w->flags |= CS_W_READ;
@@ -273,7 +274,7 @@ typedef struct run_call {
 } run_call;
 
 static int run_protected(lua_State *L) {
-  run_call *call = lua_touserdata(L, 1);
+  run_call *call = (run_call *)lua_touserdata(L, 1);
   do call->err = turn(L, call->loop, call->deadline, call->once);
   while (call->err == 0 && !call->once && !call->loop->stopped);
   cs_turn_end_all(L, call->loop->state);
@@ -306,7 +307,7 @@ void cs_loop_open(lua_State *L) {
   cs_class_make(L, &loop_class, NULL, meta);
   /* The object is there before any finalizer that may ask for it: one that is made while the state
      is being closed would never be collected. */
-  cs_loop *loop = cs_object_new(L, &loop_class, sizeof *loop, 0);
+  cs_loop *loop = (cs_loop *)cs_object_new(L, &loop_class, sizeof *loop, 0);
   loop->state = cs_state_get(L);
   loop->state->loop_calls = &loop_calls;
   loop->generation = CS_W_WATCHED;

@@ -29,7 +29,7 @@ static int waiting_close(lua_State *L) {
 }
 
 static int waitpid_attempt(lua_State *L, cs_op *op) {
-  waiting *p = op->ptr;
+  waiting *p = (waiting *)op->ptr;
   int status = 0;
   pid_t pid = waitpid(p->pid, &status, p->options | WNOHANG);
   if (pid < 0) return errno == EINTR ? CS_AGAIN : cs_fail(L, op->call, errno);
@@ -67,7 +67,7 @@ print(csock.waitpid(pid) == pid) --> true
 static int process_waitpid(lua_State *L) {
   cs_op op;
   int pid = cs_check_cint(L, 1), options = cs_opt_cint(L, 2, 0);
-  waiting *p = cs_object_new(L, &waiting_class, sizeof *p, 0);
+  waiting *p = (waiting *)cs_object_new(L, &waiting_class, sizeof *p, 0);
   p->w.state = cs_state_get(L);
   p->w.fd = -1;
   p->w.flags = CS_W_NONBLOCK; /* it is never read */

@@ -4,12 +4,12 @@
 #include "../wait/interrupt.h"
 #include "../base/parts.h"
 #include "../base/rows.h"
+#include "../sys/atomic.h"
 #include "../sys/fd.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #ifndef NSIG
@@ -20,16 +20,19 @@ static const char catcher_key = 'g';     /* registry: the state's catcher */
 static const char interrupter_key = 'i'; /* registry: its other one, for `interrupts` */
 
 typedef struct catcher catcher;
+
+typedef struct caught_signal {
+  bool caught;
+  struct sigaction before; /* what handled it ... */
+  catcher *below;          /* ... and whose that was, if another state's */
+} caught_signal;
+
 struct catcher {
   const cs_class *cls;
   lua_State *main; /* NULL, or: no byte is written, this main thread gets a hook; SIGINT alone */
   int fds[2];      /* -1 until a signal is caught */
   bool closed;
-  struct {
-    bool caught;
-    struct sigaction before; /* what handled it ... */
-    catcher *below;          /* ... and whose that was, if another state's */
-  } * signals;               /* NSIG of them; NULL until a signal is caught */
+  caught_signal *signals; /* NSIG of them; NULL until a signal is caught */
 };
 
 static const cs_class catcher_class = {"csock.signals"};
@@ -40,9 +43,9 @@ static const cs_class catcher_class = {"csock.signals"};
 static struct {
   pthread_mutex_t lock;
   catcher *top[NSIG];
-  atomic_int pipe[NSIG];      /* the top's; 0: nobody, else the descriptor + 1, or BY_HOOK: */
-  lua_State *_Atomic to_hook; /* the top's main thread */
-  atomic_int handling;        /* handlers that may have read one of these */
+  atomic_int pipe[NSIG];    /* the top's; 0: nobody, else the descriptor + 1, or BY_HOOK: */
+  atomic_uintptr_t to_hook; /* a lua_State *: the top's main thread */
+  atomic_int handling;      /* handlers that may have read one of these */
 } process = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 #define BY_HOOK (-1)
@@ -62,7 +65,7 @@ static void on_signal(int signum) {
   /* A full pipe has enough to say already. */
   if (fd >= 0 && write(fd, &byte, 1) < 0) errno = saved;
   if (pipe == BY_HOOK) /* lua_sethook may be called at any time, as in lua.c */
-    lua_sethook(atomic_load(&process.to_hook), interrupted,
+    lua_sethook((lua_State *)atomic_load(&process.to_hook), interrupted,
                 LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
   atomic_fetch_sub(&process.handling, 1);
   errno = saved;
@@ -71,14 +74,16 @@ static void on_signal(int signum) {
 /* These are called with the lock held. */
 
 static void aim(const catcher *c, int signum) {
-  if (c->main != NULL) atomic_store(&process.to_hook, c->main);
+  if (c->main != NULL) atomic_store(&process.to_hook, (uintptr_t)c->main);
   atomic_store(&process.pipe[signum], c->main != NULL ? BY_HOOK : c->fds[1] + 1);
 }
 
 static int take_signal(catcher *c, int signum) {
   /* As in lua.c, Ctrl-C ends a read of standard input. */
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = c->main != NULL ? 0 : SA_RESTART};
-  struct sigaction before;
+  struct sigaction action, before;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_signal;
+  action.sa_flags = c->main != NULL ? 0 : SA_RESTART;
   sigemptyset(&action.sa_mask);
   int old = atomic_load(&process.pipe[signum]);
   aim(c, signum);
@@ -130,7 +135,9 @@ static void close_pipe(catcher *c) {
 
 static int prepare(catcher *c) {
   if (c->closed) return ECANCELED;
-  if (c->signals == NULL && (c->signals = calloc(NSIG, sizeof *c->signals)) == NULL) return ENOMEM;
+  if (c->signals == NULL &&
+      (c->signals = (caught_signal *)calloc(NSIG, sizeof *c->signals)) == NULL)
+    return ENOMEM;
   if (c->fds[0] >= 0 || c->main != NULL) return 0;
   int err = cs_fd_pipe(c->fds);
   if (err == 0) err = cs_fd_set_nonblock(c->fds[0], true);
@@ -140,7 +147,7 @@ static int prepare(catcher *c) {
 }
 
 static int catcher_gc(lua_State *L) {
-  catcher *c = cs_object_check(L, 1, &catcher_class);
+  catcher *c = (catcher *)cs_object_check(L, 1, &catcher_class);
   pthread_mutex_lock(&process.lock);
   for (int i = 1; i < NSIG; i++) release(c, i);
   pthread_mutex_unlock(&process.lock);
@@ -154,7 +161,7 @@ static int catcher_gc(lua_State *L) {
 /* One of the state's catchers; NULL and `*err` when its pipe cannot be made. */
 static catcher *find_catcher(lua_State *L, const char *key, int *err) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, key);
-  catcher *c = lua_touserdata(L, -1);
+  catcher *c = (catcher *)lua_touserdata(L, -1);
   lua_pop(L, 1); /* the registry keeps it */
   *err = prepare(c);
   return *err == 0 ? c : NULL;
@@ -193,7 +200,7 @@ void cs_signals_forked(lua_State *L) {
   for (int i = 1; i < NSIG; i++)      /* also those of other states, which are not here */
     while (process.top[i] != NULL) release(process.top[i], i);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &catcher_key);
-  close_pipe(lua_touserdata(L, -1));
+  close_pipe((catcher *)lua_touserdata(L, -1));
   lua_pop(L, 1);
 }
 
@@ -282,7 +289,7 @@ static const luaL_Reg signal_functions[] = {
 static const luaL_Reg catcher_meta[] = {{"__gc", catcher_gc}, {NULL, NULL}};
 
 static void keep_catcher(lua_State *L, const char *key, lua_State *main) {
-  catcher *c = cs_object_new(L, &catcher_class, sizeof *c, 0);
+  catcher *c = (catcher *)cs_object_new(L, &catcher_class, sizeof *c, 0);
   c->fds[0] = c->fds[1] = -1;
   c->main = main;
   lua_rawsetp(L, LUA_REGISTRYINDEX, key);

@@ -52,7 +52,7 @@ static void tell_of_error(lua_State *L, int task) {
 
 cs_task *cs_task_spawn(lua_State *L, cs_loop *loop, int nargs) {
   luaL_checkstack(L, 6, NULL);
-  cs_task *task = cs_object_new(L, &cs_task_class, sizeof *task, 2);
+  cs_task *task = (cs_task *)cs_object_new(L, &cs_task_class, sizeof *task, 2);
   task->loop = loop;
   task->co = lua_newthread(L);
   lua_setiuservalue(L, -2, CS_TASK_THREAD);
@@ -243,7 +243,7 @@ void cs_task_cancel_all(lua_State *L, cs_loop *loop) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
   for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, -1); i <= n; i++) {
     lua_rawgeti(L, -1, i);
-    cs_task *task = cs_object_test(L, -1, &cs_task_class);
+    cs_task *task = (cs_task *)cs_object_test(L, -1, &cs_task_class);
     if (task != NULL && task->status < CS_TASK_DONE && !task->daemon) cs_task_cancel(L, task);
     lua_pop(L, 1);
   }
@@ -254,7 +254,7 @@ void cs_task_drop_all(lua_State *L, cs_loop *loop) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
   for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, -1); i <= n; i++) {
     lua_rawgeti(L, -1, i);
-    cs_task *task = cs_object_test(L, -1, &cs_task_class);
+    cs_task *task = (cs_task *)cs_object_test(L, -1, &cs_task_class);
     lua_pop(L, 1);
     if (task == NULL || task->status >= CS_TASK_DONE) continue;
     if (task->status == CS_TASK_RUNNING) { /* (not the current one: that it cancels just now) */

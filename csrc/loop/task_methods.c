@@ -9,7 +9,7 @@
 #include "../base/parts.h"
 
 static cs_task *check_task(lua_State *L, int arg) {
-  return cs_object_check(L, arg, &cs_task_class);
+  return (cs_task *)cs_object_check(L, arg, &cs_task_class);
 }
 
 /***
@@ -335,7 +335,7 @@ typedef struct waiters {
 static const cs_class waiters_class = {"csock.waiters"};
 
 static int waiters_gc(lua_State *L) {
-  waiters *q = cs_object_check(L, 1, &waiters_class);
+  waiters *q = (waiters *)cs_object_check(L, 1, &waiters_class);
   cs_unpark_end(cs_state_get(L)->loop, &q->queue); /* (who waits has been closed by somebody) */
   return 0;
 }
@@ -344,7 +344,7 @@ static int waiters_gc(lua_State *L) {
 static int loop_waiters(lua_State *L) {
   static const char *const calls[] = {"wait", "get", "put", "join", NULL};
   const char *call = calls[luaL_checkoption(L, 1, "wait", calls)];
-  waiters *q = cs_object_new(L, &waiters_class, sizeof *q, 0);
+  waiters *q = (waiters *)cs_object_new(L, &waiters_class, sizeof *q, 0);
   q->call = call;
   return 1;
 }
@@ -359,7 +359,7 @@ static int task_wait_attempt(lua_State *L, cs_op *op) {
    `first`: ahead of those who wait already. */
 static int waiters_wait(lua_State *L) {
   cs_op op;
-  waiters *q = cs_object_check(L, 1, &waiters_class);
+  waiters *q = (waiters *)cs_object_check(L, 1, &waiters_class);
   cs_op_init(&op, q->call, task_wait_attempt, NULL, cs_check_timeout(L, 2));
   op.ptr = &q->queue;
   op.flags = lua_toboolean(L, 3);
@@ -368,7 +368,7 @@ static int waiters_wait(lua_State *L) {
 
 /* waiters:wake([all]): the first one, or all. */
 static int waiters_wake(lua_State *L) {
-  waiters *q = cs_object_check(L, 1, &waiters_class);
+  waiters *q = (waiters *)cs_object_check(L, 1, &waiters_class);
   (lua_toboolean(L, 2) ? cs_unpark_all : cs_unpark_first)(&q->queue);
   return 0;
 }

@@ -46,6 +46,6 @@ void cs_turn_end_spawn(lua_State *L, const cs_state *state, int nargs) {
 }
 
 bool cs_turn_end_spawned(lua_State *L, int idx) {
-  const cs_task *task = cs_object_test(L, idx, &cs_task_class);
+  const cs_task *task = (const cs_task *)cs_object_test(L, idx, &cs_task_class);
   return task != NULL && task->status < CS_TASK_DONE;
 }

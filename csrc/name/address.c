@@ -22,7 +22,8 @@ static const char interned = 'a';
 
 static void push_new_address(lua_State *L, const cs_sockaddr *addr, socklen_t len, int proto) {
   size_t room = len < sizeof(struct sockaddr) ? sizeof(struct sockaddr) : len;
-  cs_address *a = cs_object_new(L, &cs_address_class, offsetof(cs_address, sa) + room, 0);
+  cs_address *a =
+      (cs_address *)cs_object_new(L, &cs_address_class, offsetof(cs_address, sa) + room, 0);
   a->proto = proto;
   a->len = len;
   memcpy((char *)a + offsetof(cs_address, sa), addr, len);
@@ -97,11 +98,11 @@ int cs_fail_address(lua_State *L, const char *call, int err, const cs_address *a
 /* --- looking inside ----------------------------------------------------------------------- */
 
 const cs_address *cs_address_test(lua_State *L, int idx) {
-  return cs_object_test(L, idx, &cs_address_class);
+  return (const cs_address *)cs_object_test(L, idx, &cs_address_class);
 }
 
 static const cs_address *check_address(lua_State *L, int arg, const cs_layout **layout) {
-  const cs_address *a = cs_object_check(L, arg, &cs_address_class);
+  const cs_address *a = (const cs_address *)cs_object_check(L, arg, &cs_address_class);
   *layout = cs_layout_of(&a->sa, a->len, a->proto);
   return a;
 }

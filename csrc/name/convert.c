@@ -167,7 +167,7 @@ typedef struct interfaces {
 static const cs_class interfaces_class = {"csock.interfaces"};
 
 static int interfaces_gc(lua_State *L) {
-  interfaces *all = cs_object_check(L, 1, &interfaces_class);
+  interfaces *all = (interfaces *)cs_object_check(L, 1, &interfaces_class);
   if (all->list != NULL) if_freenameindex(all->list);
   all->list = NULL;
   return 0;
@@ -186,7 +186,7 @@ for _, interface in ipairs(assert(csock.if_nameindex())) do print(interface[1], 
 */
 static int convert_if_nameindex(lua_State *L) {
   lua_settop(L, 0);
-  interfaces *all = cs_object_new(L, &interfaces_class, sizeof *all, 0);
+  interfaces *all = (interfaces *)cs_object_new(L, &interfaces_class, sizeof *all, 0);
   all->list = if_nameindex();
   if (all->list == NULL) return cs_fail(L, "if_nameindex", errno);
   lua_newtable(L);

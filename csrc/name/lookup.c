@@ -31,14 +31,14 @@ static void inquiry_release(inquiry *q) {
 }
 
 static int inquiry_gc(lua_State *L) {
-  inquiry_release(cs_object_check(L, 1, &inquiry_class));
+  inquiry_release((inquiry *)cs_object_check(L, 1, &inquiry_class));
   return 0;
 }
 
 /* Pushes a new inquiry and gets its look-up under way, or answered. 0 or an errno value. */
 static int inquiry_start(lua_State *L, const cs_query *query, inquiry **at) {
   cs_state *state = cs_state_get(L);
-  inquiry *q = cs_object_new(L, &inquiry_class, sizeof *q, 1);
+  inquiry *q = (inquiry *)cs_object_new(L, &inquiry_class, sizeof *q, 1);
   bool tried = false;
   int err;
   *at = q;
@@ -67,7 +67,7 @@ static cs_watched *inquiry_handle(inquiry *q) {
 /* --- functions that look up --------------------------------------------------------------- */
 
 static int look_up_attempt(lua_State *L, cs_op *op) {
-  inquiry *q = lua_touserdata(L, op->slot);
+  inquiry *q = (inquiry *)lua_touserdata(L, op->slot);
   const cs_answer *answer = cs_lookup_answer(q->lookup);
   if (answer == NULL) return CS_READABLE;
   int n = answer->code != 0 ? cs_fail_gai(L, op->call, answer->code, answer->err, q->about)
@@ -77,7 +77,7 @@ static int look_up_attempt(lua_State *L, cs_op *op) {
 }
 
 static int look_up_fail(lua_State *L, cs_op *op, int err) {
-  inquiry_release(lua_touserdata(L, op->slot));
+  inquiry_release((inquiry *)lua_touserdata(L, op->slot));
   return cs_fail(L, op->call, err);
 }
 
@@ -122,14 +122,14 @@ static void restore(cs_op *op, inquiry *q) {
 }
 
 static int address_fail(lua_State *L, cs_op *op, int err) {
-  inquiry *q = lua_touserdata(L, op->slot);
+  inquiry *q = (inquiry *)lua_touserdata(L, op->slot);
   restore(op, q);
   inquiry_release(q);
   return op->fail != NULL ? op->fail(L, op, err) : cs_fail(L, op->call, err);
 }
 
 static int address_attempt(lua_State *L, cs_op *op) {
-  inquiry *q = lua_touserdata(L, op->slot);
+  inquiry *q = (inquiry *)lua_touserdata(L, op->slot);
   const cs_answer *answer = cs_lookup_answer(q->lookup);
   if (answer == NULL) return CS_READABLE;
   int code = answer->code;
@@ -192,7 +192,7 @@ static const cs_class lookup_guard_class = {"csock.resolver"};
 static const char guard_key = 'g'; /* registry: the guard */
 
 static int guard_gc(lua_State *L) {
-  lookup_guard *g = cs_object_check(L, 1, &lookup_guard_class);
+  lookup_guard *g = (lookup_guard *)cs_object_check(L, 1, &lookup_guard_class);
   cs_resolver *pool = g->state->resolver;
   g->state->resolver = NULL;
   cs_resolver_drop(pool);
@@ -206,7 +206,7 @@ void cs_lookup_open(lua_State *L) {
   cs_class_make(L, &lookup_guard_class, NULL, guard_meta);
   cs_state *state = cs_state_get(L);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &guard_key) == LUA_TNIL) {
-    lookup_guard *g = cs_object_new(L, &lookup_guard_class, sizeof *g, 0);
+    lookup_guard *g = (lookup_guard *)cs_object_new(L, &lookup_guard_class, sizeof *g, 0);
     g->state = state;
     lua_rawsetp(L, LUA_REGISTRYINDEX, &guard_key);
   }

@@ -163,7 +163,7 @@ static int netdb_getnameinfo(lua_State *L) {
     int err = cs_address_read(L, 1, last, family_of_host(L, 1), 0);
     if (err == CS_ADDRESS_NAME) return cs_fail_gai(L, "getnameinfo", EAI_NONAME, 0, top + 1);
     if (err != 0) return cs_fail(L, "getnameinfo", err);
-    addr = lua_touserdata(L, -1);
+    addr = (const cs_address *)lua_touserdata(L, -1);
   }
   cs_query query = {.kind = CS_QUERY_NAMEINFO, .flags = flags, .addr = &addr->sa, .len = addr->len};
   return cs_look_up(L, "getnameinfo", &query, CS_FOREVER, lua_gettop(L), nameinfo_results);

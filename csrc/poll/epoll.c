@@ -22,7 +22,7 @@ static const cs_class epoll_class = {"csock.epoll"};
 #define EPOLL_BATCH          1024 /* events in one call; the others come with the next one */
 
 static epoll *push_epoll(lua_State *L) {
-  epoll *e = cs_object_new(L, &epoll_class, sizeof *e, EPOLL_OBJECTS);
+  epoll *e = (epoll *)cs_object_new(L, &epoll_class, sizeof *e, EPOLL_OBJECTS);
   e->w.fd = -1;
   e->w.state = cs_state_get(L);
   lua_newtable(L);
@@ -31,7 +31,7 @@ static epoll *push_epoll(lua_State *L) {
 }
 
 static epoll *check_epoll(lua_State *L) {
-  return cs_object_check(L, 1, &epoll_class);
+  return (epoll *)cs_object_check(L, 1, &epoll_class);
 }
 
 /***

@@ -15,17 +15,17 @@ typedef struct kevent_object {
 static const cs_class kevent_class = {"csock.kevent"};
 
 struct kevent *cs_kevent_push(lua_State *L) {
-  kevent_object *object = cs_object_new(L, &kevent_class, sizeof *object, 0);
+  kevent_object *object = (kevent_object *)cs_object_new(L, &kevent_class, sizeof *object, 0);
   return &object->e;
 }
 
 struct kevent *cs_kevent_test(lua_State *L, int idx) {
-  kevent_object *object = cs_object_test(L, idx, &kevent_class);
+  kevent_object *object = (kevent_object *)cs_object_test(L, idx, &kevent_class);
   return object == NULL ? NULL : &object->e;
 }
 
 static struct kevent *check_kevent(lua_State *L, int arg) {
-  kevent_object *object = cs_object_check(L, arg, &kevent_class);
+  kevent_object *object = (kevent_object *)cs_object_check(L, arg, &kevent_class);
   return &object->e;
 }
 

@@ -18,7 +18,7 @@ static const cs_class kqueue_class = {"csock.kqueue"};
 #define KQUEUE_BATCH 256 /* events in one call; the others come with the next one */
 
 static kqueue_object *push_kqueue(lua_State *L) {
-  kqueue_object *k = cs_object_new(L, &kqueue_class, sizeof *k, 0);
+  kqueue_object *k = (kqueue_object *)cs_object_new(L, &kqueue_class, sizeof *k, 0);
   k->w.fd = -1;
   k->w.state = cs_state_get(L);
   k->w.flags = CS_W_NONBLOCK; /* it has no such flag, and some systems refuse to be asked */
@@ -28,7 +28,7 @@ static kqueue_object *push_kqueue(lua_State *L) {
 
 /* A kqueue is not inherited: in the child of a fork its number is free, or another's. */
 static kqueue_object *check_kqueue(lua_State *L) {
-  kqueue_object *k = cs_object_check(L, 1, &kqueue_class);
+  kqueue_object *k = (kqueue_object *)cs_object_check(L, 1, &kqueue_class);
   if (k->w.fd >= 0 && k->owner != getpid()) cs_watched_release(&k->w);
   return k;
 }
@@ -79,7 +79,7 @@ A kqueue object. Its field `closed` (a boolean) tells whether it is closed.
 static int control_attempt(lua_State *L, cs_op *op) {
   struct kevent events[KQUEUE_BATCH];
   const struct timespec now = {0, 0};
-  int n = kevent(op->w->fd, op->ptr, op->flags, events, (int)op->size, &now);
+  int n = kevent(op->w->fd, (const struct kevent *)op->ptr, op->flags, events, (int)op->size, &now);
   int err = errno;
   op->flags = 0; /* the changes are made, also after EINTR */
   if (n < 0) return err == EINTR ? CS_AGAIN : cs_fail(L, "control", err);
@@ -107,7 +107,7 @@ static struct kevent *check_changes(lua_State *L, int arg, int *n) {
   luaL_checktype(L, arg, LUA_TTABLE);
   lua_Unsigned len = lua_rawlen(L, arg);
   luaL_argcheck(L, len <= INT_MAX / sizeof(struct kevent), arg, "too many changes");
-  struct kevent *changes = lua_newuserdatauv(L, (size_t)len * sizeof *changes, 0);
+  struct kevent *changes = (struct kevent *)lua_newuserdatauv(L, (size_t)len * sizeof *changes, 0);
   for (int i = 0; i < (int)len; i++) {
     lua_rawgeti(L, arg, i + 1);
     const struct kevent *e = cs_kevent_test(L, -1);

@@ -36,7 +36,7 @@ b:send "x"
 print(#p:poll(1000)) --> 1
 */
 static int new_poller(lua_State *L) {
-  poller *p = cs_object_new(L, &poller_class, sizeof *p, SPARE);
+  poller *p = (poller *)cs_object_new(L, &poller_class, sizeof *p, SPARE);
   p->state = cs_state_get(L);
   lua_newtable(L);
   lua_setiuservalue(L, -2, PLACES);
@@ -46,7 +46,7 @@ static int new_poller(lua_State *L) {
 }
 
 static poller *check_poller(lua_State *L) {
-  return cs_object_check(L, 1, &poller_class);
+  return (poller *)cs_object_check(L, 1, &poller_class);
 }
 
 /***
@@ -100,7 +100,7 @@ static void set_place(lua_State *L, int fd, unsigned place) {
 
 static void grow_places(lua_State *L, poller *p) {
   unsigned room = p->room == 0 ? 8 : 2 * p->room;
-  struct pollfd *fds = lua_newuserdatauv(L, room * sizeof *fds, 0);
+  struct pollfd *fds = (struct pollfd *)lua_newuserdatauv(L, room * sizeof *fds, 0);
   if (p->n > 0) memcpy(fds, p->fds, p->n * sizeof *fds);
   lua_setiuservalue(L, 1, ARRAY);
   p->fds = fds;
@@ -250,7 +250,7 @@ static int end_poll(lua_State *L, cs_op *op) {
 }
 
 static int poll_attempt(lua_State *L, cs_op *op) {
-  poller *p = lua_touserdata(L, 1);
+  poller *p = (poller *)lua_touserdata(L, 1);
   bool events = false;
   int err = p->closed ? EBADF : cs_poll_now(op->fds, op->nfds, &events);
   if (err == EINTR) return CS_AGAIN;
@@ -292,10 +292,11 @@ static struct pollfd *take_array(lua_State *L, const poller *p) {
   if (lua_getiuservalue(L, 1, SPARE) != LUA_TNIL) {
     lua_pushnil(L);
     lua_setiuservalue(L, 1, SPARE);
-    if (lua_rawlen(L, -1) >= p->n * sizeof(struct pollfd)) return lua_touserdata(L, -1);
+    if (lua_rawlen(L, -1) >= p->n * sizeof(struct pollfd))
+      return (struct pollfd *)lua_touserdata(L, -1);
   }
   lua_pop(L, 1);
-  return lua_newuserdatauv(L, p->room * sizeof(struct pollfd), 0);
+  return (struct pollfd *)lua_newuserdatauv(L, p->room * sizeof(struct pollfd), 0);
 }
 
 static int64_t check_milliseconds(lua_State *L, int arg) {

@@ -9,7 +9,7 @@
 
 int cs_select_own_fd(lua_State *L, int idx) {
   bool buffered;
-  const cs_sock *s = cs_object_test(L, idx, &cs_sock_class);
+  const cs_sock *s = (const cs_sock *)cs_object_test(L, idx, &cs_sock_class);
   return s != NULL ? cs_sock_fd(s) : cs_stream_fd(L, idx, &buffered);
 }
 
@@ -18,7 +18,7 @@ bool cs_may_hold_input(lua_State *L, int idx) {
   case LUA_TTABLE:
     return true;
   case LUA_TUSERDATA: {
-    const cs_sock *s = cs_object_test(L, idx, &cs_sock_class);
+    const cs_sock *s = (const cs_sock *)cs_object_test(L, idx, &cs_sock_class);
     return s != NULL ? s->transport != NULL : luaL_testudata(L, idx, LUA_FILEHANDLE) == NULL;
   }
   default:
@@ -29,7 +29,7 @@ bool cs_may_hold_input(lua_State *L, int idx) {
 bool cs_has_input(lua_State *L, int idx) {
   if (!cs_may_hold_input(L, idx)) return false;
   bool has = false;
-  const cs_sock *s = cs_object_test(L, idx, &cs_sock_class);
+  const cs_sock *s = (const cs_sock *)cs_object_test(L, idx, &cs_sock_class);
   if (s != NULL) return cs_transport_has_input(&s->w);
   if (cs_stream_fd(L, idx, &has) != -2) return has;
   int top = lua_gettop(L);
@@ -145,7 +145,7 @@ static bool any_granted(const selection *s) {
 }
 
 static int select_attempt(lua_State *L, cs_op *op) {
-  selection *s = op->ptr;
+  selection *s = (selection *)op->ptr;
   bool events;
   int err = cs_poll_now(s->fds, s->nfds, &events);
   if (err == EINTR) return CS_AGAIN;
@@ -219,7 +219,7 @@ static int socket_select(lua_State *L) {
   size_t fds_size = (size_t)total * sizeof(struct pollfd);
   size_t items_size = (size_t)total * sizeof(item);
   size_t size = sizeof(selection) + fds_size + items_size + (mask + 1) * sizeof(unsigned);
-  selection *s = lua_newuserdatauv(L, size, 0);
+  selection *s = (selection *)lua_newuserdatauv(L, size, 0);
   memset(s, 0, size);
   s->items = (item *)((char *)s->fds + fds_size);
   unsigned *places = (unsigned *)((char *)s->items + items_size);

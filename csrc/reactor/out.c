@@ -22,7 +22,7 @@ cs_out *cs_out_make(cs_hub *hub, cs_watched *w) {
     hub->spares = out->spare;
     hub->nspares--;
   } else {
-    out = calloc(1, sizeof *out);
+    out = (cs_out *)calloc(1, sizeof *out);
   }
   if (out != NULL) out->w = w;
   w->out = out;

@@ -10,7 +10,7 @@
 static const char spare_key = 's'; /* registry: a socket made ahead of accept(2) */
 
 static int bind_attempt(lua_State *L, cs_op *op) {
-  const cs_address *at = op->ptr;
+  const cs_address *at = (const cs_address *)op->ptr;
   if (bind(op->w->fd, &at->sa, at->len) != 0) return cs_fail_address(L, op->call, errno, at);
   lua_pushboolean(L, 1);
   return 1;
@@ -66,7 +66,7 @@ static cs_sock *push_spare(lua_State *L) {
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
   }
-  return lua_touserdata(L, -1);
+  return (cs_sock *)lua_touserdata(L, -1);
 }
 
 static void take_spare(lua_State *L) {
@@ -171,7 +171,7 @@ enum { CONNECT_START, CONNECT_UNDER_WAY, CONNECT_ESTABLISHING };
 static int connect_fail(lua_State *L, cs_op *op, int err) {
   if (err == EAGAIN && op->done != CONNECT_START) err = EINPROGRESS;
   if (op->ptr == NULL) return cs_fail(L, op->call, err); /* the name is not looked up yet */
-  return cs_fail_address(L, op->call, err, op->ptr);
+  return cs_fail_address(L, op->call, err, (const cs_address *)op->ptr);
 }
 
 /* The second half: what a transport has to do before the connection is one. `again`: there was one
@@ -193,7 +193,7 @@ static int establish_attempt(lua_State *L, cs_op *op, bool again) {
 }
 
 static int connect_attempt(lua_State *L, cs_op *op) {
-  const cs_address *to = op->ptr;
+  const cs_address *to = (const cs_address *)op->ptr;
   int err = 0;
   if (op->done == CONNECT_ESTABLISHING) return establish_attempt(L, op, false);
   if (op->done == CONNECT_START) {

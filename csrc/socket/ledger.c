@@ -73,7 +73,7 @@ const unsigned *cs_ledger_push_ids(lua_State *L, size_t *count) {
   size_t room = 0;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &notes_key); /* of those that are being collected, too */
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) room++;
-  unsigned *ids = lua_newuserdatauv(L, room * sizeof *ids, 0);
+  unsigned *ids = (unsigned int *)lua_newuserdatauv(L, room * sizeof *ids, 0);
   *count = 0;
   for (lua_pushnil(L); lua_next(L, -3) != 0 && *count < room; lua_pop(L, 1))
     ids[(*count)++] = (unsigned)lua_tointeger(L, -2);

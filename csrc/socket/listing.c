@@ -55,7 +55,7 @@ static void set_sock_string(lua_State *L, const char *field, const char *value) 
 
 /* In the place of the socket on the top: the row that tells of it. */
 static void describe_sock(lua_State *L) {
-  const cs_sock *s = lua_touserdata(L, -1);
+  const cs_sock *s = (const cs_sock *)lua_touserdata(L, -1);
   cs_sockinfo info;
   cs_sockinfo_read(s->w.fd, &info);
   lua_createtable(L, 0, 16);
@@ -103,7 +103,7 @@ typedef struct choice {
 
 /* Whether the open socket on the top is to be listed. */
 static bool is_chosen(lua_State *L, const choice *c) {
-  const cs_sock *s = lua_touserdata(L, -1);
+  const cs_sock *s = (const cs_sock *)lua_touserdata(L, -1);
   if (c->address != 0)
     return s != c->self && (c->self == NULL || s->type == c->self->type) &&
            has_address(L, s, c->address);
@@ -129,7 +129,7 @@ static lua_Integer push_rows(lua_State *L, const choice *c) {
   cs_ledger_push_sockets(L);
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, -1, ids[i]);
-    const cs_sock *s = lua_touserdata(L, -1);
+    const cs_sock *s = (const cs_sock *)lua_touserdata(L, -1);
     if (s == NULL || s->w.fd < 0 || !is_chosen(L, c)) {
       lua_pop(L, 1);
       continue;
@@ -147,7 +147,7 @@ static bool find_holders(lua_State *L, int err, int address) {
   if (of_address && address == 0) return false;
   if (address != 0) address = lua_absindex(L, address);
   choice c = {.address = of_address ? address : 0};
-  c.self = cs_object_test(L, 1, &cs_sock_class); /* whose method has failed */
+  c.self = (const cs_sock *)cs_object_test(L, 1, &cs_sock_class); /* whose method has failed */
   if (push_rows(L, &c) > 0) return true;
   lua_pop(L, 1);
   return false;

@@ -20,9 +20,9 @@ static cs_message *push_message(lua_State *L, size_t count, size_t room, bool ow
   size_t head = offsetof(cs_message, iov) + count * sizeof(struct iovec);
   cs_message *m;
   if (owner && room > 0) {
-    m = cs_object_new(L, &message_class, head + room, 0);
+    m = (cs_message *)cs_object_new(L, &message_class, head + room, 0);
   } else {
-    m = lua_newuserdatauv(L, head + room, 0);
+    m = (cs_message *)lua_newuserdatauv(L, head + room, 0);
     memset(m, 0, head + room);
   }
   m->room = (unsigned)room;
@@ -104,7 +104,7 @@ static void keep_from_children(int fd) {
 }
 
 static int message_gc(lua_State *L) {
-  cs_message *m = lua_touserdata(L, 1);
+  cs_message *m = (cs_message *)lua_touserdata(L, 1);
   if (m->received > 0) each_descriptor(m, 0, close_fd);
   m->received = 0;
   return 0;
@@ -163,7 +163,7 @@ void cs_control_room(lua_State *L, int arg, size_t *room, size_t len) {
 
 int cs_sendmsg_attempt(lua_State *L, cs_op *op) {
   cs_message *m = (cs_message *)(uintptr_t)op->data;
-  const cs_address *to = op->ptr;
+  const cs_address *to = (const cs_address *)op->ptr;
   struct msghdr h;
   set_header(&h, m, m->iov, m->count);
   if (to != NULL) {
@@ -302,7 +302,7 @@ static int message_send_fds(lua_State *L) {
   size_t len = (size_t)n * sizeof(int);
   if (n > 0) cs_control_room(L, 3, &room, len);
   cs_message *m = cs_message_outgoing(L, last + 1, count, room);
-  int *fds = lua_newuserdatauv(L, len, 0);
+  int *fds = (int *)lua_newuserdatauv(L, len, 0);
   for (lua_Integer i = 0; i < n; i++) {
     lua_geti(L, 3, i + 1);
     fds[i] = cs_item_fd(L, 3, i + 1);
@@ -321,7 +321,7 @@ static int message_send_fds(lua_State *L) {
    failure `*result` is what the attempt returns. */
 static bool receive_message(lua_State *L, cs_op *op, struct msghdr *h, cs_sockaddr *addr,
                             int *result) {
-  cs_message *m = op->ptr;
+  cs_message *m = (cs_message *)op->ptr;
   struct iovec one = {.iov_base = op->w->state->scratch, .iov_len = op->size};
   bool into = op->slot != 0;
   /* Only AF_UNIX passes descriptors, and not every other family takes the flag. */
@@ -353,7 +353,7 @@ static bool receive_message(lua_State *L, cs_op *op, struct msghdr *h, cs_sockad
   if (into)
     lua_pushinteger(L, (lua_Integer)got);
   else
-    lua_pushlstring(L, one.iov_base, got < one.iov_len ? got : one.iov_len);
+    lua_pushlstring(L, (const char *)one.iov_base, got < one.iov_len ? got : one.iov_len);
   return true;
 }
 
@@ -384,7 +384,7 @@ static void push_sender(lua_State *L, cs_op *op, const struct msghdr *h, const c
 }
 
 static int recvmsg_attempt(lua_State *L, cs_op *op) {
-  cs_message *m = op->ptr;
+  cs_message *m = (cs_message *)op->ptr;
   cs_sockaddr addr;
   struct msghdr h;
   int result;
@@ -497,7 +497,7 @@ static size_t push_descriptors(lua_State *L, struct msghdr *h, size_t max) {
 }
 
 static int recv_fds_attempt(lua_State *L, cs_op *op) {
-  cs_message *m = op->ptr;
+  cs_message *m = (cs_message *)op->ptr;
   cs_sockaddr addr;
   struct msghdr h;
   int result;

@@ -139,12 +139,9 @@ static int sock_setsockopt(lua_State *L) {
 
 /* --- ioctl --- */
 
-/* The request's type is unsigned long here, int there; it has 32 bits everywhere. */
-#define AS_REQUEST(n) _Generic(&ioctl, int (*)(int, int, ...) : (int)(n), default : (n))
-
 static int call_ioctl(int fd, uint32_t request, void *arg) {
   int rc;
-  do rc = ioctl(fd, AS_REQUEST(request), arg);
+  do rc = ioctl(fd, (cs_ioctl_request)request, arg);
   while (rc < 0 && errno == EINTR);
   return rc;
 }

@@ -28,7 +28,7 @@ After that `fileno` gives -1 and every other call fails with `EBADF`; closing it
 */
 
 cs_sock *cs_sock_new(lua_State *L) {
-  cs_sock *s = cs_object_new(L, &cs_sock_class, sizeof *s, 0);
+  cs_sock *s = (cs_sock *)cs_object_new(L, &cs_sock_class, sizeof *s, 0);
   s->w.fd = -1;
   s->w.state = cs_state_get(L);
   s->timeout = CS_FOREVER;
@@ -107,7 +107,7 @@ static void use_metatable(lua_State *L, int idx, const cs_sock *s) {
 
 /* __index of sockets with a timeout; upvalue 1: the methods. */
 static int sock_index(lua_State *L) {
-  cs_sock *s = cs_object_test(L, 1, &cs_sock_class);
+  cs_sock *s = (cs_sock *)cs_object_test(L, 1, &cs_sock_class);
   lua_settop(L, 2);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL || s == NULL) return 1;
@@ -415,7 +415,7 @@ static int hang_up(lua_State *L) {
 /* crossed(object): whether reading from it must write first, and writing read: what is to be polled
    for is the other thing then. False for what is no socket. */
 static int crossed(lua_State *L) {
-  const cs_sock *s = cs_object_test(L, 1, &cs_sock_class);
+  const cs_sock *s = (const cs_sock *)cs_object_test(L, 1, &cs_sock_class);
   unsigned flags = s != NULL ? s->w.flags : 0;
   lua_pushboolean(L, (flags & CS_W_READ_OUT) != 0);
   lua_pushboolean(L, (flags & CS_W_WRITE_IN) != 0);

@@ -57,7 +57,7 @@ int cs_sock_set_timeout(lua_State *L, int idx, cs_sock *s, int64_t timeout);
 /* The socket at `arg`; raises for anything else. It may be closed: then s->w.fd or
    cs_sock_closed says so, and calls give EBADF (cs_drive sees to it for operations). */
 static inline cs_sock *cs_sock_check(lua_State *L, int arg) {
-  return cs_object_check(L, arg, &cs_sock_class);
+  return (cs_sock *)cs_object_check(L, arg, &cs_sock_class);
 }
 
 /* The socket whose handle this is. */

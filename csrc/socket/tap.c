@@ -8,7 +8,7 @@ static const cs_class tap_class = {"csock.tap"};
 #define LIMIT (1 << 20) /* bytes */
 
 static cs_tap *check_tap(lua_State *L) {
-  return cs_object_check(L, 1, &tap_class);
+  return (cs_tap *)cs_object_check(L, 1, &tap_class);
 }
 
 /***
@@ -35,7 +35,7 @@ static int csock_tap(lua_State *L) {
   const cs_keyword rows[] = {{"limit", CS_KEYWORD_COUNT, &limit, 0, 0}};
   cs_keywords_read(L, 2, rows, CS_COUNT(rows));
   if (s->w.fd < 0) return cs_fail(L, "tap", EBADF);
-  cs_tap *tap = cs_object_new(L, &tap_class, sizeof *tap, 0);
+  cs_tap *tap = (cs_tap *)cs_object_new(L, &tap_class, sizeof *tap, 0);
   tap->state = s->w.state;
   tap->limit = limit < SIZE_MAX ? (size_t)limit : SIZE_MAX;
   cs_traffic_begin(tap, s);

@@ -129,7 +129,7 @@ static bool gathers(const cs_op *op) {
 
 static void push_gathered(lua_State *L, const cs_op *op) {
   if (op->last != 0)
-    lua_pushlstring(L, op->ptr, op->done);
+    lua_pushlstring(L, (const char *)op->ptr, op->done);
   else
     lua_pushinteger(L, (lua_Integer)op->done);
 }
@@ -153,7 +153,7 @@ static size_t gather_room(lua_State *L, cs_op *op) {
   size_t room = (size_t)lua_rawlen(L, op->last);
   if (op->done < room) return room;
   room = room < op->size / 2 ? room * 2 : op->size;
-  char *grown = lua_newuserdatauv(L, room, 0);
+  char *grown = (char *)lua_newuserdatauv(L, room, 0);
   memcpy(grown, op->ptr, op->done);
   op->ptr = grown;
   lua_replace(L, op->last);
@@ -270,7 +270,7 @@ static int sock_recvfrom(lua_State *L) {
 static int recv_into_attempt(lua_State *L, cs_op *op) {
   cs_sender from;
   size_t got;
-  int err = receive_bytes(op, op->ptr, op->size, &from, &got);
+  int err = receive_bytes(op, (char *)op->ptr, op->size, &from, &got);
   if (err != 0) return cs_transfer_failed(L, op, err, CS_READABLE);
   lua_pushinteger(L, (lua_Integer)(got < op->size ? got : op->size));
   return push_rest(L, op, got, op->size, &from);
@@ -477,7 +477,7 @@ static int sock_sendall(lua_State *L) {
 }
 
 static int sendto_attempt(lua_State *L, cs_op *op) {
-  const cs_address *to = op->ptr;
+  const cs_address *to = (const cs_address *)op->ptr;
   size_t sent = 0;
   int err = cs_sock_write(cs_sock_of(op->w), op->data, op->size, op->flags, to, &sent);
   if (err < 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);

@@ -92,7 +92,7 @@ static int read_pieces(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
   m->msg_flags = 0;
   for (size_t i = 0; i < (size_t)m->msg_iovlen; i++) {
     size_t n = 0, len = m->msg_iov[i].iov_len;
-    int err = cs_transport_read(s, m->msg_iov[i].iov_base, len, flags, &n);
+    int err = cs_transport_read(s, (char *)m->msg_iov[i].iov_base, len, flags, &n);
     if (err != 0) return *got > 0 ? 0 : err; /* what is wrong will be so at the next try */
     *got += n;
     if (n < len || !(s->w.flags & CS_W_PENDING) || (flags & MSG_PEEK)) break;
@@ -105,7 +105,7 @@ static int write_pieces(cs_sock *s, const struct msghdr *m, int flags, size_t *s
   if (m->msg_name != NULL) return EISCONN;
   for (size_t i = 0; i < (size_t)m->msg_iovlen; i++) {
     size_t n = 0, len = m->msg_iov[i].iov_len;
-    int err = cs_transport_write(s, m->msg_iov[i].iov_base, len, flags, &n);
+    int err = cs_transport_write(s, (const char *)m->msg_iov[i].iov_base, len, flags, &n);
     if (err != 0) return *sent > 0 ? 0 : err;
     *sent += n;
     if (n < len) break;

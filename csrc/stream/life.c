@@ -17,7 +17,7 @@ A stream is closed by `close`, at the end of a `<close>` variable's block, and b
 
 /* Pushes a stream that is closed, until it is given its descriptor. */
 static cs_stream *push_new_stream(lua_State *L) {
-  cs_stream *st = cs_object_new(L, &cs_stream_class, sizeof *st, 2);
+  cs_stream *st = (cs_stream *)cs_object_new(L, &cs_stream_class, sizeof *st, 2);
   st->w = &st->own;
   st->own.fd = -1;
   st->own.state = cs_state_get(L);
@@ -264,14 +264,14 @@ static int close_now(cs_stream *st) {
 
 static int close_fail(lua_State *L, cs_op *op, int err) {
   int n = cs_stream_fail(L, op, err);
-  close_now(op->ptr);
+  close_now((cs_stream *)op->ptr);
   return n;
 }
 
 static int close_attempt(lua_State *L, cs_op *op) {
-  const cs_stream *st = op->ptr;
+  const cs_stream *st = (const cs_stream *)op->ptr;
   int n = st->closed ? 0 : cs_stream_send(L, op); /* by another task meanwhile: closed is closed */
-  return n != 0 ? n : cs_result(L, op->call, close_now(op->ptr));
+  return n != 0 ? n : cs_result(L, op->call, close_now((cs_stream *)op->ptr));
 }
 
 /***

@@ -37,7 +37,7 @@ void cs_stream_begin(cs_op *op, cs_stream *st, const char *call, cs_attempt atte
 }
 
 cs_stream *cs_stream_begun(cs_op *op) {
-  cs_stream *st = op->ptr;
+  cs_stream *st = (cs_stream *)op->ptr;
   if (op->mark != st->taken) {
     op->mark = st->taken;
     op->slot = 2;
@@ -54,7 +54,7 @@ static void stream_idle(cs_stream *st) {
 
 /* Receives once. 0, or what the attempt has to return. */
 static int fill_stream(lua_State *L, cs_op *op) {
-  cs_stream *st = op->ptr;
+  cs_stream *st = (cs_stream *)op->ptr;
   char *space;
   size_t room, got = 0;
   int err = cs_stream_usable(L, st);
@@ -70,7 +70,7 @@ static int fill_stream(lua_State *L, cs_op *op) {
 
 /* Whether nothing has come, so that a task begins with the wait and need not ask the kernel. */
 static bool begins_waiting(cs_op *op) {
-  cs_stream *st = op->ptr;
+  cs_stream *st = (cs_stream *)op->ptr;
   if (op->line != 0 || (st->w->flags & (CS_W_WATCHED | CS_W_INPUT)) != CS_W_WATCHED) return false;
   if (st->source != NULL && st->source->ready(st->source)) return false;
   op->line = CS_READABLE;
@@ -81,7 +81,7 @@ static bool begins_waiting(cs_op *op) {
 /* What is received from may know better than the call how long it is worth waiting. Once it has
    given something, that deadline is over: the next one is its own again. */
 static void wait_for_source(cs_op *op, bool waits) {
-  const cs_stream *st = op->ptr;
+  const cs_stream *st = (const cs_stream *)op->ptr;
   if (st->source == NULL || st->source->wait == NULL || op->timeout == 0) return;
   int64_t deadline = waits ? st->source->wait(st->source) : 0;
   if (deadline != 0) {
@@ -93,7 +93,7 @@ static void wait_for_source(cs_op *op, bool waits) {
 }
 
 int cs_stream_more(lua_State *L, cs_op *op) {
-  const cs_stream *st = op->ptr;
+  const cs_stream *st = (const cs_stream *)op->ptr;
   int n = begins_waiting(op) ? CS_AGAIN : fill_stream(L, op);
   if (n <= 0) wait_for_source(op, n < 0);
   return n == 0 && op->mark != st->taken ? CS_AGAIN : n; /* a fileno method has read from it */
@@ -114,7 +114,7 @@ static uint64_t delimiter_key(const cs_piece *p) {
    stream remembers for a short delimiter how far it has been looked for, also from call to call: a
    long line that is asked for again and again is looked through once. */
 static int find_piece(lua_State *L, cs_op *op, cs_piece *p) {
-  cs_stream *st = op->ptr;
+  cs_stream *st = (cs_stream *)op->ptr;
   uint64_t key = op->done == 0 ? delimiter_key(p) : 0;
   if (key != 0 && key == st->scanned_for && op->size < st->scanned) op->size = st->scanned;
   bool may_wait = p->kind != CS_PIECE_COUNT || p->limit > 0;
@@ -191,7 +191,7 @@ static cs_piece format_piece(lua_State *L, int slot, size_t most) {
 
 /* All formats have been found to end within what is queued: pushes the results. */
 static int push_results(lua_State *L, cs_op *op) {
-  cs_stream *st = op->ptr;
+  cs_stream *st = (cs_stream *)op->ptr;
   size_t at = 0;
   int count = 0;
   luaL_checkstack(L, op->last, NULL);
@@ -226,7 +226,7 @@ static inline bool take_ready_line(lua_State *L, cs_stream *st) {
   size_t at = st->scanned_for == KEY_LF ? st->scanned : 0;
   if (at >= st->in.len) return false;
   const char *line = cs_bytes_at(&st->in, 0);
-  const char *lf = memchr(line + at, '\n', st->in.len - at);
+  const char *lf = (const char *)memchr(line + at, '\n', st->in.len - at);
   if (lf == NULL) return false;
   size_t n = (size_t)(lf - line);
   if (n > st->limit) return false;
@@ -300,7 +300,7 @@ static int next_pieces(lua_State *L) {
 }
 
 static int next_line(lua_State *L) {
-  cs_stream *st = lua_touserdata(L, lua_upvalueindex(1));
+  cs_stream *st = (cs_stream *)lua_touserdata(L, lua_upvalueindex(1));
   return take_ready_line(L, st) ? 1 : next_pieces(L);
 }
 

@@ -13,9 +13,11 @@
 
 #define FILE_ARG 2
 
+typedef enum transfer_way { BY_KERNEL, BY_OFFSET, BY_READING } transfer_way;
+
 /* A call in progress; in a userdata on the stack. */
 typedef struct transfer {
-  enum { BY_KERNEL, BY_OFFSET, BY_READING } way;
+  transfer_way way;
   cs_rw_kind kind;
   off_t start, offset; /* where in the file it began, and where the next byte to send is */
   lua_Integer left;    /* bytes to send at most */
@@ -38,13 +40,13 @@ static size_t at_most(lua_Integer left, size_t n) {
 
 /* Puts a Lua file's position behind what was sent, as Python does. */
 static void move_position(lua_State *L, const transfer *t) {
-  luaL_Stream *file = luaL_testudata(L, FILE_ARG, LUA_FILEHANDLE);
+  luaL_Stream *file = (luaL_Stream *)luaL_testudata(L, FILE_ARG, LUA_FILEHANDLE);
   if (t->way == BY_READING || t->sent == 0 || file == NULL || file->closef == NULL) return;
   fseeko(file->f, t->start + (off_t)t->sent, SEEK_SET);
 }
 
 static int sendfile_fail(lua_State *L, cs_op *op, int err) {
-  const transfer *t = op->ptr;
+  const transfer *t = (const transfer *)op->ptr;
   move_position(L, t);
   int n = cs_transport_fail(L, cs_sock_of(op->w), op->call, err);
   lua_pushinteger(L, t->sent);
@@ -86,7 +88,7 @@ static int send_by_kernel(lua_State *L, cs_op *op, transfer *t, int fd) {
 /* Reads from the source once: 0, an errno value, or the direction that it needs. A stream knows
    what lies between its descriptor and its bytes. */
 static int read_source(lua_State *L, const transfer *t, int fd, size_t n, size_t *got) {
-  cs_stream *st = cs_object_test(L, FILE_ARG, &cs_stream_class);
+  cs_stream *st = (cs_stream *)cs_object_test(L, FILE_ARG, &cs_stream_class);
   if (st != NULL && st->in.len == 0) return cs_stream_receive(st, t->chunk, n, got);
   if (st != NULL) {
     *got = cs_stream_take(L, FILE_ARG, t->chunk, n);
@@ -114,7 +116,7 @@ static int read_chunk(lua_State *L, transfer *t, int fd) {
 
 static int send_copy(lua_State *L, cs_op *op, transfer *t, int fd) {
   if (t->chunk == NULL) {
-    t->chunk = lua_newuserdatauv(L, CHUNK, 0);
+    t->chunk = (char *)lua_newuserdatauv(L, CHUNK, 0);
     lua_replace(L, op->slot);
   }
   if (t->from == t->to) {
@@ -134,7 +136,7 @@ static int send_copy(lua_State *L, cs_op *op, transfer *t, int fd) {
 }
 
 static int sendfile_attempt(lua_State *L, cs_op *op) {
-  transfer *t = op->ptr;
+  transfer *t = (transfer *)op->ptr;
   if (t->left == 0) return finish_transfer(L, t);
   int fd = cs_check_fd(L, FILE_ARG); /* each time: another task may close the file */
   if (fd < 0) return sendfile_fail(L, op, EBADF);
@@ -154,7 +156,7 @@ static int look_at_source(lua_State *L, transfer *t) {
     t->way = BY_READING;
     return t->start == 0 ? 0 : ESPIPE;
   }
-  luaL_Stream *file = luaL_testudata(L, FILE_ARG, LUA_FILEHANDLE);
+  luaL_Stream *file = (luaL_Stream *)luaL_testudata(L, FILE_ARG, LUA_FILEHANDLE);
   return file != NULL && fflush(file->f) != 0 ? errno : 0; /* what was written is to be sent */
 }
 
@@ -192,7 +194,7 @@ static int sock_sendfile(lua_State *L) {
   lua_Integer count = cs_opt_int(L, 4, LUA_MAXINTEGER, 1, LUA_MAXINTEGER);
   luaL_argcheck(L, s->type == SOCK_STREAM, 1, "stream socket expected");
   lua_settop(L, 4);
-  transfer *t = lua_newuserdatauv(L, sizeof *t, 0);
+  transfer *t = (transfer *)lua_newuserdatauv(L, sizeof *t, 0);
   memset(t, 0, sizeof *t);
   t->start = t->offset = (off_t)offset;
   t->left = count;

@@ -4,7 +4,7 @@
 const cs_class cs_stream_class = {"csock.stream"};
 
 cs_stream *cs_stream_check(lua_State *L, int arg) {
-  return cs_object_check(L, arg, &cs_stream_class);
+  return (cs_stream *)cs_object_check(L, arg, &cs_stream_class);
 }
 
 int cs_stream_visible_fd(const cs_stream *st) {
@@ -12,7 +12,7 @@ int cs_stream_visible_fd(const cs_stream *st) {
 }
 
 int cs_stream_fd(lua_State *L, int idx, bool *buffered) {
-  const cs_stream *st = cs_object_test(L, idx, &cs_stream_class);
+  const cs_stream *st = (const cs_stream *)cs_object_test(L, idx, &cs_stream_class);
   if (st == NULL) return -2;
   *buffered = st->in.len > 0 || cs_transport_has_input(st->w) ||
               (st->source != NULL && st->source->ready(st->source));
@@ -37,7 +37,7 @@ int cs_stream_usable(lua_State *L, cs_stream *st) {
 }
 
 int cs_stream_send(lua_State *L, cs_op *op) {
-  cs_stream *st = op->ptr;
+  cs_stream *st = (cs_stream *)op->ptr;
   if (st->out.len == 0 && !st->closed) return 0;
   size_t sent = 0;
   int err = cs_stream_usable(L, st);

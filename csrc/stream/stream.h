@@ -96,7 +96,7 @@ static inline int cs_stream_transmit(cs_stream *st, size_t *sent) {
 /* Fails a call of the stream, in the words of its source or its socket's transport where they have
    some. */
 static inline int cs_stream_fail(lua_State *L, const cs_op *op, int err) {
-  const cs_stream *st = op->ptr;
+  const cs_stream *st = (const cs_stream *)op->ptr;
   cs_words words = {0};
   if (st->source != NULL) st->source->explain(st->source, err, &words);
   if (words.text != NULL) return cs_fail_words(L, op->call, st->source->kind, err, &words);
@@ -105,7 +105,7 @@ static inline int cs_stream_fail(lua_State *L, const cs_op *op, int err) {
 
 /* What an attempt returns when such a try did not give 0. */
 static inline int cs_stream_failed(lua_State *L, cs_op *op, int err, int line) {
-  const cs_stream *st = op->ptr;
+  const cs_stream *st = (const cs_stream *)op->ptr;
   if (err > 0 && op->fail == NULL) return cs_stream_fail(L, op, err);
   return cs_transport_failed(L, st->sock, op, err, line);
 }

@@ -14,14 +14,14 @@ static cs_stream *stream_of(cs_turn_end *end) {
 /* The next call that writes reports it. A stream that does not wait has nothing to report. */
 static int note_failure(lua_State *L, cs_op *op, int err) {
   (void)L;
-  cs_stream *st = op->ptr;
+  cs_stream *st = (cs_stream *)op->ptr;
   st->waiting = false;
   if (err != EAGAIN) st->failed = err;
   return 0;
 }
 
 static int turn_attempt(lua_State *L, cs_op *op) {
-  cs_stream *st = op->ptr;
+  cs_stream *st = (cs_stream *)op->ptr;
   int n = cs_stream_send(L, op);
   if (n == 0) st->waiting = false;
   return n;
@@ -37,7 +37,7 @@ static int send_waiting(lua_State *L) {
 
 /* Starts that task, unless there is one; the argument is the stream's address. */
 static int send_in_task(lua_State *L) {
-  const cs_stream *st = lua_touserdata(L, 1);
+  const cs_stream *st = (const cs_stream *)lua_touserdata(L, 1);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &streams_key);
   if (lua_rawgetp(L, 2, st) == LUA_TNIL) return 0; /* it is about to be collected */
   lua_getiuservalue(L, 3, 2);

@@ -63,7 +63,7 @@ static int stream_write(lua_State *L) {
 }
 
 static int flush_attempt(lua_State *L, cs_op *op) {
-  cs_stream *st = op->ptr;
+  cs_stream *st = (cs_stream *)op->ptr;
   int n = cs_stream_send(L, op);
   if (n != 0) return n;
   cs_bytes_idle(&st->out);

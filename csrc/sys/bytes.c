@@ -18,7 +18,7 @@ static size_t round_up(size_t size) {
 
 static int resize(cs_bytes *q, size_t capacity) {
   if (q->head > 0) compact(q);
-  char *block = realloc(q->block, capacity);
+  char *block = (char *)realloc(q->block, capacity);
   if (block == NULL) return ENOMEM;
   q->block = block;
   q->capacity = capacity;
@@ -79,7 +79,8 @@ void cs_bytes_free(cs_bytes *q) {
 
 const char *cs_find(const char *bytes, size_t len, const char *delimiter, size_t n) {
   if (n > len) return NULL;
-  return n == 1 ? memchr(bytes, delimiter[0], len) : memmem(bytes, len, delimiter, n);
+  return (const char *)(n == 1 ? memchr(bytes, delimiter[0], len)
+                               : memmem(bytes, len, delimiter, n));
 }
 
 bool cs_bytes_find(const cs_bytes *q, size_t from, size_t to, const char *delimiter, size_t n,

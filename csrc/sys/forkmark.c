@@ -9,7 +9,8 @@ static size_t page_size(void) {
 }
 
 const int *cs_forkmark_make(void) {
-  int *mark = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  int *mark =
+      (int *)mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mark == MAP_FAILED) return NULL;
 #ifdef MADV_WIPEONFORK
   madvise(mark, page_size(), MADV_WIPEONFORK); /* an old kernel refuses: as if there were none */

@@ -17,35 +17,36 @@ typedef struct ep_poller {
 } ep_poller;
 
 static int ep_make(cs_poller **p) {
-  ep_poller *new = malloc(sizeof *new);
-  if (new == NULL) return ENOMEM;
-  new->fd = epoll_create1(EPOLL_CLOEXEC);
-  if (new->fd < 0) {
+  ep_poller *made = (ep_poller *)malloc(sizeof *made);
+  if (made == NULL) return ENOMEM;
+  made->fd = epoll_create1(EPOLL_CLOEXEC);
+  if (made->fd < 0) {
     int err = errno;
-    free(new);
+    free(made);
     return err;
   }
-  *p = new;
+  *p = made;
   return 0;
 }
 
 static void ep_free(cs_poller *poller, bool forked) {
-  ep_poller *p = poller;
+  ep_poller *p = (ep_poller *)poller;
   (void)forked; /* the child has a copy of the descriptor */
   cs_fd_close(p->fd);
   free(p);
 }
 
 static int ep_fileno(const cs_poller *poller) {
-  const ep_poller *p = poller;
+  const ep_poller *p = (const ep_poller *)poller;
   return p->fd;
 }
 
 /* A descriptor can be watched once. If it is already (by another object over the same number), a
    copy is watched, as of a foreign one; `*slot` is the copy + 1 then. */
 static int ep_add(cs_poller *poller, int fd, bool foreign, void *data, unsigned *slot) {
-  ep_poller *p = poller;
-  struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = data};
+  ep_poller *p = (ep_poller *)poller;
+  struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                          .data = {.ptr = data}};
   *slot = 0;
   if (!foreign) {
     if (epoll_ctl(p->fd, EPOLL_CTL_ADD, fd, &e) == 0) return 0;
@@ -64,7 +65,7 @@ static int ep_add(cs_poller *poller, int fd, bool foreign, void *data, unsigned 
 }
 
 static void ep_remove(cs_poller *poller, int fd, unsigned slot) {
-  ep_poller *p = poller;
+  ep_poller *p = (ep_poller *)poller;
   struct epoll_event unused = {.events = 0};
   int watched = slot == 0 ? fd : (int)slot - 1;
   /* A failure means that it is not there. */
@@ -81,7 +82,7 @@ static int milliseconds(int64_t left) {
 
 static int ep_wait(cs_poller *poller, int64_t left, const sigset_t *mask, cs_event *events,
                    unsigned max, unsigned *n) {
-  ep_poller *p = poller;
+  ep_poller *p = (ep_poller *)poller;
   int got = epoll_pwait(p->fd, p->events, max < EPOLL_POLLER_BATCH ? (int)max : EPOLL_POLLER_BATCH,
                         milliseconds(left), mask);
   *n = 0;

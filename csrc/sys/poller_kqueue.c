@@ -21,29 +21,29 @@ typedef struct kq_poller {
 } kq_poller;
 
 static int kq_make(cs_poller **p) {
-  kq_poller *new = calloc(1, sizeof *new);
-  if (new == NULL) return ENOMEM;
-  new->fd = kqueue();
-  int err = new->fd < 0 ? errno : cs_fd_set_inheritable(new->fd, false);
+  kq_poller *made = (kq_poller *)calloc(1, sizeof *made);
+  if (made == NULL) return ENOMEM;
+  made->fd = kqueue();
+  int err = made->fd < 0 ? errno : cs_fd_set_inheritable(made->fd, false);
   if (err != 0) {
-    if (new->fd >= 0) cs_fd_close(new->fd);
-    free(new);
+    if (made->fd >= 0) cs_fd_close(made->fd);
+    free(made);
     return err;
   }
-  *p = new;
+  *p = made;
   return 0;
 }
 
 /* A kqueue is not inherited: in the child of a fork its number is free, or another's. */
 static void kq_free(cs_poller *poller, bool forked) {
-  kq_poller *p = poller;
+  kq_poller *p = (kq_poller *)poller;
   if (!forked) cs_fd_close(p->fd);
   free(p->watched);
   free(p);
 }
 
 static int kq_fileno(const cs_poller *poller) {
-  const kq_poller *p = poller;
+  const kq_poller *p = (const kq_poller *)poller;
   return CS_HAVE_KQUEUE_POLL ? p->fd : -1;
 }
 
@@ -51,7 +51,7 @@ static int make_room(kq_poller *p, int fd) {
   size_t room = p->room == 0 ? 64 : p->room;
   while (room <= (size_t)fd) room *= 2;
   if (room == p->room) return 0;
-  bool *watched = realloc(p->watched, room * sizeof *watched);
+  bool *watched = (bool *)realloc(p->watched, room * sizeof *watched);
   if (watched == NULL) return ENOMEM;
   memset(watched + p->room, 0, (room - p->room) * sizeof *watched);
   p->watched = watched;
@@ -76,7 +76,7 @@ static int kq_watch(kq_poller *p, int fd, void *data) {
    first. So, as in poller_epoll.c, a copy is watched, and `*slot` is the copy + 1; of a foreign
    one, too. */
 static int kq_add(cs_poller *poller, int fd, bool foreign, void *data, unsigned *slot) {
-  kq_poller *p = poller;
+  kq_poller *p = (kq_poller *)poller;
   int copy;
   *slot = 0;
   if (!foreign && ((size_t)fd >= p->room || !p->watched[fd])) return kq_watch(p, fd, data);
@@ -92,7 +92,7 @@ static int kq_add(cs_poller *poller, int fd, bool foreign, void *data, unsigned 
 }
 
 static void kq_remove(cs_poller *poller, int fd, unsigned slot) {
-  kq_poller *p = poller;
+  kq_poller *p = (kq_poller *)poller;
   struct kevent change[2];
   int watched = slot == 0 ? fd : (int)slot - 1;
   EV_SET(&change[0], (uintptr_t)watched, EVFILT_READ, EV_DELETE, 0, 0, NULL);
@@ -114,7 +114,7 @@ static unsigned ready_for(const struct kevent *e) {
    lasts more than a second (and no system refuses the time). */
 static int kq_wait(cs_poller *poller, int64_t left, const sigset_t *mask, cs_event *events,
                    unsigned max, unsigned *n) {
-  kq_poller *p = poller;
+  kq_poller *p = (kq_poller *)poller;
   sigset_t before;
   if (left > 1000000000) left = 1000000000;
   struct timespec t = cs_clock_timespec(left);

@@ -5,13 +5,15 @@
 
 #include <stdlib.h>
 
+typedef struct po_entry {
+  void *data;
+  unsigned *slot; /* the owner's note of the index, which moves */
+  int copy;       /* of a foreign descriptor, or -1 */
+} po_entry;
+
 typedef struct po_poller {
   struct pollfd *fds; /* fd is ~fd (negative: ignored) while nothing is wanted of it */
-  struct entry {
-    void *data;
-    unsigned *slot; /* the owner's note of the index, which moves */
-    int copy;       /* of a foreign descriptor, or -1 */
-  } * entries;
+  po_entry *entries;
   unsigned count, room;
   unsigned first; /* where to look for events first: behind the last one that was given */
 } po_poller;
@@ -22,7 +24,7 @@ static int po_make(cs_poller **p) {
 }
 
 static void po_free(cs_poller *poller, bool forked) {
-  po_poller *p = poller;
+  po_poller *p = (po_poller *)poller;
   (void)forked; /* the child has copies of the descriptors */
   for (unsigned i = 0; i < p->count; i++)
     if (p->entries[i].copy >= 0) cs_fd_close(p->entries[i].copy);
@@ -32,17 +34,17 @@ static void po_free(cs_poller *poller, bool forked) {
 }
 
 static int po_fileno(const cs_poller *poller) {
-  const po_poller *p = poller;
+  const po_poller *p = (const po_poller *)poller;
   (void)p;
   return -1;
 }
 
 static int grow_poller(po_poller *p) {
   unsigned room = p->room == 0 ? 16 : p->room * 2;
-  struct pollfd *fds = realloc(p->fds, room * sizeof *fds);
+  struct pollfd *fds = (struct pollfd *)realloc(p->fds, room * sizeof *fds);
   if (fds == NULL) return ENOMEM;
   p->fds = fds;
-  struct entry *entries = realloc(p->entries, room * sizeof *entries);
+  po_entry *entries = (po_entry *)realloc(p->entries, room * sizeof *entries);
   if (entries == NULL) return ENOMEM;
   p->entries = entries;
   p->room = room;
@@ -50,19 +52,19 @@ static int grow_poller(po_poller *p) {
 }
 
 static int po_add(cs_poller *poller, int fd, bool foreign, void *data, unsigned *slot) {
-  po_poller *p = poller;
+  po_poller *p = (po_poller *)poller;
   int copy = -1;
   int err = p->count == p->room ? grow_poller(p) : 0;
   if (err == 0 && foreign) err = cs_fd_dup(fd, &copy);
   if (err != 0) return err;
   p->fds[p->count] = (struct pollfd){.fd = ~(foreign ? copy : fd)};
-  p->entries[p->count] = (struct entry){.data = data, .slot = slot, .copy = copy};
+  p->entries[p->count] = (po_entry){.data = data, .slot = slot, .copy = copy};
   *slot = p->count++;
   return 0;
 }
 
 static void po_want(cs_poller *poller, unsigned slot, unsigned directions) {
-  po_poller *p = poller;
+  po_poller *p = (po_poller *)poller;
   struct pollfd *f = &p->fds[slot];
   int fd = f->fd < 0 ? ~f->fd : f->fd;
   f->events = (short)((directions & CS_READ ? POLLIN | POLLPRI : 0) |
@@ -71,7 +73,7 @@ static void po_want(cs_poller *poller, unsigned slot, unsigned directions) {
 }
 
 static void po_remove(cs_poller *poller, int fd, unsigned slot) {
-  po_poller *p = poller;
+  po_poller *p = (po_poller *)poller;
   (void)fd;
   if (p == NULL) return;
   if (p->entries[slot].copy >= 0) cs_fd_close(p->entries[slot].copy);
@@ -84,7 +86,7 @@ static void po_remove(cs_poller *poller, int fd, unsigned slot) {
 
 static int po_wait(cs_poller *poller, int64_t left, const sigset_t *mask, cs_event *events,
                    unsigned max, unsigned *n) {
-  po_poller *p = poller;
+  po_poller *p = (po_poller *)poller;
   *n = 0;
 #if CS_HAVE_PPOLL
   struct timespec t = cs_clock_timespec(left);

@@ -126,6 +126,19 @@
 #define CS_HAVE_SIGTIMEDWAIT 1
 #endif
 
+#if defined(__GLIBC__) || defined(__ANDROID__)
+#define CS_HAVE_GNU_STRERROR_R 1 /* strerror_r returns the text; else an errno value */
+#else
+#define CS_HAVE_GNU_STRERROR_R 0
+#endif
+
+/* The type of ioctl(2)'s request, which has 32 bits everywhere. */
+#if defined(__linux__) && !defined(__GLIBC__)
+typedef int cs_ioctl_request;
+#else
+typedef unsigned long cs_ioctl_request;
+#endif
+
 /* What getgrouplist(3) makes a list of. */
 #if defined(__APPLE__)
 typedef int cs_listed_gid;

@@ -36,8 +36,10 @@ struct cs_lookup {
   char text[]; /* host and service */
 };
 
+typedef enum slot_state { SLOT_FREE, SLOT_IDLE, SLOT_BUSY } slot_state;
+
 typedef struct worker {
-  enum { SLOT_FREE, SLOT_IDLE, SLOT_BUSY } state; /* a thread that is just starting is idle */
+  slot_state state; /* a thread that is just starting is idle */
   pthread_t thread;
   cs_resolver *pool;
   cs_lookup *lookup; /* what it is busy with */
@@ -58,17 +60,17 @@ struct cs_resolver {
 
 /* Names to addresses into answer->list, with `flags` beside the query's own. */
 static void ask_addrinfo(const cs_query *query, int flags, cs_answer *answer) {
-  struct addrinfo hints = {.ai_family = query->family,
+  struct addrinfo hints = {.ai_flags = query->flags | flags,
+                           .ai_family = query->family,
                            .ai_socktype = query->type,
-                           .ai_protocol = query->proto,
-                           .ai_flags = query->flags | flags};
+                           .ai_protocol = query->proto};
   answer->code = getaddrinfo(query->host, query->service, &hints, &answer->list);
   answer->err = errno;
   if (answer->code != 0) answer->list = NULL;
 }
 
 static void ask_nameinfo(const cs_query *query, cs_answer *answer) {
-  char *text = malloc(NI_MAXHOST + NI_MAXSERV);
+  char *text = (char *)malloc(NI_MAXHOST + NI_MAXSERV);
   if (text == NULL) {
     answer->code = EAI_MEMORY;
     return;
@@ -98,7 +100,7 @@ static const void *ip_bytes(const struct sockaddr *addr, socklen_t *len) {
 /* A hostent into answer->entry. The functions ask for a larger buffer with ERANGE. */
 static void ask_hostent(const cs_query *query, cs_answer *answer) {
   for (size_t size = 2048;; size *= 2) {
-    char *buffer = realloc(answer->memory, size);
+    char *buffer = (char *)realloc(answer->memory, size);
     struct hostent *found = NULL;
     int rc;
     if (buffer == NULL) {
@@ -139,7 +141,7 @@ static void ask_hostent(const cs_query *query, cs_answer *answer) {
   const struct addrinfo *first = answer->list;
   size_t count = 0;
   for (const struct addrinfo *a = first; a != NULL; a = a->ai_next) count++;
-  parts = calloc(1, sizeof *parts + (count + 1) * sizeof parts->addresses[0]);
+  parts = (struct parts *)calloc(1, sizeof *parts + (count + 1) * sizeof parts->addresses[0]);
   if (parts == NULL) {
     answer->code = EAI_MEMORY;
     return;
@@ -195,7 +197,7 @@ static void ask_libc(const cs_query *query, cs_answer *answer) {
 static char *copy_text(char **to, const char *text) {
   if (text == NULL) return NULL;
   size_t size = strlen(text) + 1;
-  char *copy = memcpy(*to, text, size);
+  char *copy = (char *)memcpy(*to, text, size);
   *to += size;
   return copy;
 }
@@ -204,7 +206,7 @@ cs_lookup *cs_lookup_new(const cs_query *query) {
   size_t size = sizeof(cs_lookup);
   if (query->host != NULL) size += strlen(query->host) + 1;
   if (query->service != NULL) size += strlen(query->service) + 1;
-  cs_lookup *lookup = calloc(1, size);
+  cs_lookup *lookup = (cs_lookup *)calloc(1, size);
   if (lookup == NULL) return NULL;
   char *text = lookup->text;
   lookup->holders = 1;
@@ -370,7 +372,7 @@ static cs_lookup *await_work(cs_resolver *pool) {
 }
 
 static void *worker_main(void *arg) {
-  worker *self = arg;
+  worker *self = (worker *)arg;
   cs_resolver *pool = self->pool;
   pthread_mutex_lock(&pool->lock);
   while ((self->lookup = await_work(pool)) != NULL) {
@@ -432,7 +434,7 @@ static bool summon_worker(cs_resolver *pool) {
 /* --- the pool ----------------------------------------------------------------------------- */
 
 cs_resolver *cs_resolver_new(void) {
-  cs_resolver *pool = calloc(1, sizeof *pool);
+  cs_resolver *pool = (cs_resolver *)calloc(1, sizeof *pool);
   pthread_condattr_t attr;
   if (pool == NULL) return NULL;
   pool->pid = getpid();

@@ -63,7 +63,7 @@ static int ask_protocol(query *q, char *room, size_t size) {
  */
 static int run(query *q, int (*ask)(query *, char *, size_t)) {
   for (size_t size = 1024; size <= 1 << 20; size *= 2) {
-    char *room = malloc(size);
+    char *room = (char *)malloc(size);
     if (room == NULL) return ENOMEM;
     int err = ask(q, room, size);
     free(room);

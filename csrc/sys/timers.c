@@ -29,7 +29,7 @@ int cs_timers_set(cs_timers *t, cs_timer *timer, int64_t when) {
   if (timer->place == 0) {
     if (t->count == t->room) {
       unsigned room = t->room == 0 ? 16 : t->room * 2;
-      cs_timer **heap = realloc(t->heap, room * sizeof *heap);
+      cs_timer **heap = (cs_timer **)realloc(t->heap, room * sizeof *heap);
       if (heap == NULL) return ENOMEM;
       t->heap = heap;
       t->room = room;

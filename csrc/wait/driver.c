@@ -24,7 +24,7 @@ static int wait_blocking(lua_State *L, cs_op *op, int want) {
     int err = cs_sleep_poll(L, NULL, 0, until);
     return err == ETIMEDOUT ? 0 : err;
   }
-  struct pollfd p = {.fd = op->w->fd, .events = want == CS_READABLE ? POLLIN : POLLOUT};
+  struct pollfd p = {.fd = op->w->fd, .events = (short)(want == CS_READABLE ? POLLIN : POLLOUT)};
   return cs_sleep_poll(L, &p, 1, op->deadline);
 }
 

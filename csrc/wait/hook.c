@@ -44,7 +44,7 @@ typedef struct hook_call {
 } hook_call;
 
 static int call_hook(lua_State *L) {
-  const hook_call *call = lua_touserdata(L, 1);
+  const hook_call *call = (const hook_call *)lua_touserdata(L, 1);
   call->hook(L, call->activation);
   return 0;
 }

@@ -22,14 +22,14 @@ void cs_joined_end(cs_loop *loop, cs_joined *j) {
 }
 
 static int joined_close(lua_State *L) {
-  cs_joined *j = cs_object_check(L, 1, &joined_class);
+  cs_joined *j = (cs_joined *)cs_object_check(L, 1, &joined_class);
   if (j->w.state->loop != NULL) cs_joined_end(j->w.state->loop, j);
   return 0;
 }
 
 cs_joined *cs_joined_begin(lua_State *L, cs_loop *loop, const cs_op *op, int *err) {
   luaL_checkstack(L, 3, NULL);
-  cs_joined *j = cs_object_new(L, &joined_class, sizeof *j, 1);
+  cs_joined *j = (cs_joined *)cs_object_new(L, &joined_class, sizeof *j, 1);
   j->w.state = loop->state;
   j->w.fd = -1;
   int fd;

@@ -81,7 +81,7 @@ static int enter(lua_State *L, cs_task *task, cs_op *op, int want, bool again) {
   case CS_PARK:
   case CS_AWAIT:
     if (op->ptr == NULL) break;
-    task->queue = op->ptr;
+    task->queue = (cs_waitq *)op->ptr;
     (op->flags ? cs_list_prepend : cs_list_append)(&task->queue->tasks, &task->link);
     break;
   case CS_PAUSE:
@@ -114,7 +114,7 @@ static const char blocks_key = 'b'; /* registry: the newest block, which keeps t
 
 static void make_block(lua_State *L, cs_loop *loop) {
   luaL_checkstack(L, 3, NULL);
-  cs_op *ops = lua_newuserdatauv(L, PARKED_BLOCK * sizeof *ops, 1);
+  cs_op *ops = (cs_op *)lua_newuserdatauv(L, PARKED_BLOCK * sizeof *ops, 1);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &blocks_key);
   lua_setiuservalue(L, -2, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &blocks_key);
@@ -142,7 +142,7 @@ static void keep_op(lua_State *L, cs_task *task, const cs_op *op) {
   if (op->restart != NULL) return;
   if (loop->spare_ops == NULL) make_block(L, loop);
   task->op = loop->spare_ops;
-  loop->spare_ops = task->op->ptr;
+  loop->spare_ops = (cs_op *)task->op->ptr;
   *task->op = *op;
 }
 

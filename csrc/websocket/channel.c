@@ -33,7 +33,7 @@ typedef struct channel {
 static const cs_class channel_class = {"csock.websocket.channel"};
 
 static channel *check_channel(lua_State *L, int arg) {
-  return cs_object_check(L, arg, &channel_class);
+  return (channel *)cs_object_check(L, arg, &channel_class);
 }
 
 /* channel(options): the state of one connection. server: true at the server's side. max_message,
@@ -49,7 +49,7 @@ static int new_channel(lua_State *L) {
                              {"max_fragments", CS_KEYWORD_INT, &max_fragments, 1, INT_MAX},
                              {"max_pending", CS_KEYWORD_COUNT, &max_pending, 0, 0}};
   cs_keywords_read(L, 1, rows, CS_COUNT(rows));
-  channel *c = cs_object_new(L, &channel_class, sizeof *c + (server ? 0 : KEYS), 0);
+  channel *c = (channel *)cs_object_new(L, &channel_class, sizeof *c + (server ? 0 : KEYS), 0);
   c->reader.server = server;
   c->reader.deflate = deflate;
   c->reader.max_message = max_message < SIZE_MAX ? max_message : SIZE_MAX;
@@ -78,13 +78,9 @@ static int push_refusal(lua_State *L, cs_websocket_verdict v) {
 }
 
 static int push_event(lua_State *L, cs_websocket_verdict v, const cs_websocket_event *event) {
-  static const char *const names[] = {[CS_WEBSOCKET_TEXT] = "text",
-                                      [CS_WEBSOCKET_BINARY] = "binary",
-                                      [CS_WEBSOCKET_CLOSE] = "close",
-                                      [CS_WEBSOCKET_PING] = "ping",
-                                      [CS_WEBSOCKET_PONG] = "pong"};
+  static const char *const names[] = {"text", "binary", "close", "ping", "pong"}; /* from TEXT on */
   lua_pushlstring(L, event->data, event->len);
-  lua_pushstring(L, names[v]);
+  lua_pushstring(L, names[v - CS_WEBSOCKET_TEXT]);
   if (v == CS_WEBSOCKET_TEXT || v == CS_WEBSOCKET_BINARY) {
     if (!event->packed) return 2;
     lua_pushboolean(L, 1);
@@ -117,7 +113,7 @@ static int take_frames(lua_State *L, cs_stream *st, channel *c) {
 
 static int receive_attempt(lua_State *L, cs_op *op) {
   cs_stream *st = cs_stream_begun(op);
-  channel *c = lua_touserdata(L, 2);
+  channel *c = (channel *)lua_touserdata(L, 2);
   for (bool filled = false;; filled = true) {
     int n = take_frames(L, st, c);
     op->mark = st->taken;
@@ -229,8 +225,8 @@ static bool has_room(const cs_stream *st, const channel *c, unsigned first) {
 }
 
 static int channel_attempt(lua_State *L, cs_op *op) {
-  cs_stream *st = op->ptr;
-  channel *c = lua_touserdata(L, 2);
+  cs_stream *st = (cs_stream *)op->ptr;
+  channel *c = (channel *)lua_touserdata(L, 2);
   unsigned first = (unsigned)lua_tointeger(L, 3);
   if (!(op->flags & QUEUED)) {
     int n = has_room(st, c, first) ? 0 : cs_stream_send(L, op);
