@@ -36,6 +36,7 @@
   PART(kqueue) \
   PART(kevent) \
   PART(task) \
+  PART(testing) \
   PART(listing) \
   PART(inner) \
   PART(hub) \

@@ -41,9 +41,9 @@ bool cs_may_retry(lua_State *L, int err, bool *tried) {
   cs_state *state = cs_state_get(L);
   int64_t pause = state->held > state->held_then ? NEW_NS : OLD_NS;
   if (state->held == 0) return false;
-  if (state->collected != 0 && cs_clock_now() - state->collected < pause) return false;
+  if (state->collected != 0 && cs_clock_now(&cs_clock_system) - state->collected < pause) return false;
   lua_gc(L, LUA_GCCOLLECT);
-  state->collected = cs_clock_now();
+  state->collected = cs_clock_now(&cs_clock_system);
   state->held_then = state->held;
   return true;
 }

@@ -14,6 +14,7 @@ struct cs_loop_calls;
 typedef struct cs_state {
   const cs_class *cls;
   char *scratch;                /* CS_SCRATCH bytes to receive into, before they become a string */
+  cs_clock clock;               /* on which its waits are timed */
   int64_t default_timeout;      /* ns; Python's setdefaulttimeout; CS_FOREVER = blocking */
   struct cs_resolver *resolver; /* lookup.c's; NULL once the state closes */
   struct cs_loop *loop;         /* made on first use by loop.c */

@@ -28,7 +28,7 @@ double csock_timeout(lua_State *L) {
   if (loop == NULL) return -1;
   if (!cs_waitq_empty(&loop->ready) || loop->next < loop->count) return 0;
   const cs_timer *timer = cs_timers_first(&loop->timers);
-  return timer != NULL ? cs_clock_to_seconds(cs_clock_left(timer->when)) : -1;
+  return timer != NULL ? cs_clock_to_seconds(cs_clock_left(&loop->state->clock, timer->when)) : -1;
 }
 
 /* --- a step --- */
@@ -47,7 +47,8 @@ static int nanoseconds(double seconds, int64_t *ns) {
 static int step_turns(lua_State *L) {
   const step_call *call = (const step_call *)lua_touserdata(L, 1);
   cs_loop *loop = call->loop;
-  int64_t deadline = cs_clock_deadline(call->timeout);
+  const cs_clock *clock = &loop->state->clock;
+  int64_t deadline = cs_clock_deadline(clock, call->timeout);
   unsigned before;
   loop->stopped = false;
   do {
@@ -58,7 +59,7 @@ static int step_turns(lua_State *L) {
       lua_pop(L, 1);
       return lua_error(L);
     }
-    deadline = cs_clock_deadline(0);
+    deadline = cs_clock_deadline(clock, 0);
   } while (call->budget != 0 && loop->resumable != before && loop->stopped_in == 0 &&
            !loop->stopped);
   return 0;
@@ -70,7 +71,7 @@ static bool loop_idle(const cs_loop *loop) {
   const cs_timer *timer = cs_timers_first(&loop->timers);
   return cs_waitq_empty(&loop->ready) && loop->next == loop->count && loop->asking == 0 &&
          loop->stopped_in == 0 && cs_list_first(&loop->ends) == NULL && !loop->running &&
-         (timer == NULL || cs_clock_left(timer->when) > 0);
+         (timer == NULL || cs_clock_left(&loop->state->clock, timer->when) > 0);
 }
 
 int csock_step(lua_State *L, double timeout, double budget) {
@@ -85,7 +86,7 @@ int csock_step(lua_State *L, double timeout, double budget) {
   if (call.timeout == 0 && *loop->here != 0 && loop_idle(loop)) return (int)loop->live;
   if (!nested) {
     loop->allowance = call.budget;
-    loop->spent_at = cs_clock_deadline(call.budget);
+    loop->spent_at = cs_clock_deadline(&cs_clock_system, call.budget);
     loop->resumable = state->step_tasks;
     if (call.budget != 0 && loop->resumable == 0) loop->resumable = UINT_MAX;
   }

@@ -17,8 +17,9 @@
 /* The head has begun. Waiting for it to begin may be allowed to take much longer. */
 static void hurry(lua_State *L, cs_op *op) {
   if ((op->flags & HURRIED) || op->timeout == 0) return;
-  int64_t deadline = cs_clock_deadline(cs_check_timeout(L, 4));
-  if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
+  const cs_clock *clock = &cs_state_get(L)->clock;
+  int64_t deadline = cs_clock_deadline(clock, cs_check_timeout(L, 4));
+  if (op->deadline == 0) op->deadline = cs_clock_deadline(clock, op->timeout);
   if (deadline < op->deadline) op->deadline = deadline;
   op->flags |= HURRIED;
 }
@@ -199,21 +200,26 @@ static void body_explain(const cs_stream_source *source, int err, cs_words *word
    Only the time counts in which somebody waits for bytes: a program may take its own between two
    reads. */
 
+static const cs_clock *pace_clock(const body_read *b) {
+  return &b->over->w->state->clock;
+}
+
 static int64_t body_wait(cs_stream_source *source) {
   body_read *b = of_source(source);
   if (b->timeout == 0) return 0;
-  if (b->waiting == 0) b->waiting = cs_clock_now();
+  if (b->waiting == 0) b->waiting = cs_clock_now(pace_clock(b));
   return b->waiting + b->patience;
 }
 
 static bool is_late(const body_read *b) {
-  return b->waiting != 0 && cs_clock_now() >= b->waiting + b->patience;
+  return b->waiting != 0 && cs_clock_now(pace_clock(b)) >= b->waiting + b->patience;
 }
 
 /* Bytes have come. */
 static void reward(body_read *b, size_t got) {
   if (b->waiting == 0 || got == 0) return;
-  double left = (double)(b->patience - (cs_clock_now() - b->waiting)) + (double)got * b->byte_time;
+  double left = (double)(b->patience - (cs_clock_now(pace_clock(b)) - b->waiting)) +
+                (double)got * b->byte_time;
   b->patience = left > (double)b->timeout ? b->timeout : left < 0 ? 0 : (int64_t)left;
   b->waiting = 0;
 }

@@ -48,9 +48,10 @@ Runs one turn of the loop: for embedding it in another one.
 */
 static int loop_step(lua_State *L) {
   int64_t timeout = lua_isnoneornil(L, 1) ? 0 : cs_check_timeout(L, 1);
-  int err = cs_loop_run(L, cs_loop_get(L), cs_clock_deadline(timeout), true);
+  cs_loop *loop = cs_loop_get(L);
+  int err = cs_loop_run(L, loop, cs_clock_deadline(&loop->state->clock, timeout), true);
   if (err != 0 && err != EDEADLK && err != ETIMEDOUT) return cs_fail(L, "step", err);
-  lua_pushboolean(L, cs_loop_get(L)->live > 0);
+  lua_pushboolean(L, loop->live > 0);
   return 1;
 }
 
@@ -95,7 +96,8 @@ static int loop_due(lua_State *L) {
   if (!cs_waitq_empty(&loop->ready) || loop->next < loop->count)
     lua_pushnumber(L, 0);
   else
-    cs_push_timeout(L, timer != NULL ? cs_clock_left(timer->when) : CS_FOREVER);
+    cs_push_timeout(L,
+                    timer != NULL ? cs_clock_left(&loop->state->clock, timer->when) : CS_FOREVER);
   return 1;
 }
 
@@ -136,7 +138,7 @@ csock.sleep(0.01)
 print(csock.now() - begin >= 0.01) --> true
 */
 static int loop_now(lua_State *L) {
-  lua_pushnumber(L, cs_clock_to_seconds(cs_clock_now()));
+  lua_pushnumber(L, cs_clock_to_seconds(cs_clock_now(&cs_state_get(L)->clock)));
   return 1;
 }
 

@@ -111,22 +111,38 @@ enum { WHOLE, PART_READY, PART_EVENTS, PART_TIMERS };
 static bool spent(cs_loop *loop, int part) {
   if (loop->resumable != 0 && --loop->resumable == 0)
     loop->stopped_in = (uint8_t)part;
-  else if (loop->allowance != 0 && cs_clock_now() >= loop->spent_at)
+  else if (loop->allowance != 0 && cs_clock_now(&cs_clock_system) >= loop->spent_at)
     loop->stopped_in = (uint8_t)part;
   return loop->stopped_in != WHOLE;
 }
 
+/* Whether the task's timer stands earlier than it is needed, if it is: it is put right. */
+static bool postpone(cs_loop *loop, cs_task *task) {
+  if (task->status != CS_TASK_WAITING || task->until == CS_FOREVER)
+    cs_timers_remove(&loop->timers, &task->timer);
+  else if (task->until > task->timer.when)
+    cs_timers_set(&loop->timers, &task->timer, task->until); /* in the heap: cannot fail */
+  else
+    return false;
+  return true;
+}
+
 static void fire(lua_State *L, cs_task *task) {
   cs_loop *loop = task->loop;
-  if (task->status != CS_TASK_WAITING || task->until == CS_FOREVER) {
-    cs_timers_remove(&loop->timers, &task->timer);
-  } else if (task->until > task->timer.when) {
-    cs_timers_set(&loop->timers, &task->timer, task->until); /* in the heap: cannot fail */
-  } else {
-    cs_timers_remove(&loop->timers, &task->timer);
-    cs_unpark(task, task->pausing ? CS_WHY_PAUSE : CS_WHY_DEADLINE);
-    cs_task_resume(L, task);
-  }
+  if (postpone(loop, task)) return;
+  cs_timers_remove(&loop->timers, &task->timer);
+  cs_unpark(task, task->pausing ? CS_WHY_PAUSE : CS_WHY_DEADLINE);
+  cs_task_resume(L, task);
+}
+
+/* The earliest timer, or NULL. A clock that stands still must not be moved to one that nobody needs
+   any more. */
+static const cs_timer *first_timer(cs_loop *loop) {
+  cs_timer *timer;
+  do timer = cs_timers_first(&loop->timers);
+  while (timer != NULL && loop->state->clock.stands != 0 &&
+         postpone(loop, CS_MEMBER_OF(timer, cs_task, timer)));
+  return timer;
 }
 
 /* Resumes the first waiter, which finds out by trying. If that leaves something for the next one,
@@ -187,12 +203,28 @@ static int sleep_for_events(lua_State *L, cs_loop *loop, int64_t left) {
   sigset_t all, mask;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &mask);
-  int64_t until = cs_clock_deadline(left == CS_FOREVER ? CS_FOREVER : left - first);
-  while (err == 0 && loop->count == 0 && cs_clock_left(until) > 0 && !cs_interrupt_pending(L))
-    err = loop->ops->wait(loop->poller, cs_clock_left(until), &mask, loop->events, EVENTS,
+  const cs_clock *clock = &cs_clock_system;
+  int64_t until = cs_clock_deadline(clock, left == CS_FOREVER ? CS_FOREVER : left - first);
+  while (err == 0 && loop->count == 0 && cs_clock_left(clock, until) > 0 &&
+         !cs_interrupt_pending(L))
+    err = loop->ops->wait(loop->poller, cs_clock_left(clock, until), &mask, loop->events, EVENTS,
                           &loop->count);
   pthread_sigmask(SIG_SETMASK, &mask, NULL);
   return err == EINTR ? 0 : err;
+}
+
+/* The same until an instant on the state's clock. Where that stands still, and nothing has come, it
+   is moved there instead. */
+static int sleep_until(lua_State *L, cs_loop *loop, int64_t until) {
+  cs_clock *clock = &loop->state->clock;
+  if (clock->stands != 0 && until != CS_FOREVER) {
+    int err = sleep_for_events(L, loop, 0);
+    if (err == 0 && loop->count == 0) cs_clock_move(clock, until);
+    return err;
+  }
+  int64_t left = cs_clock_left(clock, until);
+  int64_t most = cs_clock_left(&cs_clock_system, loop->alarm);
+  return sleep_for_events(L, loop, left < most ? left : most);
 }
 
 /* Resumes those that are ready. Those that become ready meanwhile have their turn in the next
@@ -212,7 +244,7 @@ static void run_ready(lua_State *L, cs_loop *loop) {
 static void run_timers(lua_State *L, cs_loop *loop, bool again) {
   cs_timer *timer;
   if (loop->timers.count == 0) return;
-  if (!again) loop->due_by = cs_clock_now();
+  if (!again) loop->due_by = cs_clock_now(&loop->state->clock);
   while ((timer = cs_timers_first(&loop->timers)) != NULL && timer->when <= loop->due_by) {
     fire(L, CS_MEMBER_OF(timer, cs_task, timer));
     if (spent(loop, PART_TIMERS)) return;
@@ -232,7 +264,8 @@ static void answer_interrupt(lua_State *L, cs_loop *loop) {
 static int finish_turn(lua_State *L, cs_loop *loop, int64_t deadline, int from) {
   if (from == PART_EVENTS) dispatch(L, loop);
   if (loop->stopped_in == WHOLE) run_timers(L, loop, from == PART_TIMERS);
-  return deadline != CS_FOREVER && cs_clock_left(deadline) == 0 ? ETIMEDOUT : 0;
+  return deadline != CS_FOREVER && cs_clock_left(&loop->state->clock, deadline) == 0 ? ETIMEDOUT
+                                                                                     : 0;
 }
 
 /* One turn; `once`: no more are to follow before the caller has looked. 0, ETIMEDOUT when the
@@ -250,7 +283,7 @@ static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   if (loop->stopped_in != WHOLE) return 0;
   int64_t until = cs_turn_end_put_off(L, loop) ? 0 : deadline;
   if (!once && until != 0 && loop->live == 0) return EDEADLK; /* daemons keep nothing running */
-  const cs_timer *timer = cs_timers_first(&loop->timers);
+  const cs_timer *timer = first_timer(loop);
   if (timer != NULL && timer->when < until) until = timer->when;
   if (!cs_waitq_empty(&loop->ready) || (ran && (once || loop->stopped)))
     until = 0; /* what ran may be what the caller waits for */
@@ -258,9 +291,10 @@ static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
     return ran ? 0 : EDEADLK;
   bool left_over = loop->next < loop->count; /* by a run that an error has ended */
   if (!left_over && (until != 0 || loop->asking > 0))
-    err = sleep_for_events(L, loop, until == 0 ? 0 : cs_clock_left(until));
+    err = until == 0 ? sleep_for_events(L, loop, 0) : sleep_until(L, loop, until);
   if (err != 0) return err;
-  if (until != 0 && loop->allowance != 0) loop->spent_at = cs_clock_deadline(loop->allowance);
+  if (until != 0 && loop->allowance != 0)
+    loop->spent_at = cs_clock_deadline(&cs_clock_system, loop->allowance);
   answer_interrupt(L, loop);
   return finish_turn(L, loop, deadline, PART_EVENTS);
 }
@@ -292,6 +326,7 @@ int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   lua_pushlightuserdata(L, &call);
   int status = lua_pcall(L, 1, 0, 0);
   loop->running = false;
+  loop->alarm = CS_FOREVER;
   if (status != LUA_OK) {
     cs_task_cancel_all(L, loop);
     lua_error(L);
@@ -311,5 +346,6 @@ void cs_loop_open(lua_State *L) {
   loop->state = cs_state_get(L);
   loop->state->loop_calls = &loop_calls;
   loop->generation = CS_W_WATCHED;
+  loop->alarm = CS_FOREVER;
   lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_class.name);
 }

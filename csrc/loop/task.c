@@ -182,7 +182,7 @@ void cs_task_resume(lua_State *L, cs_task *task) {
     cs_unpark_settle(task);
   if (task->why != CS_WHY_INTERRUPT) task->preempted = NULL;
   if (cs_hook_wanted(loop, task)) {
-    loop->began = cs_clock_now();
+    loop->began = cs_clock_now(&cs_clock_system);
     cs_hook_set(task->co, true);
   }
   int status = lua_resume(task->co, L, nargs, &nresults);

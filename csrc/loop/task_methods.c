@@ -100,7 +100,7 @@ static int loop_watchdog(lua_State *L) {
   if (lua_gettop(L) > 0) {
     int64_t patience = cs_check_timeout(L, 1);
     loop->patience = patience == CS_FOREVER ? 0 : patience == 0 ? 1 : patience;
-    loop->began = cs_clock_now();
+    loop->began = cs_clock_now(&cs_clock_system);
     if (loop->current != NULL && loop->patience != 0) cs_hook_set(loop->innermost, true);
   }
   cs_push_timeout(L, before == 0 ? CS_FOREVER : before);

@@ -29,7 +29,7 @@ void cs_ledger_enter(lua_State *L, cs_sock *s, const cs_sock *listener) {
     lua_remove(L, -2);
   }
   lua_setfield(L, -2, "made");
-  lua_pushnumber(L, cs_clock_to_seconds(cs_clock_now()));
+  lua_pushnumber(L, cs_clock_to_seconds(cs_clock_now(&s->w.state->clock)));
   lua_setfield(L, -2, "since");
   lua_rawgetp(L, LUA_REGISTRYINDEX, &notes_key);
   lua_insert(L, -2);

@@ -87,7 +87,7 @@ void cs_traffic_pieces(cs_sock *s, char direction, bool wire, const struct iovec
                        size_t count, size_t n) {
   size_t total = 0;
   for (size_t i = 0; i < count; i++) total += pieces[i].iov_len;
-  cs_passed passed = {.when = cs_clock_now(), .count = n < total ? n : total};
+  cs_passed passed = {.when = cs_clock_now(&s->w.state->clock), .count = n < total ? n : total};
   passed.direction = direction;
   passed.wire = wire;
   pass(s, &passed, pieces, count);
@@ -99,7 +99,8 @@ void cs_traffic_bytes(cs_sock *s, char direction, bool wire, const char *bytes, 
 }
 
 void cs_traffic_file(cs_sock *s, size_t n) {
-  cs_passed passed = {.when = cs_clock_now(), .count = n, .direction = '>', .counted = true};
+  cs_passed passed = {
+      .when = cs_clock_now(&s->w.state->clock), .count = n, .direction = '>', .counted = true};
   pass(s, &passed, NULL, 0);
 }
 

@@ -19,7 +19,7 @@ static int wait_blocking(lua_State *L, cs_op *op, int want) {
   if (want == CS_YIELD) return 0;
   if (want == CS_PARK) return cs_sleep_poll(L, NULL, 0, op->deadline);
   if (want == CS_PAUSE) {
-    int64_t until = cs_clock_deadline(CS_PAUSE_NS);
+    int64_t until = cs_clock_deadline(&cs_state_get(L)->clock, CS_PAUSE_NS);
     if (until >= op->deadline) return cs_sleep_poll(L, NULL, 0, op->deadline);
     int err = cs_sleep_poll(L, NULL, 0, until);
     return err == ETIMEDOUT ? 0 : err;
@@ -111,9 +111,10 @@ static int drive_task(lua_State *L, cs_loop *loop, cs_op *op, cs_why why) {
       if (n == CS_AGAIN) continue;
       return end_with(L, op, EAGAIN);
     }
-    if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
+    const cs_clock *clock = &loop->state->clock;
+    if (op->deadline == 0) op->deadline = cs_clock_deadline(clock, op->timeout);
     if (n != CS_AGAIN) return suspend(L, loop, op, n, again || n == CS_YIELD);
-    if (cs_clock_left(op->deadline) == 0) {
+    if (cs_clock_left(clock, op->deadline) == 0) {
       pass_turn(op->w, op->line);
       return end_with(L, op, ETIMEDOUT);
     }
@@ -135,7 +136,8 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
 }
 
 int cs_drive(lua_State *L, cs_op *op) {
-  cs_loop *loop = op->w != NULL ? op->w->state->loop : cs_state_get(L)->loop;
+  const cs_state *state = op->w != NULL ? op->w->state : cs_state_get(L);
+  cs_loop *loop = state->loop;
   bool in_task = loop != NULL && loop->current != NULL;
   cs_why why = in_task ? (cs_why)op->why : CS_WHY_NONE;
   if (why != CS_WHY_NONE) op->deadline = loop->current->deadline;
@@ -150,10 +152,10 @@ int cs_drive(lua_State *L, cs_op *op) {
     if (n >= 0) return n;
     int err = 0;
     if (op->timeout != 0) {
-      if (op->deadline == 0) op->deadline = cs_clock_deadline(op->timeout);
+      if (op->deadline == 0) op->deadline = cs_clock_deadline(&state->clock, op->timeout);
       if (n != CS_AGAIN)
         err = wait_blocking(L, op, n);
-      else if (cs_clock_left(op->deadline) == 0)
+      else if (cs_clock_left(&state->clock, op->deadline) == 0)
         err = ETIMEDOUT;
     } else if (n != CS_AGAIN) {
       err = EAGAIN;

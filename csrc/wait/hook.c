@@ -30,7 +30,9 @@ static void yield(lua_State *L, cs_loop *loop) {
 }
 
 static void preempt(lua_State *L, cs_loop *loop, lua_Debug *activation) {
-  if (cs_clock_now() - loop->began < loop->patience || !is_free(L, loop, activation)) return;
+  if (cs_clock_now(&cs_clock_system) - loop->began < loop->patience ||
+      !is_free(L, loop, activation))
+    return;
   loop->current->preempted = L;
   yield(L, loop);
 }

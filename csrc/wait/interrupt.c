@@ -152,6 +152,8 @@ static int unanswered(lua_State *const owners[2], lua_Hook answered[2]) {
 
 int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadline) {
   lua_State *owners[] = {L, cs_main_thread(L)};
+  cs_clock *clock = &cs_state_get(L)->clock;
+  bool moves = clock->stands != 0 && deadline != CS_FOREVER; /* instead of waiting */
   lua_Hook answered[] = {NULL, NULL};
   sigset_t all, mask;
   sigfillset(&all);
@@ -166,11 +168,14 @@ int cs_sleep_poll(lua_State *L, struct pollfd *fds, unsigned nfds, int64_t deadl
       run_hook(L, owners[i]);
       continue;
     }
-    int n = sleep_once(fds, nfds, cs_clock_left(deadline), &mask);
+    int n = sleep_once(fds, nfds, moves ? 0 : cs_clock_left(clock, deadline), &mask);
     int err = errno;
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     if (n > 0) return 0;
-    if (n == 0) return ETIMEDOUT;
+    if (n == 0) {
+      if (moves) cs_clock_move(clock, deadline);
+      return ETIMEDOUT;
+    }
     if (err != EINTR) return err;
     answered[0] = answered[1] = NULL;
   }

@@ -90,7 +90,7 @@ static int enter(lua_State *L, cs_task *task, cs_op *op, int want, bool again) {
   }
   if (err != 0 && !pause) return err;
   if (!pause && want != CS_PARK) ask_poller(task);
-  int64_t moment = pause ? cs_clock_deadline(CS_PAUSE_NS) : until;
+  int64_t moment = pause ? cs_clock_deadline(&task->loop->state->clock, CS_PAUSE_NS) : until;
   task->pausing = moment < until;
   if (task->pausing) until = moment;
   err = set_timer(task, until);
@@ -180,7 +180,7 @@ int cs_park(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again, lua_KF
     cs_park_drop(task);
     return err;
   }
-  if (loop->recording) task->since = cs_clock_now();
+  if (loop->recording) task->since = cs_clock_now(&loop->state->clock);
   loop->passing = L != task->co;
   return lua_yieldk(L, 0, (lua_KContext)task, resumed);
 }

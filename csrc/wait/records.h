@@ -107,6 +107,7 @@ typedef struct cs_loop {
   int64_t spent_at;   /* ... then no further task is to be resumed */
   unsigned resumable; /* tasks that may still be resumed; 0: any number */
   int64_t due_by;     /* up to when the timers of this turn are due */
+  int64_t alarm;      /* on the system's clock: no turn of this run sleeps for longer */
   uint8_t stopped_in; /* the part of the turn (loop.c) in which that ended, or 0 */
   cs_timers timers;
   cs_list ends;        /* what is to be done at the turn's end: turn_end.c */
