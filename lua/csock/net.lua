@@ -41,12 +41,11 @@ local function is_ipv6(host)
   return type(host) == "string" and host:find(":", 1, true) ~= nil
 end
 
--- What the server at such an address must show a certificate for, unless told: the host that was asked for.
+-- What the server at such an address must show a certificate for, unless told.
 local function server_name_of(args)
   local host = host_of(args)
   if type(host) == "userdata" then host = host.host end
-  if not secure.NAME.fits(host) then return nil end
-  return is_ipv6(host) and host:match "^[^%%]*" or host -- the scope is this side's alone
+  return secure.name_of(host)
 end
 
 return function(csock)

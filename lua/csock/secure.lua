@@ -24,6 +24,12 @@ M.SERVER = check.kind("a server's SSLContext", function(value) return is_context
 M.NAME = check.kind("name", function(value) return type(value) == "string" and value ~= "" end)
 M.SECONDS = check.kind("seconds > 0", function(value) return check.TIMEOUT.fits(value) and value > 0 end)
 
+-- The name that the server at this host must show a certificate for, unless told: the host that was asked for.
+function M.name_of(host)
+  if not M.NAME.fits(host) then return nil end
+  return host:find(":", 1, true) and host:match "^[^%%]*" or host -- an IPv6 address's scope is this side's alone
+end
+
 -- Seconds that a server gives a client for the handshake, unless told.
 M.HANDSHAKE_TIMEOUT = 10
 
