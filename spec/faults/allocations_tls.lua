@@ -707,6 +707,17 @@ local rows = {
       end)
     end,
   },
+  ["digests"] = {
+    prepare = function()
+      load_ssl()
+      return require "csock.tls"
+    end,
+    run = function(tls)
+      equal(32, #assert(tls.digest("SHA256", "abc")))
+      equal(32, #assert(tls.hmac("SHA256", "key", "abc")))
+      equal(32, #assert(tls.pbkdf2("SHA256", "password", "salt", 2)))
+    end,
+  },
   ["connections in tasks"] = {
     prepare = function()
       local ssl, client, server = contexts()()
