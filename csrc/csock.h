@@ -124,6 +124,36 @@ CSOCK_API int csock_waker(lua_State *L);
    [-0, +0, -] */
 CSOCK_API void csock_wakeup(int waker);
 
+/* --- the host's loop, where it can watch no descriptor of another --------------------------------
+ */
+
+#define CSOCK_READ   1u
+#define CSOCK_WRITE  2u
+#define CSOCK_HANGUP 4u /* the peer has finished, or the descriptor failed; for csock_feed alone \
+                         */
+
+/* The host's loop is to watch the descriptor for these directions from now on, in the place of what
+   it was told before; 0: not at all, which comes before it is closed. Level-triggered: as long as
+   the direction is ready, csock_feed is to be called in each round. It must not raise or call into
+   the state, and may be called in each of csock's functions. */
+typedef void (*csock_watch)(void *ud, int fd, unsigned directions);
+
+/* csock_step is to be called in so many seconds: 0: soon, but not from in here; below 0: not at
+   all. That takes the place of what it said before, and is said again after each step. As above. */
+typedef void (*csock_timer)(void *ud, double seconds);
+
+/* From then on csock tells the host what to watch, instead of having a poller of its own, with one
+   system call less for each event: for hosts whose loop takes no descriptor of another (csock_fd is
+   -1 then), or that have a cheap way to watch many. 0; EBUSY: the loop is made already, or it has a
+   watcher; EINVAL: one of the two is NULL. [-0, +0, m] */
+CSOCK_API int csock_set_watcher(lua_State *L, csock_watch watch, csock_timer timer, void *ud);
+
+/* What the host's loop has seen of a descriptor. No task runs in here: `timer` is told that there
+   is something to do, and csock_step(L, 0, budget) does it, at once or when that timer goes off. 0;
+   ENOENT: the descriptor is not to be watched (any more), EINVAL: no such events, or there is no
+   watcher. [-0, +0, -] */
+CSOCK_API int csock_feed(lua_State *L, int fd, unsigned events);
+
 /* --- tasks --------------------------------------------------------------------------------------
  */
 

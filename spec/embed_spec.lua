@@ -315,3 +315,220 @@ describe("csock_after_fork", function()
     assert.equal(waker, state:waker())
   end)
 end)
+
+describe("a host whose loop watches the descriptors", function()
+  local READ, WRITE, HANGUP = 1, 2, 4
+
+  local ECHO = [[
+    local csock = require "csock"
+    server = csock.serve({ "127.0.0.1", 0 }, function(conn)
+      while true do
+        local data = conn:recv(65536)
+        if not data or data == "" then return end
+        conn:sendall(data)
+      end
+    end)
+    return server:getsockname().port
+  ]]
+
+  -- One round of a host's loop: waits until something is seen, or is due, and feeds it.
+  local function round(state)
+    local watched, reads, writes = state:watched(), {}, {}
+    for fd, directions in pairs(watched) do
+      if directions & READ ~= 0 then reads[#reads + 1] = fd end
+      if directions & WRITE ~= 0 then writes[#writes + 1] = fd end
+    end
+    local due = state:told()
+    local inputs, outputs = csock.select(reads, writes, {}, due >= 0 and due or 10)
+    for _, fd in ipairs(inputs) do assert.equal(0, state:feed(fd, READ)) end
+    for _, fd in ipairs(outputs) do assert.equal(0, state:feed(fd, WRITE)) end
+    return state:step(0)
+  end
+
+  local function rounds(state, done)
+    for n = 1, 10000 do
+      if done() then return n end
+      round(state)
+    end
+    error "it never ends"
+  end
+
+  it("has no descriptor to be polled, and is told which ones are", function()
+    local state = host { watched = true }
+    state:run(ECHO)
+    state:step(0)
+    assert.equal(-1, state:fd())
+    local fd = state:run "return server:fileno()"
+    assert.same({ [tonumber(fd)] = READ }, state:watched())
+  end)
+
+  it("serves clients", function()
+    local state = host { watched = true }
+    local port = state:run(ECHO)
+    state:spawn([[
+      local csock, port = require "csock", ...
+      local tasks, total = {}, 0
+      for i = 1, 20 do
+        tasks[i] = csock.spawn(function()
+          local conn <close> = assert(csock.create_connection("127.0.0.1", port))
+          local text = ("x"):rep(100000)
+          csock.spawn(conn.sendall, conn, text)
+          local got = 0
+          while got < #text do got = got + #assert(conn:recv(65536)) end
+          return got
+        end)
+      end
+      for _, task in ipairs(tasks) do total = total + task:join() end
+      server:close()
+      return total
+    ]], port)
+    rounds(state, function() return state:ended() ~= "" end)
+    assert.equal("0:2000000", state:ended())
+  end)
+
+  it("watches on what is soon wanted again, and no longer what nobody wants", function()
+    local state = host { watched = true }
+    local a, b = csock.socketpair()
+    keep(b)
+    assert.equal(0, state:push(a:detach()))
+    local fd = tonumber(state:run "return pushed:fileno()")
+    state:spawn "return pushed:recv(10)"
+    state:step(0)
+    assert.same({ [fd] = READ }, state:watched())
+    b:send "x"
+    assert.equal(0, state:feed(fd, READ))
+    state:step(0)
+    assert.equal("0:x", state:ended())
+    assert.same({ [fd] = READ }, state:watched())
+    assert.equal(0, state:feed(fd, READ)) -- it is level-triggered; and nobody reads
+    assert.same({}, state:watched())
+    state:spawn "return pushed:recv(10)"
+    state:step(0)
+    assert.same({ [fd] = READ }, state:watched())
+  end)
+
+  it("says when the next step is due: at once for what was started or fed, in time for what sleeps", function()
+    local state = host { watched = true }
+    state:run "require 'csock'.loop.due()"
+    state:spawn "require 'csock'.sleep(5)"
+    assert.equal(0, (state:told()))
+    state:step(0)
+    local due = state:told()
+    assert.is_true(due > 4 and due <= 5)
+    state:run "require 'csock'.spawn(function() end)"
+    assert.equal(0, (state:told()))
+    state:step(0)
+    assert.is_true((state:told()) > 4)
+    state:stop()
+    state:step(0)
+    assert.equal(-1, (state:told()))
+  end)
+
+  it("is told again after each step, since its timer may have gone off too early", function()
+    local state = host { watched = true }
+    state:spawn "require 'csock'.sleep(5)"
+    state:step(0)
+    local _, before = state:told()
+    state:step(0)
+    local _, after = state:told()
+    assert.equal(before + 1, after)
+  end)
+
+  it("is no longer to watch what is closed, by the program or with the state", function()
+    local state = host { watched = true }
+    state:run(ECHO)
+    state:run(ECHO:gsub("server", "other"))
+    state:step(0)
+    state:run "server:close()"
+    local fd = tonumber(state:run "return other:fileno()")
+    assert.same({ [fd] = READ }, state:watched())
+    state:close()
+    assert.same({}, state:watched())
+  end)
+
+  it("is not believed what it cannot have seen", function()
+    local state = host { watched = true }
+    assert.equal(csock.errno.EINVAL, state:feed(0, READ)) -- there is no loop
+    state:run(ECHO)
+    state:step(0)
+    local fd = tonumber(state:run "return server:fileno()")
+    assert.equal(csock.errno.ENOENT, state:feed(fd + 1, READ))
+    assert.equal(csock.errno.ENOENT, state:feed(-1, READ))
+    assert.equal(csock.errno.ENOENT, state:feed(1 << 30, READ))
+    assert.equal(csock.errno.EINVAL, state:feed(fd, 0))
+    assert.equal(csock.errno.EINVAL, state:feed(fd, 8))
+    assert.equal(0, state:feed(fd, READ | WRITE | HANGUP)) -- it is none: the task waits on
+    state:step(0)
+    assert.equal(1, state:step(0))
+  end)
+
+  it("can let the program run its loop itself", function()
+    local state = host { watched = true }
+    assert.equal("hello", state:run [[
+      local csock = require "csock"
+      local a, b = csock.socketpair()
+      return csock.run(function()
+        csock.spawn(function()
+          csock.sleep(0.01)
+          b:sendall "hello"
+        end)
+        return a:recv(10)
+      end)
+    ]])
+  end)
+
+  it("hears of threads: of csock_wakeup, and of look-ups", function()
+    local state = host { watched = true }
+    local waker = state:waker()
+    state:spawn "return #assert(require 'csock'.getaddrinfo('localhost', 80))"
+    rounds(state, function() return state:ended() ~= "" end)
+    assert.matches("^0:%d", state:ended())
+    local _, before = state:told()
+    embed.wakeup(waker, true)
+    round(state)
+    local _, after = state:told()
+    assert.is_true(after > before)
+  end)
+
+  it("has the bounds of a step with it", function()
+    local state = host { watched = true, step_tasks = 2 }
+    state:run "n = 0; for i = 1, 5 do require 'csock'.spawn(function() n = n + 1 end) end"
+    state:step(0)
+    assert.equal("2", state:run "return n")
+    assert.equal(0, (state:told()))
+    state:step(0)
+    assert.equal("4", state:run "return n")
+  end)
+
+  it("watches the same things anew in the child of a fork", function()
+    local state = host { watched = true }
+    state:run "server = require 'csock'.create_server({ '127.0.0.1', 0 })"
+    local accept = "require 'csock'.spawn(function() server:accept() end)"
+    state:run(accept)
+    state:step(0)
+    local fd = tonumber(state:run "return server:fileno()")
+    assert.same({ [fd] = READ }, state:watched())
+    local pid = assert(csock.fork())
+    if pid == 0 then
+      local ok = state:after_fork() == 0
+      state:feed(fd, READ) -- it is the parent's loop that knows of it
+      state:run(accept)
+      local _, before = state:told()
+      state:step(0)
+      local _, after = state:told()
+      local same = state:watched()[fd] == READ and after > before
+      csock._exit(ok and same and 0 or 1)
+    end
+    local _, status = csock.waitpid(pid)
+    assert.equal(0, csock.waitstatus_to_exitcode(status))
+  end)
+
+  it("is one from the beginning, and only once", function()
+    local state = host { watched = true }
+    assert.equal(csock.errno.EBUSY, state:set_watcher())
+    local other = host()
+    assert.equal(csock.errno.EINVAL, other:set_watcher(true))
+    other:fd()
+    assert.equal(csock.errno.EBUSY, other:set_watcher())
+  end)
+end)

@@ -5,6 +5,7 @@
 #include "class.h"
 #include "../sys/clock.h"
 #include "../sys/list.h"
+#include "../sys/poller.h"
 
 struct cs_resolver;
 struct cs_loop;
@@ -37,6 +38,9 @@ typedef struct cs_state {
   int (*pcall)(lua_State *L, int nargs, int nresults, void *host);
   unsigned max_held;
   unsigned step_tasks;
+  cs_poller_host watcher;                    /* its loop watches the descriptors, */
+  void (*timer)(void *host, double seconds); /* ... and is told when the next step is due, */
+  int64_t due_told;                          /* ... the last time for then; CS_FOREVER: never */
 } cs_state;
 
 #define CS_SCRATCH 65536

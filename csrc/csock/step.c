@@ -1,5 +1,6 @@
 /* step.c: the loop as a part of a host's own: what csock.h says of it. */
 #include "../loop/fork.h"
+#include "../wait/announce.h"
 #include "../wait/unpark.h"
 #include "open.h"
 #include "waker.h"
@@ -26,9 +27,35 @@ int csock_fd(lua_State *L) {
 double csock_timeout(lua_State *L) {
   cs_loop *loop = loop_made(L);
   if (loop == NULL) return -1;
-  if (!cs_waitq_empty(&loop->ready) || loop->next < loop->count) return 0;
-  const cs_timer *timer = cs_timers_first(&loop->timers);
-  return timer != NULL ? cs_clock_to_seconds(cs_clock_left(&loop->state->clock, timer->when)) : -1;
+  int64_t left = cs_announce_due(loop);
+  return left != CS_FOREVER ? cs_clock_to_seconds(left) : -1;
+}
+
+/* --- the host's loop watches --- */
+
+int csock_set_watcher(lua_State *L, csock_watch watch, csock_timer timer, void *ud) {
+  luaL_checkstack(L, 8, NULL);
+  cs_state *state = cs_state_get(L);
+  if (watch == NULL || timer == NULL) return EINVAL;
+  if (state == NULL) {
+    cs_state_make(L);
+    state = cs_state_get(L);
+  }
+  if (state->loop != NULL || state->watcher.watch != NULL) return EBUSY;
+  state->watcher.watch = watch;
+  state->watcher.ud = ud;
+  state->timer = timer;
+  state->due_told = CS_FOREVER;
+  return 0;
+}
+
+int csock_feed(lua_State *L, int fd, unsigned events) {
+  cs_loop *loop = loop_made(L);
+  if (loop == NULL || loop->poller == NULL || loop->ops != &cs_poller_of_host) return EINVAL;
+  if (events == 0 || (events & ~(CS_READ | CS_WRITE | CS_HANGUP)) != 0) return EINVAL;
+  int err = cs_poller_host_feed(loop->poller, fd, events);
+  if (!loop->running) cs_announce(loop);
+  return err;
 }
 
 /* --- a step --- */
@@ -81,9 +108,13 @@ int csock_step(lua_State *L, double timeout, double budget) {
   if (nanoseconds(timeout, &call.timeout) != 0) call.timeout = 0;
   if (nanoseconds(budget, &call.budget) != 0 || call.budget == CS_FOREVER) call.budget = 0;
   cs_loop *loop = call.loop;
-  const cs_state *state = loop->state;
+  cs_state *state = loop->state;
   bool nested = loop->running;
-  if (call.timeout == 0 && *loop->here != 0 && loop_idle(loop)) return (int)loop->live;
+  state->due_told = -1; /* its timer has gone off, perhaps: it is told again */
+  if (call.timeout == 0 && *loop->here != 0 && loop_idle(loop)) {
+    cs_announce(loop);
+    return (int)loop->live;
+  }
   if (!nested) {
     loop->allowance = call.budget;
     loop->spent_at = cs_clock_deadline(&cs_clock_system, call.budget);

@@ -1,5 +1,6 @@
 /* functions.c: the functions of csock.loop that run the loop. */
 #include "loop.h"
+#include "../wait/announce.h"
 #include "../wait/joined.h"
 #include "../base/parts.h"
 
@@ -92,12 +93,7 @@ print(loop.due() <= 60) --> true
 */
 static int loop_due(lua_State *L) {
   cs_loop *loop = cs_loop_get(L);
-  const cs_timer *timer = cs_timers_first(&loop->timers);
-  if (!cs_waitq_empty(&loop->ready) || loop->next < loop->count)
-    lua_pushnumber(L, 0);
-  else
-    cs_push_timeout(L,
-                    timer != NULL ? cs_clock_left(&loop->state->clock, timer->when) : CS_FOREVER);
+  cs_push_timeout(L, cs_announce_due(loop));
   return 1;
 }
 

@@ -1,6 +1,7 @@
 /* loop.c: the event loop: its life, and its turns: events, timers, tasks that are ready. */
 #include "loop.h"
 #include "turn_end.h"
+#include "../wait/announce.h"
 #include "../wait/interrupt.h"
 #include "../wait/park.h"
 #include "../wait/unpark.h"
@@ -46,7 +47,7 @@ static int make(cs_loop *loop) {
   if (loop->events == NULL &&
       (loop->events = (cs_event *)malloc(EVENTS * sizeof *loop->events)) == NULL)
     return ENOMEM;
-  return loop->ops->make(&loop->poller);
+  return loop->ops->make(&loop->poller, &loop->state->watcher);
 }
 
 cs_loop *cs_loop_get(lua_State *L) {
@@ -56,7 +57,9 @@ cs_loop *cs_loop_get(lua_State *L) {
     return state->loop;
   }
   const char *name = getenv("CSOCK_BACKEND");
-  const cs_poller_ops *ops = cs_poller_find(name != NULL && *name != '\0' ? name : NULL);
+  const cs_poller_ops *ops = state->watcher.watch != NULL
+                                 ? &cs_poller_of_host
+                                 : cs_poller_find(name != NULL && *name != '\0' ? name : NULL);
   if (ops == NULL) luaL_error(L, "CSOCK_BACKEND: this system has no '%s'", name);
   cs_loop *loop = cs_loop_record(L);
   loop->ops = ops;
@@ -86,7 +89,7 @@ int cs_loop_forked(lua_State *L, cs_loop *loop) {
   loop->next = loop->count = 0;
   if (loop->listener != NULL) loop->listener->forked(loop);
   next_generation(loop);
-  int err = loop->ops->make(&loop->poller);
+  int err = loop->ops->make(&loop->poller, &loop->state->watcher);
   cs_forkmark_set(loop->here, err == 0);
   return err;
 }
@@ -327,6 +330,7 @@ int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   int status = lua_pcall(L, 1, 0, 0);
   loop->running = false;
   loop->alarm = CS_FOREVER;
+  cs_announce(loop);
   if (status != LUA_OK) {
     cs_task_cancel_all(L, loop);
     lua_error(L);

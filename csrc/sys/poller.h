@@ -18,12 +18,18 @@ typedef struct cs_event {
 
 typedef void cs_poller; /* what a backend has made: its own record */
 
+/* A host's loop: it watches a descriptor for these directions from then on (0: not at all). */
+typedef struct cs_poller_host {
+  void (*watch)(void *ud, int fd, unsigned directions); /* NULL: there is no host */
+  void *ud;
+} cs_poller_host;
+
 /* What a backend offers. Edge-triggered backends (epoll, kqueue) watch both directions from `add`
    on and report changes; a level-triggered one (poll) watches what `want` last said, and after a
    report no longer that direction. */
 typedef struct cs_poller_ops {
   const char *name;
-  int (*make)(cs_poller **p);
+  int (*make)(cs_poller **p, const cs_poller_host *host); /* which is cs_poller_of_host's alone */
   void (*free)(cs_poller *p, bool forked); /* forked: this is a child of who made it */
   int (*fileno)(const cs_poller *p);       /* readable when an event is there; -1: none */
   /* `*slot` is the backend's note about the descriptor; it must stay where it is until `remove`.
@@ -43,11 +49,26 @@ typedef struct cs_poller_ops {
 
 extern const cs_poller_ops cs_poller_epoll, cs_poller_kqueue, cs_poller_poll;
 
+/* The host's loop as a backend, which is chosen by the host alone: `wait` without time to wait
+   gives what it was fed with. */
+extern const cs_poller_ops cs_poller_of_host;
+
+/* The host has seen this. ENOENT: it was not to watch that descriptor. */
+int cs_poller_host_feed(cs_poller *p, int fd, unsigned ready);
+
+/* Whether it has, and `wait` has not given it yet. */
+bool cs_poller_host_fed(const cs_poller *p);
+
 /* The backend of that name, or NULL; the best one for name NULL. */
 const cs_poller_ops *cs_poller_find(const char *name);
 
 /* The i-th backend that this system has, or NULL. */
 const cs_poller_ops *cs_poller_at(unsigned i);
+
+/* poll(2), as `wait` waits: how many have bits set into `*got`; and what the bits are in CS_*. */
+int cs_poller_sleep(struct pollfd *fds, unsigned nfds, int64_t left, const sigset_t *mask,
+                    int *got);
+unsigned cs_poller_bits(short bits);
 
 /* A descriptor that is readable while one of `fds` has an event. ENOSYS where there is none. */
 int cs_poller_join(const struct pollfd *fds, unsigned nfds, int *fd);

@@ -16,7 +16,8 @@ typedef struct ep_poller {
   struct epoll_event events[EPOLL_POLLER_BATCH];
 } ep_poller;
 
-static int ep_make(cs_poller **p) {
+static int ep_make(cs_poller **p, const cs_poller_host *host) {
+  (void)host;
   ep_poller *made = (ep_poller *)malloc(sizeof *made);
   if (made == NULL) return ENOMEM;
   made->fd = epoll_create1(EPOLL_CLOEXEC);

@@ -20,7 +20,8 @@ typedef struct kq_poller {
   struct kevent events[KQUEUE_POLLER_BATCH];
 } kq_poller;
 
-static int kq_make(cs_poller **p) {
+static int kq_make(cs_poller **p, const cs_poller_host *host) {
+  (void)host;
   kq_poller *made = (kq_poller *)calloc(1, sizeof *made);
   if (made == NULL) return ENOMEM;
   made->fd = kqueue();

@@ -18,7 +18,8 @@ typedef struct po_poller {
   unsigned first; /* where to look for events first: behind the last one that was given */
 } po_poller;
 
-static int po_make(cs_poller **p) {
+static int po_make(cs_poller **p, const cs_poller_host *host) {
+  (void)host;
   *p = calloc(1, sizeof(po_poller));
   return *p == NULL ? ENOMEM : 0;
 }
@@ -84,34 +85,44 @@ static void po_remove(cs_poller *poller, int fd, unsigned slot) {
   *p->entries[slot].slot = slot;
 }
 
-static int po_wait(cs_poller *poller, int64_t left, const sigset_t *mask, cs_event *events,
-                   unsigned max, unsigned *n) {
-  po_poller *p = (po_poller *)poller;
-  *n = 0;
+int cs_poller_sleep(struct pollfd *fds, unsigned nfds, int64_t left, const sigset_t *mask,
+                    int *got) {
 #if CS_HAVE_PPOLL
   struct timespec t = cs_clock_timespec(left);
-  int got = ppoll(p->fds, p->count, left == CS_FOREVER ? NULL : &t, mask);
+  *got = ppoll(fds, nfds, left == CS_FOREVER ? NULL : &t, mask);
+  return *got < 0 ? errno : 0;
 #else
   /* A signal just before the sleep goes unnoticed by it, so none lasts more than a second. */
   sigset_t before;
   int64_t ms = left > 1000000000 ? 1000 : (left + 999999) / 1000000;
   if (mask != NULL) pthread_sigmask(SIG_SETMASK, mask, &before);
-  int got = poll(p->fds, (nfds_t)p->count, (int)ms);
-  int err = errno;
+  *got = poll(fds, (nfds_t)nfds, (int)ms);
+  int err = *got < 0 ? errno : 0;
   if (mask != NULL) pthread_sigmask(SIG_SETMASK, &before, NULL);
-  errno = err;
+  return err;
 #endif
-  if (got < 0) return errno;
+}
+
+unsigned cs_poller_bits(short bits) {
+  unsigned ready = 0;
+  if (bits & (POLLIN | POLLPRI)) ready |= CS_READ;
+  if (bits & POLLOUT) ready |= CS_WRITE;
+  if (bits & (POLLHUP | POLLERR | POLLNVAL)) ready |= CS_READ | CS_WRITE | CS_HANGUP;
+  return ready;
+}
+
+static int po_wait(cs_poller *poller, int64_t left, const sigset_t *mask, cs_event *events,
+                   unsigned max, unsigned *n) {
+  po_poller *p = (po_poller *)poller;
+  *n = 0;
+  int got, err = cs_poller_sleep(p->fds, p->count, left, mask, &got);
+  if (err != 0) return err;
   for (unsigned k = 0, start = p->first; k < p->count && got > 0 && *n < max; k++) {
     unsigned i = (start + k) % p->count;
     short bits = p->fds[i].fd < 0 ? 0 : p->fds[i].revents;
     if (bits == 0) continue;
-    unsigned ready = 0;
-    if (bits & (POLLIN | POLLPRI)) ready |= CS_READ;
-    if (bits & POLLOUT) ready |= CS_WRITE;
-    if (bits & (POLLHUP | POLLERR | POLLNVAL)) ready |= CS_READ | CS_WRITE | CS_HANGUP;
     events[*n].data = p->entries[i].data;
-    events[*n].ready = ready;
+    events[*n].ready = cs_poller_bits(bits);
     ++*n;
     got--;
     po_want(p, i, 0);

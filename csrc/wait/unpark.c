@@ -1,5 +1,6 @@
 /* unpark.c: a task waits no more: it leaves its queue, and is told why. */
 #include "unpark.h"
+#include "announce.h"
 
 void cs_unpark(cs_task *task, cs_why why) {
   cs_loop *loop = task->loop;
@@ -22,6 +23,7 @@ void cs_unpark_enter(cs_task *task, cs_why why) {
   task->round = loop->round;
   task->queue = &loop->ready;
   cs_list_append(&loop->ready.tasks, &task->link);
+  if (!loop->running) cs_announce(loop);
 }
 
 void cs_unpark_ready(cs_task *task, cs_why why) {

@@ -7,6 +7,8 @@
    "status:values" state:logged() -> what it was told of; state:entered() -> how often Lua was
    entered by the host's pcall state:step(timeout, budget), fd(), timeout(), waker(), after_fork(),
    stop(), setup(): csock.h's state:push(fd) -> errno, sets the global `pushed`; state:to_fd(chunk)
+   embed{ watched = true }: csock_set_watcher; state:watched() -> { [fd] = directions },
+   state:told() -> what `timer` said last, and how often it did; state:feed(fd, events) -> errno
    state:depth() -> of its stack; state:close(): lua_close
    embed_wakeup(waker), in a thread of its own if `true` follows; version */
 #include "../../csrc/csock.h"
@@ -20,11 +22,15 @@
 #include <string.h>
 
 #define TEXT 1000
+#define FDS  1024
 
 typedef struct state {
   lua_State *L;
   int entered;
   char ended[TEXT], logged[TEXT];
+  unsigned char watched[FDS]; /* directions */
+  double due;
+  int told;
 } state;
 
 static const char class_name[] = "spec.embed.state";
@@ -44,6 +50,17 @@ static void take_log(void *ud, const char *what, const char *text) {
   state *s = ud;
   append(s->logged, what);
   append(s->logged, text);
+}
+
+static void watch(void *ud, int fd, unsigned directions) {
+  state *s = ud;
+  if (fd < FDS) s->watched[fd] = (unsigned char)directions;
+}
+
+static void timer(void *ud, double seconds) {
+  state *s = ud;
+  s->due = seconds;
+  s->told++;
 }
 
 static int enter(lua_State *L, int nargs, int nresults, void *ud) {
@@ -123,6 +140,37 @@ static int state_setup(lua_State *L) {
   return 1;
 }
 
+static int state_watched(lua_State *L) {
+  state *s = luaL_checkudata(L, 1, class_name); /* closed or not */
+  lua_newtable(L);
+  for (int fd = 0; fd < FDS; fd++) {
+    if (s->watched[fd] == 0) continue;
+    lua_pushinteger(L, s->watched[fd]);
+    lua_rawseti(L, -2, fd);
+  }
+  return 1;
+}
+
+static int state_told(lua_State *L) {
+  state *s = check_state(L);
+  lua_pushnumber(L, s->due);
+  lua_pushinteger(L, s->told);
+  return 2;
+}
+
+static int state_feed(lua_State *L) {
+  state *s = check_state(L);
+  lua_pushinteger(
+      L, csock_feed(s->L, (int)luaL_checkinteger(L, 2), (unsigned)luaL_checkinteger(L, 3)));
+  return 1;
+}
+
+static int state_set_watcher(lua_State *L) {
+  state *s = check_state(L);
+  lua_pushinteger(L, csock_set_watcher(s->L, lua_toboolean(L, 2) ? NULL : watch, timer, s));
+  return 1;
+}
+
 #define NUMBER(name, value)                 \
   static int state_##name(lua_State *L) {   \
     state *s = check_state(L);              \
@@ -175,6 +223,10 @@ static int embed(lua_State *L) {
   luaL_openlibs(s->L);
   int err = csock_setup(s->L, &options);
   if (err != 0) return luaL_error(L, "setup: %d", err);
+  lua_getfield(L, 1, "watched");
+  if (lua_toboolean(L, -1)) err = csock_set_watcher(s->L, watch, timer, s);
+  lua_pop(L, 1);
+  if (err != 0) return luaL_error(L, "set_watcher: %d", err);
   csock_preload(s->L);
   luaL_requiref(s->L, "csock", luaopen_csock, 0);
   lua_pop(s->L, 1);
@@ -208,6 +260,10 @@ int luaopen_spec_support_embed(lua_State *L) {
                                      {"push", state_push},
                                      {"to_fd", state_to_fd},
                                      {"setup", state_setup},
+                                     {"set_watcher", state_set_watcher},
+                                     {"watched", state_watched},
+                                     {"told", state_told},
+                                     {"feed", state_feed},
                                      {"fd", state_fd},
                                      {"timeout", state_timeout},
                                      {"waker", state_waker},
