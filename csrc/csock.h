@@ -65,8 +65,10 @@ typedef struct csock_options {
    * does. */
   int (*pcall)(lua_State *L, int nargs, int nresults, void *ud);
 
-  /* How many sockets the state may have open at a time: one more fails with EMFILE. 0: the system's
-   * limit. */
+  /* How many descriptors the state's program may have at a time, by csock: sockets, streams over
+     other files, epoll objects, what a look-up, a wait for several or for a process holds while it
+     lasts, copies, and what came in messages (of these as many are received as there is room for).
+     One more fails with EMFILE. The loop's own are not counted. 0: the system's limit. */
   unsigned max_fds;
 
   /* How many tasks one csock_step resumes at most. 0: any number. */

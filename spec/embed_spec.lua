@@ -82,6 +82,90 @@ describe("csock_setup", function()
     ]])
   end)
 
+  it("bounds the descriptors of a state, whatever they are and however they come", function()
+    local state = host { max_fds = 4 }
+    assert.equal("4", state:run [[
+      csock, a, b = require "csock", assert(require "csock".socketpair())
+      -- Takes what there is room for, by f, and gives it back by g; how many that were.
+      function count(f, g)
+        local list = {}
+        for i = 1, 100 do
+          local got, err = f()
+          if not got then assert(err.name == "EMFILE", err) break end
+          list[i] = got
+        end
+        for _, got in ipairs(list) do g(got) end
+        return #list
+      end
+      local close = function(object) object:close() end
+      if csock.epoll then
+        assert(count(csock.epoll, close) == 2)
+        local ep = csock.epoll()
+        assert(count(function() return csock.dup(ep) end, csock.close) == 1)
+        ep:close()
+      end
+      assert(count(function() return csock.dup(a) end, csock.close) == 2)
+      assert(count(function() return csock.dup(a) end, function(fd) csock.socket({ fileno = fd }):close() end) == 2)
+      assert(count(function()
+        local s, err = csock.socket()
+        return s and s:detach(), err
+      end, csock.close) == 2)
+      assert(count(function()
+        local fd, err = csock.dup(a)
+        return fd and csock.stream(fd, "r"), err
+      end, close) == 2)
+      local kept = csock.dup(a)
+      csock.stream(kept, "r", { closefd = false }):close() -- stays the program's
+      assert(count(csock.socket, close) == 1)
+      csock.close(kept)
+      return 2 + count(csock.socket, close)
+    ]])
+  end)
+
+  it("receives as many descriptors as there is room for, and says that there were more", function()
+    local state = host { max_fds = 4 }
+    assert.equal("true", state:run [[
+      local csock = require "csock"
+      local a, b = assert(csock.socketpair())
+      local function fds() return csock.recv_fds(b, 10, 10) end
+      csock.send_fds(a, "x", { a, a, a })
+      local _, first, flags = fds()
+      assert(#first == 2 and flags & csock.MSG_CTRUNC ~= 0)
+      csock.send_fds(a, "x", { a })
+      local data, none, cut = fds()
+      assert(data == "x" and #none == 0 and cut & csock.MSG_CTRUNC ~= 0)
+      csock.close(first[1])
+      if csock.SO_PASSCRED then b:setsockopt(csock.SOL_SOCKET, csock.SO_PASSCRED, true) end
+      csock.send_fds(a, "x", { a, b })
+      local _, ancdata, more = b:recvmsg(10, 200)
+      local item
+      for _, i in ipairs(ancdata) do if i.type == csock.SCM_RIGHTS then item = i.data end end
+      assert(#item == 4 and more & csock.MSG_CTRUNC ~= 0)
+      csock.close(("i"):unpack(item))
+      csock.close(first[2])
+      csock.send_fds(a, "x", { a, b })
+      local _, last, fine = fds()
+      return #last == 2 and fine & csock.MSG_CTRUNC == 0
+    ]])
+  end)
+
+  it("counts a look-up and a wait for several while they last", function()
+    local state = host { max_fds = 3 }
+    assert.equal("EMFILE", state:run [[
+      local csock = require "csock"
+      local a, b, why = csock.socketpair()
+      csock.run(function()
+        local many = csock.spawn(function() return #csock.select({ a, b }, {}, {}) end)
+        csock.yield()
+        why = select(2, csock.getaddrinfo("localhost", 80)).name
+        b:sendall "x"
+        assert(many:join() == 1)
+        assert(csock.getaddrinfo("localhost", 80))
+      end)
+      return why
+    ]])
+  end)
+
   it("bounds what is accepted, which waits until there is room", function()
     local state = host { max_fds = 3 }
     assert.equal("3", state:run [[

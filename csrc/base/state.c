@@ -1,11 +1,23 @@
 /* state.c: the record of one Lua state. */
 #include "state.h"
 
+#include <stdlib.h>
+
 static const cs_class state_class = {"csock.state"};
 
+/* It is made before whatever is counted in it, so it goes after that. */
+static int state_gc(lua_State *L) {
+  cs_state *state = (cs_state *)cs_object_check(L, 1, &state_class);
+  free(state->given);
+  state->given = NULL;
+  state->given_size = 0;
+  return 0;
+}
+
 void cs_state_make(lua_State *L) {
+  static const luaL_Reg meta[] = {{"__gc", state_gc}, {NULL, NULL}};
   if (cs_state_get(L) != NULL) return; /* by a host; or memory ran out when the module was opened */
-  cs_class_make(L, &state_class, NULL, NULL);
+  cs_class_make(L, &state_class, NULL, meta);
   cs_state *state = (cs_state *)cs_object_new(L, &state_class, sizeof *state, 1);
   state->default_timeout = CS_FOREVER;
   state->scratch = (char *)lua_newuserdatauv(L, CS_SCRATCH, 0);
@@ -41,7 +53,8 @@ bool cs_may_retry(lua_State *L, int err, bool *tried) {
   cs_state *state = cs_state_get(L);
   int64_t pause = state->held > state->held_then ? NEW_NS : OLD_NS;
   if (state->held == 0) return false;
-  if (state->collected != 0 && cs_clock_now(&cs_clock_system) - state->collected < pause) return false;
+  if (state->collected != 0 && cs_clock_now(&cs_clock_system) - state->collected < pause)
+    return false;
   lua_gc(L, LUA_GCCOLLECT);
   state->collected = cs_clock_now(&cs_clock_system);
   state->held_then = state->held;

@@ -21,13 +21,15 @@ typedef struct cs_state {
   struct cs_loop *loop;         /* made on first use by loop.c */
   const struct cs_loop_calls *loop_calls; /* how waiting reaches it: loop.c's */
   unsigned transports;                    /* how many sockets have one: transport.c */
-  unsigned held;                          /* descriptors that objects hold; forgotten objects too */
-  unsigned held_then;                     /* ... after the collection of garbage for their sake, */
-  int64_t collected;                      /* ... the last one, of this time; 0: there was none */
-  cs_list taps;                           /* of its sockets: traffic.c */
-  bool debug;                             /* sockets that are made are listed: ledger.c; */
-  unsigned listed;                        /* ... so many were */
-  uint64_t received, sent, accepted;      /* bytes and connections, by all of its sockets */
+  unsigned held; /* descriptors that objects hold (forgotten objects too), and those that follow */
+  unsigned char *given; /* given.c's: the numbers that the program has, a bit for each */
+  size_t given_size;
+  unsigned held_then;                /* ... after the collection of garbage for their sake, */
+  int64_t collected;                 /* ... the last one, of this time; 0: there was none */
+  cs_list taps;                      /* of its sockets: traffic.c */
+  bool debug;                        /* sockets that are made are listed: ledger.c; */
+  unsigned listed;                   /* ... so many were */
+  uint64_t received, sent, accepted; /* bytes and connections, by all of its sockets */
   /* NULL, or what tells who is to blame for an error: pushes a sequence of rows (their `made` is a
      place), or pushes nothing: false. `address`: a stack index, or 0. */
   bool (*holders)(lua_State *L, int err, int address);

@@ -2,6 +2,7 @@
    object of this class is what `sendfile` takes. */
 #include "../base/error.h"
 #include "../base/parts.h"
+#include "../base/state.h"
 #include "../sys/beneath.h"
 
 typedef struct file {
@@ -22,8 +23,11 @@ static int open_file(lua_State *L) {
   if (strlen(path) != len) return cs_fail(L, "open", ENOENT);
   file *f = (file *)cs_object_new(L, &file_class, sizeof *f, 0);
   f->at.fd = -1;
-  int err = cs_beneath_open(&f->at, root, path, links);
-  return err != 0 ? cs_fail(L, "open", err) : 1;
+  cs_state *state = cs_state_get(L);
+  int err = cs_state_room(state, 1) ? EMFILE : cs_beneath_open(&f->at, root, path, links);
+  if (err != 0) return cs_fail(L, "open", err);
+  state->held++;
+  return 1;
 }
 
 static file *check_file(lua_State *L) {
@@ -36,7 +40,9 @@ static int file_fileno(lua_State *L) {
 }
 
 static int file_close(lua_State *L) {
-  cs_beneath_close(&check_file(L)->at);
+  file *f = check_file(L);
+  if (f->at.fd >= 0) cs_state_get(L)->held--;
+  cs_beneath_close(&f->at);
   lua_pushboolean(L, 1);
   return 1;
 }

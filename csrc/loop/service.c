@@ -1,6 +1,7 @@
 /* service.c: what csock.service asks the system for: a PID file, the environment, standard input
    and output. In the core's table `service`, for that module alone. */
 #include "../base/error.h"
+#include "../base/given.h"
 #include "../base/parts.h"
 #include "../sys/fd.h"
 #include "../sys/lockfile.h"
@@ -14,8 +15,10 @@ static int service_lock(lua_State *L) {
   int fd;
   const char *path = cs_check_cstring(L, 1), *text = luaL_checklstring(L, 2, &len);
   luaL_checkstack(L, 1, NULL);
-  int err = cs_lockfile_open(path, text, len, &fd);
+  cs_state *state = cs_state_get(L);
+  int err = cs_state_room(state, 1) ? EMFILE : cs_lockfile_open(path, text, len, &fd);
   if (err != 0) return cs_fail(L, "pidfile", err);
+  cs_given_add(state, fd); /* without memory it is not counted */
   lua_pushinteger(L, fd);
   return 1;
 }

@@ -53,7 +53,7 @@ static int inquiry_start(lua_State *L, const cs_query *query, inquiry **at) {
     return 0;
   }
   int fd = -1;
-  do err = cs_lookup_submit(&state->resolver, q->lookup, &fd);
+  do err = cs_state_room(state, 1) ? EMFILE : cs_lookup_submit(&state->resolver, q->lookup, &fd);
   while (err != 0 && cs_may_retry(L, err, &tried));
   if (fd >= 0) cs_watched_hold(&q->w, fd);
   return err;

@@ -61,8 +61,9 @@ static int new_epoll(lua_State *L) { /* __call of the table csock.epoll, which i
   epoll *e = push_epoll(L);
   int fd, err;
   do {
-    fd = epoll_create1(flags | EPOLL_CLOEXEC);
-    err = fd < 0 ? errno : 0;
+    err = cs_state_room(e->w.state, 1);
+    fd = err == 0 ? epoll_create1(flags | EPOLL_CLOEXEC) : -1;
+    if (err == 0 && fd < 0) err = errno;
   } while (err != 0 && cs_may_retry(L, err, &tried));
   if (err != 0) return cs_fail(L, "epoll", err);
   cs_watched_hold(&e->w, fd);

@@ -54,8 +54,9 @@ static int new_kqueue(lua_State *L) { /* __call of the table csock.kqueue, which
   kqueue_object *k = push_kqueue(L);
   int fd, err;
   do {
-    fd = kqueue();
-    err = fd < 0 ? errno : 0;
+    err = cs_state_room(k->w.state, 1);
+    fd = err == 0 ? kqueue() : -1;
+    if (err == 0 && fd < 0) err = errno;
   } while (err != 0 && cs_may_retry(L, err, &tried));
   if (err != 0) return cs_fail(L, "kqueue", err);
   cs_watched_hold(&k->w, fd);

@@ -280,6 +280,11 @@ static int socket_dup(lua_State *L) {
   int copy;
   int err = copy_fd(L, cs_check_fd(L, 1), &copy);
   if (err != 0) return cs_fail(L, "dup", err);
+  err = cs_given_add(cs_state_get(L), copy);
+  if (err != 0) {
+    cs_fd_close(copy);
+    return cs_fail(L, "dup", err);
+  }
   lua_pushinteger(L, copy);
   return 1;
 }
@@ -296,7 +301,9 @@ Source: close(2), Python's `socket.close`.
 @usage csock.close(assert(csock.dup(s)))
 */
 static int socket_close(lua_State *L) {
-  return cs_result(L, "close", cs_fd_close(cs_check_cint(L, 1)));
+  int fd = cs_check_cint(L, 1);
+  cs_given_remove(cs_state_get(L), fd);
+  return cs_result(L, "close", cs_fd_close(fd));
 }
 
 /***

@@ -1,11 +1,10 @@
-/* message.c: messages with ancillary data, and the descriptors that travel in it. Bytes alone:
-   transfer.c; files: sendfile.c. sock_* = methods, message_* = functions. */
+/* message.c: messages with ancillary data, and the descriptors that travel in it (control.c). Bytes
+   alone: transfer.c; files: sendfile.c. sock_* = methods, message_* = functions. */
 #include "message.h"
 #include "../base/parts.h"
 #include "../name/address.h"
 #include "../base/buffer.h"
 #include "../name/lookup.h"
-#include "../sys/fd.h"
 
 #include <sys/uio.h>
 
@@ -31,8 +30,6 @@ static cs_message *push_message(lua_State *L, size_t count, size_t room, bool ow
   return m;
 }
 
-/* --- control messages --- */
-
 static void set_header(struct msghdr *h, cs_message *m, struct iovec *iov, unsigned short count) {
   memset(h, 0, sizeof *h);
   h->msg_iov = iov;
@@ -41,71 +38,9 @@ static void set_header(struct msghdr *h, cs_message *m, struct iovec *iov, unsig
   h->msg_controllen = m->room;
 }
 
-#if defined(__GNUC__) /* musl's CMSG_NXTHDR mixes signed and unsigned numbers */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#endif
-
-/* The control message after `last` (NULL: the first), or NULL. `len` is how much of its data is
-   there: a message at the end may have been cut. */
-static struct cmsghdr *next_control(struct msghdr *h, struct cmsghdr *last, size_t *len) {
-  struct cmsghdr *c = last == NULL ? CMSG_FIRSTHDR(h) : CMSG_NXTHDR(h, last);
-  if (c == NULL || c->cmsg_len < CMSG_LEN(0)) return NULL;
-  char *data = (char *)CMSG_DATA(c), *end = (char *)h->msg_control + h->msg_controllen;
-  size_t there = data < end ? (size_t)(end - data) : 0;
-  *len = c->cmsg_len - CMSG_LEN(0);
-  if (*len > there) *len = there;
-  return c;
-}
-
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
-
-/* How many descriptors a control message with `len` bytes of data brings. */
-static size_t descriptors_in(const struct cmsghdr *c, size_t len) {
-  if (c->cmsg_level != SOL_SOCKET) return 0;
-  if (c->cmsg_type == SCM_RIGHTS) return len / sizeof(int);
-#ifdef SCM_PIDFD
-  if (c->cmsg_type == SCM_PIDFD && len >= sizeof(int)) return 1;
-#endif
-  return 0;
-}
-
-static int descriptor_at(struct cmsghdr *c, size_t i) {
-  int fd;
-  memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-  return fd;
-}
-
-/* Calls `f` for every descriptor among the received control messages but the first `skip` of
-   SCM_RIGHTS, which somebody has taken. */
-static void each_descriptor(cs_message *m, size_t skip, void (*f)(int fd)) {
-  struct msghdr h;
-  size_t len;
-  set_header(&h, m, NULL, 0);
-  h.msg_controllen = m->received;
-  for (struct cmsghdr *c = NULL; (c = next_control(&h, c, &len)) != NULL;) {
-    size_t n = descriptors_in(c, len), i = 0;
-    if (c->cmsg_type == SCM_RIGHTS) {
-      i = n < skip ? n : skip;
-      skip -= i;
-    }
-    for (; i < n; i++) f(descriptor_at(c, i));
-  }
-}
-
-static void close_fd(int fd) {
-  if (fd >= 0) cs_fd_close(fd);
-}
-
-static void keep_from_children(int fd) {
-  cs_fd_set_inheritable(fd, false);
-}
-
 static int message_gc(lua_State *L) {
   cs_message *m = (cs_message *)lua_touserdata(L, 1);
-  if (m->received > 0) each_descriptor(m, 0, close_fd);
+  if (m->received > 0) cs_control_close(cs_state_get(L), m->control, m->received, 0);
   m->received = 0;
   return 0;
 }
@@ -146,19 +81,6 @@ cs_message *cs_message_outgoing(lua_State *L, int first, size_t count, size_t ro
     m->iov[i].iov_len = len;
   }
   return m;
-}
-
-void cs_control_put(char **at, int level, int type, const void *data, size_t len) {
-  struct cmsghdr c = {.cmsg_len = (unsigned)CMSG_LEN(len), .cmsg_level = level, .cmsg_type = type};
-  memcpy(*at, &c, sizeof c);
-  if (data != NULL) memcpy(*at + CMSG_LEN(0), data, len);
-  *at += CMSG_SPACE(len);
-}
-
-void cs_control_room(lua_State *L, int arg, size_t *room, size_t len) {
-  if (len <= CS_CONTROL_MAX) *room += CMSG_SPACE(len);
-  if (len > CS_CONTROL_MAX || *room > CS_CONTROL_MAX)
-    luaL_argerror(L, arg, "too much ancillary data");
 }
 
 int cs_sendmsg_attempt(lua_State *L, cs_op *op) {
@@ -347,8 +269,8 @@ static bool receive_message(lua_State *L, cs_op *op, struct msghdr *h, cs_sockad
     return false;
   }
   /* From here on the descriptors in it are ours. */
+  if (m->room > 0) cs_control_own(op->w->state, h, cloexec != 0);
   m->received = m->room > 0 ? (unsigned)h->msg_controllen : 0;
-  if (cloexec == 0 && m->received > 0) each_descriptor(m, 0, keep_from_children);
   h->msg_flags &= ~(cloexec & ~op->flags); /* the kernel gives our own flag back */
   if (into)
     lua_pushinteger(L, (lua_Integer)got);
@@ -361,7 +283,7 @@ static void push_ancdata_received(lua_State *L, struct msghdr *h) {
   size_t len;
   lua_Integer i = 0;
   lua_newtable(L);
-  for (struct cmsghdr *c = NULL; (c = next_control(h, c, &len)) != NULL;) {
+  for (struct cmsghdr *c = NULL; (c = cs_control_next(h, c, &len)) != NULL;) {
     lua_createtable(L, 3, 3);
     lua_pushinteger(L, c->cmsg_level);
     lua_pushvalue(L, -1);
@@ -485,10 +407,10 @@ static int sock_recvmsg_into(lua_State *L) {
 static size_t push_descriptors(lua_State *L, struct msghdr *h, size_t max) {
   size_t len, n = 0;
   lua_newtable(L);
-  for (struct cmsghdr *c = NULL; (c = next_control(h, c, &len)) != NULL;) {
-    size_t here = c->cmsg_type == SCM_RIGHTS ? descriptors_in(c, len) : 0, i = 0;
+  for (struct cmsghdr *c = NULL; (c = cs_control_next(h, c, &len)) != NULL;) {
+    size_t here = c->cmsg_type == SCM_RIGHTS ? cs_control_fds(c, len) : 0, i = 0;
     for (; i < here && n < max; i++) {
-      lua_pushinteger(L, descriptor_at(c, i));
+      lua_pushinteger(L, cs_control_fd(c, i));
       lua_rawseti(L, -2, (lua_Integer)++n);
     }
     if (i < here) h->msg_flags |= MSG_CTRUNC;
@@ -505,7 +427,7 @@ static int recv_fds_attempt(lua_State *L, cs_op *op) {
   size_t taken = push_descriptors(L, &h, op->done);
   lua_pushinteger(L, h.msg_flags);
   push_sender(L, op, &h, &addr);
-  each_descriptor(m, taken, close_fd); /* nothing raises from here on */
+  cs_control_close(op->w->state, m->control, m->received, taken); /* nothing raises from here on */
   m->received = 0;
   return 4;
 }

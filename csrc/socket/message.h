@@ -2,6 +2,7 @@
 #ifndef CS_MESSAGE_H
 #define CS_MESSAGE_H
 
+#include "control.h"
 #include "transfer.h"
 
 #include <sys/uio.h>
@@ -9,8 +10,6 @@
 #ifndef IOV_MAX
 #define IOV_MAX 1024
 #endif
-
-#define CS_CONTROL_MAX (1 << 20) /* bytes of ancillary data: far beyond any kernel's limit */
 
 /* What a call in progress points at; in one userdata, on the stack. The integers' types fit
    msghdr's fields, which differ between systems. */
@@ -33,12 +32,6 @@ size_t cs_message_pieces(lua_State *L, int arg);
 /* Pushes the message whose pieces are the `count` values from `first` on, with `room` bytes for
    control messages. */
 cs_message *cs_message_outgoing(lua_State *L, int first, size_t count, size_t room);
-
-/* Adds the room that a control message with `len` bytes of data takes to `room`. */
-void cs_control_room(lua_State *L, int arg, size_t *room, size_t len);
-
-/* Writes a control message at `*at`, which moves on; `data` NULL leaves zeros. */
-void cs_control_put(char **at, int level, int type, const void *data, size_t len);
 
 /* The attempt, and what runs it: sends the message, which is on the stack, to the address in the
    arguments `arg` .. `last`, if there is one. */

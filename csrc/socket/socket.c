@@ -432,10 +432,12 @@ Source: Python's `socket.detach`.
 */
 static int sock_detach(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
-  lua_pushinteger(L, cs_sock_fd(s));
+  int fd = cs_sock_fd(s);
+  lua_pushinteger(L, fd);
   cs_transport_end(s, false);
   cs_traffic_end(s);
   cs_watched_release(&s->w);
+  if (fd >= 0) cs_given_add(s->w.state, fd); /* without memory it is not counted */
   s->w.flags |= CS_W_CLOSED;
   return 1;
 }

@@ -126,7 +126,7 @@ static int open_descriptor(lua_State *L, cs_stream *st, bool closefd) {
   if (err != 0) return cs_fail(L, "stream", err);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
-  cs_watched_hold(&st->own, fd);
+  (number && closefd ? cs_watched_hold : cs_watched_borrow)(&st->own, fd);
   /* Said to be non-blocking, as cs_io makes it: so the loop has no reason to change the flag. */
   st->own.flags = CS_W_NONBLOCK | (number && closefd ? 0 : CS_W_FOREIGN) |
                   (st->kind == CS_RW_FILE ? CS_W_FILE : 0);

@@ -33,7 +33,7 @@ cs_joined *cs_joined_begin(lua_State *L, cs_loop *loop, const cs_op *op, int *er
   j->w.state = loop->state;
   j->w.fd = -1;
   int fd;
-  *err = cs_poller_join(op->fds, op->nfds, &fd);
+  *err = cs_state_room(j->w.state, 1) ? EMFILE : cs_poller_join(op->fds, op->nfds, &fd);
   if (*err != 0) {
     lua_pop(L, 1);
     return NULL;

@@ -3,7 +3,7 @@
 #define CS_WATCHED_H
 
 #include "waitq.h"
-#include "../base/state.h"
+#include "../base/given.h"
 
 struct cs_loop;
 
@@ -72,10 +72,16 @@ int cs_watched_nonblock_keep(cs_watched *w, short events);
 void cs_watched_nonblock_begin(cs_watched *w);
 void cs_watched_nonblock_end(cs_watched *w);
 
-/* Makes it hold the descriptor. */
-static inline void cs_watched_hold(cs_watched *w, int fd) {
+/* Makes it use a descriptor that stays another's. */
+static inline void cs_watched_borrow(cs_watched *w, int fd) {
   w->fd = fd;
   w->state->held++;
+}
+
+/* Makes it hold the descriptor. */
+static inline void cs_watched_hold(cs_watched *w, int fd) {
+  cs_given_remove(w->state, fd);
+  cs_watched_borrow(w, fd);
 }
 
 /* Closes the descriptor (once; later calls return 0) and wakes whoever waits on it, among others
