@@ -33,6 +33,11 @@ static bool nonblocking(const cs_sock *s) {
   return s->timeout == 0;
 }
 
+static int ask(lua_State *L, const char *call, const char *path) {
+  cs_state *state = cs_state_get(L);
+  return path != NULL ? cs_policy_file(L, state, call, path) : cs_policy_insecure(L, state, call);
+}
+
 static const cs_api api = {
     .size = sizeof(cs_api),
     .version = CS_API_VERSION,
@@ -48,6 +53,7 @@ static const cs_api api = {
     .methods = cs_sock_methods,
     .descriptor = descriptor,
     .nonblocking = nonblocking,
+    .ask = ask,
 };
 
 void cs_open_api(lua_State *L) {

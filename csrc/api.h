@@ -139,6 +139,10 @@ typedef struct cs_api {
 
   /* Whether its timeout is 0. */
   bool (*nonblocking)(const cs_sock *s);
+
+  /* Asks the host's policy for the file at `path`, or (NULL) for leaving out a part of what
+     verifies peers. 0, or an errno value for `fail`. */
+  int (*ask)(lua_State *L, const char *call, const char *path);
 } cs_api;
 
 #define CS_API_KEY "csock.api" /* in the registry: a light userdata */

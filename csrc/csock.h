@@ -46,6 +46,57 @@ extern "C" {
 /* CSOCK_VERSION_NUM of what is linked, to be compared with that of the header. Any thread. */
 CSOCK_API int csock_version(void); /* [-0, +0, -] */
 
+/* --- policy -------------------------------------------------------------------------------------
+ */
+
+/* What a script is about to have done outside of its state. */
+enum {
+  CSOCK_ASK_SOCKET = 1, /* "socket": make one of this family, type and protocol */
+  CSOCK_ASK_BIND,       /* "bind": to the address, which may be a path (AF_UNIX) */
+  CSOCK_ASK_CONNECT,    /* "connect": to the address; a stream's send with an address is one */
+  CSOCK_ASK_LISTEN,     /* "listen": the address is the socket's own */
+  CSOCK_ASK_SEND,       /* "send": a datagram to the address */
+  CSOCK_ASK_LOOKUP, /* "lookup": of `host` and `service`, or of the address, where the system may
+                       ask others: numbers are none */
+  CSOCK_ASK_DESCRIPTOR, /* "descriptor": use `fd`, which is none of the script's own; hand it to
+                           another process; or (-1) receive some */
+  CSOCK_ASK_OPTION,     /* "option": set `option` of `level`, but for those that do no more than
+                           change how the socket's own bytes travel. So with messages' ancillary
+                           data, and with ioctl's requests (`level` -1) */
+  CSOCK_ASK_PROCESS,    /* "process": do what `call` says: "fork", "kill", "setuid", "chdir", ... */
+  CSOCK_ASK_FILE,       /* "file": open, make, or look for the file at `path` */
+  CSOCK_ASK_INSECURE    /* "insecure": turn off what verifies the peers of TLS, or a part of it */
+};
+
+struct sockaddr;
+
+/* What does not apply is -1, or NULL. Strings and address are the callback's while it runs. */
+typedef struct csock_ask {
+  size_t size;
+  int what;                   /* CSOCK_ASK_*: later versions may have more of them */
+  const char *name;           /* its name: "connect" */
+  const char *call;           /* the function that asks, as errors name it: "connect_ex" */
+  int family, type, protocol; /* of the socket */
+
+  /* What the system is to be given, as it is after all look-ups: so a name that has come to lead
+     to another host is seen. Two ways to write an address are undone first: IPv4's as IPv6's
+     (::ffff:127.0.0.1) is an IPv4 address here, and a destination of 0.0.0.0 or :: is this host's
+     127.0.0.1 or ::1, to which the system takes it. `family` stays the socket's. */
+  const struct sockaddr *address;
+  size_t address_len;
+
+  const char *host, *service;
+  const char *path;
+  int fd;
+  int level, option;
+} csock_ask;
+
+/* Whether a script may: 0. Anything else denies it: the script gets EPERM, with *reason (or "denied
+   by policy") in the error's text, which is copied. Called at the moment of the action, in the
+   thread that runs the state, each time; a script has no way to go on without it. It must not raise
+   or call into the state. What it does not know, it should deny. */
+typedef int (*csock_policy)(void *ud, const csock_ask *ask, const char **reason);
+
 /* --- opening ------------------------------------------------------------------------------------
  */
 
@@ -76,6 +127,9 @@ typedef struct csock_options {
 
   /* The timeout of new sockets outside of tasks and in them, in seconds. 0: none, they wait. */
   double default_timeout;
+
+  /* What scripts may have done; NULL: anything. */
+  csock_policy policy;
 } csock_options;
 
 /* Sets a state's options: before csock is opened there. 0, EBUSY: it is open already, or EINVAL:

@@ -22,7 +22,7 @@ M.modules = {
       { "Waiting for several things", "poll/select", "poll/poll", "poll/epoll", "poll/kqueue", "poll/kevent" },
       { "Seeing what goes on", "socket/listing", "socket/tap" },
       { "Buffers and streams", "base/buffer", "stream/life", "stream/read", "stream/write" },
-      { "Processes", "loop/fork", "loop/process", "loop/identity", "base/random" },
+      { "Processes", "loop/fork", "loop/process", "loop/identity", "base/policy", "base/random" },
       { "Errors", "base/error", "constants/constants" },
     },
   },

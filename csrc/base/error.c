@@ -42,8 +42,16 @@ static void push_new_error(lua_State *L, const char *call, const char *kind, int
   lua_setiuservalue(L, -2, 1);
 }
 
+static int number_of(int err) {
+  return err == CS_DENIED ? EPERM : err;
+}
+
 static void push_errno(lua_State *L, const char *call, int err, int address) {
   char text[128], unknown[32];
+  if (err == CS_DENIED) {
+    push_new_error(L, call, "error", EPERM, "EPERM", cs_state_get(L)->reason, address);
+    return;
+  }
   const char *name = cs_errno_name(err);
   if (name == NULL) {
     snprintf(unknown, sizeof unknown, "errno %d", err);
@@ -74,13 +82,13 @@ int cs_fail(lua_State *L, const char *call, int err) {
   if (lua_rawgeti(L, -1, key) == LUA_TNIL) {
     lua_pop(L, 1);
     push_errno(L, call, err, 0);
-    if (!blame(L, err, 0)) {
+    if (err != CS_DENIED && !blame(L, err, 0)) {
       lua_pushvalue(L, -1);
       lua_rawseti(L, -3, key);
     }
   }
   lua_remove(L, -2);
-  lua_pushinteger(L, err);
+  lua_pushinteger(L, number_of(err));
   return 3;
 }
 
@@ -90,7 +98,7 @@ int cs_fail_at(lua_State *L, const char *call, int err, int address) {
   lua_pushnil(L);
   push_errno(L, call, err, address);
   blame(L, err, address);
-  lua_pushinteger(L, err);
+  lua_pushinteger(L, number_of(err));
   return 3;
 }
 
@@ -111,7 +119,7 @@ int cs_fail_words(lua_State *L, const char *call, const char *kind, int err,
     lua_setfield(L, -2, words->more[i].name);
   }
   lua_pop(L, 1);
-  lua_pushinteger(L, err);
+  lua_pushinteger(L, number_of(err));
   return 3;
 }
 

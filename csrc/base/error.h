@@ -6,6 +6,10 @@
 #include "args.h"
 #include "../api.h"
 
+/* The host's policy says no (policy.h): EPERM, in the words that it gave last. To be failed with at
+   once. */
+#define CS_DENIED 4095
+
 /* Pushes nil, the error value and `err`; returns 3. The value for each (call, errno) is made once:
    a would-block or a time-out allocates nothing. `call` must be a string literal. */
 int cs_fail(lua_State *L, const char *call, int err);

@@ -12,6 +12,11 @@ int cs_given_add(cs_state *state, int fd);
 
 void cs_given_forget(cs_state *state, int fd);
 
+static inline bool cs_given_has(const cs_state *state, int fd) {
+  size_t byte = (size_t)fd / 8;
+  return fd >= 0 && byte < state->given_size && (state->given[byte] >> (fd % 8) & 1) != 0;
+}
+
 /* Has it no more, if it had it. */
 static inline void cs_given_remove(cs_state *state, int fd) {
   if (state->given != NULL) cs_given_forget(state, fd);

@@ -9,6 +9,7 @@
 #define CS_PARTS(PART) \
   PART(place) \
   PART(error) \
+  PART(policy) \
   PART(constants) \
   PART(loop) \
   PART(address) \

@@ -1,35 +1,89 @@
 /* state.c: the record of one Lua state. */
 #include "state.h"
+#include "../sys/pointers.h"
 
 #include <stdlib.h>
 
 static const cs_class state_class = {"csock.state"};
 
-/* It is made before whatever is counted in it, so it goes after that. */
+/* Where the record is: on the stack of a thread in the registry. All that is in the registry itself
+   programs can reach by debug.getregistry; but not what lies on the stack of a thread that runs no
+   function, nor the metatable that nothing else has. If a program takes the thread out of there,
+   the record comes back when it is collected: objects point at it as long as the state is open. */
+static const char state_key = 's';
+
+cs_state *cs_state_find(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key);
+  lua_State *thread = lua_tothread(L, -1);
+  lua_pop(L, 1); /* the registry keeps it */
+  return thread != NULL ? (cs_state *)cs_object_test(thread, 1, &state_class) : NULL;
+}
+
+cs_state *cs_state_get(lua_State *L) {
+  cs_state *state = cs_state_find(L);
+  if (state == NULL) luaL_error(L, "csock's record was taken out of the registry");
+  return state;
+}
+
+lua_State *cs_state_thread(lua_State *L, const cs_state *state) {
+  luaL_checkstack(L, 1, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key);
+  lua_State *thread = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  if (thread == NULL || lua_status(thread) != LUA_OK || lua_gettop(thread) != 1) return NULL;
+  return lua_touserdata(thread, 1) == state ? thread : NULL;
+}
+
+/* Puts the record on the top into a thread, and that under the key in the registry; pops it. */
+static void keep(lua_State *L, const void *key) {
+  lua_State *thread = lua_newthread(L);
+  lua_insert(L, -2);
+  lua_xmove(L, thread, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
 static int state_gc(lua_State *L) {
-  cs_state *state = (cs_state *)cs_object_check(L, 1, &state_class);
+  cs_state *state = (cs_state *)lua_touserdata(L, 1);
+  const cs_state *there = cs_state_find(L);
+  if (there != state && state->kept) { /* somebody has taken it away */
+    lua_getmetatable(L, 1);
+    lua_setmetatable(L, 1); /* once more */
+    lua_settop(L, 1);
+    keep(L, there == NULL ? (const void *)&state_key : state);
+    return 0;
+  }
+  /* The Lua state is being closed. The record was made before whatever is counted in it, so it goes
+     after that. */
+  if (state->policed) cs_pointers_remove(lua_topointer(L, LUA_REGISTRYINDEX));
   free(state->given);
-  state->given = NULL;
-  state->given_size = 0;
+  free(state->known);
+  state->given = state->known = NULL;
+  state->given_size = state->known_size = 0;
   return 0;
 }
 
 void cs_state_make(lua_State *L) {
-  static const luaL_Reg meta[] = {{"__gc", state_gc}, {NULL, NULL}};
-  if (cs_state_get(L) != NULL) return; /* by a host; or memory ran out when the module was opened */
-  cs_class_make(L, &state_class, NULL, meta);
-  cs_state *state = (cs_state *)cs_object_new(L, &state_class, sizeof *state, 1);
+  if (cs_state_find(L) != NULL)
+    return; /* by a host; or memory ran out when the module was opened */
+  if (cs_pointers_has(lua_topointer(L, LUA_REGISTRYINDEX))) cs_state_get(L);
+  cs_state *state = (cs_state *)lua_newuserdatauv(L, sizeof *state, CS_STATE_VALUES);
+  memset(state, 0, sizeof *state);
+  state->cls = &state_class;
   state->default_timeout = CS_FOREVER;
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, state_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
   state->scratch = (char *)lua_newuserdatauv(L, CS_SCRATCH, 0);
-  lua_setiuservalue(L, -2, 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &state_class.name);
+  lua_setiuservalue(L, -2, CS_STATE_SCRATCH);
+  keep(L, &state_key);
+  state->kept = true;
 }
 
-cs_state *cs_state_get(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &state_class.name);
-  cs_state *state = (cs_state *)lua_touserdata(L, -1);
-  lua_pop(L, 1); /* the registry keeps it */
-  return state;
+int cs_state_police(lua_State *L, cs_state *state) {
+  int err = state->policed ? 0 : cs_pointers_add(lua_topointer(L, LUA_REGISTRYINDEX));
+  if (err == 0) state->policed = true;
+  return err;
 }
 
 void cs_state_log(lua_State *L, const char *what, const char *text) {

@@ -3,6 +3,7 @@
 #define CS_STATE_H
 
 #include "class.h"
+#include "../csock.h"
 #include "../sys/clock.h"
 #include "../sys/list.h"
 #include "../sys/poller.h"
@@ -43,12 +44,38 @@ typedef struct cs_state {
   cs_poller_host watcher;                    /* its loop watches the descriptors, */
   void (*timer)(void *host, double seconds); /* ... and is told when the next step is due, */
   int64_t due_told;                          /* ... the last time for then; CS_FOREVER: never */
+  /* What policy.c asks, and how it stands. */
+  csock_policy policy;
+  bool policed;         /* somebody is to be asked: it, or a function, or both; */
+  bool judged;          /* ... a function, the record's user value */
+  bool asking;          /* somebody is being asked */
+  bool kept;            /* by the registry: state.c */
+  unsigned char *known; /* malloc; the numbers of descriptors that objects hold: a bit for each */
+  size_t known_size;
+  char reason[200]; /* why something was denied last */
 } cs_state;
+
+/* The record's user values. */
+enum { CS_STATE_SCRATCH = 1, CS_STATE_POLICY, CS_STATE_VALUES = CS_STATE_POLICY };
 
 #define CS_SCRATCH 65536
 
+/* NULL: there is none (yet). Needs room for a value on the stack; raises nothing. */
+cs_state *cs_state_find(lua_State *L);
+
+/* The same, or raises: a program has taken it out of the registry. */
 cs_state *cs_state_get(lua_State *L);
-void cs_state_make(lua_State *L); /* once, by luaopen_csock_core, or a host before it */
+
+/* Once, by luaopen_csock_core, or a host before it. */
+void cs_state_make(lua_State *L);
+
+/* The thread whose stack has the record alone, at 1, and which runs nothing; or NULL: something has
+   been done to it. */
+lua_State *cs_state_thread(lua_State *L, const cs_state *state);
+
+/* From now on somebody is asked; the Lua state can be given no other record. 0 or an errno value.
+ */
+int cs_state_police(lua_State *L, cs_state *state);
 
 /* Whether `n` more descriptors may be held: 0, or EMFILE. */
 static inline int cs_state_room(const cs_state *state, unsigned n) {

@@ -41,9 +41,11 @@ int csock_setup(lua_State *L, const csock_options *options) {
   if (o.default_timeout > 0 && cs_clock_from_seconds(o.default_timeout, &timeout) != 0)
     return EINVAL;
   luaL_checkstack(L, 8, NULL);
-  if (cs_state_get(L) != NULL) return EBUSY;
+  if (cs_state_find(L) != NULL) return EBUSY;
   cs_state_make(L);
   cs_state *state = cs_state_get(L);
+  if (o.policy != NULL && cs_state_police(L, state) != 0) luaL_error(L, "not enough memory");
+  state->policy = o.policy;
   state->host = o.ud;
   state->log = o.log;
   state->pcall = o.pcall;

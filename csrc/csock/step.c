@@ -15,7 +15,7 @@ static cs_loop *step_loop(lua_State *L) {
 
 /* The loop as far as there is one. */
 static cs_loop *loop_made(lua_State *L) {
-  const cs_state *state = lua_checkstack(L, 8) ? cs_state_get(L) : NULL;
+  const cs_state *state = lua_checkstack(L, 8) ? cs_state_find(L) : NULL;
   return state != NULL ? state->loop : NULL;
 }
 
@@ -170,7 +170,7 @@ void csock_spawn(lua_State *L, int nargs, csock_done done, void *ud) {
 
 int csock_after_fork(lua_State *L) {
   if (!lua_checkstack(L, 8)) return ENOMEM;
-  cs_state *state = cs_state_get(L);
+  cs_state *state = cs_state_find(L);
   if (state == NULL) return 0;
   if (state->loop != NULL && state->loop->running) return EBUSY;
   int err = cs_fork_after(L, state);

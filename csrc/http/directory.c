@@ -1,6 +1,7 @@
 /* directory.c: the files that a server shows to strangers: below one directory (sys/beneath.h). An
    object of this class is what `sendfile` takes. */
 #include "../base/error.h"
+#include "../base/policy.h"
 #include "../base/parts.h"
 #include "../base/state.h"
 #include "../sys/beneath.h"
@@ -24,9 +25,13 @@ static int open_file(lua_State *L) {
   file *f = (file *)cs_object_new(L, &file_class, sizeof *f, 0);
   f->at.fd = -1;
   cs_state *state = cs_state_get(L);
-  int err = cs_state_room(state, 1) ? EMFILE : cs_beneath_open(&f->at, root, path, links);
+  int err = cs_policy_file(L, state, "open", lua_pushfstring(L, "%s/%s", root, path));
+  lua_pop(L, 1);
+  if (err == 0) err = cs_state_room(state, 1);
+  if (err == 0) err = cs_beneath_open(&f->at, root, path, links);
   if (err != 0) return cs_fail(L, "open", err);
   state->held++;
+  cs_policy_know(state, f->at.fd, true);
   return 1;
 }
 
@@ -41,7 +46,11 @@ static int file_fileno(lua_State *L) {
 
 static int file_close(lua_State *L) {
   file *f = check_file(L);
-  if (f->at.fd >= 0) cs_state_get(L)->held--;
+  cs_state *state = f->at.fd >= 0 ? cs_state_find(L) : NULL;
+  if (state != NULL) {
+    state->held--;
+    cs_policy_know(state, f->at.fd, false);
+  }
   cs_beneath_close(&f->at);
   lua_pushboolean(L, 1);
   return 1;

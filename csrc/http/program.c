@@ -1,5 +1,6 @@
 /* program.c: programs that answer requests (CGI), started. */
 #include "../base/error.h"
+#include "../base/policy.h"
 #include "../base/parts.h"
 #include "../sys/spawn.h"
 
@@ -27,8 +28,13 @@ static int run_program(lua_State *L) {
   const char *path = cs_check_cstring(L, 1);
   int in = cs_check_fd(L, 4), out = cs_check_fd(L, 5);
   char **argv = push_argv(L, 2), **envp = push_argv(L, 3);
+  cs_state *state = cs_state_get(L);
   pid_t pid;
-  int err = in < 0 || out < 0 ? EBADF : cs_spawn_program(path, argv, envp, in, out, &pid);
+  int err = in < 0 || out < 0 ? EBADF : cs_policy_process(L, state, "run");
+  if (err == 0) err = cs_policy_file(L, state, "run", path);
+  if (err == 0) err = cs_policy_use(L, state, "run", in);
+  if (err == 0) err = cs_policy_use(L, state, "run", out);
+  if (err == 0) err = cs_spawn_program(path, argv, envp, in, out, &pid);
   if (err != 0) return cs_fail(L, "run", err);
   lua_pushinteger(L, pid);
   return 1;

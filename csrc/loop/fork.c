@@ -59,6 +59,8 @@ static int process_fork(lua_State *L) {
   cs_state *state = cs_state_get(L);
   cs_loop *loop = state->loop;
   sigset_t all, mask;
+  int err = cs_policy_process(L, state, "fork");
+  if (err != 0) return cs_fail(L, "fork", err);
   luaL_checkstack(L, 8, NULL); /* so that nothing raises in the child */
   flush_files();
   if (loop != NULL) cs_turn_end_all(L, loop->state);
@@ -68,7 +70,7 @@ static int process_fork(lua_State *L) {
   cs_signals_hold();
   state->forks++;
   pid_t pid = fork();
-  int err = errno;
+  err = errno;
   if (pid == 0) child(L, loop);
   cs_signals_go_on();
   pthread_sigmask(SIG_SETMASK, &mask, NULL);

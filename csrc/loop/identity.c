@@ -1,5 +1,6 @@
 /* identity.c: for whom a process acts, as Python's os, pwd and grp have it: users and groups. */
 #include "../base/error.h"
+#include "../base/policy.h"
 #include "../base/parts.h"
 #include "../sys/users.h"
 
@@ -71,7 +72,9 @@ Source: setuid(2), Python's `os.setuid`.
 */
 static int identity_setuid(lua_State *L) {
   uid_t uid = (uid_t)check_id(L, 1);
-  return cs_result(L, "setuid", setuid(uid) != 0 ? errno : 0);
+  int err = cs_policy_process(L, cs_state_get(L), "setuid");
+  if (err == 0 && setuid(uid) != 0) err = errno;
+  return cs_result(L, "setuid", err);
 }
 
 /***
@@ -86,7 +89,9 @@ The same for the group. Source: setgid(2), Python's `os.setgid`.
 */
 static int identity_setgid(lua_State *L) {
   gid_t gid = (gid_t)check_id(L, 1);
-  return cs_result(L, "setgid", setgid(gid) != 0 ? errno : 0);
+  int err = cs_policy_process(L, cs_state_get(L), "setgid");
+  if (err == 0 && setgid(gid) != 0) err = errno;
+  return cs_result(L, "setgid", err);
 }
 
 /* Room for as many groups, on the stack. */
@@ -148,7 +153,9 @@ static int identity_setgroups(lua_State *L) {
     list[i] = (gid_t)gid;
     lua_pop(L, 1);
   }
-  return cs_result(L, "setgroups", cs_users_set_groups(list, (uint16_t)count));
+  int err = cs_policy_process(L, cs_state_get(L), "setgroups");
+  if (err == 0) err = cs_users_set_groups(list, (uint16_t)count);
+  return cs_result(L, "setgroups", err);
 }
 
 /* --- what the system knows of users and groups --- */

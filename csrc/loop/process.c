@@ -3,6 +3,7 @@
 #include "../wait/driver.h"
 #include "../base/parts.h"
 #include "signals.h"
+#include "../base/policy.h"
 #include "../sys/pidfd.h"
 
 #include <signal.h>
@@ -68,8 +69,11 @@ print(csock.waitpid(pid) == pid) --> true
 static int process_waitpid(lua_State *L) {
   cs_op op;
   int pid = cs_check_cint(L, 1), options = cs_opt_cint(L, 2, 0);
+  cs_state *state = cs_state_get(L);
+  int err = cs_policy_process(L, state, "waitpid");
+  if (err != 0) return cs_fail(L, "waitpid", err);
   waiting *p = (waiting *)cs_object_new(L, &waiting_class, sizeof *p, 0);
-  p->w.state = cs_state_get(L);
+  p->w.state = state;
   p->w.fd = -1;
   p->w.flags = CS_W_NONBLOCK; /* it is never read */
   p->pid = pid;
@@ -117,7 +121,9 @@ finds out whether the process is there
 */
 static int process_kill(lua_State *L) {
   int pid = cs_check_cint(L, 1), sig = cs_check_signal(L, 2);
-  return cs_result(L, "kill", kill(pid, sig) != 0 ? errno : 0);
+  int err = cs_policy_process(L, cs_state_get(L), "kill");
+  if (err == 0 && kill(pid, sig) != 0) err = errno;
+  return cs_result(L, "kill", err);
 }
 
 /***
@@ -152,7 +158,10 @@ Ends this process at once: nothing is closed, collected or flushed first. It is 
 @usage if csock.fork() == 0 then csock._exit(1) end
 */
 static int process_exit(lua_State *L) {
-  _exit((int)cs_opt_int(L, 1, 0, 0, 255));
+  int status = (int)cs_opt_int(L, 1, 0, 0, 255);
+  int err = cs_policy_process(L, cs_state_get(L), "_exit");
+  if (err != 0) return cs_fail(L, "_exit", err);
+  _exit(status);
 }
 
 /***
@@ -182,7 +191,10 @@ local before = csock.umask(63) -- 077: for the owner alone
 csock.umask(before)
 */
 static int process_umask(lua_State *L) {
-  lua_pushinteger(L, umask((mode_t)cs_check_int(L, 1, 0, 0777)));
+  mode_t mask = (mode_t)cs_check_int(L, 1, 0, 0777);
+  int err = cs_policy_process(L, cs_state_get(L), "umask");
+  if (err != 0) return cs_fail(L, "umask", err);
+  lua_pushinteger(L, umask(mask));
   return 1;
 }
 
@@ -197,7 +209,10 @@ Goes to another directory: the whole process. Source: chdir(2), Python's `os.chd
 @usage print(csock.chdir ".") --> true
 */
 static int process_chdir(lua_State *L) {
-  return cs_result(L, "chdir", chdir(cs_check_cstring(L, 1)) != 0 ? errno : 0);
+  const char *path = cs_check_cstring(L, 1);
+  int err = cs_policy_process(L, cs_state_get(L), "chdir");
+  if (err == 0 && chdir(path) != 0) err = errno;
+  return cs_result(L, "chdir", err);
 }
 
 /***
@@ -211,8 +226,9 @@ Source: setsid(2), Python's `os.setsid`.
 @usage print(csock.fork() == 0 and csock._exit(csock.setsid() and 0 or 1))
 */
 static int process_setsid(lua_State *L) {
-  pid_t session = setsid();
-  if (session < 0) return cs_fail(L, "setsid", errno);
+  int err = cs_policy_process(L, cs_state_get(L), "setsid");
+  pid_t session = err == 0 ? setsid() : -1;
+  if (session < 0) return cs_fail(L, "setsid", err != 0 ? err : errno);
   lua_pushinteger(L, session);
   return 1;
 }

@@ -2,6 +2,7 @@
    and output. In the core's table `service`, for that module alone. */
 #include "../base/error.h"
 #include "../base/given.h"
+#include "../base/policy.h"
 #include "../base/parts.h"
 #include "../sys/fd.h"
 #include "../sys/lockfile.h"
@@ -16,7 +17,9 @@ static int service_lock(lua_State *L) {
   const char *path = cs_check_cstring(L, 1), *text = luaL_checklstring(L, 2, &len);
   luaL_checkstack(L, 1, NULL);
   cs_state *state = cs_state_get(L);
-  int err = cs_state_room(state, 1) ? EMFILE : cs_lockfile_open(path, text, len, &fd);
+  int err = cs_policy_file(L, state, "pidfile", path);
+  if (err == 0) err = cs_state_room(state, 1);
+  if (err == 0) err = cs_lockfile_open(path, text, len, &fd);
   if (err != 0) return cs_fail(L, "pidfile", err);
   cs_given_add(state, fd); /* without memory it is not counted */
   lua_pushinteger(L, fd);
@@ -25,14 +28,19 @@ static int service_lock(lua_State *L) {
 
 /* (name) */
 static int service_unsetenv(lua_State *L) {
-  return cs_result(L, "unsetenv", unsetenv(cs_check_cstring(L, 1)) != 0 ? errno : 0);
+  const char *name = cs_check_cstring(L, 1);
+  int err = cs_policy_process(L, cs_state_get(L), "unsetenv");
+  if (err == 0 && unsetenv(name) != 0) err = errno;
+  return cs_result(L, "unsetenv", err);
 }
 
 /* (): standard input, output and errors come from nowhere, and go there. */
 static int service_silence(lua_State *L) {
+  int err = cs_policy_process(L, cs_state_get(L), "daemonize");
+  if (err != 0) return cs_fail(L, "daemonize", err);
   fflush(stdout);
   fflush(stderr);
-  int err = 0, fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (fd < 0) return cs_fail(L, "daemonize", errno);
   for (int i = 0; i <= 2 && err == 0; i++) {
     if (i == fd)

@@ -1,6 +1,7 @@
 /* signals.c: signals as bytes in a pipe, for csock.loop to read; SIGINT also as a hook that the
    main thread gets, as the standalone interpreter does it. */
 #include "signals.h"
+#include "../base/policy.h"
 #include "../wait/interrupt.h"
 #include "../base/parts.h"
 #include "../base/rows.h"
@@ -210,7 +211,8 @@ static int signal_catch(lua_State *L) {
   int err;
   catcher *c = get_catcher(L, &err);
   if (c == NULL) return cs_fail(L, "on_signal", err);
-  return cs_result(L, "on_signal", catch_signal(c, signum));
+  err = cs_policy_process(L, cs_state_get(L), "on_signal");
+  return cs_result(L, "on_signal", err != 0 ? err : catch_signal(c, signum));
 }
 
 /* signal_release(signum): back to what handled it before. */
@@ -243,7 +245,9 @@ static int loop_interrupts(lua_State *L) {
   catcher *c = find_catcher(L, &interrupter_key, &err);
   if (c == NULL) return cs_fail(L, "interrupts", err);
   bool before = c->signals[SIGINT].caught;
-  if (!lua_isnoneornil(L, 1)) err = (lua_toboolean(L, 1) ? catch_signal : let_go)(c, SIGINT);
+  if (!lua_isnoneornil(L, 1)) err = cs_policy_process(L, cs_state_get(L), "interrupts");
+  if (!lua_isnoneornil(L, 1) && err == 0)
+    err = (lua_toboolean(L, 1) ? catch_signal : let_go)(c, SIGINT);
   if (err != 0) return cs_fail(L, "interrupts", err);
   lua_pushboolean(L, before);
   return 1;

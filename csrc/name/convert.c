@@ -1,6 +1,7 @@
 /* convert.c: addresses and numbers to text and back, names of interfaces, services, protocols and
    of this host. Nothing here asks a name server; that is netdb.c. */
 #include "../base/error.h"
+#include "../base/policy.h"
 #include "../base/buffer.h"
 #include "../base/parts.h"
 #include "../sys/services.h"
@@ -281,7 +282,9 @@ static int convert_sethostname(lua_State *L) {
   size_t len = strlen(name);
   /* The length's type is int here, size_t there. */
   if (len > UINT16_MAX) return cs_fail(L, "sethostname", EINVAL);
-  return cs_result(L, "sethostname", sethostname(name, (uint16_t)len) != 0 ? errno : 0);
+  int err = cs_policy_process(L, cs_state_get(L), "sethostname");
+  if (err == 0 && sethostname(name, (uint16_t)len) != 0) err = errno;
+  return cs_result(L, "sethostname", err);
 }
 
 /* --- services and protocols --- */

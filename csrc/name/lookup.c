@@ -36,7 +36,7 @@ static int inquiry_gc(lua_State *L) {
 }
 
 /* Pushes a new inquiry and gets its look-up under way, or answered. 0 or an errno value. */
-static int inquiry_start(lua_State *L, const cs_query *query, inquiry **at) {
+static int inquiry_start(lua_State *L, const char *call, const cs_query *query, inquiry **at) {
   cs_state *state = cs_state_get(L);
   inquiry *q = (inquiry *)cs_object_new(L, &inquiry_class, sizeof *q, 1);
   bool tried = false;
@@ -48,6 +48,8 @@ static int inquiry_start(lua_State *L, const cs_query *query, inquiry **at) {
   q->lookup = cs_lookup_new(query);
   if (q->lookup == NULL) return ENOMEM;
   if (cs_lookup_run_numeric(q->lookup)) return 0;
+  err = cs_policy_lookup(L, state, call, query->host, query->service, query->addr, query->len);
+  if (err != 0) return err;
   if (state->resolver == NULL) { /* a finalizer's look-up while the state closes */
     cs_lookup_run(q->lookup);
     return 0;
@@ -85,7 +87,7 @@ int cs_look_up(lua_State *L, const char *call, const cs_query *query, int64_t ti
                cs_lookup_results results) {
   cs_op op;
   inquiry *q;
-  int err = inquiry_start(L, query, &q);
+  int err = inquiry_start(L, call, query, &q);
   if (err != 0) return cs_fail(L, call, err);
   q->about = about;
   q->results = results;
@@ -158,7 +160,7 @@ int cs_lookup_address(lua_State *L, cs_op *op, int arg, int last, int family, in
   /* Any type that getaddrinfo knows: it refuses those (and protocols) that have no services. */
   cs_query query = {.kind = CS_QUERY_ADDRINFO, .family = family, .type = SOCK_DGRAM};
   query.host = lua_tostring(L, top + 1);
-  err = inquiry_start(L, &query, &q);
+  err = inquiry_start(L, op->call, &query, &q);
   if (err != 0) return err;
   q->family = family;
   q->proto = proto;

@@ -22,9 +22,10 @@ static const cs_class epoll_class = {"csock.epoll"};
 #define EPOLL_BATCH          1024 /* events in one call; the others come with the next one */
 
 static epoll *push_epoll(lua_State *L) {
+  cs_state *state = cs_state_get(L); /* first: it may raise */
   epoll *e = (epoll *)cs_object_new(L, &epoll_class, sizeof *e, EPOLL_OBJECTS);
   e->w.fd = -1;
-  e->w.state = cs_state_get(L);
+  e->w.state = state;
   lua_newtable(L);
   lua_setiuservalue(L, -2, EPOLL_OBJECTS);
   return e;
@@ -73,7 +74,9 @@ static int new_epoll(lua_State *L) { /* __call of the table csock.epoll, which i
 static int epoll_fromfd(lua_State *L) {
   int fd = cs_check_cint(L, 1);
   epoll *e = push_epoll(L);
-  if (fcntl(fd, F_GETFD) < 0) return cs_fail(L, "fromfd", errno);
+  int err = cs_policy_take(L, e->w.state, "fromfd", fd);
+  if (err == 0 && fcntl(fd, F_GETFD) < 0) err = errno;
+  if (err != 0) return cs_fail(L, "fromfd", err);
   cs_watched_hold(&e->w, fd);
   return 1;
 }

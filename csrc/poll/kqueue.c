@@ -18,9 +18,10 @@ static const cs_class kqueue_class = {"csock.kqueue"};
 #define KQUEUE_BATCH 256 /* events in one call; the others come with the next one */
 
 static kqueue_object *push_kqueue(lua_State *L) {
+  cs_state *state = cs_state_get(L); /* first: it may raise */
   kqueue_object *k = (kqueue_object *)cs_object_new(L, &kqueue_class, sizeof *k, 0);
   k->w.fd = -1;
-  k->w.state = cs_state_get(L);
+  k->w.state = state;
   k->w.flags = CS_W_NONBLOCK; /* it has no such flag, and some systems refuse to be asked */
   k->owner = getpid();
   return k;
@@ -67,7 +68,9 @@ static int new_kqueue(lua_State *L) { /* __call of the table csock.kqueue, which
 static int kqueue_fromfd(lua_State *L) {
   int fd = cs_check_cint(L, 1);
   kqueue_object *k = push_kqueue(L);
-  if (fcntl(fd, F_GETFD) < 0) return cs_fail(L, "fromfd", errno);
+  int err = cs_policy_take(L, k->w.state, "fromfd", fd);
+  if (err == 0 && fcntl(fd, F_GETFD) < 0) err = errno;
+  if (err != 0) return cs_fail(L, "fromfd", err);
   cs_watched_hold(&k->w, fd);
   return 1;
 }

@@ -36,8 +36,9 @@ b:send "x"
 print(#p:poll(1000)) --> 1
 */
 static int new_poller(lua_State *L) {
+  cs_state *state = cs_state_get(L); /* first: it may raise */
   poller *p = (poller *)cs_object_new(L, &poller_class, sizeof *p, SPARE);
-  p->state = cs_state_get(L);
+  p->state = state;
   lua_newtable(L);
   lua_setiuservalue(L, -2, PLACES);
   lua_newtable(L);

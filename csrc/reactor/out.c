@@ -85,7 +85,7 @@ static void hold(cs_loop *loop, cs_watched *w, bool held) {
 
 /* One try: *sent bytes went; 0 when there is no room. 0 or errno. */
 static int put_out(cs_watched *w, const char *data, size_t len, size_t *sent) {
-  int err = cs_sock_write(cs_sock_of(w), data, len, 0, NULL, sent);
+  int err = cs_sock_write(cs_sock_of(w), data, len, 0, sent);
   return err < 0 ? 0 : err;
 }
 
@@ -224,7 +224,7 @@ static int hub_sendto(lua_State *L) {
   size_t len;
   const char *data = lua_tolstring(L, 2, &len);
   size_t sent = 0;
-  int err = cs_sock_write(s, data, len, 0, to, &sent);
+  int err = cs_sock_sendto(L, s, "sendto", data, len, 0, to, &sent);
   if (err != 0) return cs_fail_address(L, "sendto", err < 0 ? EAGAIN : err, to);
   lua_pushinteger(L, (lua_Integer)sent);
   return 1;

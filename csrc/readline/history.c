@@ -25,6 +25,15 @@ static int result(lua_State *L, int err) {
   return 3;
 }
 
+/* csock need not be there. */
+static bool may_open(lua_State *L, const char *path) {
+  lua_getfield(L, LUA_REGISTRYINDEX, CS_API_KEY);
+  const cs_api *api = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return api == NULL || api->version != CS_API_VERSION || api->size < sizeof *api ||
+         api->ask(L, "history", path) == 0;
+}
+
 static int write_all(int fd, const char *bytes, size_t n) {
   while (n > 0) {
     ssize_t w = write(fd, bytes, n);
@@ -111,6 +120,7 @@ static int history_read(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   lua_Integer max = luaL_checkinteger(L, 2);
   luaL_argcheck(L, max >= 1 && max <= 1000000, 2, "a number of entries expected");
+  if (!may_open(L, path)) return result(L, EPERM);
   int fd = open(path, O_RDWR | O_CLOEXEC);
   if (fd < 0) return result(L, errno == ENOENT ? 0 : errno);
   line_bytes b = {0};
@@ -125,6 +135,7 @@ static int history_read(lua_State *L) {
    owner's alone. */
 static int history_append(lua_State *L) {
   const char *path = luaL_checkstring(L, 1), *line = luaL_checkstring(L, 2);
+  if (!may_open(L, path)) return result(L, EPERM);
   line += strspn(line, "\t\n");
   line_bytes b = {0};
   bool ok = true;

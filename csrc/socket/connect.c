@@ -9,9 +9,17 @@
 
 static const char spare_key = 's'; /* registry: a socket made ahead of accept(2) */
 
+static int ask_for(lua_State *L, cs_sock *s, const char *call, int what,
+                   const struct sockaddr *address, socklen_t len) {
+  const cs_policy_place place = {what, s->family, s->type, s->proto, address, len};
+  return cs_policy_address(L, s->w.state, call, &place);
+}
+
 static int bind_attempt(lua_State *L, cs_op *op) {
   const cs_address *at = (const cs_address *)op->ptr;
-  if (bind(op->w->fd, &at->sa, at->len) != 0) return cs_fail_address(L, op->call, errno, at);
+  int err = ask_for(L, cs_sock_of(op->w), op->call, CSOCK_ASK_BIND, &at->sa, at->len);
+  if (err == 0 && bind(op->w->fd, &at->sa, at->len) != 0) err = errno;
+  if (err != 0) return cs_fail_address(L, op->call, err, at);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -53,6 +61,13 @@ static int sock_listen(lua_State *L) {
   cs_sock *s = cs_sock_check(L, 1);
   int backlog = cs_opt_cint(L, 2, SOMAXCONN < 128 ? SOMAXCONN : 128);
   if (cs_sock_closed(s)) return cs_fail(L, "listen", EBADF);
+  if (s->w.state->policed) {
+    cs_sockaddr at;
+    socklen_t len = sizeof at;
+    int err = getsockname(s->w.fd, &at.any, &len) != 0 ? errno : 0;
+    if (err == 0) err = ask_for(L, s, "listen", CSOCK_ASK_LISTEN, &at.any, len);
+    if (err != 0) return cs_fail(L, "listen", err);
+  }
   if (!(s->w.flags & CS_W_OUTSIDE)) s->w.flags |= CS_W_KEEP; /* many processes may accept */
   return cs_result(L, "listen", listen(s->w.fd, backlog < 0 ? 0 : backlog) != 0 ? errno : 0);
 }
@@ -197,6 +212,8 @@ static int connect_attempt(lua_State *L, cs_op *op) {
   int err = 0;
   if (op->done == CONNECT_ESTABLISHING) return establish_attempt(L, op, false);
   if (op->done == CONNECT_START) {
+    err = ask_for(L, cs_sock_of(op->w), op->call, CSOCK_ASK_CONNECT, &to->sa, to->len);
+    if (err != 0) return op->fail(L, op, err);
     cs_watched_nonblock_begin(op->w);
     if (connect(op->w->fd, &to->sa, to->len) != 0) err = errno;
     cs_watched_nonblock_end(op->w);
@@ -248,7 +265,7 @@ static int sock_connect(lua_State *L) {
 /* connect_ex's results: the error's number alone; a failed look-up stays an error. */
 static int connect_ex_fail(lua_State *L, cs_op *op, int err) {
   if (err == EAGAIN && op->done != CONNECT_START) err = EINPROGRESS;
-  lua_pushinteger(L, err);
+  lua_pushinteger(L, err == CS_DENIED ? EPERM : err);
   return 1;
 }
 

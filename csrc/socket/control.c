@@ -21,6 +21,20 @@ void cs_control_room(lua_State *L, int arg, size_t *room, size_t len) {
     luaL_argerror(L, arg, "too much ancillary data");
 }
 
+int cs_control_ask(lua_State *L, const cs_sock *s, const char *call, struct msghdr *h) {
+  size_t len;
+  int err = 0;
+  if (!s->w.state->policed) return 0;
+  for (struct cmsghdr *c = NULL; err == 0 && (c = cs_control_next(h, c, &len)) != NULL;) {
+    size_t fds = cs_control_fds(c, len);
+    for (size_t i = 0; i < fds && err == 0; i++)
+      err = cs_policy_pass(L, s->w.state, call, cs_control_fd(c, i));
+    if (fds == 0)
+      err = cs_policy_option(L, s->w.state, call, s->family, s->type, c->cmsg_level, c->cmsg_type);
+  }
+  return err;
+}
+
 /* --- receiving --- */
 
 #if defined(__GNUC__) /* musl's CMSG_NXTHDR mixes signed and unsigned numbers */

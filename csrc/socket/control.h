@@ -2,7 +2,7 @@
 #ifndef CS_CONTROL_H
 #define CS_CONTROL_H
 
-#include "../base/state.h"
+#include "socket.h"
 
 #define CS_CONTROL_MAX (1 << 20) /* bytes of ancillary data: far beyond any kernel's limit */
 
@@ -13,6 +13,9 @@ void cs_control_room(lua_State *L, int arg, size_t *room, size_t len);
 
 /* Writes a control message at `*at`, which moves on; `data` NULL leaves zeros. */
 void cs_control_put(char **at, int level, int type, const void *data, size_t len);
+
+/* Asks the policy for all that is to be sent: 0 or an errno value. */
+int cs_control_ask(lua_State *L, const cs_sock *s, const char *call, struct msghdr *h);
 
 /* --- receiving --- */
 

@@ -34,6 +34,12 @@ static int describe_fd(int fd, int *family, int *type, int *proto) {
   return err;
 }
 
+/* Where a policy is asked, for what the socket is, the program has no say in that. */
+static int describe(const cs_state *state, int fd, int *family, int *type, int *proto) {
+  if (state->policed) *family = *type = *proto = -1;
+  return describe_fd(fd, family, type, proto);
+}
+
 /* SOCK_NONBLOCK in the type means a timeout of 0, as in Python; the rest is the type proper. */
 static int plain_type(int type) {
   return type & ~(CS_SOCK_NONBLOCK | CS_SOCK_CLOEXEC);
@@ -122,13 +128,16 @@ static int socket_socket(lua_State *L) {
     if (type == -1) type = SOCK_STREAM;
     if (proto == -1) proto = 0;
   } else {
-    err = describe_fd(fd, &family, &type, &proto);
+    err = cs_policy_take(L, s->w.state, "socket", fd);
+    if (err == 0) err = describe(s->w.state, fd, &family, &type, &proto);
     if (err == 0) err = cs_fd_get_nonblock(fd, &nonblock);
     if (err != 0) return cs_fail(L, "socket", err);
     int n = adopt_typed(L, "socket", s, fd, nonblock, family, type, proto);
     s->w.flags |= CS_W_OUTSIDE;
     return n;
   }
+  err = cs_policy_socket(L, s->w.state, "socket", family, plain_type(type), proto);
+  if (err != 0) return cs_fail(L, "socket", err);
   do
     err =
         cs_state_room(s->w.state, 1) ? EMFILE : cs_fd_socket(family, plain_type(type), proto, &fd);
@@ -163,6 +172,8 @@ static int socket_socketpair(lua_State *L) {
   lua_settop(L, 3);
   cs_sock *a = cs_sock_new(L);
   cs_sock *b = cs_sock_new(L);
+  err = cs_policy_socket(L, a->w.state, "socketpair", family, plain_type(type), proto);
+  if (err != 0) return cs_fail(L, "socketpair", err);
   do err = cs_state_room(a->w.state, 2) ? EMFILE : cs_fd_pair(family, plain_type(type), proto, fds);
   while (err != 0 && cs_may_retry(L, err, &tried));
   if (err != 0) return cs_fail(L, "socketpair", err);
@@ -181,9 +192,10 @@ static int socket_socketpair(lua_State *L) {
   return n;
 }
 
-static int copy_fd(lua_State *L, int fd, int *copy) {
-  int err;
+static int copy_fd(lua_State *L, const char *call, int fd, int *copy) {
   bool tried = false;
+  int err = cs_policy_use(L, cs_state_get(L), call, fd);
+  if (err != 0) return err;
   do err = cs_state_room(cs_state_get(L), 1) ? EMFILE : cs_fd_dup(fd, copy);
   while (err != 0 && cs_may_retry(L, err, &tried));
   return err;
@@ -195,10 +207,10 @@ static int push_dup(lua_State *L, const char *call, int fd, int family, int type
   int copy;
   bool nonblock;
   cs_sock *s = cs_sock_new(L);
-  int err = copy_fd(L, fd, &copy);
+  int err = copy_fd(L, call, fd, &copy);
   if (err != 0) return cs_fail(L, call, err);
   cs_watched_hold(&s->w, copy);
-  err = describe_fd(copy, &family, &type, &proto);
+  err = describe(s->w.state, copy, &family, &type, &proto);
   if (err == 0) err = cs_fd_get_nonblock(copy, &nonblock);
   if (err == 0) err = cs_sock_adopt(L, s, copy, nonblock, family, plain_type(type), proto);
   s->w.flags |= flag;
@@ -219,6 +231,8 @@ Source: lstat(2), Python's `pathlib.Path.is_socket`.
 static int socket_is_socket(lua_State *L) {
   struct stat st;
   const char *path = cs_check_cstring(L, 1);
+  int err = cs_policy_file(L, cs_state_get(L), "is_socket", path);
+  if (err != 0) return cs_fail(L, "is_socket", err);
   lua_pushboolean(L, lstat(path, &st) == 0 && S_ISSOCK(st.st_mode));
   return 1;
 }
@@ -278,7 +292,7 @@ csock.close(fd)
 */
 static int socket_dup(lua_State *L) {
   int copy;
-  int err = copy_fd(L, cs_check_fd(L, 1), &copy);
+  int err = copy_fd(L, "dup", cs_check_fd(L, 1), &copy);
   if (err != 0) return cs_fail(L, "dup", err);
   err = cs_given_add(cs_state_get(L), copy);
   if (err != 0) {
@@ -302,8 +316,13 @@ Source: close(2), Python's `socket.close`.
 */
 static int socket_close(lua_State *L) {
   int fd = cs_check_cint(L, 1);
-  cs_given_remove(cs_state_get(L), fd);
-  return cs_result(L, "close", cs_fd_close(fd));
+  cs_state *state = cs_state_get(L);
+  int err = cs_policy_take(L, state, "close", fd);
+  if (err == 0) {
+    cs_given_remove(state, fd);
+    err = cs_fd_close(fd);
+  }
+  return cs_result(L, "close", err);
 }
 
 /***

@@ -93,7 +93,8 @@ int cs_sendmsg_attempt(lua_State *L, cs_op *op) {
     h.msg_namelen = to->len;
   }
   size_t sent;
-  int err = cs_sock_sendmsg(cs_sock_of(op->w), &h, op->flags, &sent);
+  int err = m->room > 0 ? cs_control_ask(L, cs_sock_of(op->w), op->call, &h) : 0;
+  if (err == 0) err = cs_sock_sendmsg(L, cs_sock_of(op->w), op->call, &h, op->flags, &sent);
   if (err > 0 && to != NULL) return cs_fail_address(L, op->call, err, to);
   if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
   lua_pushinteger(L, (lua_Integer)sent);
@@ -250,7 +251,9 @@ static bool receive_message(lua_State *L, cs_op *op, struct msghdr *h, cs_sockad
   int cloexec = cs_sock_of(op->w)->family == AF_UNIX ? CS_MSG_CMSG_CLOEXEC : 0;
   int top = lua_gettop(L), err = 0;
   size_t got = 0;
-  if (!into && op->size > CS_SCRATCH) {
+  if (m->room > 0 && cs_sock_of(op->w)->family == AF_UNIX)
+    err = cs_policy_pass(L, op->w->state, op->call, -1);
+  if (err == 0 && !into && op->size > CS_SCRATCH) {
     err = cs_transfer_room(op, &one.iov_len);
     if (err == 0) one.iov_base = lua_newuserdatauv(L, one.iov_len, 0);
   }

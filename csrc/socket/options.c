@@ -4,6 +4,8 @@
 #include "../base/parts.h"
 #include "../sys/peercred.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 
 #define OPTION_MAX 1024 /* bytes of an option's value; Python's bound */
@@ -17,6 +19,86 @@ static bool is_wide(int level) {
   (void)level;
   return false;
 #endif
+}
+
+/* What a script may set without the policy: it does no more than change how the socket's own bytes
+   travel, and holds neither addresses (of memory, or of the network) nor descriptors. */
+static const struct {
+  int level, name;
+} harmless[] = {
+    {SOL_SOCKET, SO_BROADCAST},
+    {SOL_SOCKET, SO_DONTROUTE},
+    {SOL_SOCKET, SO_KEEPALIVE},
+    {SOL_SOCKET, SO_LINGER},
+    {SOL_SOCKET, SO_OOBINLINE},
+    {SOL_SOCKET, SO_RCVBUF},
+    {SOL_SOCKET, SO_RCVLOWAT},
+    {SOL_SOCKET, SO_RCVTIMEO},
+    {SOL_SOCKET, SO_REUSEADDR},
+    {SOL_SOCKET, SO_SNDBUF},
+    {SOL_SOCKET, SO_SNDLOWAT},
+    {SOL_SOCKET, SO_SNDTIMEO},
+    {IPPROTO_TCP, TCP_NODELAY},
+    {IPPROTO_TCP, TCP_MAXSEG},
+    {IPPROTO_IP, IP_TOS},
+    {IPPROTO_IP, IP_TTL},
+    {IPPROTO_IP, IP_MULTICAST_TTL},
+    {IPPROTO_IP, IP_MULTICAST_LOOP},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS},
+    {IPPROTO_IPV6, IPV6_V6ONLY},
+    {IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
+    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
+#ifdef SO_REUSEPORT
+    {SOL_SOCKET, SO_REUSEPORT},
+#endif
+#ifdef IPV6_TCLASS
+    {IPPROTO_IPV6, IPV6_TCLASS},
+#endif
+#ifdef TCP_KEEPIDLE
+    {IPPROTO_TCP, TCP_KEEPIDLE},
+#endif
+#ifdef TCP_KEEPINTVL
+    {IPPROTO_TCP, TCP_KEEPINTVL},
+    {IPPROTO_TCP, TCP_KEEPCNT},
+#endif
+#ifdef TCP_CORK
+    {IPPROTO_TCP, TCP_CORK},
+    {IPPROTO_TCP, TCP_QUICKACK},
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT},
+#endif
+};
+
+static bool is_harmless(int level, int name) {
+  for (size_t i = 0; i < CS_COUNT(harmless); i++)
+    if (harmless[i].level == level && harmless[i].name == name) return true;
+  return false;
+}
+
+static int ask_to_set(lua_State *L, const cs_sock *s, int level, int name) {
+  if (!s->w.state->policed || is_harmless(level, name)) return 0;
+  return cs_policy_option(L, s->w.state, "setsockopt", s->family, s->type, level, name);
+}
+
+/* The system is handed zeros and tells what it knows; only these give more: a descriptor, or what
+   a protocol of its own makes of the call. */
+static int ask_to_get(lua_State *L, const cs_sock *s, int level, int name) {
+  bool usual = level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_UDP ||
+               level == IPPROTO_IP || level == IPPROTO_IPV6;
+#ifdef SO_PEERPIDFD
+  if (level == SOL_SOCKET && name == SO_PEERPIDFD) usual = false;
+#endif
+  if (!s->w.state->policed || usual) return 0;
+  return cs_policy_option(L, s->w.state, "getsockopt", s->family, s->type, level, name);
+}
+
+/* Requests that count bytes. */
+static bool is_count(uint32_t request) {
+  return request == FIONREAD || request == SIOCATMARK
+#ifdef TIOCOUTQ
+         || request == TIOCOUTQ
+#endif
+      ;
 }
 
 static int get_number(lua_State *L, int fd, int level, int name) {
@@ -62,10 +144,13 @@ Source: getsockopt(2), Python's `socket.getsockopt`.
 */
 static int sock_getsockopt(lua_State *L) {
   char value[OPTION_MAX];
-  int fd = cs_sock_fd(cs_sock_check(L, 1));
+  const cs_sock *s = cs_sock_check(L, 1);
+  int fd = cs_sock_fd(s);
   int level = cs_check_cint(L, 2);
   int name = cs_check_cint(L, 3);
   socklen_t len = (socklen_t)cs_opt_int(L, 4, 0, 0, OPTION_MAX);
+  int err = ask_to_get(L, s, level, name);
+  if (err != 0) return cs_fail(L, "getsockopt", err);
   if (len == 0) return get_number(L, fd, level, name);
   memset(value, 0, len);
   if (getsockopt(fd, level, name, value, &len) != 0) return cs_fail(L, "getsockopt", errno);
@@ -73,9 +158,11 @@ static int sock_getsockopt(lua_State *L) {
   return 1;
 }
 
-static int set_option(lua_State *L, int fd, int level, int name, const void *value, size_t len) {
-  int rc = setsockopt(fd, level, name, value, (socklen_t)len);
-  return cs_result(L, "setsockopt", rc != 0 ? errno : 0);
+static int set_option(lua_State *L, const cs_sock *s, int level, int name, const void *value,
+                      size_t len) {
+  int err = ask_to_set(L, s, level, name);
+  if (err == 0 && setsockopt(cs_sock_fd(s), level, name, value, (socklen_t)len) != 0) err = errno;
+  return cs_result(L, "setsockopt", err);
 }
 
 /***
@@ -108,33 +195,33 @@ structure (a string or buffer of up to 2^31-1), or nil, with a length
 @usage assert(s:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, true))
 */
 static int sock_setsockopt(lua_State *L) {
-  int fd = cs_sock_fd(cs_sock_check(L, 1));
+  const cs_sock *s = cs_sock_check(L, 1);
   int level = cs_check_cint(L, 2);
   int name = cs_check_cint(L, 3);
   int type = lua_type(L, 4);
   size_t len;
   if (type == LUA_TNIL) {
     len = (size_t)cs_check_int(L, 5, 0, INT_MAX);
-    return set_option(L, fd, level, name, NULL, len);
+    return set_option(L, s, level, name, NULL, len);
   }
   if (!lua_isnoneornil(L, 5)) luaL_argerror(L, 5, "only a nil value has a length");
   if (type == LUA_TBOOLEAN) {
     int on = lua_toboolean(L, 4);
-    return set_option(L, fd, level, name, &on, sizeof on);
+    return set_option(L, s, level, name, &on, sizeof on);
   }
   if (type == LUA_TNUMBER && is_wide(level)) {
     lua_Integer wide = luaL_checkinteger(L, 4);
-    return set_option(L, fd, level, name, &wide, sizeof wide);
+    return set_option(L, s, level, name, &wide, sizeof wide);
   }
   if (type == LUA_TNUMBER) {
     int number = cs_check_cint(L, 4);
-    return set_option(L, fd, level, name, &number, sizeof number);
+    return set_option(L, s, level, name, &number, sizeof number);
   }
   if (type != LUA_TSTRING && type != LUA_TUSERDATA)
     luaL_typeerror(L, 4, "integer, boolean, string, buffer or nil");
   const char *bytes = cs_check_bytes(L, 4, &len);
   if (len > INT_MAX) luaL_argerror(L, 4, "too long");
-  return set_option(L, fd, level, name, bytes, len);
+  return set_option(L, s, level, name, bytes, len);
 }
 
 /* --- ioctl --- */
@@ -147,7 +234,7 @@ static int call_ioctl(int fd, uint32_t request, void *arg) {
 }
 
 /* ioctl with the request at `arg` and the value at `arg` + 1. */
-static int do_ioctl(lua_State *L, int fd, int arg) {
+static int do_ioctl(lua_State *L, int fd, int family, int type, int arg) {
   /* As large as any request's structure, so that a wrong request can spoil no other memory. */
   union {
     int number;
@@ -164,7 +251,11 @@ static int do_ioctl(lua_State *L, int fd, int arg) {
   } else {
     u.number = cs_opt_cint(L, arg + 1, 0);
   }
-  if (call_ioctl(fd, request, &u) < 0) return cs_fail(L, "ioctl", errno);
+  int err = is_count(request) && len == 0
+                ? 0
+                : cs_policy_option(L, cs_state_get(L), "ioctl", family, type, -1, (int)request);
+  if (err == 0 && call_ioctl(fd, request, &u) < 0) err = errno;
+  if (err != 0) return cs_fail(L, "ioctl", err);
   if (lua_type(L, arg + 1) == LUA_TSTRING)
     lua_pushlstring(L, u.bytes, len);
   else
@@ -196,7 +287,8 @@ a:send "hello"
 print(b:ioctl(csock.FIONREAD)) --> 5
 */
 static int sock_ioctl(lua_State *L) {
-  return do_ioctl(L, cs_sock_fd(cs_sock_check(L, 1)), 2);
+  const cs_sock *s = cs_sock_check(L, 1);
+  return do_ioctl(L, cs_sock_fd(s), s->family, s->type, 2);
 }
 
 /***
@@ -213,7 +305,9 @@ Source: ioctl(2), Python's `fcntl.ioctl`.
 @usage print(csock.ioctl(s, csock.FIONREAD)) --> 0
 */
 static int options_ioctl(lua_State *L) {
-  return do_ioctl(L, cs_check_fd(L, 1), 2);
+  int fd = cs_check_fd(L, 1);
+  int err = cs_policy_use(L, cs_state_get(L), "ioctl", fd);
+  return err != 0 ? cs_fail(L, "ioctl", err) : do_ioctl(L, fd, -1, -1, 2);
 }
 
 /***

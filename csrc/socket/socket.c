@@ -28,9 +28,10 @@ After that `fileno` gives -1 and every other call fails with `EBADF`; closing it
 */
 
 cs_sock *cs_sock_new(lua_State *L) {
+  cs_state *state = cs_state_get(L); /* first: it may raise */
   cs_sock *s = (cs_sock *)cs_object_new(L, &cs_sock_class, sizeof *s, 0);
   s->w.fd = -1;
-  s->w.state = cs_state_get(L);
+  s->w.state = state;
   s->timeout = CS_FOREVER;
   return s;
 }

@@ -360,7 +360,7 @@ static int sock_recvfrom_into(lua_State *L) {
 
 static int send_attempt(lua_State *L, cs_op *op) {
   size_t sent = 0;
-  int err = cs_sock_write(cs_sock_of(op->w), op->data, op->size, op->flags, NULL, &sent);
+  int err = cs_sock_write(cs_sock_of(op->w), op->data, op->size, op->flags, &sent);
   if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
   lua_pushinteger(L, (lua_Integer)sent);
   return 1;
@@ -381,7 +381,7 @@ static int run_send(lua_State *L, cs_why why) {
   int err = 0;
   if (!(flags & MSG_DONTWAIT) && may_try_first(s, CS_WRITABLE, why)) {
     size_t sent = 0;
-    err = cs_sock_write(s, data + from, len, flags, NULL, &sent);
+    err = cs_sock_write(s, data + from, len, flags, &sent);
     if (err >= 0) cs_drive_passed(&s->w, CS_WRITABLE);
     if (err == 0) {
       lua_pushinteger(L, (lua_Integer)sent);
@@ -426,8 +426,8 @@ static int sendall_fail(lua_State *L, cs_op *op, int err) {
 
 static int sendall_attempt(lua_State *L, cs_op *op) {
   size_t sent = 0;
-  int err = cs_sock_write(cs_sock_of(op->w), op->data + op->done, op->size - op->done, op->flags,
-                          NULL, &sent);
+  int err =
+      cs_sock_write(cs_sock_of(op->w), op->data + op->done, op->size - op->done, op->flags, &sent);
   if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
   op->done += sent;
   if (op->done < op->size) return CS_AGAIN;
@@ -457,7 +457,7 @@ static int sock_sendall(lua_State *L) {
   size_t sent = 0;
   int err = 0;
   if (flags == 0 && may_try_first(s, CS_WRITABLE, CS_WHY_NONE)) {
-    err = cs_sock_write(s, data, len, 0, NULL, &sent);
+    err = cs_sock_write(s, data, len, 0, &sent);
     if (err > 0 || sent == len) {
       cs_drive_passed(&s->w, CS_WRITABLE);
       int n = err > 0 ? cs_fail(L, "sendall", err) : 0;
@@ -479,7 +479,9 @@ static int sock_sendall(lua_State *L) {
 static int sendto_attempt(lua_State *L, cs_op *op) {
   const cs_address *to = (const cs_address *)op->ptr;
   size_t sent = 0;
-  int err = cs_sock_write(cs_sock_of(op->w), op->data, op->size, op->flags, to, &sent);
+  cs_sock *s = cs_sock_of(op->w);
+  int err = to != NULL ? cs_sock_sendto(L, s, op->call, op->data, op->size, op->flags, to, &sent)
+                       : cs_sock_write(s, op->data, op->size, op->flags, &sent);
   if (err < 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
   if (err > 0) return cs_fail_address(L, op->call, err, to);
   lua_pushinteger(L, (lua_Integer)sent);

@@ -65,6 +65,28 @@ int cs_transport_write(cs_sock *s, const char *bytes, size_t n, int flags, size_
   return cs_transport_tried(s, CS_WRITABLE, t->ops->send(t, bytes, n, sent));
 }
 
+/* --- addresses --- */
+
+/* A stream that sends to an address connects to it (MSG_FASTOPEN). */
+static int ask_for_destination(lua_State *L, cs_sock *s, const char *call,
+                               const struct sockaddr *address, socklen_t len) {
+  int what =
+      s->type == SOCK_STREAM || s->type == SOCK_SEQPACKET ? CSOCK_ASK_CONNECT : CSOCK_ASK_SEND;
+  const cs_policy_place place = {what, s->family, s->type, s->proto, address, len};
+  return cs_policy_address(L, s->w.state, call, &place);
+}
+
+int cs_sock_sendto(lua_State *L, cs_sock *s, const char *call, const char *bytes, size_t n,
+                   int flags, const cs_address *to, size_t *sent) {
+  if (s->transport != NULL) return EISCONN;
+  int err = ask_for_destination(L, s, call, &to->sa, to->len);
+  if (err == 0) err = cs_plain_write(s, bytes, n, flags, to, sent);
+  if (err != 0) return err;
+  cs_sock_sent(s, *sent);
+  if (s->tapped) cs_traffic_bytes(s, '>', false, bytes, *sent);
+  return 0;
+}
+
 /* --- messages --- */
 
 static int plain_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
@@ -122,9 +144,14 @@ int cs_sock_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
   return err;
 }
 
-int cs_sock_sendmsg(cs_sock *s, const struct msghdr *m, int flags, size_t *sent) {
+int cs_sock_sendmsg(lua_State *L, cs_sock *s, const char *call, const struct msghdr *m, int flags,
+                    size_t *sent) {
   *sent = 0;
-  int err = (s->transport == NULL ? plain_sendmsg : write_pieces)(s, m, flags, sent);
+  int err = m->msg_name == NULL || s->transport != NULL
+                ? 0
+                : ask_for_destination(L, s, call, m->msg_name, m->msg_namelen);
+  if (err != 0) return err;
+  err = (s->transport == NULL ? plain_sendmsg : write_pieces)(s, m, flags, sent);
   cs_sock_sent(s, *sent);
   if (s->tapped && err == 0)
     cs_traffic_pieces(s, '>', false, m->msg_iov, (size_t)m->msg_iovlen, *sent);

@@ -49,7 +49,7 @@ static inline int cs_plain_read(cs_sock *s, char *bytes, size_t n, int flags, cs
   return 0;
 }
 
-/* sendto(2), without SIGPIPE. `to` may be NULL. */
+/* sendto(2), without SIGPIPE. `to` may be NULL; it has been asked for (policy.h). */
 static inline int cs_plain_write(cs_sock *s, const char *bytes, size_t n, int flags,
                                  const cs_address *to, size_t *sent) {
   const struct sockaddr *addr = to != NULL ? &to->sa : NULL;
@@ -114,14 +114,13 @@ static inline int cs_sock_read(cs_sock *s, char *bytes, size_t n, int flags, cs_
   return err;
 }
 
-/* At most `n` bytes. `to` may be NULL. */
-static inline int cs_sock_write(cs_sock *s, const char *bytes, size_t n, int flags,
-                                const cs_address *to, size_t *sent) {
+/* At most `n` bytes. */
+static inline int cs_sock_write(cs_sock *s, const char *bytes, size_t n, int flags, size_t *sent) {
   int err;
   if (s->transport == NULL)
-    err = cs_plain_write(s, bytes, n, flags, to, sent);
+    err = cs_plain_write(s, bytes, n, flags, NULL, sent);
   else
-    err = to != NULL ? EISCONN : cs_transport_write(s, bytes, n, flags, sent);
+    err = cs_transport_write(s, bytes, n, flags, sent);
   if (err == 0) {
     cs_sock_sent(s, *sent);
     if (s->tapped) cs_traffic_bytes(s, '>', false, bytes, *sent);
@@ -129,8 +128,13 @@ static inline int cs_sock_write(cs_sock *s, const char *bytes, size_t n, int fla
   return err;
 }
 
-/* The same of messages: several pieces, ancillary data. */
+/* The same to an address, for which the policy is asked: `call` is a literal. */
+int cs_sock_sendto(lua_State *L, cs_sock *s, const char *call, const char *bytes, size_t n,
+                   int flags, const cs_address *to, size_t *sent);
+
+/* The same of messages: several pieces, ancillary data (of which message.c asks). */
 int cs_sock_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got);
-int cs_sock_sendmsg(cs_sock *s, const struct msghdr *m, int flags, size_t *sent);
+int cs_sock_sendmsg(lua_State *L, cs_sock *s, const char *call, const struct msghdr *m, int flags,
+                    size_t *sent);
 
 #endif

@@ -17,10 +17,11 @@ A stream is closed by `close`, at the end of a `<close>` variable's block, and b
 
 /* Pushes a stream that is closed, until it is given its descriptor. */
 static cs_stream *push_new_stream(lua_State *L) {
+  cs_state *state = cs_state_get(L); /* first: it may raise */
   cs_stream *st = (cs_stream *)cs_object_new(L, &cs_stream_class, sizeof *st, 2);
   st->w = &st->own;
   st->own.fd = -1;
-  st->own.state = cs_state_get(L);
+  st->own.state = state;
   st->timeout = CS_FOREVER;
   st->want = CS_STREAM_WANT;
   st->limit = SIZE_MAX;
@@ -122,7 +123,11 @@ static int sock_makefile(lua_State *L) {
 static int open_descriptor(lua_State *L, cs_stream *st, bool closefd) {
   bool number = lua_type(L, 1) == LUA_TNUMBER;
   int fd = cs_check_fd(L, 1);
-  int err = cs_rw_kind_of(fd, &st->kind);
+  /* A Lua file is the program's, whatever its number. */
+  int err = luaL_testudata(L, 1, LUA_FILEHANDLE) != NULL
+                ? 0
+                : cs_policy_take(L, st->own.state, "stream", fd);
+  if (err == 0) err = cs_rw_kind_of(fd, &st->kind);
   if (err != 0) return cs_fail(L, "stream", err);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);

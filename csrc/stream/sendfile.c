@@ -128,29 +128,37 @@ static int send_copy(lua_State *L, cs_op *op, transfer *t, int fd) {
     if (t->to == 0) return finish_transfer(L, t);
   }
   size_t sent = 0;
-  int err = cs_sock_write(cs_sock_of(op->w), t->chunk + t->from, t->to - t->from, 0, NULL, &sent);
+  int err = cs_sock_write(cs_sock_of(op->w), t->chunk + t->from, t->to - t->from, 0, &sent);
   if (err != 0) return cs_transfer_failed(L, op, err, CS_WRITABLE);
   t->from += sent;
   t->offset += (off_t)sent;
   return sendfile_go_on(op, t, sent);
 }
 
+/* A Lua file is the program's, whatever its number. */
+static int ask_for_source(lua_State *L, const cs_op *op, int fd) {
+  if (!op->w->state->policed || luaL_testudata(L, FILE_ARG, LUA_FILEHANDLE) != NULL) return 0;
+  return cs_policy_use(L, op->w->state, op->call, fd);
+}
+
 static int sendfile_attempt(lua_State *L, cs_op *op) {
   transfer *t = (transfer *)op->ptr;
   if (t->left == 0) return finish_transfer(L, t);
   int fd = cs_check_fd(L, FILE_ARG); /* each time: another task may close the file */
-  if (fd < 0) return sendfile_fail(L, op, EBADF);
+  int err = fd < 0 ? EBADF : ask_for_source(L, op, fd);
+  if (err != 0) return sendfile_fail(L, op, err);
   if (t->way == BY_KERNEL && cs_sock_of(op->w)->transport != NULL) t->way = BY_OFFSET;
   return t->way == BY_KERNEL ? send_by_kernel(L, op, t, fd) : send_copy(L, op, t, fd);
 }
 
 /* Finds out how the file can be read. 0 or an errno value. */
-static int look_at_source(lua_State *L, transfer *t) {
+static int look_at_source(lua_State *L, const cs_op *op, transfer *t) {
   int fd = cs_check_fd(L, FILE_ARG);
-  if (fd < 0) return EBADF;
+  int err = fd < 0 ? EBADF : ask_for_source(L, op, fd);
+  if (err != 0) return err;
   int mode = fcntl(fd, F_GETFL);
   if (mode < 0 || (mode & O_ACCMODE) == O_WRONLY) return EBADF;
-  int err = cs_rw_kind_of(fd, &t->kind);
+  err = cs_rw_kind_of(fd, &t->kind);
   if (err != 0) return err;
   if (lseek(fd, 0, SEEK_CUR) < 0) {
     t->way = BY_READING;
@@ -205,7 +213,7 @@ static int sock_sendfile(lua_State *L) {
   op.fds = &t->input;
   op.nfds = 1;
   op.owner = lua_gettop(L);
-  int err = look_at_source(L, t);
+  int err = look_at_source(L, &op, t);
   if (err != 0) return sendfile_fail(L, &op, err);
   lua_pushnil(L); /* the chunk's place */
   op.slot = lua_gettop(L);

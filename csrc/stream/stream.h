@@ -88,7 +88,7 @@ static inline int cs_stream_receive(cs_stream *st, char *bytes, size_t n, size_t
 
 static inline int cs_stream_transmit(cs_stream *st, size_t *sent) {
   const char *bytes = cs_bytes_at(&st->out, 0);
-  if (st->sock != NULL) return cs_sock_write(st->sock, bytes, st->out.len, 0, NULL, sent);
+  if (st->sock != NULL) return cs_sock_write(st->sock, bytes, st->out.len, 0, sent);
   int err = cs_rw_write(st->w->fd, st->kind, bytes, st->out.len, sent);
   return err == EAGAIN ? CS_WRITABLE : err;
 }

@@ -271,6 +271,34 @@ socklen_t cs_sockaddr_clean(cs_sockaddr *clean, const struct sockaddr *addr, soc
   return len;
 }
 
+static const struct in6_addr loopback6 = IN6ADDR_LOOPBACK_INIT;
+
+socklen_t cs_sockaddr_meant(cs_sockaddr *meant, const struct sockaddr *addr, socklen_t len,
+                            bool destination) {
+  if (len > sizeof *meant) len = sizeof *meant;
+  memset(meant, 0, sizeof *meant);
+  memcpy(meant, addr, len);
+  int family = cs_sockaddr_family(addr, len);
+  if (family == AF_INET6 && len >= offsetof(struct sockaddr_in6, sin6_scope_id)) {
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)meant;
+    if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+      struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = in6->sin6_port};
+      memcpy(&in.sin_addr, &in6->sin6_addr.s6_addr[12], sizeof in.sin_addr);
+      memset(meant, 0, sizeof *meant);
+      memcpy(meant, &in, len = sizeof in);
+      set_len(meant, len);
+      family = AF_INET;
+    } else if (destination && IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr)) {
+      in6->sin6_addr = loopback6;
+    }
+  }
+  if (family == AF_INET && destination) {
+    struct sockaddr_in *in = (struct sockaddr_in *)meant;
+    if (in->sin_addr.s_addr == htonl(INADDR_ANY)) in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  }
+  return len;
+}
+
 /* --- AF_UNIX ------------------------------------------------------------------------------ */
 
 #define PATH_AT   offsetof(struct sockaddr_un, sun_path)

@@ -67,6 +67,8 @@ static bool set_defaults(tls_context *t) {
 /* context(server, insecure): an SSLContext without any certificate. */
 static int make(lua_State *L) {
   bool server = lua_toboolean(L, 1), insecure = lua_toboolean(L, 2);
+  int err = insecure ? TLS_API(L)->ask(L, "SSLContext", NULL) : 0;
+  if (err != 0) return TLS_API(L)->fail(L, NULL, "SSLContext", err);
   tls_context **p = lua_newuserdatauv(L, sizeof(tls_context *), TLS_VALUES);
   *p = NULL;
   luaL_setmetatable(L, TLS_CONTEXT);
@@ -112,6 +114,15 @@ static int refuse(lua_State *L, const char *name) {
   return luaL_error(L, "SSLContext.%s: not a value that it can have", name);
 }
 
+/* Raises where the host's policy does not let a client verify less than it does. */
+static void ask_for_less(lua_State *L, const char *name, const char *path) {
+  int err = TLS_API(L)->ask(L, name, path);
+  if (err == 0) return;
+  TLS_API(L)->fail(L, NULL, name, err);
+  lua_pushvalue(L, -2);
+  lua_error(L);
+}
+
 static void get_verify_mode(lua_State *L, tls_context *t) {
   int mode = SSL_CTX_get_verify_mode(t->ctx);
   lua_pushinteger(L, mode == SSL_VERIFY_NONE                  ? TLS_CERT_NONE
@@ -143,6 +154,7 @@ static void set_check_hostname(lua_State *L, tls_context *t) {
   bool on = lua_toboolean(L, 3);
   if (on && (t->server || t->insecure))
     luaL_error(L, "SSLContext.check_hostname: the context verifies no server");
+  if (!on && t->check_hostname) ask_for_less(L, "check_hostname", NULL);
   t->check_hostname = on;
 }
 
@@ -153,9 +165,14 @@ static void get_verify_flags(lua_State *L, tls_context *t) {
 static void set_verify_flags(lua_State *L, tls_context *t) {
   X509_VERIFY_PARAM *param = SSL_CTX_get0_param(t->ctx);
   unsigned long flags = (unsigned long)luaL_checkinteger(L, 3);
+  if (!t->insecure && flags != X509_VERIFY_PARAM_get_flags(param))
+    ask_for_less(L, "verify_flags", NULL);
   X509_VERIFY_PARAM_clear_flags(param, X509_VERIFY_PARAM_get_flags(param) & ~flags);
   X509_VERIFY_PARAM_set_flags(param, flags);
 }
+
+#define LOOSENING  (SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION)
+#define TIGHTENING (SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION)
 
 static void get_options(lua_State *L, tls_context *t) {
   lua_pushinteger(L, (lua_Integer)SSL_CTX_get_options(t->ctx));
@@ -163,6 +180,9 @@ static void get_options(lua_State *L, tls_context *t) {
 
 static void set_options(lua_State *L, tls_context *t) {
   uint64_t options = (uint64_t)luaL_checkinteger(L, 3);
+  uint64_t before = SSL_CTX_get_options(t->ctx);
+  if ((options & ~before & LOOSENING) != 0 || (before & ~options & TIGHTENING) != 0)
+    ask_for_less(L, "options", NULL);
   SSL_CTX_clear_options(t->ctx, SSL_CTX_get_options(t->ctx) & ~options);
   SSL_CTX_set_options(t->ctx, options);
 }
@@ -184,8 +204,9 @@ static void get_minimum_version(lua_State *L, tls_context *t) {
 }
 
 static void set_minimum_version(lua_State *L, tls_context *t) {
-  if (SSL_CTX_set_min_proto_version(t->ctx, version_at(L, "minimum_version")) != 1)
-    refuse(L, "minimum_version");
+  int version = version_at(L, "minimum_version");
+  if (version < TLS1_2_VERSION) ask_for_less(L, "minimum_version", NULL);
+  if (SSL_CTX_set_min_proto_version(t->ctx, version) != 1) refuse(L, "minimum_version");
 }
 
 static void get_maximum_version(lua_State *L, tls_context *t) {
@@ -216,6 +237,7 @@ static void set_keylog_filename(lua_State *L, tls_context *t) {
     return;
   }
   const char *name = luaL_checkstring(L, 3);
+  ask_for_less(L, "keylog_filename", name);
   int err = tls_keylog_open(t, name);
   if (err != 0) luaL_error(L, "SSLContext.keylog_filename: %s: %s", name, strerror(err));
 }
@@ -225,7 +247,9 @@ static void set_keylog_filename(lua_State *L, tls_context *t) {
 static int log_keys(lua_State *L) {
   tls_context *t = tls_context_open(L, 1);
   const char *name = luaL_checkstring(L, 2);
-  int err = tls_keylog_open(t, name);
+  int err = TLS_API(L)->ask(L, "keylog", name);
+  if (err != 0) return TLS_API(L)->fail(L, NULL, "keylog", err);
+  err = tls_keylog_open(t, name);
   lua_pushboolean(L, 1);
   if (err == 0) return 1;
   cs_words words = {.text = lua_pushfstring(L, "SSLKEYLOGFILE: %s: %s", name, strerror(err))};
@@ -335,9 +359,26 @@ static int context_newindex(lua_State *L) {
 
 /* --- ciphers --- */
 
+/* Whether with these ciphers a peer may show no certificate, or a weaker one than now. */
+static bool is_weaker(SSL_CTX *ctx, const char *list) {
+  bool weaker = false;
+  SSL_CTX *tried = SSL_CTX_new(TLS_client_method());
+  if (tried == NULL || SSL_CTX_set_cipher_list(tried, list) != 1) weaker = true;
+  STACK_OF(SSL_CIPHER) *ciphers = tried != NULL ? SSL_CTX_get_ciphers(tried) : NULL;
+  for (int i = 0; !weaker && i < sk_SSL_CIPHER_num(ciphers); i++)
+    weaker = SSL_CIPHER_get_auth_nid(sk_SSL_CIPHER_value(ciphers, i)) == NID_auth_null;
+  if (!weaker) weaker = SSL_CTX_get_security_level(tried) < SSL_CTX_get_security_level(ctx);
+  SSL_CTX_free(tried);
+  ERR_clear_error();
+  return weaker;
+}
+
 static int set_list(lua_State *L, const char *call, int (*set)(SSL_CTX *, const char *)) {
   tls_context *t = tls_context_open(L, 1);
   const char *list = luaL_checkstring(L, 2);
+  bool weaker = set == SSL_CTX_set_cipher_list && !t->insecure && is_weaker(t->ctx, list);
+  int err = weaker ? TLS_API(L)->ask(L, call, NULL) : 0;
+  if (err != 0) return TLS_API(L)->fail(L, NULL, call, err);
   ERR_clear_error();
   if (set(t->ctx, list) != 1) return tls_failure_push(L, TLS_API(L), call, list);
   lua_pushboolean(L, 1);

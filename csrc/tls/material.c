@@ -106,6 +106,9 @@ static int read_pair(lua_State *L, const char *call, int first) {
   const char *key = lua_isnil(L, first + 1) ? cert : lua_tostring(L, first + 1);
   int password = first + 2;
   secret s = {NULL, 0, false};
+  int err = TLS_API(L)->ask(L, call, cert);
+  if (err == 0) err = TLS_API(L)->ask(L, call, key);
+  if (err != 0) return TLS_API(L)->fail(L, NULL, call, err);
   pair *p = push_pair(L);
   ERR_clear_error();
   if (!read_chain(p, cert)) return tls_failure_push(L, TLS_API(L), call, cert);
@@ -298,6 +301,9 @@ static int context_load_verify(lua_State *L) {
   const char *data = luaL_optlstring(L, 4, NULL, &len), *what = NULL;
   const char *call = "load_verify_locations";
   luaL_argcheck(L, len < 0x7fffffff, 4, "too long");
+  int err = file != NULL ? TLS_API(L)->ask(L, call, file) : 0;
+  if (err == 0 && directory != NULL) err = TLS_API(L)->ask(L, call, directory);
+  if (err != 0) return TLS_API(L)->fail(L, NULL, call, err);
   if (directory != NULL && !tls_store_is_hashed(directory)) {
     /* OpenSSL would look into it in each handshake, and find nothing. */
     cs_words words = {0};

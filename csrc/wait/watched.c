@@ -131,7 +131,10 @@ int cs_watched_release(cs_watched *w) {
   int fd = w->fd;
   cs_loop *loop = w->state->loop;
   if ((w->flags & CS_W_WATCHED) || w->object != 0) cs_watched_forget(loop, w);
-  if (fd >= 0) w->state->held--;
+  if (fd >= 0) {
+    w->state->held--;
+    cs_policy_know(w->state, fd, false);
+  }
   w->fd = -1;
   cs_unpark_end(loop, &w->readers); /* they find it closed: EBADF */
   cs_unpark_end(loop, &w->writers);

@@ -4,6 +4,7 @@
 
 #include "waitq.h"
 #include "../base/given.h"
+#include "../base/policy.h"
 
 struct cs_loop;
 
@@ -82,6 +83,7 @@ static inline void cs_watched_borrow(cs_watched *w, int fd) {
 static inline void cs_watched_hold(cs_watched *w, int fd) {
   cs_given_remove(w->state, fd);
   cs_watched_borrow(w, fd);
+  cs_policy_know(w->state, fd, true);
 }
 
 /* Closes the descriptor (once; later calls return 0) and wakes whoever waits on it, among others

@@ -9,6 +9,8 @@
    stop(), setup(): csock.h's state:push(fd) -> errno, sets the global `pushed`; state:to_fd(chunk)
    embed{ watched = true }: csock_set_watcher; state:watched() -> { [fd] = directions },
    state:told() -> what `timer` said last, and how often it did; state:feed(fd, events) -> errno
+   With the option `deny` it has a policy, which denies whatever has these words in its line
+   ("connect 127.0.0.1:80 connect_ex"); state:asked() -> all such lines
    state:depth() -> of its stack; state:close(): lua_close
    embed_wakeup(waker), in a thread of its own if `true` follows; version */
 #include "../../csrc/csock.h"
@@ -16,10 +18,14 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #define TEXT 1000
 #define FDS  1024
@@ -31,6 +37,7 @@ typedef struct state {
   unsigned char watched[FDS]; /* directions */
   double due;
   int told;
+  char deny[100], asked[20 * TEXT];
 } state;
 
 static const char class_name[] = "spec.embed.state";
@@ -61,6 +68,45 @@ static void timer(void *ud, double seconds) {
   state *s = ud;
   s->due = seconds;
   s->told++;
+}
+
+/* What is asked for, in one line: as the policy of spec/policy/hosts.lua writes it. */
+static void describe_ask(const csock_ask *ask, char *line, size_t size) {
+  char place[200] = "";
+  if (ask->address != NULL && ask->address->sa_family == AF_UNIX) {
+    const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)ask->address;
+    snprintf(place, sizeof place, " %s", un->sun_path);
+  } else if (ask->address != NULL && ask->address->sa_family == AF_INET) {
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)ask->address;
+    char host[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+    snprintf(place, sizeof place, " %s:%d", host, ntohs(in->sin_port));
+  } else if (ask->address != NULL && ask->address->sa_family == AF_INET6) {
+    const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)ask->address;
+    char host[INET6_ADDRSTRLEN];
+    inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
+    snprintf(place, sizeof place, " %s:%d", host, ntohs(in->sin6_port));
+  } else if (ask->host != NULL || ask->path != NULL) {
+    snprintf(place, sizeof place, " %s", ask->host != NULL ? ask->host : ask->path);
+  } else if (ask->what == CSOCK_ASK_SOCKET) {
+    snprintf(place, sizeof place, " %d/%d", ask->family, ask->type);
+  } else if (ask->what == CSOCK_ASK_OPTION) {
+    snprintf(place, sizeof place, " %d/%d", ask->level, ask->option);
+  } else if (ask->what == CSOCK_ASK_DESCRIPTOR) {
+    snprintf(place, sizeof place, " %d", ask->fd);
+  }
+  snprintf(line, size, "%s%s %s", ask->name, place, ask->call);
+}
+
+static int judge(void *ud, const csock_ask *ask, const char **reason) {
+  state *s = ud;
+  char line[300];
+  describe_ask(ask, line, sizeof line);
+  size_t at = strlen(s->asked);
+  snprintf(s->asked + at, sizeof s->asked - at, "%s\n", line);
+  if (strstr(line, s->deny) == NULL) return 0;
+  *reason = "the host says no";
+  return 1;
 }
 
 static int enter(lua_State *L, int nargs, int nresults, void *ud) {
@@ -195,6 +241,11 @@ static int state_logged(lua_State *L) {
   return 1;
 }
 
+static int state_asked(lua_State *L) {
+  lua_pushstring(L, check_state(L)->asked);
+  return 1;
+}
+
 static int state_close(lua_State *L) {
   state *s = luaL_checkudata(L, 1, class_name);
   if (s->L != NULL) lua_close(s->L);
@@ -217,6 +268,11 @@ static int embed(lua_State *L) {
   state *s = lua_newuserdatauv(L, sizeof *s, 0);
   memset(s, 0, sizeof *s);
   options.ud = s;
+  if (lua_getfield(L, 1, "deny") == LUA_TSTRING) {
+    snprintf(s->deny, sizeof s->deny, "%s", lua_tostring(L, -1));
+    options.policy = judge;
+  }
+  lua_pop(L, 1);
   luaL_setmetatable(L, class_name);
   s->L = luaL_newstate();
   if (s->L == NULL) return luaL_error(L, "no memory for a state");
@@ -273,6 +329,7 @@ int luaopen_spec_support_embed(lua_State *L) {
                                      {"entered", state_entered},
                                      {"ended", state_ended},
                                      {"logged", state_logged},
+                                     {"asked", state_asked},
                                      {"close", state_close},
                                      {NULL, NULL}};
   static const luaL_Reg functions[] = {{"new", embed}, {"wakeup", wakeup}, {NULL, NULL}};

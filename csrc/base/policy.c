@@ -1,0 +1,314 @@
+/* policy.c: asks the host's C function, or a function of Lua's, or both.
+ *
+ * The function of Lua's is a user value of the state's record (state.c), where programs do not get
+ * at it, and runs on the record's thread, without a hook: so debug.sethook sees nothing of it. No
+ * garbage is collected meanwhile: a finalizer would run on that thread, and find the function by
+ * debug.getinfo. What it is given is made of plain tables, numbers and strings. */
+#include "policy.h"
+#include "error.h"
+#include "parts.h"
+#include "../sys/sockaddr.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void say(cs_state *state, const char *reason) {
+  snprintf(state->reason, sizeof state->reason, "%s", reason);
+}
+
+/* --- a function of Lua's --- */
+
+typedef struct judgement {
+  cs_state *state;
+  const csock_ask *ask;
+  bool allowed;
+} judgement;
+
+static void set_text(lua_State *L, const char *field, const char *text) {
+  if (text == NULL) return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, field);
+}
+
+static void set_number(lua_State *L, const char *field, int number) {
+  if (number != -1) cs_set_int(L, field, number);
+}
+
+/* Pushes a table of the address's parts, by their places and by name; or AF_UNIX's path. */
+static void push_place(lua_State *L, const csock_ask *ask) {
+  const struct sockaddr *address = ask->address;
+  socklen_t len = (socklen_t)ask->address_len;
+  int family = cs_sockaddr_family(address, len);
+  if (family == AF_UNIX) {
+    size_t path_len;
+    const char *path = cs_unix_get(address, len, &path_len);
+    lua_pushlstring(L, path, path_len);
+    return;
+  }
+  lua_newtable(L);
+  cs_set_int(L, "family", family);
+  const cs_layout *layout = cs_layout_of(address, len, ask->protocol);
+  if (layout == NULL) layout = cs_layout_of(address, len, 0);
+  for (unsigned i = 0; layout != NULL && i < layout->count; i++) {
+    cs_value value;
+    cs_part_get(&layout->parts[i], address, len, &value);
+    if (value.is_number)
+      lua_pushinteger(L, (lua_Integer)value.number);
+    else
+      lua_pushlstring(L, value.bytes, value.len);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, layout->parts[i].name);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+}
+
+static void push_ask(lua_State *L, const csock_ask *ask) {
+  lua_createtable(L, 0, 8);
+  set_text(L, "what", ask->name);
+  set_text(L, "call", ask->call);
+  set_number(L, "family", ask->family);
+  set_number(L, "type", ask->type);
+  set_number(L, "proto", ask->protocol);
+  set_text(L, "host", ask->host);
+  set_text(L, "service", ask->service);
+  set_text(L, "path", ask->path);
+  set_number(L, "fd", ask->fd);
+  set_number(L, "level", ask->level);
+  set_number(L, "option", ask->option);
+  if (ask->address != NULL) {
+    push_place(L, ask);
+    lua_setfield(L, -2, "address");
+  }
+}
+
+/* judge_in_lua(judgement, function), in protected mode on the record's thread. */
+static int judge_in_lua(lua_State *L) {
+  judgement *j = (judgement *)lua_touserdata(L, 1);
+  push_ask(L, j->ask);
+  lua_call(L, 1, 2);
+  j->allowed = lua_isboolean(L, -2) && lua_toboolean(L, -2);
+  if (!j->allowed && lua_type(L, -1) == LUA_TSTRING) say(j->state, lua_tostring(L, -1));
+  return 0;
+}
+
+static bool is_allowed_by_lua(lua_State *L, cs_state *state, const csock_ask *ask) {
+  judgement j = {.state = state, .ask = ask};
+  lua_State *thread = cs_state_thread(L, state);
+  if (thread == NULL) {
+    say(state, "the policy's place was tampered with");
+    return false;
+  }
+  bool collects = lua_gc(L, LUA_GCISRUNNING) == 1;
+  if (collects) lua_gc(L, LUA_GCSTOP);
+  lua_sethook(thread, NULL, 0, 0);
+  lua_pushcfunction(thread, judge_in_lua);
+  lua_pushlightuserdata(thread, &j);
+  lua_getiuservalue(thread, 1, CS_STATE_POLICY);
+  if (lua_pcall(thread, 2, 0, 0) != LUA_OK) {
+    j.allowed = false;
+    say(state,
+        lua_type(thread, -1) == LUA_TSTRING ? lua_tostring(thread, -1) : "the policy failed");
+  }
+  lua_settop(thread, 1);
+  if (collects) lua_gc(L, LUA_GCRESTART);
+  return j.allowed;
+}
+
+/* --- asking --- */
+
+static int ask_host(lua_State *L, cs_state *state, const csock_ask *ask) {
+  const char *reason = NULL;
+  say(state, "denied by policy");
+  if (state->asking) { /* what it wants to do itself, nobody could judge */
+    say(state, "asked for by the policy itself");
+    return CS_DENIED;
+  }
+  state->asking = true;
+  bool allowed = state->policy == NULL || state->policy(state->host, ask, &reason) == 0;
+  if (!allowed && reason != NULL) say(state, reason);
+  if (allowed && state->judged) allowed = is_allowed_by_lua(L, state, ask);
+  state->asking = false;
+  return allowed ? 0 : CS_DENIED;
+}
+
+static csock_ask new_ask(int what, const char *name, const char *call) {
+  return (csock_ask){.size = sizeof(csock_ask),
+                     .what = what,
+                     .name = name,
+                     .call = call,
+                     .family = -1,
+                     .type = -1,
+                     .protocol = -1,
+                     .fd = -1,
+                     .level = -1,
+                     .option = -1};
+}
+
+int cs_policy_socket(lua_State *L, cs_state *state, const char *call, int family, int type,
+                     int proto) {
+  if (!state->policed) return 0;
+  csock_ask ask = new_ask(CSOCK_ASK_SOCKET, "socket", call);
+  ask.family = family;
+  ask.type = type;
+  ask.protocol = proto;
+  return ask_host(L, state, &ask);
+}
+
+int cs_policy_address(lua_State *L, cs_state *state, const char *call,
+                      const cs_policy_place *place) {
+  static const char *const names[] = {"bind", "connect", "listen", "send"}; /* csock.h */
+  cs_sockaddr meant;
+  if (!state->policed) return 0;
+  csock_ask ask = new_ask(place->what, names[place->what - CSOCK_ASK_BIND], call);
+  ask.family = place->family;
+  ask.type = place->type;
+  ask.protocol = place->proto;
+  bool destination = place->what == CSOCK_ASK_CONNECT || place->what == CSOCK_ASK_SEND;
+  ask.address = &meant.any;
+  ask.address_len = cs_sockaddr_meant(&meant, place->address, place->len, destination);
+  return ask_host(L, state, &ask);
+}
+
+int cs_policy_lookup(lua_State *L, cs_state *state, const char *call, const char *host,
+                     const char *service, const struct sockaddr *address, socklen_t len) {
+  cs_sockaddr meant;
+  if (!state->policed) return 0;
+  csock_ask ask = new_ask(CSOCK_ASK_LOOKUP, "lookup", call);
+  ask.host = host;
+  ask.service = service;
+  if (address != NULL) {
+    ask.address = &meant.any;
+    ask.address_len = cs_sockaddr_meant(&meant, address, len, false);
+  }
+  return ask_host(L, state, &ask);
+}
+
+int cs_policy_option(lua_State *L, cs_state *state, const char *call, int family, int type,
+                     int level, int option) {
+  if (!state->policed) return 0;
+  csock_ask ask = new_ask(CSOCK_ASK_OPTION, "option", call);
+  ask.family = family;
+  ask.type = type;
+  ask.level = level;
+  ask.option = option;
+  return ask_host(L, state, &ask);
+}
+
+int cs_policy_process(lua_State *L, cs_state *state, const char *call) {
+  if (!state->policed) return 0;
+  csock_ask ask = new_ask(CSOCK_ASK_PROCESS, "process", call);
+  return ask_host(L, state, &ask);
+}
+
+int cs_policy_file(lua_State *L, cs_state *state, const char *call, const char *path) {
+  if (!state->policed) return 0;
+  csock_ask ask = new_ask(CSOCK_ASK_FILE, "file", call);
+  ask.path = path;
+  return ask_host(L, state, &ask);
+}
+
+int cs_policy_insecure(lua_State *L, cs_state *state, const char *call) {
+  if (!state->policed) return 0;
+  csock_ask ask = new_ask(CSOCK_ASK_INSECURE, "insecure", call);
+  return ask_host(L, state, &ask);
+}
+
+/* --- descriptors by their numbers --- */
+
+void cs_policy_note(cs_state *state, int fd, bool held) {
+  size_t byte = (size_t)fd / 8;
+  unsigned char bit = (unsigned char)(1u << (fd % 8));
+  if (fd < 0 || !state->kept) return;
+  if (byte >= state->known_size) {
+    size_t size = byte < 32 ? 32 : byte * 2;
+    unsigned char *bits = held ? (unsigned char *)realloc(state->known, size) : NULL;
+    if (bits == NULL) return;
+    memset(bits + state->known_size, 0, size - state->known_size);
+    state->known = bits;
+    state->known_size = size;
+  }
+  state->known[byte] &= (unsigned char)~bit;
+  if (held) state->known[byte] |= bit;
+}
+
+static bool is_held(const cs_state *state, int fd) {
+  size_t byte = (size_t)fd / 8;
+  return byte < state->known_size && (state->known[byte] >> (fd % 8) & 1) != 0;
+}
+
+int cs_policy_pass(lua_State *L, cs_state *state, const char *call, int fd) {
+  if (!state->policed) return 0;
+  csock_ask ask = new_ask(CSOCK_ASK_DESCRIPTOR, "descriptor", call);
+  ask.fd = fd;
+  return ask_host(L, state, &ask);
+}
+
+int cs_policy_use(lua_State *L, cs_state *state, const char *call, int fd) {
+  if (!state->policed || fd < 0 || is_held(state, fd) || cs_given_has(state, fd)) return 0;
+  return cs_policy_pass(L, state, call, fd);
+}
+
+int cs_policy_take(lua_State *L, cs_state *state, const char *call, int fd) {
+  if (!state->policed || fd < 0 || cs_given_has(state, fd)) return 0;
+  return cs_policy_pass(L, state, call, fd);
+}
+
+/* --- from Lua --- */
+
+/***
+Has a function asked before anything is done outside of this Lua state: for a program that runs
+scripts of others. It is set once, and stays. Where a host has a policy of its own (in C), both must
+allow. What is denied gives `nil, err, EPERM` with the reason in the error's text.
+
+The function is given a table: `what` is `"socket"`, `"bind"`, `"connect"`, `"listen"`, `"send"` (a
+datagram to an address), `"lookup"`, `"descriptor"` (one that is known by its number, is handed to
+another process, or may be received), `"option"` (that does more than change how the socket's own
+bytes travel), `"process"`, `"file"`, or `"insecure"` (TLS without verification); `call` is the
+function's name as in errors. Where they mean something: `family`, `type`, `proto` of the socket;
+`address`, a table of its parts (`host`, `port`, `family` ...), for `AF_UNIX` the path; `host` and
+`service` to be looked up; `path`; `fd`; `level`, `option` (an ioctl's has no level).
+
+The address is the one that the system gets, after all look-ups. An IPv4 address in IPv6's notation
+(`::ffff:127.0.0.1`) is given as the IPv4 address, and a destination `0.0.0.0` or `::` as the
+`127.0.0.1` or `::1` that it is.
+
+It runs apart from all tasks and must not wait. An error in it, and anything but true as its result,
+denies; what it calls of csock that would be asked for is denied. No hook, coroutine or `debug`
+function of a script gets at it, but it is an ordinary function otherwise: keep what it uses in
+local variables (`local match = string.match`) or in an environment that scripts cannot change. What
+it does not know, it should deny. What it does not cover: what `io`, `os`, `package.loadlib` and
+other libraries in C do. Not in Python, where `sys.addaudithook` is alike.
+@function policy
+@tparam function f f(ask): true; or false or nil, and a reason
+@treturn[1] boolean true
+@treturn[2] nil
+@treturn[2] error
+@treturn[2] int errno (`EBUSY`: there is one already; `ENOMEM`)
+@usage
+local denied = {["192.0.2.1"] = true}
+csock.policy(function(ask)
+  if ask.what == "connect" and denied[ask.address.host] then return false, "not this host" end
+  return true
+end)
+print(csock.socket():connect {"192.0.2.1", 80})
+--> nil connect ('192.0.2.1', 80): not this host [EPERM] 1
+*/
+static int policy_policy(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  cs_state *state = cs_state_get(L);
+  if (state->judged) return cs_fail(L, "policy", EBUSY);
+  lua_State *thread = cs_state_thread(L, state);
+  int err = thread == NULL ? EBUSY : cs_state_police(L, state);
+  if (err != 0) return cs_fail(L, "policy", err);
+  lua_settop(L, 1);
+  lua_xmove(L, thread, 1);
+  lua_setiuservalue(thread, 1, CS_STATE_POLICY);
+  state->judged = true;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+void cs_open_policy(lua_State *L) {
+  lua_pushcfunction(L, policy_policy);
+  lua_setfield(L, -2, "policy");
+}
