@@ -147,9 +147,9 @@ int cs_sock_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
 int cs_sock_sendmsg(lua_State *L, cs_sock *s, const char *call, const struct msghdr *m, int flags,
                     size_t *sent) {
   *sent = 0;
-  int err = m->msg_name == NULL || s->transport != NULL
-                ? 0
-                : ask_for_destination(L, s, call, m->msg_name, m->msg_namelen);
+  const struct sockaddr *to = (const struct sockaddr *)m->msg_name;
+  int err = 0;
+  if (to != NULL && s->transport == NULL) err = ask_for_destination(L, s, call, to, m->msg_namelen);
   if (err != 0) return err;
   err = (s->transport == NULL ? plain_sendmsg : write_pieces)(s, m, flags, sent);
   cs_sock_sent(s, *sent);
