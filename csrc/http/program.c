@@ -8,7 +8,9 @@
    on the stack. */
 static char **push_argv(lua_State *L, int arg) {
   luaL_checktype(L, arg, LUA_TTABLE);
-  size_t n = lua_rawlen(L, arg);
+  lua_Unsigned length = lua_rawlen(L, arg); /* which a table with gaps may have very large */
+  luaL_argcheck(L, length < INT_MAX / sizeof(char *), arg, "too many strings");
+  size_t n = (size_t)length;
   char **list = (char **)lua_newuserdatauv(L, (n + 1) * sizeof *list, 0);
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, arg, (lua_Integer)i + 1);
