@@ -99,8 +99,8 @@ local function environment(self, program, body)
   if self.headers["content-type"] then set("CONTENT_TYPE", self.headers["content-type"]) end
   if body ~= "" then set("CONTENT_LENGTH", tostring(#body)) end
   local seen = {}
-  for field in self.headers:each() do
-    field = field:lower()
+  for given in self.headers:each() do
+    local field = given:lower()
     if not seen[field] and not NOT_PASSED[field] and field:find "^[%w-]+$" then
       seen[field] = true
       set("HTTP_" .. field:upper():gsub("-", "_"), self.headers:get(field))

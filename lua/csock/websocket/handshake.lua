@@ -20,8 +20,8 @@ local function accept_of(key) return base64.encode(core.sha1(key .. GUID)) end
 local function members(text)
   local list = {}
   for piece in (text or ""):gmatch "[^,]+" do
-    piece = piece:match "^[ \t]*(.-)[ \t]*$"
-    if piece ~= "" then list[#list + 1] = piece end
+    local member = piece:match "^[ \t]*(.-)[ \t]*$"
+    if member ~= "" then list[#list + 1] = member end
   end
   return list
 end
