@@ -5,10 +5,13 @@
 #include "../wait/records.h"
 
 /* Closes a coroutine's pending variables; on an error, the error is on its stack. One that runs is
-   left alone: somebody is closing it, or has resumed it, and this is called from within. */
+   left alone: somebody is closing it, or has resumed it, and this is called from within. (Before
+   Lua 5.4.4 one that is being closed seems suspended, but could not yield.) */
 static inline int cs_close_thread(lua_State *L, lua_State *co) {
   lua_Debug at;
-  if (lua_status(co) == LUA_OK && lua_getstack(co, 0, &at)) return LUA_OK;
+  int now = lua_status(co);
+  if (now == LUA_OK ? lua_getstack(co, 0, &at) : now == LUA_YIELD && !lua_isyieldable(co))
+    return LUA_OK;
 #if LUA_VERSION_RELEASE_NUM >= 50406
   return lua_closethread(co, L);
 #elif LUA_VERSION_RELEASE_NUM >= 50403
