@@ -22,7 +22,7 @@ static int addrinfo_results(lua_State *L, const char *call, const cs_answer *ans
     lua_pushinteger(L, a->ai_family);
     lua_pushinteger(L, a->ai_socktype);
     lua_pushinteger(L, a->ai_protocol);
-    lua_pushstring(L, a->ai_canonname != NULL ? a->ai_canonname : "");
+    lua_pushstring(L, a == answer->list && answer->canonname != NULL ? answer->canonname : "");
     cs_address_push(L, a->ai_addr, a->ai_addrlen, a->ai_protocol);
     for (int i = CS_COUNT(names); i > 0; i--) {
       lua_pushvalue(L, -1);

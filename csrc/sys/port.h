@@ -50,7 +50,8 @@
 #define CS_HAVE_ABSTRACT_UNIX 0
 #endif
 
-#if defined(__linux__) || defined(__FreeBSD__)
+/* (musl's gives an address without a name its digits for one.) */
+#if defined(__GLIBC__) || defined(__ANDROID__) || defined(__FreeBSD__)
 #define CS_HAVE_GETHOSTBY_R 1 /* gethostbyname_r, gethostbyaddr_r: they take a buffer */
 #else
 #define CS_HAVE_GETHOSTBY_R 0

@@ -67,6 +67,9 @@ static void ask_addrinfo(const cs_query *query, int flags, cs_answer *answer) {
   answer->code = getaddrinfo(query->host, query->service, &hints, &answer->list);
   answer->err = errno;
   if (answer->code != 0) answer->list = NULL;
+  /* (musl names every entry, asked or not.) */
+  if (answer->list != NULL && (hints.ai_flags & AI_CANONNAME) != 0)
+    answer->canonname = answer->list->ai_canonname;
 }
 
 static void ask_nameinfo(const cs_query *query, cs_answer *answer) {
@@ -167,7 +170,7 @@ static void ask_hostent(const cs_query *query, cs_answer *answer) {
     else if (code != 0)
       answer->host_code = HOST_NOT_FOUND;
   } else {
-    const char *name = first->ai_canonname != NULL ? first->ai_canonname : query->host;
+    const char *name = answer->canonname != NULL ? answer->canonname : query->host;
     strncpy(parts->name, name, NI_MAXHOST - 1);
   }
 }

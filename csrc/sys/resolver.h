@@ -40,6 +40,7 @@ typedef struct cs_answer {
   int err;       /* errno, for EAI_SYSTEM and NETDB_INTERNAL */
   struct addrinfo *list;
   struct hostent entry;
+  const char *canonname;      /* getaddrinfo's, where it was asked for; else NULL */
   const char *host, *service; /* getnameinfo's text */
   void *memory;               /* what `entry` or the text lies in */
 } cs_answer;

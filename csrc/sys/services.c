@@ -36,6 +36,7 @@ static int ask_service(query *q, char *room, size_t size) {
   struct servent entry, *found = NULL;
   int err = q->name != NULL ? getservbyname_r(q->name, q->proto, &entry, room, size, &found)
                             : getservbyport_r(q->port, q->proto, &entry, room, size, &found);
+  if (err == EINVAL) return ENOENT; /* musl's word for a protocol that it does not know */
   return err != 0 ? err : take_service(q, found);
 }
 #else

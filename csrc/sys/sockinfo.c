@@ -5,7 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 
-static long count(int fd, unsigned long request) {
+static long count(int fd, cs_ioctl_request request) {
   int n;
   return ioctl(fd, request, &n) == 0 ? n : -1;
 }
