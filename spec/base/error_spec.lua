@@ -129,7 +129,7 @@ describe("an error value", function()
   it("names a number that the system does not know", function()
     local _, err, errno = csock.make_error{ call = "f", errno = 4000 }
     assert.equal(4000, errno)
-    assert.equal("f: Unknown error 4000 [errno 4000]", tostring(err))
+    assert.equal(("f: %s [errno 4000]"):format(csock.strerror(4000)), tostring(err))
   end)
 end)
 

@@ -297,6 +297,7 @@ static int find_modules(struct dl_phdr_info *info, size_t size, void *unused) {
   return 0;
 }
 
+#if defined(__GLIBC__) /* other libcs have none of its second names for the allocator */
 static bool is_ours(uintptr_t at) {
   for (const struct module *m = modules; m < modules + MODULES; m++)
     if (at >= m->begin && at < m->end) return true;
@@ -336,6 +337,17 @@ char *shim_strdup(const char *text) {
   char *copy = no_memory(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
   return copy != NULL ? memcpy(copy, text, size) : NULL;
 }
+
+static bool has_malloc(void) {
+  void *(*ours)(size_t) = shim_malloc;
+  void *found = dlsym(RTLD_DEFAULT, "malloc");
+  return memcmp(&found, &ours, sizeof found) == 0;
+}
+#else
+static bool has_malloc(void) {
+  return false;
+}
+#endif
 
 /* What a compiler that fortifies by itself (Ubuntu's) calls instead. */
 ssize_t shim_recv_chk(int fd, void *data, size_t size, size_t room, int flags) EXPORT(__recv_chk);
@@ -434,9 +446,7 @@ static int l_reset(lua_State *L) {
 /* Whether a call made elsewhere in this process comes by here. */
 static int l_active(lua_State *L) {
   if (strcmp(luaL_optstring(L, 1, ""), "malloc") == 0) {
-    void *(*ours)(size_t) = shim_malloc;
-    void *found = dlsym(RTLD_DEFAULT, "malloc");
-    lua_pushboolean(L, memcmp(&found, &ours, sizeof found) == 0);
+    lua_pushboolean(L, has_malloc());
     return 1;
   }
   long before = plans[GETSOCKNAME].calls;

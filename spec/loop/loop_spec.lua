@@ -322,7 +322,7 @@ describe("Ctrl-C", function()
       p:expect "> "
     end
     p:write("csock.run()\n")
-    p:expect "waiting"
+    p:expect "waiting\r*\n" -- and not the echo of what was typed
     p:write "\3"
     p:expect "interrupted!"
     p:expect "> "

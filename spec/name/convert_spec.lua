@@ -235,7 +235,7 @@ describe("getprotobyname", function()
     if not listed("/etc/protocols", "\nicmp%s+1") then return pending "no /etc/protocols" end
     assert.equal(csock.IPPROTO_ICMP, csock.getprotobyname "icmp")
     assert.equal(csock.IPPROTO_TCP, csock.getprotobyname "tcp")
-    assert.equal(csock.IPPROTO_UDP, csock.getprotobyname "UDP")
+    assert.equal(csock.IPPROTO_UDP, csock.getprotobyname "udp")
   end)
 
   it("fails with ENOENT for one that is not in the list", function()

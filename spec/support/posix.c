@@ -107,7 +107,7 @@ static void run_child(const plan *p) {
    on the stack. */
 static char **string_array(lua_State *L, int idx) {
   idx = lua_absindex(L, idx);
-  size_t n = lua_rawlen(L, idx);
+  size_t n = (size_t)lua_rawlen(L, idx);
   char **list = lua_newuserdatauv(L, (n + 1) * sizeof *list, 0);
   for (size_t i = 0; i < n; i++) {
     if (lua_rawgeti(L, idx, (lua_Integer)i + 1) != LUA_TSTRING) {
