@@ -391,6 +391,16 @@ run-test: $(MODULES) $(PROGRAM) $(SUPPORT) $(HELP) hosts
 	luacheck --quiet --no-color .
 	@$(BUSTED) $(SPECS)
 
+run-specs: $(MODULES) $(PROGRAM) $(SUPPORT) $(HELP)
+	@$(filter-out --,$(BUSTED)) $(SPEC_OPTIONS) -- $(SPECS)
+
+# The core's specs with other compilers, libcs, processors and Luas; PORTS="musl i686" for some.
+PORTS ?= clang musl i686 s390x lua5.4-old lua5.4-new lua5.5
+
+portability: deps
+	$(DEPS) --optional clang musl-gcc i686-linux-gnu-gcc s390x-linux-gnu-gcc qemu-s390x-static
+	@MAKE='$(MAKE)' LUA='$(LUA)' spec/portability/port.sh $(PORTS)
+
 # Not by libkqueue where the system itself has kqueue: there `make test` is on it already. Nor by one
 # before 2.6: those lose events and end waits early.
 kqueue: deps-specs
