@@ -32,8 +32,8 @@
 extern "C" {
 #endif
 
-#define CSOCK_VERSION     "0.1.0"
-#define CSOCK_VERSION_NUM 100 /* major * 10000 + minor * 100 + patch */
+#define CSOCK_VERSION     "0.3.0"
+#define CSOCK_VERSION_NUM 300 /* major * 10000 + minor * 100 + patch */
 
 #ifndef CSOCK_API
 #if defined(__GNUC__)

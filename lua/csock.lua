@@ -17,7 +17,7 @@
 -- @module csock
 local core = require "csock.core"
 
---- The version: `"csock 0.1.0"`.
+--- The version: `"csock 0.3.0"`.
 -- @field _VERSION
 local M = { _VERSION = core._VERSION }
 

@@ -36,7 +36,7 @@ local http = csock_core.http
 -- @type basehttprequesthandler
 local BaseHTTPRequestHandler = class("BaseHTTPRequestHandler", socketserver.StreamRequestHandler)
 
---- What the program calls itself in the field Server: `"csock/0.1.0"`.
+--- What the program calls itself in the field Server: `"csock/0.3.0"`.
 -- @field basehttprequesthandler:server_version
 BaseHTTPRequestHandler.server_version = answer.SOFTWARE
 
