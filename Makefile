@@ -505,7 +505,7 @@ run-faults: objects
 # libFuzzer on what is pure C and reads what strangers send, for a minute (FUZZ_SECONDS) each. What it finds becomes
 # a case of a spec.
 FUZZ_SRC     := $(wildcard spec/fuzz/*.c)
-FUZZ_PURE    := csrc/sys/bytes.c $(addprefix csrc/http/,verdict.c syntax.c fields.c head.c framing.c chunks.c) \
+FUZZ_PURE    := csrc/sys/bytes.c $(addprefix csrc/coding/,base64.c quoted.c dots.c) $(addprefix csrc/http/,verdict.c syntax.c fields.c head.c framing.c chunks.c) \
   $(addprefix csrc/websocket/,frame.c utf8.c reader.c)
 FUZZ_SECONDS ?= 60
 

@@ -38,7 +38,10 @@ M.modules = {
   },
   { name = "csock.wire.headers", sections = { { "Functions", "wire/headers" } } },
   { name = "csock.wire.dates", sections = { { "Functions", "wire/dates" } } },
-  { name = "csock.wire.base64", sections = { { "Functions", "wire/base64" } } },
+  { name = "csock.wire.base64", sections = { { "Functions", "wire/base64", "coding/coder" } } },
+  { name = "csock.wire.quoted", sections = { { "Functions", "wire/quoted" } } },
+  { name = "csock.wire.dots", sections = { { "Functions", "wire/dots" } } },
+  { name = "csock.wire.words", sections = { { "Functions", "wire/words" } } },
   {
     name = "csock.http",
     sections = {

@@ -71,8 +71,8 @@ end
 
 -- The layers of csrc/, each above those that may use it.
 local LAYERS = {
-  "sys", "base", "wait", "loop", "name", "socket", "stream", "poll", "reactor", "constants", "http",
-  "websocket",
+  "sys", "base", "wait", "loop", "name", "socket", "stream", "poll", "reactor", "constants", "coding",
+  "http", "websocket",
 }
 
 -- Folders that become .so files of their own.
@@ -120,6 +120,17 @@ describe("the tree", function()
         assert.same({}, find({ name }, { "lua%.h", "lauxlib", "lua_", "luaL_" }))
         for _, included in ipairs(includes(name)) do
           assert(included:find "^csrc/sys/" or included:find "^csrc/websocket/", name .. ": " .. included)
+        end
+      end
+    end
+  end)
+
+  it("keeps Lua out of what encodes and decodes", function()
+    for _, name in ipairs(tree.files("csrc/coding", ".")) do
+      if not name:find "/coder%.c$" then
+        assert.same({}, find({ name }, { "lua%.h", "lauxlib", "lua_", "luaL_" }))
+        for _, included in ipairs(includes(name)) do
+          assert(included:find "^csrc/sys/" or included:find "^csrc/coding/", name .. ": " .. included)
         end
       end
     end

@@ -56,6 +56,7 @@
   PART(http_directory) \
   PART(http_program) \
   PART(websocket_channel) \
+  PART(coding) \
   PART(api)
 /* clang-format on */
 

@@ -150,6 +150,11 @@ function M.goal(what, value, limit, format)
   print(("  %s: %s, wanted at most %s\n"):format(what, format:format(value), format:format(limit)))
 end
 
+--- The same of what cannot be enough.
+function M.least(what, value, limit, format)
+  print(("  %s: %s, wanted at least %s\n"):format(what, format:format(value), format:format(limit)))
+end
+
 M.monotonic = posix.monotonic
 
 return M

@@ -28,4 +28,12 @@ function targets.websocket()
   end
 end
 
+function targets.coding()
+  for first = 0, 255, 7 do
+    for _, bytes in ipairs { "aGVsbG8=", "a =3D=\r\n b \r\n", "..a\r\n.b\r\n.\r\n", "Zg==Zg", "\0\xff=A" } do
+      save(string.char(first), bytes) -- see coding.c
+    end
+  end
+end
+
 targets[target]()

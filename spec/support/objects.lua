@@ -37,6 +37,7 @@ return function()
   list.tap = assert(csock.tap(list.socket))
   list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
   list.headers = require("csock.wire.headers").new()
+  list.coder = require("csock.wire.base64").encoder()
   list.pidfile = assert(require("csock.service").pidfile(os.tmpname()))
   for name, value in pairs(require "csock.httpserver") do
     if type(value) == "table" then list[name:lower()] = value end

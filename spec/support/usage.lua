@@ -15,6 +15,7 @@ local LIMIT = 10 -- seconds, for each example
 local MODULES = {
   BytesIO = "csock.bytesio", reason = "csock.reactor.reason", resp = "csock.redis.resp", robots = "csock.url.robots",
   headers = "csock.wire.headers", dates = "csock.wire.dates", base64 = "csock.wire.base64",
+  quoted = "csock.wire.quoted", dots = "csock.wire.dots", words = "csock.wire.words",
 }
 for _, module in ipairs(data.modules) do
   local word = module.name:match "[%w_]+$"

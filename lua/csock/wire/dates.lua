@@ -37,12 +37,33 @@ function M.http(time)
     DAYS[t.wday], t.day, MONTHS[t.month], t.year, t.hour, t.min, t.sec)
 end
 
+--- The minutes east of Greenwich of the local time.
+-- @function zone
+-- @tparam[opt] int time when: seconds since 1970; now by default
+-- @treturn int
+-- @usage print(math.type(dates.zone())) --> integer
+function M.zone(time)
+  local t = os.date("*t", time or os.time())
+  local there = M.seconds(t.year, t.month, t.day, t.hour, t.min, t.sec)
+  return (there - (time or os.time(t))) // 60
+end
+
 --- A time as mail writes it: `"Sun, 06 Nov 1994 08:49:37 +0000"`.
 -- @function mail
 -- @tparam[opt] int time seconds since 1970; now by default
+-- @param[opt=0] zone in which: minutes east of Greenwich, or `"local"`
 -- @treturn string
--- @usage print(dates.mail(784111777)) --> Sun, 06 Nov 1994 08:49:37 +0000
-function M.mail(time) return (M.http(time):gsub("GMT$", "+0000")) end
+-- @usage
+-- print(dates.mail(784111777)) --> Sun, 06 Nov 1994 08:49:37 +0000
+-- print(dates.mail(784111777, -90)) --> Sun, 06 Nov 1994 07:19:37 -0130
+function M.mail(time, zone)
+  time = time or os.time()
+  if zone == "local" then zone = M.zone(time) end
+  zone = zone or 0
+  local size = math.abs(zone)
+  local written = ("%s%02d%02d"):format(zone < 0 and "-" or "+", size // 60, size % 60)
+  return (M.http(time + zone * 60):gsub("GMT$", written))
+end
 
 -- Digits of a pattern are digits: tonumber meets nothing else.
 local function time_of(day, month, year, hour, minute, second)
@@ -75,36 +96,101 @@ function M.parse_http(text)
 end
 
 local ZONES = {
-  UT = 0, GMT = 0, UTC = 0, Z = 0, EST = -300, EDT = -240, CST = -360, CDT = -300, MST = -420, MDT = -360,
-  PST = -480, PDT = -420,
+  UT = 0, GMT = 0, UTC = 0, Z = 0, AST = -240, ADT = -180, EST = -300, EDT = -240, CST = -360, CDT = -300, MST = -420,
+  MDT = -360, PST = -480, PDT = -420,
 }
 
--- Minutes east of Greenwich; what is not known counts as UTC (RFC 5322 section 4.3).
+-- Minutes east of Greenwich; nil: whoever wrote it did not say (RFC 5322, section 4.3; "-0000").
 local function zone_of(zone)
   local sign, hours, minutes = zone:match "^([+-])(%d%d)(%d%d)$"
-  if not sign then return ZONES[zone:upper()] or 0 end
+  if not sign then return ZONES[zone:upper()] end
   local offset = tonumber(hours) * 60 + tonumber(minutes)
-  return sign == "-" and -offset or offset
+  if sign == "+" then return offset end
+  return offset > 0 and -offset or nil
 end
 
---- Reads a date of mail; the day of the week, the seconds and a comment may be there or not.
+-- Comments, which may be in each other, become blanks.
+local function without_comments(text)
+  local pieces, depth, from = {}, 0, 1
+  for at, character in text:gsub("\\.", ".."):gmatch "()([()])" do
+    if character == "(" then
+      if depth == 0 then pieces[#pieces + 1] = text:sub(from, at - 1) end
+      depth = depth + 1
+    elseif depth > 0 then
+      depth = depth - 1
+      if depth == 0 then from = at + 1 end
+    end
+  end
+  if depth == 0 then pieces[#pieces + 1] = text:sub(from) end
+  return table.concat(pieces, " ")
+end
+
+-- RFC 5322, section 4.3; of one digit: somebody meant two.
+local function year_of(digits)
+  local year = tonumber(digits)
+  if #digits > 4 then return nil end
+  if #digits == 3 or #digits < 3 and year >= 50 then return 1900 + year end
+  return #digits < 3 and 2000 + year or year
+end
+
+local DAY = {}
+for _, name in ipairs(DAYS) do DAY[name:lower()] = true end
+
+-- The day of the month, the month, and what comes behind them: "6 Nov 1994 ...", "6-Nov-94 ...", "Nov 6, 1994 ...".
+local function day_of(text)
+  local day, month, rest = text:match "^(%d%d?)[ -](%a+)[ -](.*)$"
+  if not day then month, day, rest = text:match "^(%a+) (%d%d?),? (.*)$" end
+  month = month and MONTH[month:sub(1, 3):lower()]
+  if month then return tonumber(day), month, rest end
+end
+
+--- Reads a date of mail, in each form that there ever was: the day of the week, the seconds and the zone may be
+-- missing, comments may be anywhere, years may have two or three digits, the year may come last.
+-- @function read_mail
+-- @tparam string text
+-- @treturn ?table what is written there: `year`, `month`, `day`, `hour`, `min`, `sec`, and `zone` (minutes east of
+-- Greenwich; nil where it is not said, or `-0000`); nil for what is no date
+-- @usage print(dates.read_mail("Sun, 06 Nov 94 09:49 +0100").year) --> 1994
+function M.read_mail(text)
+  text = without_comments(text):gsub("[ \t\r\n]+", " "):gsub(" ?: ?", ":"):gsub("^ ", ""):gsub(" ?,", ",")
+  local name = text:match "^(%a+)[, ]"
+  if name and DAY[name:sub(1, 3):lower()] then text = text:sub(#name + 1) end
+  text = text:gsub("^[, ]+", "")
+  local day, month, rest = day_of(text)
+  if not day then return nil end
+  local year, time, zone
+  for word in rest:gmatch "[^ ,]+" do
+    if not time and word:find "^%d%d?[:.]%d%d" then
+      local clock, behind = word:match "^([%d:.]+)(.*)$"
+      time = clock
+      if behind ~= "" then zone = behind end
+    elseif not year and word:find "^%d+$" then
+      year = year_of(word)
+    elseif not zone then
+      zone = word
+    end
+  end
+  local hour, minute, second = (time or ""):match "^(%d+)[:.](%d%d)[:.]?(%d*)$"
+  if not hour or not year then return nil end
+  local read = {
+    year = year, month = month, day = day, hour = tonumber(hour), min = tonumber(minute),
+    sec = second == "" and 0 or tonumber(second), zone = zone_of(zone or ""),
+  }
+  if day < 1 or day > 31 or read.hour > 23 or read.min > 59 or read.sec > 60 then return nil end
+  return read
+end
+
+--- The time that a date of mail is; see `read_mail`.
 -- @function parse_mail
 -- @tparam string text
 -- @treturn ?int seconds since 1970; nil for what is none
--- @treturn ?int minutes east of Greenwich
+-- @treturn ?int minutes east of Greenwich; what is not known counts as 0
 -- @usage print(dates.parse_mail "Sun, 06 Nov 1994 09:49:37 +0100") --> 784111777 60
 function M.parse_mail(text)
-  text = text:gsub("%b()", " "):gsub("^%s*%a+%s*,%s*", ""):gsub("%s+", " "):gsub("^ ", "")
-  local day, month, year, hour, minute, rest = text:match "^(%d%d?) (%a%a%a)%a* (%d%d+) (%d%d?):(%d%d)(.*)$"
-  if not day or #year > 4 then return nil end
-  local second, zone = rest:match "^:(%d%d) ?(%S*) ?$"
-  if not second then second, zone = "0", rest:match "^ ?(%S*) ?$" end
-  if not zone then return nil end
-  if #year == 2 then year = tonumber(year) < 50 and "20" .. year or "19" .. year end
-  if #year == 3 then year = tostring(1900 + tonumber(year)) end
-  local offset = zone_of(zone)
-  local time = time_of(day, month, year, hour, minute, second)
-  if time then return time - offset * 60, offset end
+  local read = M.read_mail(text)
+  if not read then return nil end
+  local zone = read.zone or 0
+  return M.seconds(read.year, read.month, read.day, read.hour, read.min, read.sec) - zone * 60, zone
 end
 
 return M

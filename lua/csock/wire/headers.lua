@@ -115,6 +115,40 @@ function M.merge(...) return M.adopt(merge(...)) end
 -- @usage print(headers.is(headers.new()), headers.is {}) --> true false
 function M.is(value) return getmetatable(value) == metatable end
 
+-- --- folding ---------------------------------------------------------------------------------------
+
+local FOLD_AT, LONGEST = 78, 998 -- characters of a line, without its end (RFC 5322, section 2.1.1)
+
+--- A field as mail has it, folded at blanks into lines of 78 characters where that is possible, and of 998 at most.
+-- @function fold
+-- @tparam string name
+-- @tparam string value one line
+-- @tparam[opt="\r\n"] string linesep
+-- @treturn string with the end of the last line
+-- @usage print(#headers.fold("Subject", ("word "):rep(20))) --> 113
+function M.fold(name, value, linesep)
+  name_of(name, 1, "headers.fold")
+  value = value_of(value, 2, "headers.fold")
+  linesep = linesep or "\r\n"
+  local pieces, column = { name, ":" }, #name + 1
+  for blanks, word in (" " .. value):gmatch "([ \t]*)([^ \t]*)" do
+    local text = blanks .. word
+    if #pieces > 2 and blanks ~= "" and word ~= "" and column + #text > FOLD_AT then
+      pieces[#pieces + 1] = linesep
+      column = 0
+    end
+    while column + #text > LONGEST do -- without a blank: cut anywhere
+      local room = LONGEST - column
+      pieces[#pieces + 1] = text:sub(1, room) .. linesep .. " "
+      text, column = text:sub(room + 1), 1
+    end
+    pieces[#pieces + 1] = text
+    column = column + #text
+  end
+  pieces[#pieces + 1] = linesep
+  return table.concat(pieces)
+end
+
 -- --- methods ---------------------------------------------------------------------------------------
 
 --- A block of header fields.

@@ -99,3 +99,34 @@ describe("a block of header fields", function()
     assert.equal("get: x\r\n1: y\r\nraw: z\r\n", h:encode())
   end)
 end)
+
+describe("a field of mail", function()
+  it("is folded at blanks, at 78 characters", function()
+    assert.equal("Subject: short\r\n", headers.fold("Subject", "short"))
+    assert.equal("A: \n", headers.fold("A", "", "\n"))
+    for count = 1, 60 do
+      local value = ("word  "):rep(count) .. "\tend"
+      local field = headers.fold("Subject", value)
+      for line in field:gmatch "(.-)\r\n" do
+        assert.is_true(#line <= 78)
+        assert.matches("%S", line)
+      end
+      assert.equal("Subject: " .. value, (field:gsub("\r\n", "")))
+    end
+  end)
+
+  it("has its first word behind the name, and blanks at its end where they were", function()
+    assert.equal("Subject: " .. ("x"):rep(200) .. "\r\n y\r\n", headers.fold("Subject", ("x"):rep(200) .. " y"))
+    local field = headers.fold("A", "b" .. (" "):rep(100))
+    assert.equal("A: b" .. (" "):rep(100) .. "\r\n", field)
+  end)
+
+  it("is cut where no blank is, never to be longer than 998 characters", function()
+    local spaces = (" "):rep(1500) .. "x"
+    for _, value in ipairs { ("x"):rep(5000), "a " .. ("y"):rep(2500) .. " b", spaces, ("z"):rep(988) } do
+      local field = headers.fold("Subject", value)
+      for line in field:gmatch "(.-)\r\n" do assert.is_true(#line <= 998) end
+      assert.equal("Subject:" .. value:gsub(" ", ""), (field:gsub("%s", "")))
+    end
+  end)
+end)
