@@ -381,6 +381,8 @@ $(BUILD)/bench/%: spec/bench/%.c
 	$(CC) -std=c11 -O2 $(WARN) $(WERROR) -o $@ $< $(BENCH_LIBS)
 
 $(BUILD)/bench/tls/%: BENCH_LIBS = $(OPENSSL_CFLAGS) $(OPENSSL_LIBS)
+$(BUILD)/bench/small/policy: $(BUILD)/libcsock.a
+$(BUILD)/bench/small/policy: BENCH_LIBS = $(LUA_CFLAGS) $(BUILD)/libcsock.a $(LUA_LIBS) $(KQUEUE_LIBS) $(LIBS) -pthread
 
 # --- checking -------------------------------------------------------------------------------------
 

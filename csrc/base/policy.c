@@ -87,7 +87,8 @@ static int judge_in_lua(lua_State *L) {
   push_ask(L, j->ask);
   lua_call(L, 1, 2);
   j->allowed = lua_isboolean(L, -2) && lua_toboolean(L, -2);
-  if (!j->allowed && lua_type(L, -1) == LUA_TSTRING) say(j->state, lua_tostring(L, -1));
+  if (!j->allowed)
+    say(j->state, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "denied by policy");
   return 0;
 }
 
@@ -117,31 +118,26 @@ static bool is_allowed_by_lua(lua_State *L, cs_state *state, const csock_ask *as
 /* --- asking --- */
 
 static int ask_host(lua_State *L, cs_state *state, const csock_ask *ask) {
-  const char *reason = NULL;
-  say(state, "denied by policy");
+  const char *reason = "denied by policy";
+  bool allowed = true;
   if (state->asking) { /* what it wants to do itself, nobody could judge */
     say(state, "asked for by the policy itself");
     return CS_DENIED;
   }
   state->asking = true;
-  bool allowed = state->policy == NULL || state->policy(state->host, ask, &reason) == 0;
-  if (!allowed && reason != NULL) say(state, reason);
+  if (state->policy != NULL && state->policy(state->host, ask, &reason) != 0) {
+    allowed = false;
+    say(state, reason != NULL ? reason : "denied by policy");
+  }
   if (allowed && state->judged) allowed = is_allowed_by_lua(L, state, ask);
   state->asking = false;
   return allowed ? 0 : CS_DENIED;
 }
 
-static csock_ask new_ask(int what, const char *name, const char *call) {
-  return (csock_ask){.size = sizeof(csock_ask),
-                     .what = what,
-                     .name = name,
-                     .call = call,
-                     .family = -1,
-                     .type = -1,
-                     .protocol = -1,
-                     .fd = -1,
-                     .level = -1,
-                     .option = -1};
+static inline csock_ask new_ask(int what, const char *name, const char *call) {
+  csock_ask ask = {.size = sizeof ask, .what = what, .name = name, .call = call};
+  ask.family = ask.type = ask.protocol = ask.fd = ask.level = ask.option = -1;
+  return ask;
 }
 
 int cs_policy_socket(lua_State *L, cs_state *state, const char *call, int family, int type,
@@ -157,28 +153,29 @@ int cs_policy_socket(lua_State *L, cs_state *state, const char *call, int family
 int cs_policy_address(lua_State *L, cs_state *state, const char *call,
                       const cs_policy_place *place) {
   static const char *const names[] = {"bind", "connect", "listen", "send"}; /* csock.h */
-  cs_sockaddr meant;
+  cs_sockaddr room;
   if (!state->policed) return 0;
   csock_ask ask = new_ask(place->what, names[place->what - CSOCK_ASK_BIND], call);
   ask.family = place->family;
   ask.type = place->type;
   ask.protocol = place->proto;
   bool destination = place->what == CSOCK_ASK_CONNECT || place->what == CSOCK_ASK_SEND;
-  ask.address = &meant.any;
-  ask.address_len = cs_sockaddr_meant(&meant, place->address, place->len, destination);
+  socklen_t len = place->len;
+  ask.address = cs_sockaddr_meant(place->address, &len, destination, &room);
+  ask.address_len = len;
   return ask_host(L, state, &ask);
 }
 
 int cs_policy_lookup(lua_State *L, cs_state *state, const char *call, const char *host,
                      const char *service, const struct sockaddr *address, socklen_t len) {
-  cs_sockaddr meant;
+  cs_sockaddr room;
   if (!state->policed) return 0;
   csock_ask ask = new_ask(CSOCK_ASK_LOOKUP, "lookup", call);
   ask.host = host;
   ask.service = service;
   if (address != NULL) {
-    ask.address = &meant.any;
-    ask.address_len = cs_sockaddr_meant(&meant, address, len, false);
+    ask.address = cs_sockaddr_meant(address, &len, false, &room);
+    ask.address_len = len;
   }
   return ask_host(L, state, &ask);
 }

@@ -179,7 +179,7 @@ block inside the system: that is what `settimeout` is for.
 For hosts of scripts that are not trusted: some structures hold addresses of memory
 (`SO_ATTACH_FILTER`, `TCP_ZEROCOPY_RECEIVE`, `IPT_SO_SET_REPLACE`), which the system takes at their
 word. So whoever may call this, or `ioctl`, can have any memory of the process read or written, as
-in Python. Take both out of the socket's methods, and `csock.ioctl` away, where that must not be.
+in Python. A policy (see @{policy}) is asked for all but usual options that hold none.
 
 Source: setsockopt(2), Python's `socket.setsockopt`.
 @function socket:setsockopt

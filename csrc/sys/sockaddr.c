@@ -273,30 +273,38 @@ socklen_t cs_sockaddr_clean(cs_sockaddr *clean, const struct sockaddr *addr, soc
 
 static const struct in6_addr loopback6 = IN6ADDR_LOOPBACK_INIT;
 
-socklen_t cs_sockaddr_meant(cs_sockaddr *meant, const struct sockaddr *addr, socklen_t len,
-                            bool destination) {
-  if (len > sizeof *meant) len = sizeof *meant;
-  memset(meant, 0, sizeof *meant);
-  memcpy(meant, addr, len);
-  int family = cs_sockaddr_family(addr, len);
-  if (family == AF_INET6 && len >= offsetof(struct sockaddr_in6, sin6_scope_id)) {
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)meant;
+/* The IPv4 address in IPv6's notation. */
+static const struct sockaddr *as_inet(const struct sockaddr_in6 *in6, socklen_t *len,
+                                      cs_sockaddr *room) {
+  struct sockaddr_in *in = (struct sockaddr_in *)room;
+  memset(room, 0, sizeof *room);
+  in->sin_family = AF_INET;
+  in->sin_port = in6->sin6_port;
+  memcpy(&in->sin_addr, &in6->sin6_addr.s6_addr[12], sizeof in->sin_addr);
+  set_len(room, *len = sizeof *in);
+  return &room->any;
+}
+
+const struct sockaddr *cs_sockaddr_meant(const struct sockaddr *addr, socklen_t *len,
+                                         bool destination, cs_sockaddr *room) {
+  int family = cs_sockaddr_family(addr, *len);
+  if (family == AF_INET6 && *len >= offsetof(struct sockaddr_in6, sin6_scope_id)) {
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)addr;
     if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-      struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = in6->sin6_port};
-      memcpy(&in.sin_addr, &in6->sin6_addr.s6_addr[12], sizeof in.sin_addr);
-      memset(meant, 0, sizeof *meant);
-      memcpy(meant, &in, len = sizeof in);
-      set_len(meant, len);
+      addr = as_inet(in6, len, room);
       family = AF_INET;
     } else if (destination && IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr)) {
-      in6->sin6_addr = loopback6;
+      memcpy(room, addr, *len < sizeof *room ? *len : sizeof *room);
+      ((struct sockaddr_in6 *)room)->sin6_addr = loopback6;
+      return &room->any;
     }
   }
-  if (family == AF_INET && destination) {
-    struct sockaddr_in *in = (struct sockaddr_in *)meant;
-    if (in->sin_addr.s_addr == htonl(INADDR_ANY)) in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  }
-  return len;
+  if (family != AF_INET || !destination || *len < sizeof(struct sockaddr_in)) return addr;
+  const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)addr;
+  if (in->sin_addr.s_addr != htonl(INADDR_ANY)) return addr;
+  if (addr != &room->any) memcpy(room, addr, *len < sizeof *room ? *len : sizeof *room);
+  ((struct sockaddr_in *)room)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return &room->any;
 }
 
 /* --- AF_UNIX ------------------------------------------------------------------------------ */

@@ -69,11 +69,11 @@ void cs_sockaddr_init(cs_sockaddr *addr, const cs_layout *layout);
 socklen_t cs_sockaddr_clean(cs_sockaddr *clean, const struct sockaddr *addr, socklen_t len,
                             const cs_layout *layout);
 
-/* Copies the address as it is meant: IPv4's as IPv6's (::ffff:a.b.c.d) as the IPv4 address; and as
-   a `destination`, the unspecified address as the loopback one, which the system makes of it. At
-   most sizeof(cs_sockaddr) bytes are read. Returns the length. */
-socklen_t cs_sockaddr_meant(cs_sockaddr *meant, const struct sockaddr *addr, socklen_t len,
-                            bool destination);
+/* The address as it is meant: IPv4's as IPv6's (::ffff:a.b.c.d) as the IPv4 address; and as a
+   `destination`, the unspecified address as the loopback one, which the system makes of it. It is
+   `addr` itself, or in `room`; *len is its length. */
+const struct sockaddr *cs_sockaddr_meant(const struct sockaddr *addr, socklen_t *len,
+                                         bool destination, cs_sockaddr *room);
 
 /* The family, also of an address that is cut to a single byte (AF_UNSPEC). */
 int cs_sockaddr_family(const struct sockaddr *addr, socklen_t len);

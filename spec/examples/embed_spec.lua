@@ -7,7 +7,8 @@ local build = package.searchpath("csock.core", package.cpath):gsub("csock/core%.
 
 local function run(name, ...)
   local status, out, err = process.run({ build .. "examples/embed/" .. name, ... }, {
-    input = "one\ntwo\n", cwd = "/", env = { LUA_PATH = false, LUA_CPATH = false, LUA_INIT = false },
+    input = name == "poll_host" and "one\ntwo\n" or nil,
+    cwd = "/", env = { LUA_PATH = false, LUA_CPATH = false, LUA_INIT = false },
   })
   assert.equal("", err)
   assert.equal(0, status)
@@ -30,6 +31,40 @@ describe("a host in C", function()
 
   it("has two states in two threads (two_states)", function()
     assert.equal("served\nasked: 5050\n", run "two_states")
+  end)
+
+  it("has scripts of strangers, which reach 127.0.0.1 alone (sandbox)", function()
+    local name = os.tmpname()
+    finally(function() os.remove(name) end)
+    local function sandbox(script)
+      local file <close> = assert(io.open(name, "w"))
+      assert(file:write(script)):close()
+      return run("sandbox", name)
+    end
+
+    assert.equal("hello\n", sandbox [[
+      local csock = require "csock"
+      local server <close> = assert(csock.serve({"127.0.0.1", 0}, function(conn) conn:sendall "hello" end))
+      return assert(csock.create_connection(server:getsockname())):recv(10)
+    ]])
+    for _, attempt in ipairs {
+      'csock.create_connection {"192.0.2.1", 80}', 'csock.socket():bind {"0.0.0.0", 0}', "csock.socket(csock.AF_UNIX)",
+      "csock.fromfd(1)", "csock.fork()", "csock.create_server {'::1', 0}",
+    } do
+      assert.matches("127.0.0.1 alone [EPERM]", sandbox(([[
+        local csock = require "csock"
+        local ok, err = %s
+        return ok or err
+      ]]):format(attempt)), 1, true)
+    end
+    assert.equal("nil nil nil nil\n", sandbox [[
+      return ("%s %s %s %s"):format(io, os, debug, package.loadlib)
+    ]])
+    assert.equal("stopped: too many instructions\n", sandbox "while true do end")
+    assert.equal("stopped: too many instructions\n",
+      sandbox "repeat pcall(function() repeat until false end) until false")
+    assert.equal("stopped: not enough memory\n",
+      sandbox "local t = {} repeat t[#t + 1] = ('x'):rep(999) .. #t until false")
   end)
 
   it("is short", function()

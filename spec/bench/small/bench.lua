@@ -1,4 +1,5 @@
--- How small things are: a socket's memory, what require "csock" adds to a program's start, and what Base64 costs.
+-- How small things are: a socket's memory, what require "csock" adds to a program's start, what a policy costs, and
+-- what Base64 does.
 local harness = require "spec.bench.harness"
 local posix = require "spec.support.posix"
 
@@ -35,6 +36,15 @@ return function()
   print "A socket's memory\n"
   harness.goal("a csock.socket", harness.measure { harness.lua, harness.directory .. "small/socket_size.lua" },
     200, "%.0f bytes")
+
+  print "What a host's policy in C costs that allows an action\n"
+  local asked = { harness.measure { harness.built .. "small/policy" } }
+  local costs = { { "", "without a policy, ns", "with one, ns" } }
+  for i, name in ipairs { "a connect, IPv4", "a connect, IPv6", "a fork" } do
+    costs[i + 1] = { name, ("%.1f"):format(asked[2 * i - 1]), ("%.1f"):format(asked[2 * i]) }
+  end
+  harness.table(costs)
+  harness.goal("an ask", math.max(asked[2] - asked[1], asked[4] - asked[3], asked[6] - asked[5]), 20, "%.1f ns")
 
   print(("From the start of %s to its end, %d rounds\n"):format(harness.lua, ROUNDS))
   local results = harness.compare({
