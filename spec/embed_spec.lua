@@ -299,6 +299,101 @@ describe("csock_step", function()
     assert.equal(0, state:step(0, 60))
   end)
 
+  describe("of two who answer each other", function()
+    local state
+
+    before_each(function()
+      state = host()
+      state:run [[
+        local csock = require "csock"
+        local a, b = csock.socketpair()
+        local began = csock.now()
+        n = 0
+        local function on() n = n + 1 return csock.now() - began < 5 end -- (not for ever)
+        csock.spawn(function() while on() do a:sendall "x" a:recv(1) end end)
+        csock.spawn(function() while on() do b:recv(1) b:sendall "x" end end)
+      ]]
+    end)
+
+    it("counts the budget once, however often the poller is asked meanwhile", function()
+      assert.equal(2, state:step(0, 0.1))
+    end)
+
+    it("resumes one at least, wherever the last step was stopped", function()
+      for _ = 1, 20 do
+        local before = tonumber(state:run "return n")
+        state:step(0, 1e-9)
+        assert.is_true(tonumber(state:run "return n") > before)
+      end
+    end)
+  end)
+
+  it("resumes those who are only told of an event, too, in the same step", function()
+    local state = host()
+    state:run [[
+      csock = require "csock"
+      a, b = csock.socketpair()
+      csock.spawn(function() csock.select({ a }, {}, {}) n = 1 end)
+    ]]
+    state:step()
+    state:run "b:sendall 'x'"
+    assert.equal(0, state:step(0, 60))
+    assert.equal("1", state:run "return n")
+  end)
+
+  it("counts no budget while it waits", function()
+    local state = host()
+    state:spawn "require 'csock'.sleep(0.05) for _ = 1, 10 do require 'csock'.yield() end"
+    state:step()
+    assert.equal(0, state:step(-1, 0.04))
+  end)
+
+  it("has a task do little in one go where there is a budget", function()
+    local state = host()
+    state:run [[
+      local csock = require "csock"
+      n = 0
+      listener = csock.create_server({ "127.0.0.1", 0 }, { backlog = 100 })
+      list = {}
+      for i = 1, 50 do list[i] = assert(csock.create_connection(listener:getsockname())) end
+      csock.spawn(function()
+        while listener:accept() do n = n + 1 end
+      end)
+    ]]
+    state:step(0, 1e-9)
+    local first = tonumber(state:run "return n")
+    assert.is_true(first > 0 and first < 20, first)
+    for _ = 1, 50 do state:step(0, 1e-9) end
+    assert.equal("50", state:run "return n")
+  end)
+
+  it("has the reactor serve as many connections as there is time for, and the others next", function()
+    local state = host()
+    state:run [[
+      local csock = require "csock"
+      local reactor, protocol = require "csock.reactor", require "csock.protocol"
+      local Count = require "csock.class"("Count", protocol.Protocol)
+      n, peers = 0, {}
+      function Count:dataReceived() n = n + 1 end
+      local factory = protocol.Factory()
+      function factory:buildProtocol() return Count() end
+      local port = reactor.listenTCP(0, factory, 50, "127.0.0.1")
+      for i = 1, 30 do peers[i] = assert(csock.create_connection(port:getHost())) end
+      csock.spawn(reactor.run)
+      step = function() for _, peer in ipairs(peers) do peer:sendall "x" end end
+    ]]
+    for _ = 1, 20 do state:step() end
+    state:run "step()"
+    local most, before = 0, 0
+    for _ = 1, 300 do
+      state:step(0, 1e-9)
+      local now = tonumber(state:run "return n")
+      most, before = math.max(most, now - before), now
+    end
+    assert.equal(30, before)
+    assert.is_true(most < 10, most)
+  end)
+
   it("gives the error that has ended the run, and goes on after it", function()
     local state = host()
     state:run [[

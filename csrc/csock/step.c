@@ -70,24 +70,28 @@ static int nanoseconds(double seconds, int64_t *ns) {
   return seconds < 0 ? 0 : cs_clock_from_seconds(seconds, ns);
 }
 
-/* One turn, or with a budget as many as find something to do. */
+/* One turn, or with a budget as many as find something to do. What an earlier step has left of a
+   turn is none where nothing was left to do. */
 static int step_turns(lua_State *L) {
   const step_call *call = (const step_call *)lua_touserdata(L, 1);
   cs_loop *loop = call->loop;
   const cs_clock *clock = &loop->state->clock;
-  int64_t deadline = cs_clock_deadline(clock, call->timeout);
-  unsigned before;
+  int64_t deadline = call->timeout == 0 ? 0 : cs_clock_deadline(clock, call->timeout);
+  bool rest, resumed, more;
   loop->stopped = false;
   do {
-    before = loop->resumable;
+    unsigned before = loop->resumable;
+    rest = loop->stopped_in != 0;
     int err = cs_loop_run(L, loop, deadline, true);
     if (err != 0 && err != ETIMEDOUT && err != EDEADLK) {
       cs_fail(L, "step", err);
       lua_pop(L, 1);
       return lua_error(L);
     }
-    deadline = cs_clock_deadline(clock, 0);
-  } while (call->budget != 0 && loop->resumable != before && loop->stopped_in == 0 &&
+    resumed = loop->resumable != before;
+    more = resumed || !cs_waitq_empty(&loop->ready);
+    if (more) deadline = 0;
+  } while (((more && call->budget != 0) || (rest && !resumed)) && loop->stopped_in == 0 &&
            !loop->stopped);
   return 0;
 }
@@ -117,7 +121,7 @@ int csock_step(lua_State *L, double timeout, double budget) {
   }
   if (!nested) {
     loop->allowance = call.budget;
-    loop->spent_at = cs_clock_deadline(&cs_clock_system, call.budget);
+    if (call.budget != 0) loop->spent_at = cs_clock_deadline(&cs_clock_system, call.budget);
     loop->resumable = state->step_tasks;
     if (call.budget != 0 && loop->resumable == 0) loop->resumable = UINT_MAX;
   }

@@ -12,6 +12,7 @@
 static const cs_class loop_class = {"csock.loop"};
 
 #define EVENTS   512      /* in one turn */
+#define SCANT    64       /* ... of a host that has little time: the kernel takes some for each */
 #define SHORT_NS 50000000 /* 50 ms: see sleep_for_events */
 
 /* --- the loop --- */
@@ -114,7 +115,7 @@ enum { WHOLE, PART_READY, PART_EVENTS, PART_TIMERS };
 static bool spent(cs_loop *loop, int part) {
   if (loop->resumable != 0 && --loop->resumable == 0)
     loop->stopped_in = (uint8_t)part;
-  else if (loop->allowance != 0 && cs_clock_now(&cs_clock_system) >= loop->spent_at)
+  else if (cs_loop_late(loop))
     loop->stopped_in = (uint8_t)part;
   return loop->stopped_in != WHOLE;
 }
@@ -130,12 +131,14 @@ static bool postpone(cs_loop *loop, cs_task *task) {
   return true;
 }
 
-static void fire(lua_State *L, cs_task *task) {
+/* Resumes the task: true; or finds that its timer was early. */
+static bool fire(lua_State *L, cs_task *task) {
   cs_loop *loop = task->loop;
-  if (postpone(loop, task)) return;
+  if (postpone(loop, task)) return false;
   cs_timers_remove(&loop->timers, &task->timer);
   cs_unpark(task, task->pausing ? CS_WHY_PAUSE : CS_WHY_DEADLINE);
   cs_task_resume(L, task);
+  return true;
 }
 
 /* The earliest timer, or NULL. A clock that stands still must not be moved to one that nobody needs
@@ -148,22 +151,23 @@ static const cs_timer *first_timer(cs_loop *loop) {
   return timer;
 }
 
-/* Resumes the first waiter, which finds out by trying. If that leaves something for the next one,
-   it has its turn too (see the driver's pass_turn). */
-static void serve_queue(lua_State *L, cs_loop *loop, const cs_event *e, cs_waitq *q) {
+/* Resumes the first waiter, which finds out by trying: true. If that leaves something for the next
+   one, it has its turn too (see the driver's pass_turn). */
+static bool serve_queue(lua_State *L, cs_loop *loop, const cs_event *e, cs_waitq *q) {
   cs_watched *w = (cs_watched *)e->data;
   unsigned generation = loop->generation;
   if (w->flags & CS_W_ALL) {
     cs_unpark_all(q);
-    return;
+    return false;
   }
-  if (q->woken > 0) return; /* it will find the descriptor ready */
+  if (q->woken > 0) return false; /* it will find the descriptor ready */
   cs_task *task = CS_MEMBER_OF(cs_list_first(&q->tasks), cs_task, link);
   cs_unpark(task, CS_WHY_EVENT);
   cs_task_resume(L, task);
   /* The descriptor may be closed now; then its event is gone too. */
-  if (loop->generation != generation || e->data != w) return;
+  if (loop->generation != generation || e->data != w) return true;
   if (q == &w->readers ? cs_watched_readers_due(w) : cs_watched_writers_due(w)) cs_unpark_next(q);
+  return true;
 }
 
 /* Deals with the events of this turn. What it calls may run any Lua, in tasks alone: it may close
@@ -174,20 +178,22 @@ static void dispatch(lua_State *L, cs_loop *loop) {
     const cs_event *e = &loop->events[loop->next];
     cs_watched *w = (cs_watched *)e->data;
     unsigned ready = e->ready;
+    bool resumed = false;
     if (w == NULL) continue;
     if (ready & CS_READ) w->flags |= CS_W_READ;
     if (ready & CS_WRITE) w->flags |= CS_W_WRITE;
     if (ready & CS_HANGUP) w->flags |= CS_W_HANGUP;
     if ((ready & cs_watched_readers_want(w)) && !cs_waitq_empty(&w->readers))
-      serve_queue(L, loop, e, &w->readers);
+      resumed = serve_queue(L, loop, e, &w->readers);
     if (loop->generation != generation) return;
     if (e->data == w && (ready & cs_watched_writers_want(w)) && !cs_waitq_empty(&w->writers))
-      serve_queue(L, loop, e, &w->writers);
+      resumed |= serve_queue(L, loop, e, &w->writers);
     if (loop->generation != generation) return;
-    if (e->data != w) continue;
-    if (w->object != 0) loop->listener->event(loop, w);
-    cs_watched_tell(loop, w);
-    if (spent(loop, PART_EVENTS)) {
+    if (e->data == w) {
+      if (w->object != 0) loop->listener->event(loop, w);
+      cs_watched_tell(loop, w);
+    }
+    if (resumed && spent(loop, PART_EVENTS)) {
       loop->next++;
       return;
     }
@@ -200,7 +206,8 @@ static void dispatch(lua_State *L, cs_loop *loop) {
    moment does: a busy loop does not pay, and an idle one answers Ctrl-C in 50 ms at the latest. */
 static int sleep_for_events(lua_State *L, cs_loop *loop, int64_t left) {
   int64_t first = left < SHORT_NS ? left : SHORT_NS;
-  int err = loop->ops->wait(loop->poller, first, NULL, loop->events, EVENTS, &loop->count);
+  unsigned most = loop->allowance != 0 ? SCANT : EVENTS;
+  int err = loop->ops->wait(loop->poller, first, NULL, loop->events, most, &loop->count);
   if (err == EINTR) return 0;
   if (err != 0 || loop->count > 0 || left == first) return err;
   sigset_t all, mask;
@@ -210,7 +217,7 @@ static int sleep_for_events(lua_State *L, cs_loop *loop, int64_t left) {
   int64_t until = cs_clock_deadline(clock, left == CS_FOREVER ? CS_FOREVER : left - first);
   while (err == 0 && loop->count == 0 && cs_clock_left(clock, until) > 0 &&
          !cs_interrupt_pending(L))
-    err = loop->ops->wait(loop->poller, cs_clock_left(clock, until), &mask, loop->events, EVENTS,
+    err = loop->ops->wait(loop->poller, cs_clock_left(clock, until), &mask, loop->events, most,
                           &loop->count);
   pthread_sigmask(SIG_SETMASK, &mask, NULL);
   return err == EINTR ? 0 : err;
@@ -227,7 +234,10 @@ static int sleep_until(lua_State *L, cs_loop *loop, int64_t until) {
   }
   int64_t left = cs_clock_left(clock, until);
   int64_t most = cs_clock_left(&cs_clock_system, loop->alarm);
-  return sleep_for_events(L, loop, left < most ? left : most);
+  if (most < left) left = most;
+  int err = sleep_for_events(L, loop, left);
+  if (left != 0) loop->spent_at = cs_clock_deadline(&cs_clock_system, loop->allowance);
+  return err;
 }
 
 /* Resumes those that are ready. Those that become ready meanwhile have their turn in the next
@@ -249,8 +259,7 @@ static void run_timers(lua_State *L, cs_loop *loop, bool again) {
   if (loop->timers.count == 0) return;
   if (!again) loop->due_by = cs_clock_now(&loop->state->clock);
   while ((timer = cs_timers_first(&loop->timers)) != NULL && timer->when <= loop->due_by) {
-    fire(L, CS_MEMBER_OF(timer, cs_task, timer));
-    if (spent(loop, PART_TIMERS)) return;
+    if (fire(L, CS_MEMBER_OF(timer, cs_task, timer)) && spent(loop, PART_TIMERS)) return;
   }
 }
 
@@ -267,6 +276,7 @@ static void answer_interrupt(lua_State *L, cs_loop *loop) {
 static int finish_turn(lua_State *L, cs_loop *loop, int64_t deadline, int from) {
   if (from == PART_EVENTS) dispatch(L, loop);
   if (loop->stopped_in == WHOLE) run_timers(L, loop, from == PART_TIMERS);
+  if (deadline == 0) return ETIMEDOUT;
   return deadline != CS_FOREVER && cs_clock_left(&loop->state->clock, deadline) == 0 ? ETIMEDOUT
                                                                                      : 0;
 }
@@ -296,8 +306,6 @@ static int turn(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   if (!left_over && (until != 0 || loop->asking > 0))
     err = until == 0 ? sleep_for_events(L, loop, 0) : sleep_until(L, loop, until);
   if (err != 0) return err;
-  if (until != 0 && loop->allowance != 0)
-    loop->spent_at = cs_clock_deadline(&cs_clock_system, loop->allowance);
   answer_interrupt(L, loop);
   return finish_turn(L, loop, deadline, PART_EVENTS);
 }

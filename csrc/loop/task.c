@@ -172,7 +172,7 @@ void cs_task_resume(lua_State *L, cs_task *task) {
   int nresults, nargs = begun || closed ? 0 : lua_gettop(task->co) - 1;
   loop->current = task;
   loop->innermost = task->co;
-  loop->budget = CS_BUDGET;
+  loop->budget = cs_loop_budget(loop);
   loop->passing = false;
   loop->stuck = false;
   task->status = CS_TASK_RUNNING;

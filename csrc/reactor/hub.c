@@ -274,8 +274,9 @@ static int serve(lua_State *L, cs_loop *loop, bool told) {
   cs_hub *hub = loop->hub;
   for (;;) {
     if (!told || !goes_on(loop)) {
+      bool late = hub->served != NULL && cs_loop_late(loop); /* but one is served in any case */
       end_service(loop);
-      if (hub->turn == 0) return 0;
+      if (hub->turn == 0 || late) return 0;
       hub->turn--;
       hub->served = cs_due_take(hub);
       hub->left = MOST;
@@ -283,7 +284,7 @@ static int serve(lua_State *L, cs_loop *loop, bool told) {
     cs_watched *w = hub->served;
     int nargs = 0, n;
     told = false;
-    loop->budget = CS_BUDGET; /* each is served for so long as a task */
+    loop->budget = cs_loop_budget(loop); /* each is served for so long as a task */
     lua_settop(L, 0);
     lua_rawgeti(L, HUB_OBJECTS, w->object);
     n = serve_events(L, loop, w);

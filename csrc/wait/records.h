@@ -103,7 +103,7 @@ typedef struct cs_loop {
   cs_waitq ready; /* tasks to resume in the next turn */
   unsigned round; /* of resuming those: they remember in which one they became ready */
   /* How much a host lets be done in one go; what has been bounded goes on where it stopped. */
-  int64_t allowance;  /* ns, from when it has waited; 0: any time */
+  int64_t allowance;  /* ns, from the sleep that it begins with, if any; 0: any time */
   int64_t spent_at;   /* ... then no further task is to be resumed */
   unsigned resumable; /* tasks that may still be resumed; 0: any number */
   int64_t due_by;     /* up to when the timers of this turn are due */
@@ -125,6 +125,16 @@ typedef struct cs_loop {
 } cs_loop;
 
 #define CS_BUDGET 64 /* operations of one task before the others have a turn */
+#define CS_SCANT  8  /* ... where a host allows all of them so much time */
+
+static inline int cs_loop_budget(const cs_loop *loop) {
+  return loop->allowance != 0 ? CS_SCANT : CS_BUDGET;
+}
+
+/* Whether the time is over that a host allows. */
+static inline bool cs_loop_late(const cs_loop *loop) {
+  return loop->allowance != 0 && cs_clock_now(&cs_clock_system) >= loop->spent_at;
+}
 
 /* What waiting needs of csrc/loop, which stands on it. */
 typedef struct cs_loop_calls {
