@@ -12,10 +12,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 /* Another one where what is here already changes. What is added at the end of cs_api changes its
    size alone. */
-#define CS_API_VERSION 2
+#define CS_API_VERSION 3
 
 typedef struct cs_sock cs_sock;
 
@@ -73,14 +74,26 @@ typedef struct cs_transport_ops {
   /* NULL, or: the socket, which is at the index `listener`, has accepted `conn`, which is on the
      top of the stack: puts a transport under that one, too. May raise. */
   void (*accepted)(lua_State *L, cs_transport *t, int listener, cs_sock *conn);
+
+  /* Whether another transport may lie on this one. */
+  bool carries;
+
+  /* NULL, or: a socket of datagrams may have this transport: recvmsg(2) and sendmsg(2), with the
+     peer's address, and without ancillary data. */
+  int (*recvmsg)(cs_transport *t, struct msghdr *m, int flags, size_t *got);
+  int (*sendmsg)(cs_transport *t, const struct msghdr *m, int flags, size_t *sent);
+
+  /* NULL, or: getsockname(2) and getpeername(2). */
+  int (*address)(const cs_transport *t, bool peer, struct sockaddr *addr, socklen_t *len);
 } cs_transport_ops;
 
 /* The head of a transport's record, which is zeroed memory but for `ops`. The rest is csock's. */
 struct cs_transport {
   const cs_transport_ops *ops;
   cs_sock *sock;
-  unsigned forks; /* of the process, when it was last used: see transport.c */
-  bool moved;     /* the try under way has taken something from the kernel */
+  cs_transport *below; /* NULL: the kernel */
+  unsigned forks;      /* of the process, when it was last used: see transport.c */
+  bool moved;          /* the try under way has taken something from the kernel */
 };
 
 /* --- an operation --------------------------------------------------------------------------- */

@@ -122,6 +122,10 @@ M.modules = {
   },
   { name = "csock.telnet", sections = { { "Clients", "telnet" }, { "Servers", "telnet/server" } } },
   { name = "csock.gopher", sections = { { "Asking", "gopher", "gopher/reply" }, { "Serving", "gopher/server" } } },
+  {
+    name = "csock.testing",
+    sections = { { "Runs", "testing", "testing/run" }, { "Time", "testing/clock" }, { "Networks", "testing/network" } },
+  },
   { name = "csock.help", sections = { { "Functions", "help" } } },
   {
     name = "csock.ssl",

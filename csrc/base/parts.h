@@ -38,6 +38,7 @@
   PART(kevent) \
   PART(task) \
   PART(testing) \
+  PART(simulated) \
   PART(listing) \
   PART(inner) \
   PART(hub) \

@@ -1,9 +1,12 @@
 /* listing.c: what a program can learn of its tasks: who there is, under which name, and what each
    waits for. */
+#include "listing.h"
 #include "loop.h"
 #include "../base/parts.h"
+#include "../base/place.h"
 
 static const char names_key = 'n'; /* registry: task -> name, weak */
+static const char made_key = 'm';  /* registry: task -> where it was made, weak */
 
 static const char *const statuses[] = {"ready", "running", "waiting",
                                        "done",  "failed",  "cancelled"};
@@ -44,9 +47,10 @@ static int task_set_name(lua_State *L) {
   return 1;
 }
 
-static void push_task_name(lua_State *L, int task) {
+/* Pushes what the registry's table has of the task. */
+static void push_task_note(lua_State *L, int task, const char *key) {
   task = lua_absindex(L, task);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
   lua_pushvalue(L, task);
   lua_rawget(L, -2);
   lua_remove(L, -2);
@@ -61,17 +65,26 @@ Source: asyncio's `Task.get_name`.
 */
 static int task_get_name(lua_State *L) {
   cs_object_check(L, 1, &cs_task_class);
-  push_task_name(L, 1);
+  push_task_note(L, 1, &names_key);
   return 1;
 }
 
 static int task_tostring(lua_State *L) {
   const cs_task *task = (const cs_task *)cs_object_check(L, 1, &cs_task_class);
-  push_task_name(L, 1);
+  push_task_note(L, 1, &names_key);
   const char *name = lua_tostring(L, -1);
   lua_pushfstring(L, "<csock.task %s%s%p %s>", name != NULL ? name : "", name != NULL ? " " : "",
                   (const void *)task, statuses[task->status]);
   return 1;
+}
+
+void cs_listing_note(lua_State *L) {
+  luaL_checkstack(L, 4, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &made_key);
+  lua_pushvalue(L, -2);
+  cs_place_push(L);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
 }
 
 /* --- what it is at --- */
@@ -135,11 +148,13 @@ static void push_waited(lua_State *L, lua_State *co) {
 /* In the place of the task on the top: the row that tells of it. */
 static void describe_task(lua_State *L) {
   const cs_task *task = (const cs_task *)lua_touserdata(L, -1);
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 9);
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "task");
-  push_task_name(L, -2);
+  push_task_note(L, -2, &names_key);
   lua_setfield(L, -2, "name");
+  push_task_note(L, -2, &made_key);
+  lua_setfield(L, -2, "made");
   lua_pushstring(L, statuses[task->status]);
   lua_setfield(L, -2, "status");
   lua_pushboolean(L, task->daemon);
@@ -184,7 +199,8 @@ Source: asyncio's `all_tasks`.
 @function tasks
 @tparam ?function wanted called with each task: only those are listed for which it returns true
 @treturn {table,...} of each: `task`; `name` (nil: none); `status`; `daemon` (boolean); `where`, the
-line that it has come to (`"server.lua:12"`); and of one that waits: `waits`, the call ("recv"),
+line that it has come to (`"server.lua:12"`); `made`, the line in which it was made (nil unless
+`csock.debug` was on); and of one that waits: `waits`, the call ("recv"),
 `object`, whose method that is (a socket, a stream, a task; or nil), and `since` (a time as `now`
 gives it)
 @usage
@@ -221,18 +237,23 @@ static const luaL_Reg task_listing_methods[] = {
     {NULL, NULL},
 };
 
+static void make_notes(lua_State *L, const char *key) {
+  lua_newtable(L);
+  lua_newtable(L);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
 void cs_open_listing(lua_State *L) {
   cs_class_methods(L, &cs_task_class, task_listing_methods);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_task_class);
   lua_pushcfunction(L, task_tostring);
   lua_setfield(L, -2, "__tostring");
   lua_pop(L, 1);
-  lua_newtable(L);
-  lua_newtable(L);
-  lua_pushliteral(L, "k");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
+  make_notes(L, &names_key);
+  make_notes(L, &made_key);
   lua_getfield(L, -1, "loop");
   lua_pushcfunction(L, loop_tasks);
   lua_setfield(L, -2, "tasks");

@@ -1,5 +1,6 @@
 /* task_methods.c: tasks as objects: starting, joining and cancelling them; waiting for time, and
    for each other. */
+#include "listing.h"
 #include "loop.h"
 #include "../wait/driver.h"
 #include "../wait/hook.h"
@@ -30,7 +31,8 @@ print(task:join()) --> hello, you
 */
 static int loop_spawn(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
-  cs_task_spawn(L, cs_loop_get(L), lua_gettop(L) - 1);
+  const cs_task *task = cs_task_spawn(L, cs_loop_get(L), lua_gettop(L) - 1);
+  if (task->loop->state->debug) cs_listing_note(L);
   return 1;
 }
 

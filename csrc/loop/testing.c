@@ -19,16 +19,6 @@ static int testing_go(lua_State *L) {
   return 0;
 }
 
-/* advance(seconds): of a clock that stands still; whether it does. */
-static int testing_advance(lua_State *L) {
-  cs_clock *clock = &cs_state_get(L)->clock;
-  int64_t deadline = cs_clock_deadline(clock, cs_check_timeout(L, 1));
-  bool stands = clock->stands != 0;
-  if (stands) cs_clock_move(clock, deadline);
-  lua_pushboolean(L, stands);
-  return 1;
-}
-
 /* now(): the system's clock. */
 static int testing_now(lua_State *L) {
   lua_pushnumber(L, cs_clock_to_seconds(cs_clock_now(&cs_clock_system)));
@@ -44,9 +34,11 @@ static int testing_turn(lua_State *L) {
   return cs_result(L, "run", err);
 }
 
-static const luaL_Reg testing_functions[] = {{"stop", testing_stop},       {"go", testing_go},
-                                             {"advance", testing_advance}, {"now", testing_now},
-                                             {"turn", testing_turn},       {NULL, NULL}};
+static const luaL_Reg testing_functions[] = {{"stop", testing_stop},
+                                             {"go", testing_go},
+                                             {"now", testing_now},
+                                             {"turn", testing_turn},
+                                             {NULL, NULL}};
 
 void cs_open_testing(lua_State *L) {
   lua_newtable(L); /* for csock.testing: not part of what users see in csock itself */

@@ -292,13 +292,13 @@ static int sock_connect_ex(lua_State *L) {
   return err != 0 ? connect_ex_fail(L, &op, err) : cs_drive(L, &op);
 }
 
-static int push_sockname(lua_State *L, const char *call,
-                         int (*get)(int, struct sockaddr *, socklen_t *)) {
+static int push_sockname(lua_State *L, const char *call, bool peer) {
   cs_sock *s = cs_sock_check(L, 1);
   cs_sockaddr addr;
   socklen_t len = sizeof addr;
   memset(&addr, 0, sizeof addr);
-  if (get(cs_sock_fd(s), &addr.any, &len) != 0) return cs_fail(L, call, errno);
+  int err = cs_sock_closed(s) ? EBADF : cs_sock_name(s, peer, &addr, &len);
+  if (err != 0) return cs_fail(L, call, err);
   cs_address_push(L, &addr.any, len, s->proto);
   return 1;
 }
@@ -314,7 +314,7 @@ Source: getsockname(2), Python's `socket.getsockname`.
 @usage print(s:getsockname().port)
 */
 static int sock_getsockname(lua_State *L) {
-  return push_sockname(L, "getsockname", getsockname);
+  return push_sockname(L, "getsockname", false);
 }
 
 /***
@@ -328,7 +328,7 @@ Source: getpeername(2), Python's `socket.getpeername`.
 @usage print(s:getpeername().host) --> 127.0.0.1
 */
 static int sock_getpeername(lua_State *L) {
-  return push_sockname(L, "getpeername", getpeername);
+  return push_sockname(L, "getpeername", true);
 }
 
 static const luaL_Reg connect_methods[] = {

@@ -39,7 +39,7 @@ void cs_ledger_enter(lua_State *L, cs_sock *s, const cs_sock *listener) {
   lua_rawseti(L, -2, id);
   lua_pop(L, 2);
   s->w.state->listed = id;
-  s->id = id & INT_MAX;
+  s->id = id & (INT_MAX >> 1);
 }
 
 void cs_ledger_left_open(lua_State *L, const cs_sock *s, const char *text) {

@@ -28,14 +28,13 @@ static const char *kind_of(const cs_sock *s) {
   }
 }
 
-typedef int (*name_call)(int fd, struct sockaddr *addr, socklen_t *len);
-
-/* Sets the field of the row on the top to the address that `get` gives, unless that is none. */
-static void set_address(lua_State *L, const cs_sock *s, const char *field, name_call get) {
+/* Sets the field of the row on the top to the address of the socket or its peer, unless that is
+   none. */
+static void set_address(lua_State *L, const cs_sock *s, const char *field, bool peer) {
   cs_sockaddr addr;
   socklen_t len = sizeof addr;
   memset(&addr, 0, sizeof addr);
-  if (get(s->w.fd, &addr.any, &len) != 0) return;
+  if (cs_sock_name(s, peer, &addr, &len) != 0) return;
   cs_address_push(L, &addr.any, len, s->proto);
   if (lua_type(L, -1) == LUA_TSTRING && lua_rawlen(L, -1) == 0) /* an unnamed Unix socket */
     lua_pop(L, 1);
@@ -71,8 +70,8 @@ static void describe_sock(lua_State *L) {
   lua_pop(L, 1);
   set_sock_string(L, "kind", kind_of(s));
   set_sock_string(L, "state", info.state);
-  set_address(L, s, "laddr", getsockname);
-  set_address(L, s, "raddr", getpeername);
+  set_address(L, s, "laddr", false);
+  set_address(L, s, "raddr", true);
   set_integer(L, "received", (lua_Integer)s->received);
   set_integer(L, "sent", (lua_Integer)s->sent);
   if (s->transport != NULL) set_sock_string(L, "transport", s->transport->ops->name);
@@ -85,7 +84,7 @@ static bool has_address(lua_State *L, const cs_sock *s, int idx) {
   cs_sockaddr addr;
   socklen_t len = sizeof addr;
   memset(&addr, 0, sizeof addr);
-  if (getsockname(s->w.fd, &addr.any, &len) != 0) return false;
+  if (cs_sock_name(s, false, &addr, &len) != 0) return false;
   const cs_address *wanted = cs_address_test(L, idx);
   if (wanted != NULL) return cs_sockinfo_clash(&wanted->sa, &addr.any);
   cs_address_push(L, &addr.any, len, s->proto);

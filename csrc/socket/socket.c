@@ -12,7 +12,7 @@
 #include "../sys/fd.h"
 
 const cs_class cs_sock_class = {"csock.socket"};
-
+const char cs_sock_simulated = 's';
 static const char variants_key = 'v'; /* registry: (family, type, proto) -> metatable */
 
 /* --- the object --- */
@@ -93,16 +93,21 @@ void cs_sock_methods(lua_State *L, const luaL_Reg *list, int upvalues) {
     lua_getfield(L, -1, "__index");
     set_methods(L, list, first, upvalues);
   }
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_simulated) != LUA_TNIL) {
+    lua_getfield(L, -1, "methods");
+    set_methods(L, list, first, upvalues);
+  }
   lua_settop(L, first - 1);
 }
 
-static void use_metatable(lua_State *L, int idx, const cs_sock *s) {
+void cs_sock_use_metatable(lua_State *L, int idx, const cs_sock *s) {
   idx = lua_absindex(L, idx);
   luaL_checkstack(L, 8, NULL);
-  if (s->timeout == CS_FOREVER)
+  const void *shared = s->simulated ? (const void *)&cs_sock_simulated : &cs_sock_class;
+  if (s->timeout == CS_FOREVER && !s->simulated)
     push_variant(L, s);
   else
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_class);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, shared);
   lua_setmetatable(L, idx);
 }
 
@@ -145,7 +150,7 @@ int cs_sock_adopt(lua_State *L, cs_sock *s, int fd, bool nonblock, int family, i
   s->timeout = s->w.state->default_timeout;
   /* In blocking use O_NONBLOCK makes no difference here, and others may count on it. */
   int err = s->timeout == CS_FOREVER ? 0 : apply_nonblock(s);
-  use_metatable(L, -1, s);
+  cs_sock_use_metatable(L, -1, s);
   return err;
 }
 
@@ -154,7 +159,7 @@ int cs_sock_adopt(lua_State *L, cs_sock *s, int fd, bool nonblock, int family, i
 int cs_sock_set_timeout(lua_State *L, int idx, cs_sock *s, int64_t timeout) {
   s->timeout = timeout;
   int err = apply_nonblock(s);
-  use_metatable(L, idx, s);
+  cs_sock_use_metatable(L, idx, s);
   return err;
 }
 
@@ -464,13 +469,12 @@ static const cs_constant type_names[] = {
     CS_K(SOCK_STREAM), CS_K(SOCK_DGRAM), CS_K(SOCK_RAW), CS_K(SOCK_SEQPACKET), CS_K(SOCK_RDM),
 };
 
-/* Pushes " label=(address)" for the address that `get` gives, if it gives one. */
-static int push_labelled(lua_State *L, const cs_sock *s, const char *label,
-                         int (*get)(int, struct sockaddr *, socklen_t *)) {
+/* Pushes " label=(address)" for the address of the socket or its peer, if there is one. */
+static int push_labelled(lua_State *L, const cs_sock *s, const char *label, bool peer) {
   cs_sockaddr addr;
   socklen_t len = sizeof addr;
   memset(&addr, 0, sizeof addr);
-  if (get(s->w.fd, &addr.any, &len) != 0 || len == 0) return 0;
+  if (cs_sock_name(s, peer, &addr, &len) != 0 || len == 0) return 0;
   cs_address_push(L, &addr.any, len, s->proto);
   if (lua_rawlen(L, -1) == 0 && lua_type(L, -1) == LUA_TSTRING) { /* an unnamed Unix socket */
     lua_pop(L, 1);
@@ -516,8 +520,8 @@ static int sock_tostring(lua_State *L) {
     parts++;
   }
   if (fd >= 0) {
-    parts += push_labelled(L, s, "laddr", getsockname);
-    parts += push_labelled(L, s, "raddr", getpeername);
+    parts += push_labelled(L, s, "laddr", false);
+    parts += push_labelled(L, s, "raddr", true);
   }
   lua_pushliteral(L, ">");
   lua_concat(L, parts + 1);

@@ -13,8 +13,9 @@ struct cs_sock {
   cs_transport *transport; /* NULL: the kernel alone; its own: transport.h */
   uint64_t received, sent; /* bytes, as the program sees them */
   uint16_t family, type;
-  unsigned id : 31;    /* its number among those that are listed, or 0: ledger.c */
-  unsigned tapped : 1; /* its traffic is noted: traffic.c */
+  unsigned id : 30;       /* its number among those that are listed, or 0: ledger.c */
+  unsigned simulated : 1; /* its metatable is registry[&cs_sock_simulated]: simulated.c's */
+  unsigned tapped : 1;    /* its traffic is noted: traffic.c */
   cs_watched w;
   int proto;
   unsigned
@@ -36,6 +37,7 @@ static inline void cs_sock_sent(cs_sock *s, size_t n) {
 #define cs_sock_closed(s) (((s)->w.flags & CS_W_CLOSED) != 0)
 
 extern const cs_class cs_sock_class;
+extern const char cs_sock_simulated;
 
 /* Pushes a socket without a descriptor; fill it with cs_sock_adopt. */
 cs_sock *cs_sock_new(lua_State *L);
@@ -50,6 +52,9 @@ int cs_sock_abandon(lua_State *L, cs_sock *s, const char *call, int err);
 
 /* Adds methods to every socket, with the upvalues on the top of the stack, which are popped. */
 void cs_sock_methods(lua_State *L, const luaL_Reg *list, int upvalues);
+
+/* Gives the socket at `idx` the metatable that goes with what it is. */
+void cs_sock_use_metatable(lua_State *L, int idx, const cs_sock *s);
 
 /* Changes the timeout, O_NONBLOCK with it. `idx` is where the socket is on the stack. */
 int cs_sock_set_timeout(lua_State *L, int idx, cs_sock *s, int64_t timeout);

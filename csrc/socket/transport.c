@@ -49,18 +49,57 @@ int cs_transport_tried(cs_sock *s, int line, int result) {
 
 /* --- bytes --- */
 
-int cs_transport_read(cs_sock *s, char *bytes, size_t n, int flags, size_t *got) {
+static bool is_of_datagrams(const cs_sock *s) {
+  return s->type != SOCK_STREAM;
+}
+
+static int read_datagram(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
+  int err = s->transport->ops->recvmsg(s->transport, m, flags, got);
+  return cs_transport_tried(s, CS_READABLE, err);
+}
+
+static int write_datagram(cs_sock *s, const struct msghdr *m, int flags, size_t *sent) {
+  int err = s->transport->ops->sendmsg(s->transport, m, flags, sent);
+  return cs_transport_tried(s, CS_WRITABLE, err);
+}
+
+int cs_transport_read(cs_sock *s, char *bytes, size_t n, int flags, cs_sender *from, size_t *got) {
   cs_transport *t = s->transport;
   *got = 0;
+  if (from != NULL) from->len = 0;
   if (flags & ~READ_FLAGS) return EOPNOTSUPP;
+  if (is_of_datagrams(s)) {
+    struct iovec piece = {bytes, n};
+    struct msghdr m;
+    memset(&m, 0, sizeof m);
+    m.msg_iov = &piece;
+    m.msg_iovlen = 1;
+    m.msg_name = from != NULL ? &from->addr : NULL;
+    m.msg_namelen = from != NULL ? sizeof from->addr : 0;
+    int err = read_datagram(s, &m, flags, got);
+    if (from != NULL) from->len = m.msg_namelen;
+    return err;
+  }
   if (n == 0) return 0;
   return cs_transport_tried(s, CS_READABLE, t->ops->recv(t, bytes, n, flags & MSG_PEEK, got));
 }
 
-int cs_transport_write(cs_sock *s, const char *bytes, size_t n, int flags, size_t *sent) {
+int cs_transport_write(cs_sock *s, const char *bytes, size_t n, int flags, const cs_address *to,
+                       size_t *sent) {
   cs_transport *t = s->transport;
   *sent = 0;
   if (flags & ~WRITE_FLAGS) return EOPNOTSUPP;
+  if (is_of_datagrams(s)) {
+    struct iovec piece = {(char *)(uintptr_t)bytes, n};
+    struct msghdr m;
+    memset(&m, 0, sizeof m);
+    m.msg_iov = &piece;
+    m.msg_iovlen = 1;
+    m.msg_name = to != NULL ? (void *)(uintptr_t)&to->sa : NULL;
+    m.msg_namelen = to != NULL ? to->len : 0;
+    return write_datagram(s, &m, flags, sent);
+  }
+  if (to != NULL) return EISCONN;
   if (n == 0) return 0;
   return cs_transport_tried(s, CS_WRITABLE, t->ops->send(t, bytes, n, sent));
 }
@@ -78,9 +117,10 @@ static int ask_for_destination(lua_State *L, cs_sock *s, const char *call,
 
 int cs_sock_sendto(lua_State *L, cs_sock *s, const char *call, const char *bytes, size_t n,
                    int flags, const cs_address *to, size_t *sent) {
-  if (s->transport != NULL) return EISCONN;
-  int err = ask_for_destination(L, s, call, &to->sa, to->len);
-  if (err == 0) err = cs_plain_write(s, bytes, n, flags, to, sent);
+  int err = s->transport == NULL ? ask_for_destination(L, s, call, &to->sa, to->len) : 0;
+  if (err == 0)
+    err = s->transport == NULL ? cs_plain_write(s, bytes, n, flags, to, sent)
+                               : cs_transport_write(s, bytes, n, flags, to, sent);
   if (err != 0) return err;
   cs_sock_sent(s, *sent);
   if (s->tapped) cs_traffic_bytes(s, '>', false, bytes, *sent);
@@ -89,7 +129,7 @@ int cs_sock_sendto(lua_State *L, cs_sock *s, const char *call, const char *bytes
 
 /* --- messages --- */
 
-static int plain_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
+int cs_plain_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
   ssize_t r;
   do r = recvmsg(s->w.fd, m, (flags & ~CS_MSG_NOSIGNAL) | MSG_DONTWAIT);
   while (r < 0 && errno == EINTR);
@@ -98,7 +138,7 @@ static int plain_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
   return 0;
 }
 
-static int plain_sendmsg(cs_sock *s, const struct msghdr *m, int flags, size_t *sent) {
+int cs_plain_sendmsg(cs_sock *s, const struct msghdr *m, int flags, size_t *sent) {
   ssize_t r;
   do r = sendmsg(s->w.fd, m, flags | MSG_DONTWAIT | CS_MSG_NOSIGNAL);
   while (r < 0 && errno == EINTR);
@@ -110,11 +150,12 @@ static int plain_sendmsg(cs_sock *s, const struct msghdr *m, int flags, size_t *
 /* Fills the pieces as far as it can at once. */
 static int read_pieces(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
   if (m->msg_controllen > 0) return EOPNOTSUPP;
+  if (is_of_datagrams(s)) return read_datagram(s, m, flags, got);
   m->msg_namelen = 0;
   m->msg_flags = 0;
   for (size_t i = 0; i < (size_t)m->msg_iovlen; i++) {
     size_t n = 0, len = m->msg_iov[i].iov_len;
-    int err = cs_transport_read(s, (char *)m->msg_iov[i].iov_base, len, flags, &n);
+    int err = cs_transport_read(s, (char *)m->msg_iov[i].iov_base, len, flags, NULL, &n);
     if (err != 0) return *got > 0 ? 0 : err; /* what is wrong will be so at the next try */
     *got += n;
     if (n < len || !(s->w.flags & CS_W_PENDING) || (flags & MSG_PEEK)) break;
@@ -124,10 +165,11 @@ static int read_pieces(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
 
 static int write_pieces(cs_sock *s, const struct msghdr *m, int flags, size_t *sent) {
   if (m->msg_controllen > 0) return EOPNOTSUPP;
+  if (is_of_datagrams(s)) return write_datagram(s, m, flags, sent);
   if (m->msg_name != NULL) return EISCONN;
   for (size_t i = 0; i < (size_t)m->msg_iovlen; i++) {
     size_t n = 0, len = m->msg_iov[i].iov_len;
-    int err = cs_transport_write(s, (const char *)m->msg_iov[i].iov_base, len, flags, &n);
+    int err = cs_transport_write(s, (const char *)m->msg_iov[i].iov_base, len, flags, NULL, &n);
     if (err != 0) return *sent > 0 ? 0 : err;
     *sent += n;
     if (n < len) break;
@@ -137,7 +179,7 @@ static int write_pieces(cs_sock *s, const struct msghdr *m, int flags, size_t *s
 
 int cs_sock_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got) {
   *got = 0;
-  int err = (s->transport == NULL ? plain_recvmsg : read_pieces)(s, m, flags, got);
+  int err = (s->transport == NULL ? cs_plain_recvmsg : read_pieces)(s, m, flags, got);
   if (!(flags & MSG_PEEK)) cs_sock_received(s, *got);
   if (s->tapped && err == 0 && !(flags & MSG_PEEK))
     cs_traffic_pieces(s, '<', false, m->msg_iov, (size_t)m->msg_iovlen, *got);
@@ -151,7 +193,7 @@ int cs_sock_sendmsg(lua_State *L, cs_sock *s, const char *call, const struct msg
   int err = 0;
   if (to != NULL && s->transport == NULL) err = ask_for_destination(L, s, call, to, m->msg_namelen);
   if (err != 0) return err;
-  err = (s->transport == NULL ? plain_sendmsg : write_pieces)(s, m, flags, sent);
+  err = (s->transport == NULL ? cs_plain_sendmsg : write_pieces)(s, m, flags, sent);
   cs_sock_sent(s, *sent);
   if (s->tapped && err == 0)
     cs_traffic_pieces(s, '>', false, m->msg_iov, (size_t)m->msg_iovlen, *sent);
@@ -162,7 +204,9 @@ int cs_sock_sendmsg(lua_State *L, cs_sock *s, const char *call, const struct msg
 
 int cs_transport_receive(cs_transport *t, char *bytes, size_t n, size_t *got) {
   *got = 0;
-  int err = cs_plain_read(t->sock, bytes, n, 0, NULL, got);
+  cs_transport *below = t->below;
+  int err = below != NULL ? below->ops->recv(below, bytes, n, false, got)
+                          : cs_plain_read(t->sock, bytes, n, 0, NULL, got);
   if (err != 0) return err;
   t->moved = true;
   if (t->sock->tapped) cs_traffic_bytes(t->sock, '<', true, bytes, *got);
@@ -171,7 +215,9 @@ int cs_transport_receive(cs_transport *t, char *bytes, size_t n, size_t *got) {
 
 int cs_transport_transmit(cs_transport *t, const char *bytes, size_t n, size_t *sent) {
   *sent = 0;
-  int err = cs_plain_write(t->sock, bytes, n, 0, NULL, sent);
+  cs_transport *below = t->below;
+  int err = below != NULL ? below->ops->send(below, bytes, n, sent)
+                          : cs_plain_write(t->sock, bytes, n, 0, NULL, sent);
   if (err == 0 && t->sock->tapped) cs_traffic_bytes(t->sock, '>', true, bytes, *sent);
   return err;
 }
@@ -180,6 +226,7 @@ int cs_transport_transmit(cs_transport *t, const char *bytes, size_t n, size_t *
 
 static void put_transport(cs_sock *s, cs_transport *t) {
   t->sock = s;
+  t->below = s->transport;
   s->transport = t;
   s->w.state->transports++;
   s->w.flags |= CS_W_READ; /* nobody has tried to read yet */
@@ -188,8 +235,8 @@ static void put_transport(cs_sock *s, cs_transport *t) {
 
 int cs_transport_attach(cs_sock *s, cs_transport *t) {
   if (cs_sock_closed(s) || s->w.fd < 0) return EBADF;
-  if (s->transport != NULL) return EISCONN;
-  if (s->type != SOCK_STREAM) return EOPNOTSUPP;
+  if (s->transport != NULL && !s->transport->ops->carries) return EISCONN;
+  if (s->type != SOCK_STREAM && t->ops->recvmsg == NULL) return EOPNOTSUPP;
   if (s->streams > 0) return EBUSY;
   put_transport(s, t);
   return 0;
@@ -197,7 +244,7 @@ int cs_transport_attach(cs_sock *s, cs_transport *t) {
 
 static cs_transport *take_off(cs_sock *s) {
   cs_transport *t = s->transport;
-  s->transport = NULL;
+  s->transport = t->below;
   s->w.flags &= ~TRANSPORT_FLAGS;
   s->w.state->transports--;
   t->sock = NULL;
@@ -215,11 +262,22 @@ cs_transport *cs_transport_detach(cs_sock *s, cs_transport *next) {
 }
 
 void cs_transport_end(cs_sock *s, bool goodbye) {
-  cs_transport *t = s->transport;
-  if (t == NULL) return;
-  if (goodbye && t->forks == s->w.state->forks) t->ops->shutdown(t);
-  take_off(s);
-  t->ops->free(t);
+  while (s->transport != NULL) {
+    cs_transport *t = s->transport;
+    if (goodbye && t->forks == s->w.state->forks) t->ops->shutdown(t);
+    take_off(s);
+    t->ops->free(t);
+  }
+}
+
+/* --- addresses --- */
+
+int cs_sock_name(const cs_sock *s, bool peer, cs_sockaddr *addr, socklen_t *len) {
+  const cs_transport *t = s->transport;
+  while (t != NULL && t->below != NULL) t = t->below;
+  if (t != NULL && t->ops->address != NULL) return t->ops->address(t, peer, &addr->any, len);
+  int rc = peer ? getpeername(s->w.fd, &addr->any, len) : getsockname(s->w.fd, &addr->any, len);
+  return rc != 0 ? errno : 0;
 }
 
 int cs_transport_fail(lua_State *L, const cs_sock *s, const char *call, int err) {

@@ -62,10 +62,15 @@ static inline int cs_plain_write(cs_sock *s, const char *bytes, size_t n, int fl
   return 0;
 }
 
+/* recvmsg(2) and sendmsg(2). */
+int cs_plain_recvmsg(cs_sock *s, struct msghdr *m, int flags, size_t *got);
+int cs_plain_sendmsg(cs_sock *s, const struct msghdr *m, int flags, size_t *sent);
+
 /* --- a transport (transport.c) -------------------------------------------------------------- */
 
-int cs_transport_read(cs_sock *s, char *bytes, size_t n, int flags, size_t *got);
-int cs_transport_write(cs_sock *s, const char *bytes, size_t n, int flags, size_t *sent);
+int cs_transport_read(cs_sock *s, char *bytes, size_t n, int flags, cs_sender *from, size_t *got);
+int cs_transport_write(cs_sock *s, const char *bytes, size_t n, int flags, const cs_address *to,
+                       size_t *sent);
 
 /* What api.h says of them. */
 int cs_transport_attach(cs_sock *s, cs_transport *t);
@@ -88,6 +93,9 @@ int cs_transport_fail(lua_State *L, const cs_sock *s, const char *call, int err)
    something else than 0: the direction, or the op's failure, pushed. `s` may be NULL. */
 int cs_transport_failed(lua_State *L, const cs_sock *s, cs_op *op, int err, int line);
 
+/* getsockname(2), or getpeername(2). 0 or errno. */
+int cs_sock_name(const cs_sock *s, bool peer, cs_sockaddr *addr, socklen_t *len);
+
 /* Whether it holds input: a try to read gives something without the kernel. */
 static inline bool cs_transport_has_input(const cs_watched *w) {
   return (w->flags & (CS_W_PENDING | CS_W_READ_OUT)) == CS_W_PENDING;
@@ -104,8 +112,7 @@ static inline int cs_sock_read(cs_sock *s, char *bytes, size_t n, int flags, cs_
     if (from != NULL) from->len = sizeof from->addr;
     err = cs_plain_read(s, bytes, n, flags, from, got);
   } else {
-    if (from != NULL) from->len = 0;
-    err = cs_transport_read(s, bytes, n, flags, got);
+    err = cs_transport_read(s, bytes, n, flags, from, got);
   }
   if (err == 0 && !(flags & MSG_PEEK)) {
     cs_sock_received(s, *got);
@@ -120,7 +127,7 @@ static inline int cs_sock_write(cs_sock *s, const char *bytes, size_t n, int fla
   if (s->transport == NULL)
     err = cs_plain_write(s, bytes, n, flags, NULL, sent);
   else
-    err = cs_transport_write(s, bytes, n, flags, sent);
+    err = cs_transport_write(s, bytes, n, flags, NULL, sent);
   if (err == 0) {
     cs_sock_sent(s, *sent);
     if (s->tapped) cs_traffic_bytes(s, '>', false, bytes, *sent);

@@ -38,6 +38,9 @@ return function()
   list.reason = require("csock.reactor.reason").Reason
   list.stream = assert(list.socket:makefile "rw")
   list.tap = assert(csock.tap(list.socket))
+  local testing = require "csock.testing"
+  list.clock, list.network = testing.clock(), testing.network()
+  list.clock:close()
   list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
   list.headers = require("csock.wire.headers").new()
   list.coder = require("csock.wire.base64").encoder()
