@@ -36,7 +36,7 @@ local function traced(err)
     err = type(err) == "number" and tostring(err) or ("(error object is a %s value)"):format(type(err))
   end
   local trace = debug.traceback(err, 2)
-  return { err = err, text = (trace:gsub("\n\t%[C%]: in function 'xpcall'.*$", "\n\t[C]: in ?")) }
+  return { err = err, text = (trace:gsub("\n\t%[C%]: in %a+ 'xpcall'.*$", "\n\t[C]: in ?")) }
 end
 
 local Program = {}

@@ -68,14 +68,15 @@ function Session:keep_results(number, results)
   self.own["_" .. number] = results[1]
 end
 
--- The lines of a traceback that are of the user's own: without what the prompt itself adds below.
+-- The lines of a traceback that are of the user's own: without what the prompt itself adds below. (What Lua 5.4 calls
+-- "function 'xpcall'" 5.5 calls "global 'xpcall'".)
 local function trimmed(traceback)
   local lines = {}
   for line in traceback:gmatch "[^\n]+" do
-    if line:find("[C]: in function 'xpcall'", 1, true) or line:find("csock/repl/", 1, true) and lines[2] then break end
+    if line:find "%[C%]: in %a+ 'xpcall'" or line:find("csock/repl/", 1, true) and lines[2] then break end
     lines[#lines + 1] = line
   end
-  if lines[3] and lines[3]:find "%[C%]: in function '%l+'$" then table.remove(lines, 3) end -- `error`, `assert`
+  if lines[3] and lines[3]:find "%[C%]: in %a+ '%l+'$" then table.remove(lines, 3) end -- `error`, `assert`
   if #lines <= 3 then return lines[1] end -- it happened in what was typed
   return table.concat(lines, "\n")
 end
