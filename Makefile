@@ -129,6 +129,8 @@ help:
 	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/socket: some)'
 	@echo 'make run-test   the same, and installs nothing that is missing'
 	@echo 'make install    into PREFIX=$(PREFIX) (DESTDIR= is put before it); make uninstall'
+	@echo 'make dist       the tarball and the rockspecs of a release, from what is committed, into $(BUILD)/dist'
+	@echo 'make deb        Debian'"'"'s packages of that, into $(BUILD)/deb'
 	@echo 'make deps       install what building and testing need (make deps-specs: what single specs want)'
 	@echo 'make doc        the reference manual, into build/doc/html'
 	@echo 'make luacats    definitions for editors (lua-language-server), into build/luacats'
@@ -384,6 +386,43 @@ $(BUILD)/bench/tls/%: BENCH_LIBS = $(OPENSSL_CFLAGS) $(OPENSSL_LIBS)
 $(BUILD)/bench/small/policy: $(BUILD)/libcsock.a
 $(BUILD)/bench/small/policy: BENCH_LIBS = $(LUA_CFLAGS) $(BUILD)/libcsock.a $(LUA_LIBS) $(KQUEUE_LIBS) $(LIBS) -pthread
 
+# --- releasing ------------------------------------------------------------------------------------
+
+# What is committed, and nothing else: the same commit gives the same bytes (git archive's order and owner are
+# fixed, and its time is the commit's).
+DIST = $(BUILD)/dist
+TARBALL = $(DIST)/csock-$(VERSION).tar.gz
+
+dist:
+	rm -rf $(DIST)
+	mkdir -p $(DIST)
+	git -c tar.umask=0022 archive --format=tar --prefix=csock-$(VERSION)/ HEAD > $(TARBALL:.gz=)
+	gzip -n -9 $(TARBALL:.gz=)
+	$(LUA) rockspec/release.lua $(VERSION) $(TARBALL)
+	cd $(DIST) && { sha256sum csock* 2>/dev/null || shasum -a 256 csock*; } > SHA256SUMS
+
+# Debian's packages of the release, by Debian's tools: doc/packaging/debian in the release's tree, with the commit's
+# time in the changelog.
+DEB_TREE = $(BUILD)/deb/lua-csock-$(VERSION)
+
+deb: deps-deb
+	$(AGAIN) run-deb
+
+deps-deb: deps
+	$(DEPS) debhelper lintian pkg-config
+
+run-deb: dist
+	rm -rf $(BUILD)/deb
+	mkdir -p $(DEB_TREE)
+	cp $(TARBALL) $(BUILD)/deb/lua-csock_$(VERSION).orig.tar.gz
+	tar -x --strip-components=1 -C $(DEB_TREE) -f $(TARBALL)
+	cp -R doc/packaging/debian $(DEB_TREE)/debian
+	printf 'lua-csock (%s-1) unstable; urgency=medium\n\n  * Release %s: CHANGELOG.md says what is new.\n\n -- %s  %s\n' \
+	  $(VERSION) $(VERSION) "$$(sed -n 's/^Maintainer: //p' doc/packaging/debian/control)" \
+	  "$$(git log -1 --format=%cD)" > $(DEB_TREE)/debian/changelog
+	cd $(DEB_TREE) && env -u LUA_PATH -u LUA_CPATH -u LUA -u MAKEFLAGS -u MAKELEVEL -u BUILD dpkg-buildpackage -us -uc
+	lintian --fail-on error,warning --tag-display-limit 0 $(BUILD)/deb/*.changes
+
 # --- checking -------------------------------------------------------------------------------------
 
 test: deps-specs
@@ -530,7 +569,7 @@ clean:
 	rm -rf build doc/html $(HELP)
 
 FORCE:
-.PHONY: all help lib amalgamation hosts luacats tls readline install install-tls install-readline uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
+.PHONY: all help dist deb run-deb deps-deb portability run-specs lib amalgamation hosts luacats tls readline install install-tls install-readline uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test kqueue run-kqueue lint run-lint objects check-layers sanitize run-sanitize \
   valgrind run-valgrind \
   faults run-faults fuzz deps-fuzz run-fuzz clean FORCE

@@ -29,6 +29,7 @@ have() {
     services) test -e /etc/services ;;
     # (Other systems' headers are other ones.)
     bluetooth) test "$(uname -s)" != Linux || test -e /usr/include/bluetooth/bluetooth.h ;;
+    debhelper) command -v dh >/dev/null ;;
     nginx | haproxy) command -v "$1" >/dev/null || test -x /usr/sbin/"$1" ;; # which is in root's PATH alone
     libnginx-mod-stream) test -e /usr/lib/nginx/modules/ngx_stream_module.so ;;
     openssl-headers) echo '#include <openssl/ssl.h>' | cc -E - >/dev/null 2>&1 || pkg-config --exists openssl 2>/dev/null ;;
