@@ -120,6 +120,7 @@ M.modules = {
     name = "csock.proxyproto",
     sections = { { "Functions", "proxyproto", "proxyproto/accept", "proxyproto/parse", "proxyproto/header" } },
   },
+  { name = "csock.pop3", sections = { { "Functions", "pop3" } } },
   { name = "csock.telnet", sections = { { "Clients", "telnet" }, { "Servers", "telnet/server" } } },
   { name = "csock.gopher", sections = { { "Asking", "gopher", "gopher/reply" }, { "Serving", "gopher/server" } } },
   {

@@ -29,6 +29,7 @@ return function()
       if type(value) == "table" then list[class_name:lower()] = value end
     end
   end
+  list.pop3 = require("csock.pop3").POP3
   list.telnet = require("csock.telnet").Telnet()
   list.telnetsession = setmetatable({}, require("csock.telnet.server").Session)
   list.gopherreply = setmetatable({}, require("csock.gopher.reply").Reply)

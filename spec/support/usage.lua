@@ -76,11 +76,29 @@ local function redis(conn)
   end
 end
 
+-- POP3, of two messages: whoever logs in with the password "secret" reads them, and others, too.
+local function pop3(conn)
+  local text = "Subject: %s\r\n\r\n%s\r\n.\r\n"
+  local answers = {
+    STAT = "+OK 2 320\r\n", LIST = "+OK\r\n1 120\r\n2 200\r\n.\r\n", QUIT = "+OK bye\r\n",
+    CAPA = "+OK\r\nTOP\r\nUIDL\r\nPIPELINING\r\n.\r\n", ["UIDL 1"] = "+OK 1 abc\r\n",
+    ["RETR 1"] = "+OK\r\n" .. text:format("one", "1"), ["RETR 2"] = "+OK\r\n" .. text:format("two", "2"),
+    ["TOP 1 0"] = "+OK\r\nSubject: one\r\n\r\n.\r\n", ["TOP 2 0"] = "+OK\r\nSubject: two\r\n\r\n.\r\n",
+  }
+  conn:sendall "+OK ready <1896.697170952@localhost>\r\n"
+  for line in conn:makefile():lines() do
+    line = line:gsub("\r$", "")
+    conn:sendall(answers[line] or "+OK\r\n")
+    if line == "QUIT" then return end
+  end
+end
+
 -- The ports of the servers, by those that examples name.
 local function serve()
   local any = { "127.0.0.1", 0 }
   local servers = {
     ["21567"] = assert(csock.serve(any, echo)), ["6379"] = assert(csock.serve(any, redis)),
+    ["110"] = assert(csock.serve(any, pop3)),
     ["8080"] = assert(require("csock.httpserver").serve(any, answer)),
   }
   local cert = os.getenv "USAGE_CERT"
@@ -116,7 +134,15 @@ end
 
 -- --- examples -------------------------------------------------------------------------------------
 
+-- A port that nobody listens on: for an example in which a server and its client are.
+local function free_port()
+  local sock <close> = assert(csock.create_server { "127.0.0.1", 0 })
+  return tostring(sock:getsockname().port)
+end
+
 local function fit(code, ports)
+  if code:find "7070" then code = code:gsub("7070", (free_port())) end
+  code = code:gsub('{"127.0.0.1", 2323', '{"127.0.0.1", 0')
   code = code:gsub('{"", %d+', '{"127.0.0.1", 0'):gsub("listen(%u%a+)%(%d+", "listen%1(0")
   code = code:gsub('("localhost", )(%d+)', function(head, port) return head .. (ports[port] or port) end)
   return (code:gsub("(localhost:)(%d+)", function(head, port) return head .. (ports[port] or port) end))

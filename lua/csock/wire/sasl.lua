@@ -83,6 +83,13 @@ end
 
 local function nonce() return base64.encode(assert(csock.random(18))) end
 
+-- The MD5 of bytes, in hexadecimal, as POP3's APOP wants it; nil, err, errno.
+function M.md5(bytes)
+  local found, err, errno = digests()
+  if not found then return nil, err, errno end
+  return hex(assert(tls.digest("MD5", bytes)))
+end
+
 -- --- SCRAM-SHA-256: what both sides compute (RFC 5802, RFC 7677) ------------------------------------
 
 -- The keys of a salted password: StoredKey and ServerKey, and ClientKey, which only the client needs.
