@@ -318,7 +318,7 @@ function POP3:stat()
 end
 
 --- The sizes of the messages, or of one.
--- @tparam [opt] int number
+-- @tparam[opt] int number
 -- @treturn[1] string the reply; of one message `"+OK 1 120"`
 -- @treturn[1] ?{string,...} `"1 120"`, ...
 -- @treturn[1] ?int bytes of these lines
@@ -334,7 +334,7 @@ function POP3:list(number)
 end
 
 --- The unique names of the messages, or of one.
--- @tparam [opt] int number
+-- @tparam[opt] int number
 -- @treturn[1] string the reply; of one message `"+OK 1 abc"`
 -- @treturn[1] ?{string,...} `"1 abc"`, ...
 -- @treturn[1] ?int bytes of these lines
@@ -351,7 +351,7 @@ end
 
 --- A message, as lines.
 -- @tparam int number
--- @tparam [opt] function sink is called with each line, instead of their being kept
+-- @tparam[opt] function sink is called with each line, instead of their being kept
 -- @treturn[1] string the reply
 -- @treturn[1] {string,...} or how many there were
 -- @treturn[1] int their bytes
@@ -368,7 +368,7 @@ end
 --- A message's header, and the first lines of what follows.
 -- @tparam int number
 -- @tparam int count lines behind the header
--- @tparam [opt] function sink as with `retr`
+-- @tparam[opt] function sink as with `retr`
 -- @treturn[1] string the reply
 -- @treturn[1] {string,...} or how many there were
 -- @treturn[1] int their bytes
@@ -390,7 +390,7 @@ end
 
 --- A message, as one text with CR LF at the end of each line: what `csock.email` and mailboxes take.
 -- @tparam int number
--- @tparam [opt] int count only its header, and so many lines behind that
+-- @tparam[opt] int count only its header, and so many lines behind that
 -- @treturn[1] string
 -- @treturn[2] nil
 -- @treturn[2] error
