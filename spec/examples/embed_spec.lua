@@ -68,6 +68,15 @@ describe("a host in C", function()
       sandbox "local t = {} repeat t[#t + 1] = ('x'):rep(999) .. #t until false")
   end)
 
+  for _, name in ipairs { "glib_host", "uv_host" } do
+    it("has csock in the loop of a library (" .. name .. ")", function()
+      if not package.searchpath(name, build .. "examples/embed/?") then return pending "the library is not here" end
+      local out = run(name)
+      assert.matches("answer: HELLO\n", out, 1, true)
+      assert.matches("the host has ticked\n", out, 1, true)
+    end)
+  end
+
   it("is short", function()
     for _, name in ipairs(tree.files("examples/embed", "%.c$")) do
       local _, lines = tree.read(name):gsub("\n", "")

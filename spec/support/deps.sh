@@ -38,7 +38,7 @@ have() {
     lua-cjson) lua_loads cjson ;;
     node-ws) NODE_PATH=/usr/share/nodejs node -e 'require("ws")' 2>/dev/null ;;
     python3-websockets) /usr/bin/python3 -c 'import websockets' 2>/dev/null ;; # Debian's
-    libkqueue) pkg-config --exists libkqueue 2>/dev/null ;;
+    glib-2.0 | libuv | libkqueue) pkg-config --exists libkqueue 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -73,6 +73,14 @@ package() {
     brew:ab) echo httpd ;;
     pkg:ab) echo apache24 ;;
     *:ab) echo apache2-utils ;;
+    apt:glib-2.0) echo libglib2.0-dev pkg-config ;;
+    apt:libuv) echo libuv1-dev pkg-config ;;
+    dnf:glib-2.0 | zypper:glib-2.0) echo glib2-devel ;;
+    dnf:libuv | zypper:libuv) echo libuv-devel ;;
+    apk:glib-2.0) echo glib-dev ;;
+    apk:libuv) echo libuv-dev ;;
+    pacman:glib-2.0) echo glib2 ;;
+    *:glib-2.0) echo glib ;;
     apt:libkqueue) echo libkqueue-dev pkg-config ;;
     apt:openssl-headers) echo libssl-dev ;;
     apt:readline-headers) echo libreadline-dev ;;
