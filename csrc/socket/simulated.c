@@ -213,15 +213,15 @@ static int simulated_adopt(lua_State *L) {
   sim->most_written = most_written;
   sim->reset_after = reset_after < 0 ? UINT64_MAX : (uint64_t)reset_after;
   sim->chance = ((uint64_t)seed << 32 ^ UINT64_C(0x9e3779b97f4a7c15)) | 1;
-  s->family = (uint16_t)family;
-  s->type = (uint16_t)type;
-  s->proto = proto;
-  int err = cs_transport_attach(s, &sim->transport);
+  int err = s->family == AF_UNIX ? cs_transport_attach(s, &sim->transport) : EINVAL;
   if (err != 0) {
     free(sim);
     return cs_fail(L, "socket", err);
   }
   s->simulated = true;
+  s->family = (uint16_t)family;
+  s->type = (uint16_t)type;
+  s->proto = proto;
   cs_sock_use_metatable(L, 1, s);
   lua_settop(L, 1);
   if (s->w.state->debug) cs_ledger_enter(L, s, NULL);

@@ -1,37 +1,30 @@
 local csock = require "csock"
 local happy = require "csock.happy"
-local posix = require "spec.support.posix"
-local loop = csock.loop
+local internal = require "csock.loop.internal"
+local testing = require "csock.testing"
 
--- A listener that answers nobody: its backlog is full, so that connects to it stay under way.
-local function deaf_listener()
-  local listener = assert(csock.socket())
-  assert(listener:bind("127.0.0.1", 0))
-  assert(listener:listen(0))
-  local fillers = {}
-  for i = 1, 8 do
-    fillers[i] = assert(csock.socket())
-    fillers[i]:settimeout(0)
-    fillers[i]:connect(listener:getsockname())
+-- Addresses of hosts in the network in which the spec runs, on port 80.
+local function infos_of(...)
+  local list = {}
+  for i, name in ipairs { ... } do
+    list[i] = assert(csock.getaddrinfo(name, 80, csock.AF_INET, csock.SOCK_STREAM))[1]
   end
-  return listener, fillers
-end
-
-local function info_of(listener)
-  return { family = listener.family, type = csock.SOCK_STREAM, proto = 0, addr = listener:getsockname() }
+  return list
 end
 
 local function attempt(info)
-  local s = assert(csock.socket(info.family))
-  local ok, err = s:connect(info.addr)
-  if ok then return s end
-  s:close()
-  return nil, err
+  local holder <close> = internal.holder(assert(csock.socket(info.family))) -- the task may be cancelled
+  local ok, err = holder.held:connect(info.addr)
+  if not ok then return nil, err end
+  return holder:take()
 end
 
-local function open_descriptors()
-  collectgarbage()
-  return #posix.fds()
+-- "good" is where somebody listens, "deaf" answers nobody, at "shut" nobody listens. Nothing may be left behind.
+local it = testing.it(it, { virtual_time = true, network = { hosts = { "good", "deaf", "shut" } } })
+
+local function serve(net)
+  net:silence "deaf"
+  return assert(csock.create_server { "good", 80 })
 end
 
 describe("happy eyeballs", function()
@@ -43,72 +36,52 @@ describe("happy eyeballs", function()
     assert.same({ 1, 4, 2, 5, 3 }, order)
   end)
 
-  it("takes the next address when the first does not answer in time", function()
-    local deaf, fillers = deaf_listener()
-    local good <close> = assert(csock.create_server { "127.0.0.1", 0 })
-    local s, peer = csock.run(function()
-      local s = happy.connect({ info_of(deaf), info_of(good) }, attempt)
-      return s, s and s:getpeername()
-    end)
-    assert.equal(good:getsockname(), peer)
-    s:close()
-    deaf:close()
-    for _, filler in ipairs(fillers) do filler:close() end
-  end)
-
-  it("goes on at once when an address refuses", function()
-    local refused = assert(csock.create_server { "127.0.0.1", 0 })
-    local info = info_of(refused)
-    refused:close()
-    local good <close> = assert(csock.create_server { "127.0.0.1", 0 })
-    local delay = happy.ATTEMPT_DELAY
-    happy.ATTEMPT_DELAY = 60 -- would show
-    local s <close> = csock.run(function() return (happy.connect({ info, info_of(good) }, attempt)) end)
-    happy.ATTEMPT_DELAY = delay
+  it("takes the next address when the first does not answer in time", function(net)
+    local good <close> = serve(net)
+    local begin = csock.now()
+    local s <close> = assert(happy.connect(infos_of("deaf", "good"), attempt))
     assert.equal(good:getsockname(), s:getpeername())
+    assert.near(happy.ATTEMPT_DELAY, csock.now() - begin, 1e-6)
   end)
 
-  it("gives every address's error when none answers", function()
-    local refused = assert(csock.create_server { "127.0.0.1", 0 })
-    local info = info_of(refused)
-    refused:close()
-    local s, errors = csock.run(function() return happy.connect({ info, info }, attempt) end)
+  it("goes on at once when an address refuses", function(net)
+    local good <close> = serve(net)
+    local begin = csock.now()
+    local s <close> = assert(happy.connect(infos_of("shut", "good"), attempt))
+    assert.equal(good:getsockname(), s:getpeername())
+    assert.equal(begin, csock.now())
+  end)
+
+  it("gives every address's error when none answers", function(net)
+    local _ <close> = serve(net)
+    local s, errors = happy.connect(infos_of("shut", "deaf"), attempt)
     assert.is_nil(s)
     assert.equal("ECONNREFUSED", errors[1].name)
-    assert.equal("ECONNREFUSED", errors[2].name)
+    assert.equal("ETIMEDOUT", errors[2].name)
   end)
 
-  it("leaves no descriptor of those that lost, or of a task that is cancelled meanwhile", function()
-    local deaf, fillers = deaf_listener()
-    local before = open_descriptors()
-    local task = csock.spawn(function() return happy.connect({ info_of(deaf), info_of(deaf) }, attempt) end)
-    loop.timeout(0.05, csock.sleep, 10)
+  it("leaves no descriptor of those that lost, or of a task that is cancelled meanwhile", function(net)
+    local _ <close> = serve(net)
+    happy.connect(infos_of("deaf", "good"), attempt):close()
+    local task = csock.spawn(function() return happy.connect(infos_of("deaf", "deaf"), attempt) end)
+    csock.sleep(10)
     assert.equal("waiting", task:status())
     assert.is_true(task:cancel())
-    loop.step()
-    assert.equal(before, open_descriptors())
-    deaf:close()
-    for _, filler in ipairs(fillers) do filler:close() end
   end)
 
   it("raises what an attempt raises, such as a wrong argument", function()
-    local info = { addr = csock.address(csock.AF_INET, "127.0.0.1", 1) }
-    local ok, message = csock.run(function()
-      return pcall(happy.connect, { info, info }, function() error("no such source", 0) end)
-    end)
+    local infos = infos_of("shut", "shut")
+    local ok, message = pcall(happy.connect, infos, function() error("no such source", 0) end)
     assert.same({ false, "no such source" }, { ok, message })
-    ok, message = csock.run(function() -- no host: both loopback addresses
-      return pcall(csock.create_connection, { nil, 1 }, { source_address = 5 })
-    end)
+    -- No host: both loopback addresses.
+    ok, message = pcall(csock.create_connection, { nil, 1 }, { source_address = 5 })
     assert.is_false(ok)
     assert.matches("host: string expected", message)
   end)
 
   it("connects to localhost by name in a task", function()
-    local server <close> = assert(csock.create_server { "127.0.0.1", 0 })
-    local s <close> = assert(csock.run(function()
-      return csock.create_connection { "localhost", server:getsockname().port }
-    end))
+    local server <close> = assert(csock.create_server { "127.0.0.1", 80 })
+    local s <close> = assert(csock.create_connection { "localhost", 80 })
     assert.equal(server:getsockname(), s:getpeername())
   end)
 end)

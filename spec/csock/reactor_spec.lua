@@ -5,6 +5,7 @@ local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 local protocol = require "csock.protocol"
 local reactor = require "csock.reactor"
+local testing = require "csock.testing"
 local reactors = require "spec.support.reactors"
 local internal = require "csock.loop.internal"
 
@@ -805,22 +806,29 @@ describe("connectTCP", function()
     end)
   end)
 
-  it("comes back with a ReconnectingClientFactory", function()
-    local listener <close> = assert(csock.create_server { "127.0.0.1", 0 })
+  it("comes back with a ReconnectingClientFactory, after pauses that grow", function()
     local factory = protocol.ReconnectingClientFactory:forProtocol(protocol.Protocol)
-    factory.initialDelay, factory.factor, factory.jitter = 0.001, 1, 0
-    local number = listener:getsockname()[2]
-    reactor.connectTCP("127.0.0.1", number, factory)
-    run(function()
-      for _ = 1, 3 do
-        local _ <close> = assert(listener:accept())
-      end
-      listener:close()
-      while factory.retries < 6 do csock.sleep(0.001) end -- refused, and refused again
-      local new <close> = assert(csock.create_server { "127.0.0.1", number })
-      local _ <close> = assert(new:accept())
-      factory:stopTrying()
-    end)
+    factory.initialDelay, factory.factor, factory.jitter, factory.maxDelay = 1, 2, 0, 60
+    local waited = {}
+    testing.run(function()
+      reactor.connectTCP("server", 99, factory)
+      local task = csock.spawn(function()
+        local function accept()
+          local began, listener <close> = csock.now(), assert(csock.create_server { "", 99 })
+          local _ <close> = assert(listener:accept())
+          waited[#waited + 1] = math.floor(csock.now() - began + 0.5)
+        end
+        csock.sleep(100)
+        accept() -- tried after 0, 2, 6, 14, 30, 62 and 122 seconds
+        for _ = 1, 2 do accept() end
+        factory:stopTrying()
+        csock.sleep(1)
+        reactor.stop()
+      end)
+      reactor.run()
+      task:join()
+    end, { virtual_time = true, network = { hosts = { "server" } } })
+    assert.same({ 22, 60, 60 }, waited) -- the pauses stay as long as they may be
     assert.is_false(factory.continueTrying)
   end)
 end)

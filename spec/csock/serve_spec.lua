@@ -2,6 +2,7 @@
 local csock = require "csock"
 local keep = require "spec.support.keep"
 local posix = require "spec.support.posix"
+local testing = require "csock.testing"
 
 local loop = csock.loop
 local E = csock.errno
@@ -153,14 +154,13 @@ describe("csock.serve", function()
   end)
 
   it("keeps the loop running until it is closed", function()
+    local clock <close> = testing.clock()
     local server = assert(csock.serve(LOCAL, echo))
-    csock.spawn(function()
-      csock.sleep(0.005)
-      server:close()
-    end)
+    loop.call_later(3600, server.close, server)
     local began = loop.now()
     csock.run()
-    assert.is_true(loop.now() - began >= 0.005)
+    assert.near(3600, loop.now() - began, 1e-6)
+    assert.is_truthy(clock)
   end)
 
   describe("close", function()
@@ -183,23 +183,29 @@ describe("csock.serve", function()
 
     it("with drain lets the handlers finish first, but accepts nobody", function()
       trial(function(connect)
+        local clock <close> = testing.clock()
         local server = assert(csock.serve(LOCAL, function(conn)
           conn:recv(1)
-          csock.sleep(0.005)
+          csock.sleep(5)
           conn:sendall "finished"
         end))
         local address = server:getsockname()
         local s, slow = connect(server), connect(server)
+        s:settimeout(nil)
         settle()
         s:sendall "x"
         local cancelled
-        local closer = csock.spawn(function() cancelled = server:close { drain = 0.05 } end)
+        local closer = csock.spawn(function() cancelled = server:close { drain = 10 } end)
         settle()
+        local began = loop.now()
         assert.equal(E.ECONNREFUSED, select(3, csock.create_connection(address)))
         assert.equal("finished", s:recv(100))
+        assert.near(5, loop.now() - began, 0.01)
         closer:join()
+        assert.near(10, loop.now() - began, 0.01)
         assert.equal(1, cancelled)
         assert.equal("", slow:recv(1))
+        assert.is_truthy(clock)
       end)
     end)
 
@@ -338,39 +344,40 @@ describe("csock.serve", function()
   end)
 
   it("ends a connection in which no byte passes, and no other", function()
-    csock.run(function()
+    testing.run(function()
       local ended = 0
       local server <close> = assert(csock.serve({ "127.0.0.1", 0 }, function(conn)
         local _ <close> = setmetatable({}, { __close = function() ended = ended + 1 end })
         local kind = conn:recv(1)
         if kind == "s" then
-          while conn:send "." do csock.sleep(0.005) end
+          while conn:send "." do csock.sleep(5) end
         elseif kind == "r" then
           while conn:recv(1) ~= "" do end
         else
           csock.loop.queue():get() -- also when it waits for something else
         end
-      end, { idle_timeout = 0.1 }))
+      end, { idle_timeout = 60 }))
       local function connect(kind)
-        local s = keep(assert(csock.create_connection(server:getsockname())))
+        local s = keep(assert(csock.create_connection { "localhost", server:getsockname().port }))
         s:sendall(kind)
-        s:settimeout(10)
         return s
       end
       local sent_to, receiving, silent, waiting = connect "s", connect "r", connect "", connect "w"
       local sending = csock.spawn(function()
-        while receiving:send "." do csock.sleep(0.005) end
+        while receiving:send "." do csock.sleep(5) end
       end)
+      local began = csock.now()
       assert.equal("", silent:recv(1))
       assert.equal("", waiting:recv(1))
       assert.equal(2, ended)
-      csock.sleep(0.2)
+      assert.is_true(csock.now() - began <= 76) -- it looks four times in that time
+      csock.sleep(600)
       assert.equal(2, ended)
       assert.equal(".", sent_to:recv(1))
       sending:cancel()
       assert.equal("", receiving:recv(1))
       assert.equal(3, ended)
-    end)
+    end, { virtual_time = true, network = {}, leaks = false })
   end)
 
   it("raises for options that are none", function()

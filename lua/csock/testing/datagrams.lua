@@ -25,7 +25,7 @@ local function send(network, record, bytes)
   local destination = csock.address { raw = bytes:sub(2, 1 + bytes:byte()) }
   local source = network:own_address(record, destination)
   local chance, data = network.chance, bytes:sub(HEAD + 1)
-  if chance:hits(network.loss) then return end
+  if chance:hits(network.loss) or network.silent[destination.host] then return end
   local latency = network:latency()
   if chance:hits(network.reorder) then latency = latency + network.delay + network.jitter + OVERTAKEN end
   if latency == 0 then return deliver(network, source, destination, data) end

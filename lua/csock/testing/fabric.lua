@@ -106,9 +106,14 @@ end
 
 -- --- connecting -----------------------------------------------------------------------------------
 
+local PATIENCE = 127 -- seconds: as long as Linux asks for a connection that nobody answers
+
 -- Hands the other end of the pair to who listens: 0, or an errno value.
 function Fabric:connect(record, address, timeout)
   local way = self:latency() + self:latency()
+  if self.silent[address.host] then way = math.huge end
+  if way == math.huge and timeout == 0 then return E.EINPROGRESS end
+  if way == math.huge and not timeout then timeout = PATIENCE end
   if timeout and timeout > 0 and way > timeout then
     sockets.pause(timeout)
     return E.ETIMEDOUT
@@ -166,6 +171,7 @@ end
 return function(seed)
   local self = setmetatable({
     chance = chance(seed), calls = { socket = 0, accept = 0 },
+    silent = {}, -- number -> true
     hosts = {}, names = {}, count = 0, -- name -> number, number -> first name, how many numbers were given out
     bound = {}, port = FIRST_PORT - 1, -- key -> record, the last port that was given out
     records = {},                            -- of sockets whose other ends are here

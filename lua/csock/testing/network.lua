@@ -53,6 +53,24 @@ function Network:host(name, number)
   return self.fabric:host(name, number)
 end
 
+--- Has a host answer nobody any more: who connects to it waits until his time is up, datagrams to it are lost. What is
+-- connected stays so.
+-- @tparam string name
+-- @tparam[opt=true] boolean silent false: it answers again
+-- @usage
+-- local net <close> = testing.network {hosts = {"example.org"}}
+-- net:silence "example.org"
+-- testing.virtual_time(net.run, net, function()
+--   local _, err = csock.create_connection({"example.org", 80}, {timeout = 30})
+--   print(err.name) --> ETIMEDOUT
+-- end)
+function Network:silence(name, silent)
+  check.argument(check.STRING, name, 1, "silence")
+  local number = names.number(self.fabric, name)
+  if number == nil then check.bad("silence", 1, "no such host") end
+  self.fabric.silent[number] = silent ~= false or nil
+end
+
 --- Makes a socket of the network; for families other than `AF_INET` and `AF_INET6` one of the system.
 -- @param ... as for `csock.socket`
 -- @treturn[1] socket

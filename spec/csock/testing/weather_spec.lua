@@ -337,6 +337,40 @@ describe("a reset", function()
   end)
 end)
 
+describe("a silent host", function()
+  it("lets those wait who connect to it, as long as they have time", function()
+    testing.run(function(net)
+      local listener <close> = assert(csock.create_server { "", 80 })
+      net:silence "server"
+      local err
+      for seconds, timeout in pairs { [30] = 30, [127] = false } do
+        assert.equal(seconds * 1000, elapsed(function()
+          err = select(2, csock.create_connection({ "server", 80 }, { timeout = timeout }))
+        end))
+        assert.equal("ETIMEDOUT", err.name)
+      end
+      local s <close> = assert(csock.socket())
+      s:settimeout(0)
+      assert.equal(csock.errno.EINPROGRESS, s:connect_ex("server", 80))
+      net:silence("server", false)
+      assert(csock.create_connection({ "server", 80 }, { timeout = 30 })):close()
+      assert.is_truthy(listener)
+      assert.error_matches(function() net:silence "nobody" end, "no such host")
+    end, { network = { hosts = { "server" } }, virtual_time = true })
+  end)
+
+  it("loses the datagrams to it", function()
+    testing.run(function(net)
+      local receiver <close> = csock.socket(AF_INET, SOCK_DGRAM)
+      assert(receiver:bind("", 53))
+      receiver:settimeout(1)
+      net:silence "localhost"
+      receiver:sendto("x", { "localhost", 53 })
+      assert.equal("ETIMEDOUT", select(2, receiver:recv(1)).name)
+    end, { network = {}, virtual_time = true })
+  end)
+end)
+
 describe("EMFILE", function()
   after_each(keep.close)
 
