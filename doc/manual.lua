@@ -76,6 +76,8 @@ M.modules = {
     },
   },
   { name = "csock.websocket", sections = { { "Functions", "websocket", "websocket/connection" } } },
+  { name = "csock.smtp", sections = { { "Sending mail", "smtp", "smtp/connection", "smtp/commands" } } },
+  { name = "csock.smtpd", sections = { { "Taking mail", "smtpd" } } },
   { name = "csock.background", sections = { { "Functions", "background" } } },
   { name = "csock.bytesio", sections = { { "Functions", "bytesio" } } },
   {

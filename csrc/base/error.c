@@ -183,8 +183,8 @@ int cs_result(lua_State *L, const char *call, int err) {
 What a failed call gives as its second result. `tostring(err)` reads
 `connect ('127.0.0.1', 1): Connection refused [ECONNREFUSED]`, and `..` takes an error for its text.
 
-Its fields cannot be changed. Those of a server's reply (`code`, `text`, `response`) and of TLS
-(see @{csock.ssl}) are there where they mean something.
+Its fields cannot be changed. Those of a server's reply (`code`, `text`, `response`, `recipients`)
+and of TLS (see @{csock.ssl}) are there where they mean something.
 @type error
 */
 
@@ -452,6 +452,7 @@ Makes an error value, for code that reports failures in csock's way.
 @tparam[opt] int fields.code of a server's reply
 @tparam[opt] string fields.text of a server's reply
 @param[opt] fields.response a server's reply
+@tparam[opt] table fields.recipients of a mail that a server has refused
 @treturn nil always, so that it can be returned as a failure's results
 @treturn error the value
 @treturn int errno
@@ -460,8 +461,9 @@ local function fail() return csock.make_error {call = "greet", errno = csock.err
 print(select(2, fail()).name) --> EPROTO
 */
 static int make_error(lua_State *L) {
-  static const char *const copied[] = {"call",   "kind", "name", "strerror", "address", "message",
-                                       "errors", "code", "text", "response", "holders"};
+  static const char *const copied[] = {"call",    "kind",     "name",       "strerror",
+                                       "address", "message",  "errors",     "code",
+                                       "text",    "response", "recipients", "holders"};
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   lua_getfield(L, 1, "call");

@@ -46,8 +46,10 @@ return function()
   list.headers = require("csock.wire.headers").new()
   list.coder = require("csock.wire.base64").encoder()
   list.pidfile = assert(require("csock.service").pidfile(os.tmpname()))
-  for name, value in pairs(require "csock.httpserver") do
-    if type(value) == "table" then list[name:lower()] = value end
+  for _, module in ipairs { "csock.httpserver", "csock.smtp", "csock.smtpd" } do
+    for name, value in pairs(require(module)) do
+      if type(value) == "table" then list[name:lower()] = value end
+    end
   end
   list.httpd = assert(require("csock.httpserver").serve({ "127.0.0.1", 0 }, print))
   local client, asked = assert(csock.socketpair())

@@ -4,8 +4,8 @@
 --
 -- At hand are csock's modules by their last names (`csock`, `loop`, `http` ...), `a` and `b`, a connected pair, and
 -- `s`, a connection to a server that sends back what it gets. At localhost there are that server (port 21567), one
--- that speaks HTTP (8080), and the same over TLS (443, 8443) and Redis (6379): on other ports, which are put in their
--- places. A port to listen on becomes a free one.
+-- that speaks HTTP (8080), and the same over TLS (443, 8443), Redis (6379) and SMTP (25): on other ports, which are put
+-- in their places. A port to listen on becomes a free one.
 local csock = require "csock"
 local data = require "csock.help.data"
 local loop = require "csock.loop"
@@ -101,14 +101,17 @@ local function serve()
     ["110"] = assert(csock.serve(any, pop3)),
     ["8080"] = assert(require("csock.httpserver").serve(any, answer)),
   }
-  local cert = os.getenv "USAGE_CERT"
+  local cert, context = os.getenv "USAGE_CERT", nil
   if cert then
     local ssl = require "csock.ssl"
-    local context = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+    context = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
     assert(context:load_cert_chain(cert, (os.getenv "USAGE_KEY")))
     servers["443"] = assert(csock.serve(any, echo, { ssl = context }))
     servers["8443"] = assert(require("csock.httpserver").serve(any, answer, { ssl = context }))
   end
+  servers["25"] = assert(require("csock.smtpd").SMTPServer(any, nil, {
+    starttls = context, auth = function(user) return user == "jane" and "secret" or nil end,
+  }))
   local ports = {}
   for name, server in pairs(servers) do ports[name] = tostring(server:getsockname().port) end
   return ports

@@ -30,8 +30,8 @@
 -- `d:line()`: a line, without its CRLF (or LF).
 -- `d:reply()`: a reply with three digits: code, text (its lines with "\n" between), lines.
 -- `d:ok(2)`, `d:ok(250, 251)`: the same, if its code, or its first digit, is one of these; else what
--- `d:refusal(code, text)` gives: nil, an error with `code`, `text` and `kind` ("temporary": 4xx, "permanent": 5xx,
--- "protocol": others), `EPROTO`.
+-- `d:refusal(code, text [, fields])` gives: nil, an error with `code`, `text` and `kind` ("temporary": 4xx,
+-- "permanent": 5xx, "protocol": others), `EPROTO`.
 -- `d:block()`: the lines up to a line with a dot alone, each without the dot that was doubled; `d:block(sink)` hands
 -- each to `sink(line)` and gives how many there were; `d:text()`: the same as one string, with CRLF line ends (fast).
 -- There a line ends with CRLF and nothing else.
@@ -41,15 +41,20 @@
 -- `d:starttls([context [, server_hostname]])`: the handshake, behind the reply to the protocol's word for it. Anything
 -- that came behind that reply is an error: somebody would have put it there before TLS.
 --
+-- A host that begins with "/" is the path of a Unix socket.
+--
 -- Fields: `host`, `port` (nil with `socket`), `socket` (nil where a stream was given), `stream`, `secure` (whether TLS
 -- is on), `closed`, `timeout`, `what`, `debuglevel` (may be changed).
 local check = require "csock.check"
 local csock = require "csock"
+local dots = require "csock.wire.dots"
 local internal = require "csock.loop.internal"
 local loop = require "csock.loop"
 local secure = require "csock.secure"
 
 local E = csock.errno
+
+local END = "\r\n.\r\n" -- of a block
 
 local M = {}
 
@@ -285,10 +290,11 @@ local function words_of(code, text)
   return (("%d %s"):format(code, text):gsub("\n", "; "):gsub("%c", "?"))
 end
 
-function Dialog:refusal(code, text)
-  return failure(self, "EPROTO", words_of(code, text), {
-    kind = KINDS[code // 100] or "protocol", code = code, text = text,
-  })
+-- `more`: further fields of the error, such as a `name`.
+function Dialog:refusal(code, text, more)
+  local fields = { kind = KINDS[code // 100] or "protocol", code = code, text = text }
+  for key, value in pairs(more or {}) do fields[key] = value end
+  return failure(self, "EPROTO", words_of(code, text), fields)
 end
 
 function Dialog:ok(...)
@@ -334,13 +340,12 @@ function Dialog:text()
     self.stream:read(3)
     return ""
   end
-  local text, whole, cause = self.stream:read_until("\r\n.\r\n", self.block_limit)
+  local text, whole, cause = self.stream:read_until(END, self.block_limit)
   if whole ~= true then
     if cause == E.EMSGSIZE then return too_much(self) end
     return broken_read(self, whole, cause, true)
   end
-  if text:byte() == 46 then text = text:sub(2) end
-  return (text:gsub("\r\n%.", "\r\n")) .. "\r\n"
+  return (dots.unstuff(text .. END))
 end
 
 function Dialog:exactly(n)
@@ -405,12 +410,20 @@ local function dial(self, host, port, options)
   })
   if not socket then return self:fail(err, errno) end
   self.socket, self.secure = socket, ssl and true or false
-  if socket.family ~= csock.AF_UNIX then
-    local ok
-    ok, err, errno = socket:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, 1)
-    if not ok then return self:fail(err, errno) end
-  end
+  local ok
+  ok, err, errno = socket:setsockopt(csock.IPPROTO_TCP, csock.TCP_NODELAY, 1)
+  if not ok then return self:fail(err, errno) end
   return open(self)
+end
+
+local function dial_path(self, path, options)
+  local err, errno, ok
+  self.socket, err, errno = csock.socket(csock.AF_UNIX, csock.SOCK_STREAM)
+  if not self.socket then return self:fail(err, errno) end
+  self.socket:settimeout((self.left()))
+  ok, err, errno = self.socket:connect(path)
+  if not ok then return self:fail(err, errno) end
+  return (options.tls and cover or open)(self)
 end
 
 -- Takes what was given: a socket, which may be over TLS already, or a stream.
@@ -430,6 +443,8 @@ local function start(self, host, port, options, greet)
   local ok, err, errno
   if options.socket then
     ok, err, errno = adopt(self, options.socket, options)
+  elseif host:find "^/" then
+    ok, err, errno = dial_path(self, host, options)
   else
     ok, err, errno = dial(self, host, port, options)
   end

@@ -272,21 +272,28 @@ function M.is_plain(name)
   return mechanism ~= nil and mechanism.plain == true
 end
 
+-- Raises where a field could not be sent; a copy of them.
+function M.check(fields, number, call)
+  local copy = {}
+  for _, field in ipairs { "user", "password", "token", "authzid" } do
+    local value = fields[field]
+    if value ~= nil and not is_field(value) then
+      check.bad(call, number, ("%s: a string without NUL, CR and LF expected"):format(field))
+    end
+    copy[field] = value
+  end
+  return copy
+end
+
 function M.start(name, fields)
   check.argument(check.TABLE, fields, 2, "start")
   local mechanism, err, errno = mechanism_of(name, "start")
   if not mechanism then return nil, err, errno end
-  local self = { done = false, nonce = fields.nonce }
   for _, field in ipairs(mechanism.needs) do
     if fields[field] == nil then check.bad("start", 2, ("%s needs '%s'"):format(mechanism.name, field)) end
   end
-  for _, field in ipairs { "user", "password", "token", "authzid" } do
-    local value = fields[field]
-    if value ~= nil and not is_field(value) then
-      check.bad("start", 2, ("%s: a string without NUL, CR and LF expected"):format(field))
-    end
-    self[field] = value
-  end
+  local self = M.check(fields, 2, "start")
+  self.done, self.nonce = false, fields.nonce
   return setmetatable(self, mechanism.client)
 end
 

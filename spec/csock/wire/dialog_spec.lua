@@ -3,6 +3,7 @@ local contexts = require "spec.support.contexts"
 local csock = require "csock"
 local dialog = require "csock.wire.dialog"
 local keep = require "spec.support.keep"
+local posix = require "spec.support.posix"
 local process = require "spec.support.process"
 local scripted = require "spec.support.scripted"
 local streams = require "spec.support.streams"
@@ -353,6 +354,18 @@ describe("a dialog", function()
     d:flush()
     assert.equal("two\r\n", b:recv(10))
     assert_broken(d, "ETIMEDOUT", d:within(0.01, d.line, d))
+  end)
+
+  it("goes to the path of a Unix socket, too", function()
+    local dir = assert(posix.mkdtemp())
+    finally(function() os.execute("rm -rf '" .. dir .. "'") end)
+    local listener = keep(csock.create_server(dir .. "/s", { family = csock.AF_UNIX }))
+    local d = keep(dialog.connect(dir .. "/s"))
+    d:put "x"
+    d:flush()
+    assert.equal("x\r\n", keep(listener:accept()):recv(10))
+    local none, err = dialog.connect(dir .. "/none")
+    assert.same({ "ENOENT" }, { none or err.name })
   end)
 
   it("sends what goes out together at once", function()

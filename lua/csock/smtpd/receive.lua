@@ -1,0 +1,67 @@
+-- receive.lua: a message on its way in. It ends with CRLF, a dot and CRLF, and with nothing else: where one server took
+-- another line end for that and the next did not, a second mail could be hidden in the first (SMTP smuggling).
+local csock = require "csock"
+local dots = require "csock.wire.dots"
+local internal = require "csock.loop.internal"
+
+local M = {}
+
+local END = "\r\n.\r\n"
+
+-- Whether each CR stands before an LF, and each LF behind a CR.
+local function has_whole_ends(text)
+  local at = 0
+  repeat
+    local cr, lf = text:find("\r", at + 1, true), text:find("\n", at + 1, true)
+    if cr == nil and lf == nil then return true end
+    if cr == nil or lf ~= cr + 1 then return false end
+    at = lf
+  until false
+end
+
+-- Passes over the rest of a message, of at most so many bytes: true; nil, err, errno.
+local function drain(stream, left, most)
+  local tail, passed = "", 0
+  while passed <= most do
+    stream:settimeout(left())
+    local bytes, err, errno = stream:peek()
+    if not bytes then return nil, err, errno end
+    if bytes == "" then break end
+    local _, last = (tail .. bytes):find(END, 1, true)
+    local take = last and last - #tail or #bytes
+    stream:read(take)
+    if last then return true end
+    passed = passed + take
+    tail = (tail .. bytes):sub(-#END + 1)
+  end
+  return csock.make_error { call = "smtpd", errno = csock.errno.EMSGSIZE }
+end
+
+-- Reads a message of at most `limit` bytes, in so many seconds: its bytes, with lines that end with CRLF and dots as
+-- they were; false and "size" or "newline" for one that was passed over; nil, err, errno. `keep`: CR and LF by
+-- themselves are no fault.
+function M.message(stream, limit, seconds, keep)
+  local left = internal.countdown(seconds)
+  stream:settimeout(left())
+  local start, err, errno = stream:peek(3)
+  if not start then return nil, err, errno end
+  if start == ".\r\n" then
+    stream:read(3)
+    return ""
+  end
+  local text, whole, why = stream:read_until(END, limit)
+  if not text and why == csock.errno.EMSGSIZE then
+    local ok
+    ok, err, errno = drain(stream, left, limit)
+    if not ok then return nil, err, errno end
+    return false, "size"
+  end
+  if whole ~= true then
+    if not text and whole then return nil, whole, why end
+    return csock.make_error { call = "smtpd", errno = csock.errno.ECONNRESET }
+  end
+  if not keep and not has_whole_ends(text) then return false, "newline" end
+  return (dots.unstuff(text .. END))
+end
+
+return M
