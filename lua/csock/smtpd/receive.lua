@@ -19,22 +19,23 @@ local function has_whole_ends(text)
   until false
 end
 
--- Passes over the rest of a message, of at most so many bytes: true; nil, err, errno.
-local function drain(stream, left, most)
-  local tail, passed = "", 0
-  while passed <= most do
-    stream:settimeout(left())
-    local bytes, err, errno = stream:peek()
+-- Passes over the rest of a message, as long as there is time: true; nil, err, errno.
+local function drain(stream, left)
+  local tail = ""
+  while true do
+    local seconds = left()
+    local ok, err, errno = internal.in_time(seconds, "smtpd")
+    if not ok then return nil, err, errno end
+    stream:settimeout(seconds)
+    local bytes
+    bytes, err, errno = stream:peek()
     if not bytes then return nil, err, errno end
-    if bytes == "" then break end
+    if bytes == "" then return csock.make_error { call = "smtpd", errno = csock.errno.ECONNRESET } end
     local _, last = (tail .. bytes):find(END, 1, true)
-    local take = last and last - #tail or #bytes
-    stream:read(take)
+    stream:read(last and last - #tail or #bytes)
     if last then return true end
-    passed = passed + take
     tail = (tail .. bytes):sub(-#END + 1)
   end
-  return csock.make_error { call = "smtpd", errno = csock.errno.EMSGSIZE }
 end
 
 -- Reads a message of at most `limit` bytes, in so many seconds: its bytes, with lines that end with CRLF and dots as
@@ -52,7 +53,7 @@ function M.message(stream, limit, seconds, keep)
   local text, whole, why = stream:read_until(END, limit)
   if not text and why == csock.errno.EMSGSIZE then
     local ok
-    ok, err, errno = drain(stream, left, limit)
+    ok, err, errno = drain(stream, left)
     if not ok then return nil, err, errno end
     return false, "size"
   end
