@@ -10,17 +10,31 @@
 --     print(cookies.parse("a=1; b=2").b)                                  --> 2
 --     print(cookies.format("id", "1", { path = "/", httponly = true }))   --> id=1; Path=/; HttpOnly
 --
+--     local cookie = cookies.SimpleCookie(request.headers.cookie)         -- Python's http.cookies
+--     cookie.seen = "yes"
+--     cookie.seen.path = "/"
+--     print(cookie.seen:OutputString())                                   --> seen=yes; Path=/
+--
+--     local kept = cookies.MozillaCookieJar "cookies.txt"                 -- Python's http.cookiejar
+--     kept:load()
+--
 -- **No list of public suffixes is kept:** that `co.uk` is no domain of somebody's, a jar does not know, and a server
 -- below it could set a cookie for all others there. (One for a domain without a dot is refused.) Where that matters,
 -- use a jar for each site.
 -- @module csock.cookies
 local check = require "csock.check"
-local class = require "csock.class"
 local dates = require "csock.wire.dates"
+local filejar = require "csock.cookies.filejar"
 local jar = require "csock.cookies.jar"
+local morsel = require "csock.cookies.morsel"
+local policy = require "csock.cookies.policy"
 local setcookie = require "csock.cookies.setcookie"
+local simple = require "csock.cookies.simple"
 
-local M = { CookieJar = jar }
+local M = {
+  CookieJar = jar, FileCookieJar = filejar.FileCookieJar, MozillaCookieJar = filejar.MozillaCookieJar,
+  LWPCookieJar = filejar.LWPCookieJar, DefaultCookiePolicy = policy, SimpleCookie = simple, Morsel = morsel,
+}
 
 local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$"
 local OUTSIDE, SPECIAL = '[^!-~]', '[",;\\]' -- what no value has (RFC 6265, section 4.1.1)
@@ -97,65 +111,6 @@ function M.format(name, value, attributes)
   if a.httponly then put "HttpOnly" end
   if a.samesite then put("SameSite=" .. a.samesite) end
   return table.concat(list, "; ")
-end
-
---- Cookies that a server has read, and those that it sets.
--- Source: Python's `http.cookies.SimpleCookie`, without its pickled values.
--- @type simplecookie
-local SimpleCookie = class("SimpleCookie")
-M.SimpleCookie = SimpleCookie
-
---- Made by calling the class.
--- @function csock.cookies.SimpleCookie
--- @tparam[opt] string text a Cookie header
--- @treturn simplecookie
--- @usage print(cookies.SimpleCookie("id=1"):get "id") --> 1
-function SimpleCookie:__init(text)
-  self.values, self.attributes = {}, {}
-  if text then self:load(text) end
-end
-
---- Takes the cookies of a Cookie header.
--- @tparam string text
--- @usage
--- local jar = cookies.SimpleCookie()
--- jar:load "id=1; lang=en"
-function SimpleCookie:load(text)
-  for name, value in pairs(M.parse(text)) do self.values[name] = value end
-end
-
---- The value of a cookie.
--- @tparam string name
--- @treturn ?string
--- @usage print(cookies.SimpleCookie("id=1"):get "id") --> 1
-function SimpleCookie:get(name) return self.values[name] end
-
---- Sets one.
--- @tparam string name
--- @tparam string value
--- @tparam[opt] table attributes those of @{csock.cookies.format}
--- @raise for what no cookie may have
--- @usage
--- local jar = cookies.SimpleCookie()
--- jar:set("id", "1", {path = "/"})
-function SimpleCookie:set(name, value, attributes)
-  M.format(name, value, attributes)
-  self.values[name], self.attributes[name] = value, attributes or {}
-end
-
---- The values of the Set-Cookie headers for what was set, in the order of the names.
--- Source: Python's `SimpleCookie.output`.
--- @treturn {string,...}
--- @usage
--- local jar = cookies.SimpleCookie()
--- jar:set("id", "1", {path = "/"})
--- print(jar:output()[1]) --> id=1; Path=/
-function SimpleCookie:output()
-  local names, list = {}, {}
-  for name in pairs(self.attributes) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do list[i] = M.format(name, self.values[name], self.attributes[name]) end
-  return list
 end
 
 return M

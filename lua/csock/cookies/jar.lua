@@ -17,13 +17,30 @@ local CookieJar = class("CookieJar")
 
 --- Made by calling the class: `CookieJar()`.
 -- @function csock.cookies.CookieJar
+-- @tparam[opt] table policy a @{csock.cookies.DefaultCookiePolicy}, or anything with its `set_ok` and `return_ok`
 -- @treturn cookiejar
 -- @usage
 -- local jar = cookies.CookieJar()
 -- http.get("http://localhost:8080/", {cookies = {id = "1"}})
-function CookieJar:__init()
+function CookieJar:__init(policy)
+  self:set_policy(policy)
   self.domains, self.count = {}, 0 -- domain -> path -> name -> cookie
   self.uses = 0                    -- a clock of its own: of two cookies the one that was used before
+end
+
+local POLICY = check.kind("policy", function(value)
+  return type(value) == "table" and value.set_ok ~= nil and value.return_ok ~= nil
+end)
+
+--- Sets who decides, beside the rules of RFC 6265, which cookies are taken and sent.
+-- Source: Python's `CookieJar.set_policy`.
+-- @tparam ?table policy nil: nobody
+-- @usage
+-- local jar = cookies.CookieJar()
+-- jar:set_policy(cookies.DefaultCookiePolicy {blocked_domains = {".example.net"}})
+function CookieJar:set_policy(policy)
+  if policy ~= nil then check.argument(POLICY, policy, 1, "set_policy") end
+  self.policy = policy
 end
 
 -- --- matching --------------------------------------------------------------------------------------
@@ -108,6 +125,24 @@ local function prefix_fits(cookie, secure)
   return true
 end
 
+-- Keeps a cookie, in the place of one with the same name, domain and path.
+local function keep(self, cookie)
+  local now = os.time()
+  local paths = self.domains[cookie.domain]
+  local old = paths and paths[cookie.path] and paths[cookie.path][cookie.name]
+  if old then forget(self, old) end
+  if cookie.expires and cookie.expires <= now then return end -- that is how one is taken back
+  paths = self.domains[cookie.domain] or {}
+  self.domains[cookie.domain] = paths
+  paths[cookie.path] = paths[cookie.path] or {}
+  paths[cookie.path][cookie.name] = cookie
+  self.count = self.count + 1
+  used(self, cookie)
+  cookie.made = old and old.made or cookie.used
+  bound(self, cookie.domain, MOST_OF_DOMAIN)
+  if self.count > MOST then bound(self, nil, MOST) end
+end
+
 --- Takes a Set-Cookie header, if it is one that a server at this URL may send.
 -- @tparam string url
 -- @tparam string text
@@ -128,22 +163,47 @@ function CookieJar:set(url, text)
   cookie.path = cookie.path or default_path(path)
   if cookie.secure and not secure or not prefix_fits(cookie, secure) then return false end
   if not secure and hides_secure(self, cookie) then return false end
-  local now = os.time()
-  if cookie.max_age then cookie.expires = now + cookie.max_age end
-  local paths = self.domains[cookie.domain]
-  local old = paths and paths[cookie.path] and paths[cookie.path][cookie.name]
-  if old then forget(self, old) end
-  if cookie.expires and cookie.expires <= now then return true end -- that is how one is taken back
-  paths = self.domains[cookie.domain] or {}
-  self.domains[cookie.domain] = paths
-  paths[cookie.path] = paths[cookie.path] or {}
-  paths[cookie.path][cookie.name] = cookie
-  self.count = self.count + 1
-  used(self, cookie)
-  cookie.made = old and old.made or cookie.used
-  bound(self, cookie.domain, MOST_OF_DOMAIN)
-  if self.count > MOST then bound(self, nil, MOST) end
+  if cookie.max_age then cookie.expires = os.time() + cookie.max_age end
+  if self.policy and not self.policy:set_ok(cookie, url) then return false end
+  keep(self, cookie)
   return true
+end
+
+local TEXT = check.kind("string without control characters and ';'", function(value)
+  return type(value) == "string" and not value:find "[\0-\8\10-\31\127;]"
+end)
+
+local COOKIE = {
+  name = { TEXT }, value = { TEXT }, domain = { TEXT }, path = { TEXT, "/" }, expires = { check.INTEGER },
+  secure = { check.ANY }, httponly = { check.ANY }, samesite = { TEXT }, host_only = { check.ANY },
+}
+
+--- Puts a cookie in, without asking whether its server might set it.
+-- Source: Python's `CookieJar.set_cookie`.
+-- @tparam table cookie
+-- @tparam string cookie.name
+-- @tparam string cookie.value
+-- @tparam string cookie.domain
+-- @tparam[opt="/"] string cookie.path
+-- @tparam[opt] int cookie.expires seconds since 1970 (default: with the session)
+-- @tparam[opt] boolean cookie.secure
+-- @tparam[opt] boolean cookie.httponly
+-- @tparam[opt] boolean cookie.host_only whether it is for this host alone, and not for those below it
+-- @tparam[opt] string cookie.samesite
+-- @usage
+-- local jar = cookies.CookieJar()
+-- jar:set_cookie {name = "id", value = "1", domain = "example.org"}
+-- print(jar:header "http://www.example.org/") --> id=1
+function CookieJar:set_cookie(cookie)
+  local copy = check.options(check.argument(check.TABLE, cookie, 1, "set_cookie"), COOKIE, 1, "set_cookie")
+  for _, name in ipairs { "name", "value", "domain" } do
+    if not copy[name] then check.expected("set_cookie", 1, name .. ": string", nil) end
+  end
+  if copy.name == "" or copy.name:find "=" or copy.domain == "" then
+    check.bad("set_cookie", 1, "a name and a domain expected")
+  end
+  copy.domain = ascii.lower((copy.domain:gsub("^%.", "")))
+  keep(self, copy)
 end
 
 --- Takes the cookies of an answer.
@@ -174,6 +234,7 @@ function CookieJar:get(url)
     each(self, domain, function(cookie)
       if cookie.expires and cookie.expires <= now then return forget(self, cookie) end
       if cookie.host_only and domain ~= host or cookie.secure and not secure then return end
+      if self.policy and not self.policy:return_ok(cookie, url) then return end
       if not in_path(path, cookie.path) then return end
       used(self, cookie)
       list[#list + 1] = cookie
@@ -200,12 +261,60 @@ function CookieJar:header(url)
   return pairs_of[1] and table.concat(pairs_of, "; ")
 end
 
---- Forgets all cookies, or those of a domain.
+--- Gives a request its Cookie header, unless it has one.
+-- Source: Python's `CookieJar.add_cookie_header`.
+-- @tparam urlrequest request of @{csock.url.Request}
+-- @usage
+-- local jar = cookies.CookieJar()
+-- jar:set("http://example.org/", "id=1")
+-- local request = url.Request "http://example.org/a"
+-- jar:add_cookie_header(request)
+-- print(request:get_header "Cookie") --> id=1
+function CookieJar:add_cookie_header(request)
+  local text = self:header(request:get_full_url())
+  if text and not request:has_header "Cookie" then request:add_header("Cookie", text) end
+end
+
+--- Forgets all cookies, or those of a domain, or of a path there, or one.
 -- Source: Python's `CookieJar.clear`.
 -- @tparam[opt] string domain
+-- @tparam[opt] string path
+-- @tparam[opt] string name
 -- @usage cookies.CookieJar():clear "example.org"
-function CookieJar:clear(domain)
-  each(self, domain, function(cookie) forget(self, cookie) end)
+function CookieJar:clear(domain, path, name)
+  each(self, domain and domain:gsub("^%.", "") or nil, function(cookie)
+    if (not path or cookie.path == path) and (not name or cookie.name == name) then forget(self, cookie) end
+  end)
+end
+
+--- Forgets what is over.
+-- Source: Python's `CookieJar.clear_expired_cookies`.
+-- @usage cookies.CookieJar():clear_expired_cookies()
+function CookieJar:clear_expired_cookies()
+  local now = os.time()
+  each(self, nil, function(cookie)
+    if cookie.expires and cookie.expires <= now then forget(self, cookie) end
+  end)
+end
+
+--- All cookies, by domain and path, and there as they came: an iterator. (Python: `for cookie in jar`.)
+-- @treturn function
+-- @usage
+-- local jar = cookies.CookieJar()
+-- jar:set("http://example.org/", "id=1")
+-- for cookie in jar:each() do print(cookie.name, cookie.domain) end --> id example.org
+function CookieJar:each()
+  local list, i = {}, 0
+  each(self, nil, function(cookie) list[#list + 1] = cookie end)
+  table.sort(list, function(a, b)
+    if a.domain ~= b.domain then return a.domain < b.domain end
+    if a.path ~= b.path then return a.path < b.path end
+    return a.made < b.made
+  end)
+  return function()
+    i = i + 1
+    return list[i]
+  end
 end
 
 --- Forgets what ends with the session: the cookies that do not say when they expire.
