@@ -3,7 +3,7 @@ local failure = require "csock.http.failure"
 
 local M = {}
 
-local found
+local found, found_name
 
 local function module()
   for _, name in ipairs { "cjson", "dkjson" } do
@@ -11,6 +11,7 @@ local function module()
     if not found then
       ok, found = pcall(require, name)
       if not ok then found = nil end
+      found_name = name
     end
   end
   return found or error("JSON: neither cjson nor dkjson is installed (`luarocks install dkjson`)", 0)
@@ -22,9 +23,17 @@ function M.encode(value)
   return text
 end
 
--- The value of a text; nil, err, errno.
-function M.decode(text)
-  local ok, value, at, words = pcall(module().decode, text) -- dkjson says where it has stopped
+-- What stands for null in what `decode` gives, and may be sent.
+function M.null() return module().null end
+
+-- The value of a text; nil, err, errno. `nulls`: null is `null()`, and not nil where the module would have it so.
+function M.decode(text, nulls)
+  local decode = module().decode
+  if nulls and found_name == "dkjson" then
+    local null = M.null()
+    decode = function(bytes) return found.decode(bytes, 1, null) end
+  end
+  local ok, value, at, words = pcall(decode, text) -- dkjson says where it has stopped
   if ok and math.type(at) and not words and text:find("[^ \t\r\n]", at) then words = "something behind the value" end
   if ok and not words then return value end
   return failure("json", "JSONDecodeError", tostring(words or value))
