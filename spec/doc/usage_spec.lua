@@ -50,6 +50,7 @@ describe("the manual's examples", function()
     it("of " .. module.name .. " run, and print what they say", function()
       if module.name == "csock.ssl" and not certificates.available then return pending "no openssl" end
       if not pcall(require, module.name) then return pending "it is not built" end
+      if module.name == "csock.xmlrpc" and not pcall(require, "lxp") then return pending "no lua-expat" end
       local env = {}
       if certificates.available and package.searchpath("csock.tls", package.cpath) then
         local good = certificates.good

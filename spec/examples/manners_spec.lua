@@ -12,14 +12,14 @@ local servers = {
   "tsTservSS", "tsTservSS_async", "tsTservSS_async --fork", "tsTservSS_persist", "thanks_ss", "thanks_forking",
   "thanks_threading", "hello_ss", "echo_threading", "async_echo", "async_chat",
   "tsTservTW", "logger_tw", "line_logger_tw",
-  "safe_send --receive", "chat_half --listen", "chat_full --listen", "tls_tserv",
+  "safe_send --receive", "chat_half --listen", "chat_full --listen", "tls_tserv", "rpc_pair --serve",
 }
 
 -- Clients that meet a refusal as soon as they start.
 local tcp_clients = {
   "tsTclnt", "tsTclnt6", "tsTclnt_safe", "thanks_client", "select_two", "echo_stream_client",
   "command_client", "sleep_client", "name_client", "web_client", "safe_send", "chat_half", "chat_full",
-  "tsTclntSS_persist", "tsTclntTW", "tls_tclnt", "https_head", "http_head", "ws_client",
+  "tsTclntSS_persist", "tsTclntTW", "tls_tclnt", "https_head", "http_head", "ws_client", "rpc_pair",
 }
 
 -- What those are told that speak TLS.

@@ -30,12 +30,14 @@ have() {
     # (Other systems' headers are other ones.)
     bluetooth) test "$(uname -s)" != Linux || test -e /usr/include/bluetooth/bluetooth.h ;;
     debhelper) command -v dh >/dev/null ;;
-    nginx | haproxy) command -v "$1" >/dev/null || test -x /usr/sbin/"$1" ;; # which is in root's PATH alone
+    nginx | haproxy | lighttpd | fcgiwrap) command -v "$1" >/dev/null || test -x /usr/sbin/"$1" ;; # which is in root's PATH alone
     libnginx-mod-stream) test -e /usr/lib/nginx/modules/ngx_stream_module.so ;;
     openssl-headers) echo '#include <openssl/ssl.h>' | cc -E - >/dev/null 2>&1 || pkg-config --exists openssl 2>/dev/null ;;
     readline-headers) echo '#include <readline/readline.h>' | cc -include stdio.h -E - >/dev/null 2>&1 || pkg-config --exists readline 2>/dev/null ;;
     lua-zlib) lua_loads zlib ;;
     lua-cjson) lua_loads cjson ;;
+    lua-expat) lua_loads lxp ;;
+    python3-jsonrpclib-pelix) /usr/bin/python3 -c 'import jsonrpclib' 2>/dev/null ;;
     node-ws) NODE_PATH=/usr/share/nodejs node -e 'require("ws")' 2>/dev/null ;;
     python3-websockets) /usr/bin/python3 -c 'import websockets' 2>/dev/null ;; # Debian's
     glib-2.0 | libuv | libkqueue) pkg-config --exists libkqueue 2>/dev/null ;;
@@ -96,6 +98,7 @@ package() {
     pacman:python3) echo python ;;
     dnf:redis-server | apk:redis-server | pacman:redis-server | zypper:redis-server | brew:redis-server | pkg:redis-server)
       echo redis ;;
+    *:lua-expat) echo rock luaexpat ;;
     *:busted | *:luacheck | *:ldoc | *:lua-zlib | *:lua-cjson) echo rock "$1" ;;
     *:cc) echo gcc ;;
     dnf:services) echo setup ;;

@@ -61,7 +61,14 @@ return function()
   asked:close()
   local http, cookies = require "csock.http", require "csock.cookies"
   list.httpconnection, list.session = http.HTTPConnection "localhost", http.Session()
-  list.cookiejar, list.simplecookie = cookies.CookieJar(), cookies.SimpleCookie()
+  for _, module in ipairs { cookies, require "csock.cgi", require "csock.xmlrpc", (require "csock.jsonrpc") } do
+    for name, value in pairs(module) do
+      if type(value) == "table" then list[name:lower()] = value end
+    end
+  end
+  list.field = list.minifieldstorage
+  list.rpcdispatcher, list.rpcrequesthandler = require "csock.rpc.dispatcher", (require "csock.rpc.handler")
+  list.results = require("csock.rpc.results").new {}
   list.httpresponse = require("csock.class").adopt(http.HTTPResponse,
     { status = 200, reason = "OK", version = 11, url = "http://localhost/" })
   local of_websocket = require "csock.websocket.connection"

@@ -4,8 +4,8 @@
 --
 -- At hand are csock's modules by their last names (`csock`, `loop`, `http` ...), `a` and `b`, a connected pair, and
 -- `s`, a connection to a server that sends back what it gets. At localhost there are that server (port 21567), one
--- that speaks HTTP (8080), and the same over TLS (443, 8443), Redis (6379) and SMTP (25): on other ports, which are put
--- in their places. A port to listen on becomes a free one.
+-- that speaks HTTP (8080), and the same over TLS (443, 8443), Redis (6379), SMTP (25), XML-RPC (8000) and JSON-RPC
+-- (8001): on other ports, which are put in their places. A port to listen on becomes a free one.
 local csock = require "csock"
 local data = require "csock.help.data"
 local loop = require "csock.loop"
@@ -93,6 +93,16 @@ local function pop3(conn)
   end
 end
 
+-- Two functions, by XML-RPC and by JSON-RPC. (They need lua-expat, and a module for JSON, when they are called.)
+local function rpc(module, class)
+  local server = assert(require(module)[class]({ "127.0.0.1", 0 }, { logRequests = false }))
+  server:register_function(function(a, b) return a + b end, "add")
+  server:register_function(function(names) return "hello, " .. names.name end, "greet")
+  if server.register_multicall_functions then server:register_multicall_functions() end
+  csock.spawn(function() server:serve_forever() end)
+  return server.socket
+end
+
 -- The ports of the servers, by those that examples name.
 local function serve()
   local any = { "127.0.0.1", 0 }
@@ -100,6 +110,7 @@ local function serve()
     ["21567"] = assert(csock.serve(any, echo)), ["6379"] = assert(csock.serve(any, redis)),
     ["110"] = assert(csock.serve(any, pop3)),
     ["8080"] = assert(require("csock.httpserver").serve(any, answer)),
+    ["8000"] = rpc("csock.xmlrpc", "SimpleXMLRPCServer"), ["8001"] = rpc("csock.jsonrpc", "SimpleJSONRPCServer"),
   }
   local cert, context = os.getenv "USAGE_CERT", nil
   if cert then
