@@ -22,6 +22,8 @@
 -- XML is read by lua-expat (Debian: `lua-expat`; LuaRocks: `luaexpat`). A document type, and so an entity of one's own,
 -- is refused; values may be in each other 100 deep, and a million in all.
 -- @module csock.xmlrpc
+local RPCDispatcher = require "csock.rpc.dispatcher"
+local RPCRequestHandler = require "csock.rpc.handler"
 local arguments = require "csock.url.arguments"
 local check = require "csock.check"
 local client = require "csock.xmlrpc.client"
@@ -39,6 +41,7 @@ local M = {
   SimpleXMLRPCServer = server.SimpleXMLRPCServer, SimpleXMLRPCRequestHandler = server.SimpleXMLRPCRequestHandler,
   SimpleXMLRPCDispatcher = server.SimpleXMLRPCDispatcher, DocXMLRPCServer = doc.DocXMLRPCServer,
   DocXMLRPCRequestHandler = doc.DocXMLRPCRequestHandler, CGIXMLRPCRequestHandler = server.CGIXMLRPCRequestHandler,
+  RPCDispatcher = RPCDispatcher, RPCRequestHandler = RPCRequestHandler,
 
   --- What stands for nil in arrays, in structs and as a result.
   -- @field null

@@ -67,7 +67,6 @@ return function()
     end
   end
   list.field = list.minifieldstorage
-  list.rpcdispatcher, list.rpcrequesthandler = require "csock.rpc.dispatcher", (require "csock.rpc.handler")
   list.results = require("csock.rpc.results").new {}
   list.httpresponse = require("csock.class").adopt(http.HTTPResponse,
     { status = 200, reason = "OK", version = 11, url = "http://localhost/" })

@@ -24,10 +24,10 @@ RPCRequestHandler.protocol_version = "HTTP/1.1"
 -- @field rpcrequesthandler:rpc_paths
 RPCRequestHandler.rpc_paths = { "/", "/RPC2" }
 
---- The media types that a request may have, as keys.
+--- The media types that a request may have, as keys; nil here: each protocol has its own.
 -- @field rpcrequesthandler:content_types
 
---- That of answers.
+--- That of answers; nil here.
 -- @field rpcrequesthandler:answer_type
 
 --- Longer answers are packed, for clients that take that, where lua-zlib is installed: 1400 bytes; false: none.
