@@ -295,6 +295,21 @@ return {
       end)
     end,
   },
+  ["a network in memory"] = {
+    prepare = function()
+      local testing = require "csock.testing"
+      return testing.network { short_reads = 1 }
+    end,
+    run = function(net)
+      local listener <close> = assert(net:socket())
+      assert(listener:bind("localhost", 7) and listener:listen())
+      local s <close> = assert(net:socket())
+      assert(s:connect("localhost", 7))
+      local conn <close> = assert(listener:accept())
+      assert(s:send "hi" == 2)
+      assert(conn:recv(10) == "h" and conn:recv(10) == "i")
+    end,
+  },
   ["a signal's handler"] = {
     prepare = quiet,
     run = function(csock)

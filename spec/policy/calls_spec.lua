@@ -35,6 +35,7 @@ local FILES = {
   ["socket/connect"] = { "bind connect listen", true },
   ["socket/make"] = { "lstat", true },
   ["socket/options"] = { "ioctl setsockopt", true },
+  ["socket/simulated"] = { "ioctl recvfrom sendto", "FIONREAD; ends of socketpairs, without an address" },
   ["socket/transfer"] = { "ioctl recvfrom sendto", "FIONREAD; without an address" },
   ["socket/transport"] = { "recvfrom recvmsg sendmsg sendto", true },
   ["stream/life"] = { "sendto", "without an address" },

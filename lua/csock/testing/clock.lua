@@ -64,7 +64,11 @@ Clock.__close = Clock.close
 -- local begin = csock.now()
 -- csock.sleep(3600)
 -- print(csock.now() - begin) --> 3600.0
-function M.clock() return setmetatable({ stopped = core.stop() }, Clock) end
+function M.clock()
+  local clock = setmetatable({ stopped = false }, Clock)
+  clock.stopped = core.stop()
+  return clock
+end
 
 --- Runs a function with a virtual clock. In a task it is simply called; outside, the loop runs it. Afterwards, also
 -- after an error, time goes on as usual.

@@ -5,11 +5,14 @@ local loop = require "csock.loop"
 
 local M = {}
 
+local Before = { __close = function(self) csock.debug(self.debug) end }
+
 local PATIENCE = 0.2 -- real seconds, for what is just about to end
 
--- What there is already: none of it counts. Sockets that are made are listed from now on.
+-- What there is already: none of it counts. Sockets that are made are listed from now on, until it is closed.
 function M.begin()
-  local before = { debug = csock.debug(true), sockets = {}, tasks = {} }
+  local before = setmetatable({ debug = csock.debug(), sockets = {}, tasks = {} }, Before)
+  csock.debug(true)
   for _, row in ipairs(csock.sockets()) do before.sockets[row.id] = true end
   for _, row in ipairs(loop.tasks()) do before.tasks[row.task] = true end
   return before
@@ -65,7 +68,6 @@ function M.finish(before)
   local text = #sockets + #tasks > 0 and text_of(sockets, tasks) or nil
   for _, row in ipairs(tasks) do row.task:cancel() end
   for _, row in ipairs(sockets) do row.socket:close() end
-  csock.debug(before.debug)
   return text
 end
 

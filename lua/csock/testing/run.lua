@@ -63,7 +63,7 @@ function M.run(f, options)
   check.argument(check.FUNCTION, f, 1, "run")
   options = check.options(options, OPTIONS, 2, "run")
   if loop.current() then check.fail "run: in a task already" end
-  local before = leaks.begin()
+  local before <close> = leaks.begin()
   local task = loop.spawn(xpcall, call, traced, f, options):watch()
   local why = wait_for(task, options.limit)
   if why then why = why .. ":\n" .. task:traceback() end
