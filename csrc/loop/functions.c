@@ -158,6 +158,18 @@ static int loop_set_report(lua_State *L) {
   return 0;
 }
 
+/* may_open(call, path): asks the policy, for what csock's modules do to files by Lua's own libraries:
+   true, or nil, error, errno. */
+static int loop_may_open(lua_State *L) {
+  const char *call = cs_check_cstring(L, 1), *path = luaL_checkstring(L, 2);
+  int err = cs_policy_file(L, cs_state_get(L), call, path);
+  if (err == 0) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  return cs_fail(L, "open", err);
+}
+
 static const luaL_Reg loop_functions[] = {
     {"run", loop_run},
     {"step", loop_step},
@@ -169,6 +181,7 @@ static const luaL_Reg loop_functions[] = {
     {"backend", loop_backend},
     {"backends", loop_backends},
     {"now", loop_now},
+    {"may_open", loop_may_open},
     {"set_report", loop_set_report},
     {NULL, NULL},
 };

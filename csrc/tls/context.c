@@ -483,7 +483,7 @@ static const luaL_Reg meta[] = {
 /* Leaves the table of methods, to which csock.ssl adds its own, on the stack. */
 void tls_context_register(lua_State *L) {
   luaL_newmetatable(L, TLS_CONTEXT);
-  luaL_setfuncs(L, meta, 0);
+  tls_setfuncs(L, meta);
   lua_newtable(L);
   tls_setfuncs(L, tls_context_methods);
   tls_setfuncs(L, tls_material_methods);

@@ -33,7 +33,7 @@ end
 -- Removes a path that a dead server has left behind. Nothing else is ever removed. Gives whether it did. A server that
 -- takes the path meanwhile gets it back: it is looked at again once it has a name that is nobody's business.
 function M.remove_dead(path)
-  if not is_dead(path) then return false end
+  if not is_dead(path) or not internal.may_open("unlink", path) then return false end
   local aside = ("%s.%x"):format(path:match "^(.*/)" or "", csock.getpid())
   if not os.rename(path, aside) then return false end
   if is_dead(aside) then return os.remove(aside) ~= nil end

@@ -74,6 +74,11 @@ local WAYS = {
   { "a server's files", "file /etc/hosts ", [[ return refused(require "csock.core".http.open("/etc", "hosts")) ]] },
   { "a program", "process run",
     [[ return refused(require "csock.core".http.run("/bin/true", {}, {}, io.stdin, io.stdout)) ]] },
+  { "a file: URL", "file /etc/hosts urlopen", [[ return refused(require "csock.url".urlopen "file:///etc/hosts") ]] },
+  { "a file for what a URL gives", "file /nowhere/f urlretrieve",
+    [[ return refused(require "csock.url".urlretrieve("data:,x", "/nowhere/f")) ]] },
+  { "a download", "file /nowhere/f download",
+    [[ return refused(require "csock.http".download("http://127.0.0.1:9/", "/nowhere/f")) ]] },
   { "whether there is a socket at a path", "file /etc/passwd ", [[ return refused(csock.is_socket "/etc/passwd") ]] },
 }
 

@@ -16,6 +16,8 @@ end
 -- The file with what it has, and its size; nil, err, errno. It is opened before anything is asked for, so that one that
 -- cannot be written costs nothing, and emptied when there is something to come in its place.
 local function open(path)
+  local may, err, errno = internal.may_open("download", path)
+  if not may then return nil, err, errno end
   local file, words, code = io.open(path, "r+b")
   if not file then file, words, code = io.open(path, "wb") end
   if not file then return io_failure(words, code) end

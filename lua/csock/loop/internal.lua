@@ -8,6 +8,7 @@ local M = {
   waiters = core.waiters, -- (call): where tasks wait for each other: `wait([timeout])`, `wake([all])`
   hub = core.hub,         -- one task that serves many sockets: the reactor's
   hang_up = core.hang_up, -- (socket): ends a connection whose handler has returned; false: it has to wait for that
+  may_open = core.may_open, -- (call, path): asks the host's policy before Lua's own libraries do something to a file
   crossed = core.crossed, -- (object): whether its reads must write first, and its writes read (a transport's)
 }
 
@@ -43,7 +44,10 @@ end
 function M.holder(thing) return setmetatable({ held = thing }, Holder) end
 
 -- For `xpcall`: what was raised, and where it came from.
-function M.traced(err) return { err = err, traceback = debug.traceback(tostring(err), 2) } end
+-- (A host may have left `debug` out.)
+function M.traced(err)
+  return { err = err, traceback = debug and debug.traceback(tostring(err), 2) or tostring(err) }
+end
 
 local is = select(2, csock_core.make_error { call = "is_error", errno = 0 }).is
 

@@ -38,7 +38,13 @@ function Pidfile:close()
   local fd = self.fd
   if not fd then return true end
   self.fd, open[self] = false, nil
-  local ok, _, errno = os.remove(self.path) -- before the lock ends: later it may be somebody else's
+  local may, err, errno = internal.may_open("pidfile", self.path)
+  if not may then
+    csock.close(fd)
+    return nil, err, errno
+  end
+  local ok, _
+  ok, _, errno = os.remove(self.path) -- before the lock ends: later it may be somebody else's
   csock.close(fd)
   if not ok and errno ~= csock.errno.ENOENT then
     return csock.make_error { call = "pidfile", errno = errno, address = self.path }

@@ -5,6 +5,7 @@ local class = require "csock.class"
 local csock = require "csock"
 local failure = require "csock.http.failure"
 local http = require "csock.http"
+local internal = require "csock.loop.internal"
 local proxy = require "csock.http.proxy"
 local readers = require "csock.http.reader"
 local Request = require "csock.url.request"
@@ -51,6 +52,9 @@ end
 local function open_file(url)
   local path, err, errno = path_of(url)
   if not path then return nil, err, errno end
+  local may
+  may, err, errno = internal.may_open("urlopen", path)
+  if not may then return nil, err, errno end
   local file, words, code = io.open(path, "rb")
   if not file then return failed(words, code) end
   local _
@@ -160,6 +164,9 @@ function M.urlretrieve(url, name, reporthook, data, options)
   if not response then return nil, err, errno end
   if not name and is_local(request) then return (path_of(request.full_url)), response.headers end
   local own = name == nil
+  local may
+  may, err, errno = internal.may_open("urlretrieve", name or "")
+  if not may then return nil, err, errno end
   if own then name = os.tmpname() end
   local file <close>, words, code = io.open(name, "wb")
   if not file then return failed(words, code) end
