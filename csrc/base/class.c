@@ -28,7 +28,7 @@ void *cs_object_new(lua_State *L, const cs_class *cls, size_t size, int uservalu
   void *object = lua_newuserdatauv(L, size, uservalues);
   memset(object, 0, size);
   *(const cs_class **)object = cls;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, cls);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, cls) != LUA_TTABLE) luaL_error(L, "%s is gone", cls->name);
   lua_setmetatable(L, -2);
   return object;
 }

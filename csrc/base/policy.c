@@ -1,9 +1,10 @@
 /* policy.c: asks the host's C function, or a function of Lua's, or both.
  *
- * The function of Lua's is a user value of the state's record (state.c), where programs do not get
- * at it, and runs on the record's thread, without a hook: so debug.sethook sees nothing of it. No
- * garbage is collected meanwhile: a finalizer would run on that thread, and find the function by
- * debug.getinfo. What it is given is made of plain tables, numbers and strings. */
+ * The function of Lua's lies on the stack of a thread, the judge, which is a user value of the
+ * state's record (state.c): programs get at neither. It runs there without a hook, so that
+ * debug.sethook sees nothing of it. No garbage is collected meanwhile: a finalizer would run on
+ * that thread, and find the function by debug.getinfo. What it is given is made of plain tables,
+ * numbers and strings. */
 #include "policy.h"
 #include "error.h"
 #include "parts.h"
@@ -81,7 +82,7 @@ static void push_ask(lua_State *L, const csock_ask *ask) {
   }
 }
 
-/* judge_in_lua(judgement, function), in protected mode on the record's thread. */
+/* judge_in_lua(judgement, function), in protected mode on the judge. */
 static int judge_in_lua(lua_State *L) {
   judgement *j = (judgement *)lua_touserdata(L, 1);
   push_ask(L, j->ask);
@@ -94,17 +95,13 @@ static int judge_in_lua(lua_State *L) {
 
 static bool is_allowed_by_lua(lua_State *L, cs_state *state, const csock_ask *ask) {
   judgement j = {.state = state, .ask = ask};
-  lua_State *thread = cs_state_thread(L, state);
-  if (thread == NULL) {
-    say(state, "the policy's place was tampered with");
-    return false;
-  }
+  lua_State *thread = state->judge;
   bool collects = lua_gc(L, LUA_GCISRUNNING) == 1;
   if (collects) lua_gc(L, LUA_GCSTOP);
   lua_sethook(thread, NULL, 0, 0);
   lua_pushcfunction(thread, judge_in_lua);
   lua_pushlightuserdata(thread, &j);
-  lua_getiuservalue(thread, 1, CS_STATE_POLICY);
+  lua_pushvalue(thread, 1);
   if (lua_pcall(thread, 2, 0, 0) != LUA_OK) {
     j.allowed = false;
     say(state,
@@ -129,7 +126,7 @@ static int ask_host(lua_State *L, cs_state *state, const csock_ask *ask) {
     allowed = false;
     say(state, reason != NULL ? reason : "denied by policy");
   }
-  if (allowed && state->judged) allowed = is_allowed_by_lua(L, state, ask);
+  if (allowed && state->judge != NULL) allowed = is_allowed_by_lua(L, state, ask);
   state->asking = false;
   return allowed ? 0 : CS_DENIED;
 }
@@ -293,14 +290,15 @@ print(csock.socket():connect {"192.0.2.1", 80})
 static int policy_policy(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   cs_state *state = cs_state_get(L);
-  if (state->judged) return cs_fail(L, "policy", EBUSY);
-  lua_State *thread = cs_state_thread(L, state);
-  int err = thread == NULL ? EBUSY : cs_state_police(L, state);
+  if (state->judge != NULL) return cs_fail(L, "policy", EBUSY);
+  int err = cs_state_police(L, state);
   if (err != 0) return cs_fail(L, "policy", err);
   lua_settop(L, 1);
-  lua_xmove(L, thread, 1);
-  lua_setiuservalue(thread, 1, CS_STATE_POLICY);
-  state->judged = true;
+  lua_State *judge = lua_newthread(L);
+  lua_insert(L, 1);
+  lua_xmove(L, judge, 1);
+  cs_state_keep(L, CS_STATE_POLICY);
+  state->judge = judge;
   lua_pushboolean(L, 1);
   return 1;
 }

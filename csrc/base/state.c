@@ -19,19 +19,14 @@ cs_state *cs_state_find(lua_State *L) {
   return thread != NULL ? (cs_state *)cs_object_test(thread, 1, &state_class) : NULL;
 }
 
-cs_state *cs_state_get(lua_State *L) {
-  cs_state *state = cs_state_find(L);
-  if (state == NULL) luaL_error(L, "csock's record was taken out of the registry");
-  return state;
+static int state_lost(lua_State *L) {
+  return luaL_error(L, "csock's record was taken out of the registry");
 }
 
-lua_State *cs_state_thread(lua_State *L, const cs_state *state) {
-  luaL_checkstack(L, 1, NULL);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key);
-  lua_State *thread = lua_tothread(L, -1);
-  lua_pop(L, 1);
-  if (thread == NULL || lua_status(thread) != LUA_OK || lua_gettop(thread) != 1) return NULL;
-  return lua_touserdata(thread, 1) == state ? thread : NULL;
+cs_state *cs_state_get(lua_State *L) {
+  cs_state *state = cs_state_find(L);
+  if (state == NULL) state_lost(L);
+  return state;
 }
 
 /* Puts the record on the top into a thread, and that under the key in the registry; pops it. */
@@ -65,7 +60,7 @@ static int state_gc(lua_State *L) {
 void cs_state_make(lua_State *L) {
   if (cs_state_find(L) != NULL)
     return; /* by a host; or memory ran out when the module was opened */
-  if (cs_pointers_has(lua_topointer(L, LUA_REGISTRYINDEX))) cs_state_get(L);
+  if (cs_pointers_has(lua_topointer(L, LUA_REGISTRYINDEX))) state_lost(L);
   cs_state *state = (cs_state *)lua_newuserdatauv(L, sizeof *state, CS_STATE_VALUES);
   memset(state, 0, sizeof *state);
   state->cls = &state_class;
@@ -78,6 +73,16 @@ void cs_state_make(lua_State *L) {
   lua_setiuservalue(L, -2, CS_STATE_SCRATCH);
   keep(L, &state_key);
   state->kept = true;
+}
+
+void cs_state_keep(lua_State *L, int value) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key);
+  lua_State *thread = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  if (thread == NULL || lua_gettop(thread) != 1) state_lost(L);
+  lua_pushvalue(L, -1);
+  lua_xmove(L, thread, 1);
+  lua_setiuservalue(thread, 1, value);
 }
 
 int cs_state_police(lua_State *L, cs_state *state) {

@@ -47,7 +47,7 @@ typedef struct cs_state {
   /* What policy.c asks, and how it stands. */
   csock_policy policy;
   bool policed;         /* somebody is to be asked: it, or a function, or both; */
-  bool judged;          /* ... a function, the record's user value */
+  lua_State *judge;     /* ... a thread, the record's user value: policy.c; or NULL */
   bool asking;          /* somebody is being asked */
   bool kept;            /* by the registry: state.c */
   unsigned char *known; /* malloc; the numbers of descriptors that objects hold: a bit for each */
@@ -56,7 +56,13 @@ typedef struct cs_state {
 } cs_state;
 
 /* The record's user values. */
-enum { CS_STATE_SCRATCH = 1, CS_STATE_POLICY, CS_STATE_VALUES = CS_STATE_POLICY };
+enum {
+  CS_STATE_SCRATCH = 1,
+  CS_STATE_POLICY,
+  CS_STATE_LOOP,
+  CS_STATE_HUB,
+  CS_STATE_VALUES = CS_STATE_HUB
+};
 
 #define CS_SCRATCH 65536
 
@@ -69,9 +75,8 @@ cs_state *cs_state_get(lua_State *L);
 /* Once, by luaopen_csock_core, or a host before it. */
 void cs_state_make(lua_State *L);
 
-/* The thread whose stack has the record alone, at 1, and which runs nothing; or NULL: something has
-   been done to it. */
-lua_State *cs_state_thread(lua_State *L, const cs_state *state);
+/* Makes the value on the top the record's, as well, at CS_STATE_*: what the record points at. */
+void cs_state_keep(lua_State *L, int value);
 
 /* From now on somebody is asked; the Lua state can be given no other record. 0 or an errno value.
  */

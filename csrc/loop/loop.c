@@ -359,5 +359,6 @@ void cs_loop_open(lua_State *L) {
   loop->state->loop_calls = &loop_calls;
   loop->generation = CS_W_WATCHED;
   loop->alarm = CS_FOREVER;
+  cs_state_keep(L, CS_STATE_LOOP);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_class.name);
 }

@@ -374,14 +374,13 @@ static const luaL_Reg hub_functions[] = {
     {"wake", hub_wake},   {"objects", hub_objects}, {NULL, NULL},
 };
 
-static const char hub_key = 'h'; /* registry: the hub's record */
-
 void cs_open_hub(lua_State *L) {
   cs_state *state = cs_state_get(L);
   cs_loop *loop = cs_loop_record(L);
   loop->hub = (cs_hub *)lua_newuserdatauv(L, sizeof *loop->hub, 0);
   memset(loop->hub, 0, sizeof *loop->hub);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &hub_key);
+  cs_state_keep(L, CS_STATE_HUB);
+  lua_pop(L, 1);
   loop->listener = &listener;
   lua_getfield(L, -1, "loop");
   lua_newtable(L);

@@ -66,6 +66,18 @@ return {
       csock.setgroups(assert(csock.getgroups())) -- which root alone may
     end,
   },
+  ["a policy"] = {
+    run = function()
+      local csock = require "csock"
+      assert(csock.policy(function(ask)
+        if ask.what == "connect" then return false, "not " .. ask.address.host end
+        return true
+      end))
+      local s <close> = assert(csock.socket())
+      local _, err = s:connect {"127.0.0.1", 9}
+      assert(err.strerror == "not 127.0.0.1", err)
+    end,
+  },
   ["a PID file"] = {
     prepare = function()
       local csock, service = require "csock", require "csock.service"
