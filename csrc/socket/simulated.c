@@ -135,6 +135,7 @@ static int simulated_recvmsg(cs_transport *t, struct msghdr *m, int flags, size_
   *got = all > HEAD ? all - HEAD : 0;
   m->msg_flags = whole.msg_flags;
   socklen_t len = all < HEAD ? 0 : (unsigned char)head[0];
+  if (len > HEAD - 1) len = HEAD - 1; /* (who wrote that was no end of a simulated network) */
   if (m->msg_name != NULL)
     memcpy(m->msg_name, head + 1, len < m->msg_namelen ? len : m->msg_namelen);
   m->msg_namelen = len;
