@@ -143,6 +143,7 @@ M.modules = {
     sections = { { "Functions", "proxyproto", "proxyproto/accept", "proxyproto/parse", "proxyproto/header" } },
   },
   { name = "csock.pop3", sections = { { "Functions", "pop3" } } },
+  { name = "csock.nntp", sections = { { "Servers and groups", "nntp" }, { "Articles", "nntp/articles" } } },
   { name = "csock.telnet", sections = { { "Clients", "telnet" }, { "Servers", "telnet/server" } } },
   { name = "csock.gopher", sections = { { "Asking", "gopher", "gopher/reply" }, { "Serving", "gopher/server" } } },
   {

@@ -76,6 +76,37 @@ local function redis(conn)
   end
 end
 
+-- News, with one group of one article.
+local function nntp(conn)
+  local header, body = "Subject: hi\r\nFrom: me\r\n", "hello\r\n"
+  local overview = "224\r\n1\thi\tme\tnow\t<1@localhost>\t\t9\t1\r\n.\r\n"
+  local answers = {
+    CAPABILITIES = "101\r\nVERSION 2\r\nREADER\r\nOVER\r\n.\r\n", QUIT = "205 bye\r\n",
+    HELP = "100\r\nhelp yourself\r\n.\r\n", ["AUTHINFO USER jane"] = "281 in\r\n",
+    LIST = "215\r\ncomp.lang.lua 1 1 y\r\n.\r\n", NEWGROUPS = "231\r\ncomp.lang.lua 1 1 y\r\n.\r\n",
+    NEWNEWS = "230\r\n<1@localhost>\r\n.\r\n", DATE = "111 19700101000001\r\n", SLAVE = "202 ok\r\n",
+    GROUP = "211 1 1 1 comp.lang.lua\r\n", ARTICLE = "220 1 <1@localhost>\r\n" .. header .. "\r\n" .. body .. ".\r\n",
+    HEAD = "221 1 <1@localhost>\r\n" .. header .. ".\r\n", BODY = "222 1 <1@localhost>\r\n" .. body .. ".\r\n",
+    XHDR = "221\r\n1 hi\r\n.\r\n", OVER = overview, XOVER = overview, POST = "340 go on\r\n", IHAVE = "335 go on\r\n",
+    ["LIST OVERVIEW.FMT"] = "503 no\r\n", ["LIST NEWSGROUPS comp.*"] = "215\r\ncomp.lang.lua The language.\r\n.\r\n",
+    ["LIST NEWSGROUPS comp.lang.lua"] = "215\r\ncomp.lang.lua The language.\r\n.\r\n",
+  }
+  local sending
+  conn:sendall "200 ready\r\n"
+  for line in conn:makefile():lines() do
+    line = line:gsub("\r$", "")
+    local verb = line:match "^%S*"
+    if sending and line == "." then
+      conn:sendall(sending == "POST" and "240 thanks\r\n" or "235 thanks\r\n")
+      sending = nil
+    elseif not sending then
+      conn:sendall(answers[line] or answers[verb] or "223 1 <1@localhost>\r\n")
+      sending = (verb == "POST" or verb == "IHAVE") and verb
+    end
+    if line == "QUIT" then return end
+  end
+end
+
 -- POP3, of two messages: whoever logs in with the password "secret" reads them, and others, too.
 local function pop3(conn)
   local text = "Subject: %s\r\n\r\n%s\r\n.\r\n"
@@ -108,7 +139,7 @@ local function serve()
   local any = { "127.0.0.1", 0 }
   local servers = {
     ["21567"] = assert(csock.serve(any, echo)), ["6379"] = assert(csock.serve(any, redis)),
-    ["110"] = assert(csock.serve(any, pop3)),
+    ["110"] = assert(csock.serve(any, pop3)), ["119"] = assert(csock.serve(any, nntp)),
     ["8080"] = assert(require("csock.httpserver").serve(any, answer)),
     ["8000"] = rpc("csock.xmlrpc", "SimpleXMLRPCServer"), ["8001"] = rpc("csock.jsonrpc", "SimpleJSONRPCServer"),
   }

@@ -76,7 +76,8 @@ local function trimmed(traceback)
     if line:find "%[C%]: in %a+ 'xpcall'" or line:find("csock/repl/", 1, true) and lines[2] then break end
     lines[#lines + 1] = line
   end
-  if lines[3] and lines[3]:find "%[C%]: in %a+ '%l+'$" then table.remove(lines, 3) end -- `error`, `assert`
+  local innermost = lines[3] and lines[3]:match "%[C%]: in (%a+) '%l+'$"
+  if innermost == "function" or innermost == "global" then table.remove(lines, 3) end -- `error`, `assert`
   if #lines <= 3 then return lines[1] end -- it happened in what was typed
   return table.concat(lines, "\n")
 end
