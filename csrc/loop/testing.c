@@ -41,7 +41,7 @@ static const luaL_Reg testing_functions[] = {{"stop", testing_stop},
                                              {NULL, NULL}};
 
 void cs_open_testing(lua_State *L) {
-  lua_newtable(L); /* for csock.testing: not part of what users see in csock itself */
+  luaL_getsubtable(L, -1, "testing"); /* for csock.testing alone */
   cs_setfuncs(L, testing_functions);
-  lua_setfield(L, -2, "testing");
+  lua_pop(L, 1);
 }

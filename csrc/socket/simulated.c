@@ -291,7 +291,7 @@ static const luaL_Reg simulated_functions[] = {{"adopt", simulated_adopt},
                                                {NULL, NULL}};
 
 void cs_open_simulated(lua_State *L) {
-  lua_getfield(L, -1, "testing");
+  luaL_getsubtable(L, -1, "testing"); /* for csock.testing alone */
   cs_setfuncs(L, simulated_functions);
   lua_pop(L, 1);
 }
