@@ -242,9 +242,9 @@ $(BUILD)/spec/%.so: spec/%.c $(BUILD)/flags
 $(BUILD)/spec/faults/openssl.so: ALL_CFLAGS += $(OPENSSL_CFLAGS)
 $(BUILD)/spec/faults/openssl.so: SPEC_LIBS = $(NODELETE) $(OPENSSL_LIBS)
 
-# A host of the specs', with all of csock inside.
-$(BUILD)/spec/support/embed.so: $(BUILD)/libcsock.a
-$(BUILD)/spec/support/embed.so: SPEC_LIBS = $(BUILD)/libcsock.a $(KQUEUE_LIBS) $(LIBS)
+# Hosts of the specs', with all of csock inside.
+$(BUILD)/spec/support/embed.so $(BUILD)/spec/support/hostile.so: $(BUILD)/libcsock.a
+$(BUILD)/spec/support/embed.so $(BUILD)/spec/support/hostile.so: SPEC_LIBS = $(BUILD)/libcsock.a $(KQUEUE_LIBS) $(LIBS)
 
 # What decides how the objects come out: the commands, and a header that the core asks for by __has_include.
 FLAGS = $(CC) $(ALL_CFLAGS) $(OPENSSL_CFLAGS) $(READLINE_CFLAGS) $(LDFLAGS) $(wildcard /usr/include/bluetooth/bluetooth.h)

@@ -216,7 +216,7 @@ static int sleep_for_events(lua_State *L, cs_loop *loop, int64_t left) {
   const cs_clock *clock = &cs_clock_system;
   int64_t until = cs_clock_deadline(clock, left == CS_FOREVER ? CS_FOREVER : left - first);
   while (err == 0 && loop->count == 0 && cs_clock_left(clock, until) > 0 &&
-         !cs_interrupt_pending(L))
+         cs_interrupt_hook(L) == loop->stays)
     err = loop->ops->wait(loop->poller, cs_clock_left(clock, until), &mask, loop->events, most,
                           &loop->count);
   pthread_sigmask(SIG_SETMASK, &mask, NULL);
@@ -270,6 +270,7 @@ static void answer_interrupt(lua_State *L, cs_loop *loop) {
     cs_check_interrupt(L);
   else if (cs_interrupt_catch(L))
     cs_task_answer(L, loop->foreground);
+  loop->stays = cs_interrupt_hook(L);
 }
 
 /* The parts of a turn that come after the poller was asked. */

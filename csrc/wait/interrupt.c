@@ -51,8 +51,9 @@ void cs_check_interrupt(lua_State *L) {
   if (lua_gethook(L) != NULL) run_hook(L, L);
 }
 
-bool cs_interrupt_pending(lua_State *L) {
-  return lua_gethook(L) != NULL || lua_gethook(cs_main_thread(L)) != NULL;
+lua_Hook cs_interrupt_hook(lua_State *L) {
+  lua_Hook hook = lua_gethook(cs_main_thread(L));
+  return hook != NULL ? hook : lua_gethook(L);
 }
 
 static int check_interrupt(lua_State *L) {
@@ -61,7 +62,7 @@ static int check_interrupt(lua_State *L) {
 }
 
 bool cs_interrupt_catch(lua_State *L) {
-  if (!cs_interrupt_pending(L)) return false;
+  if (cs_interrupt_hook(L) == NULL) return false;
   luaL_checkstack(L, 4, NULL);
   lua_pushcfunction(L, check_interrupt);
   int status = lua_pcall(L, 0, 0, 0);

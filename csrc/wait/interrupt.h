@@ -11,7 +11,10 @@ lua_State *cs_main_thread(lua_State *L);
 
 /* Runs the interpreter's hook if one is set (Ctrl-C): raises what it raises. */
 void cs_check_interrupt(lua_State *L);
-bool cs_interrupt_pending(lua_State *L);
+
+/* The hook that would be run; NULL: there is none. One that stays when it was is no Ctrl-C, but a
+   debugger's, or a host's. */
+lua_Hook cs_interrupt_hook(lua_State *L);
 
 /* The same for a task: whether the hook raised an error, which is then on the top of the stack. */
 bool cs_interrupt_catch(lua_State *L);

@@ -90,6 +90,7 @@ typedef struct cs_loop {
   bool passing;         /* the yield under way is a wait, for csock.resume to pass on */
   bool stuck;           /* one of the coroutines around the innermost one cannot yield */
   bool running, stopped;
+  lua_Hook stays;   /* was there still when it had been run: it is no Ctrl-C's */
   bool recording;   /* tasks note since when they wait */
   int64_t patience; /* ns: who computes for longer in one go is preempted; 0: nobody is */
   int64_t began;    /* ... which began then */

@@ -11,6 +11,9 @@
    state:told() -> what `timer` said last, and how often it did; state:feed(fd, events) -> errno
    With the option `deny` it has a policy, which denies whatever has these words in its line
    ("connect 127.0.0.1:80 connect_ex"); state:asked() -> all such lines
+   state:at_end(what, other): what the host does when a task ends: "step", "close" (csock_close),
+   and the same of the `other` state, or "end" it (lua_close); its result is in ended()
+   state:hook(mask): a debug hook that stays, by MASK*; state:hooked() -> how often it ran
    state:depth() -> of its stack; state:close(): lua_close
    embed_wakeup(waker), in a thread of its own if `true` follows; version */
 #include "../../csrc/csock.h"
@@ -38,6 +41,9 @@ typedef struct state {
   double due;
   int told;
   char deny[100], asked[20 * TEXT];
+  char at_end[16];
+  struct state *other; /* NULL: itself */
+  long hooked;
 } state;
 
 static const char class_name[] = "spec.embed.state";
@@ -115,6 +121,22 @@ static int enter(lua_State *L, int nargs, int nresults, void *ud) {
   return lua_pcall(L, nargs, nresults, 0);
 }
 
+static void act(lua_State *L, state *s) {
+  lua_State *of = s->other != NULL ? s->other->L : L;
+  char text[100];
+  int result = 0, top = lua_gettop(of);
+  if (strcmp(s->at_end, "step") == 0) result = csock_step(of, 0, 0);
+  if (strcmp(s->at_end, "close") == 0) result = csock_close(of);
+  snprintf(text, sizeof text, "%s=%d", s->at_end, result);
+  append(s->ended, text);
+  if (result < 0) append(s->ended, lua_tostring(of, -1));
+  lua_settop(of, top);
+  if (strcmp(s->at_end, "end") == 0) {
+    lua_close(of);
+    s->other->L = NULL;
+  }
+}
+
 static void end(lua_State *L, int status, int n, void *ud) {
   state *s = ud;
   char text[100];
@@ -125,6 +147,7 @@ static void end(lua_State *L, int status, int n, void *ud) {
     lua_pop(L, 1);
   }
   append(s->ended, text);
+  if (s->at_end[0] != '\0') act(L, s);
 }
 
 /* Moves the error or result on the top of the state's stack over as text. */
@@ -186,6 +209,28 @@ static int state_setup(lua_State *L) {
   return 1;
 }
 
+static int state_at_end(lua_State *L) {
+  state *s = check_state(L);
+  snprintf(s->at_end, sizeof s->at_end, "%s", luaL_checkstring(L, 2));
+  s->other = lua_isnoneornil(L, 3) ? NULL : luaL_checkudata(L, 3, class_name);
+  return 0;
+}
+
+static void count_hook(lua_State *L, lua_Debug *activation) {
+  (void)activation;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, class_name);
+  ((state *)lua_touserdata(L, -1))->hooked++;
+  lua_pop(L, 1);
+}
+
+static int state_hook(lua_State *L) {
+  state *s = check_state(L);
+  lua_pushlightuserdata(s->L, s);
+  lua_rawsetp(s->L, LUA_REGISTRYINDEX, class_name);
+  lua_sethook(s->L, count_hook, (int)luaL_checkinteger(L, 2), 1);
+  return 0;
+}
+
 static int state_watched(lua_State *L) {
   state *s = luaL_checkudata(L, 1, class_name); /* closed or not */
   lua_newtable(L);
@@ -230,6 +275,7 @@ NUMBER(after_fork, csock_after_fork(s->L))
 NUMBER(stop, csock_close(s->L))
 NUMBER(depth, lua_gettop(s->L))
 NUMBER(entered, s->entered)
+NUMBER(hooked, s->hooked)
 
 static int state_ended(lua_State *L) {
   lua_pushstring(L, check_state(L)->ended);
@@ -321,6 +367,9 @@ int luaopen_spec_support_embed(lua_State *L) {
                                      {"told", state_told},
                                      {"feed", state_feed},
                                      {"fd", state_fd},
+                                     {"at_end", state_at_end},
+                                     {"hook", state_hook},
+                                     {"hooked", state_hooked},
                                      {"timeout", state_timeout},
                                      {"waker", state_waker},
                                      {"after_fork", state_after_fork},
@@ -343,5 +392,9 @@ int luaopen_spec_support_embed(lua_State *L) {
   luaL_newlib(L, functions);
   lua_pushinteger(L, csock_version());
   lua_setfield(L, -2, "version");
+  lua_pushinteger(L, LUA_MASKCOUNT);
+  lua_setfield(L, -2, "MASKCOUNT");
+  lua_pushinteger(L, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE);
+  lua_setfield(L, -2, "MASKLINE");
   return 1;
 }
