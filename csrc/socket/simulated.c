@@ -52,7 +52,7 @@ static size_t shorten(simulated *sim, size_t n, int most) {
   unsigned magnitudes = 0;
   while (n >> magnitudes > 1) magnitudes++;
   size_t size = (size_t)1 << draw_chance(sim) % (magnitudes + 1);
-  size += draw_chance(sim) % size;
+  size += (size_t)(draw_chance(sim) % size);
   return n < size ? n : size;
 }
 
