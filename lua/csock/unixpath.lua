@@ -46,7 +46,11 @@ end
 -- Calls a function that binds a socket to a path: with this mode (nil: as the umask has it), and again when a dead
 -- server was in the way. Gives what the function gives.
 function M.bind(path, mode, f, ...)
-  local before = mode and csock.umask(511 & ~number_of(mode))
+  local before, refused, why
+  if mode then
+    before, refused, why = csock.umask(511 & ~number_of(mode))
+    if not before then return nil, refused, why end -- by the host's policy
+  end
   local _ <close> = internal.guard(function()
     if before then csock.umask(before) end
   end)

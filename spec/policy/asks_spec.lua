@@ -74,6 +74,13 @@ local WAYS = {
   { "a server's files", "file /etc/hosts ", [[ return refused(require "csock.core".http.open("/etc", "hosts")) ]] },
   { "a program", "process run",
     [[ return refused(require "csock.core".http.run("/bin/true", {}, {}, io.stdin, io.stdout)) ]] },
+  { "a jar's file", "file /nowhere/f load", [[
+    local ok, err = require "csock.cookies".MozillaCookieJar "/nowhere/f":load()
+    return not ok and tostring(err):find("the host says no", 1, true) and "refused: the host says no" or "ALLOWED"
+  ]] },
+  { "a server's mode at a path, which it gets or not at all", "process umask", [[
+    return refused(require "csock.unixpath".bind("/nowhere/s", "600", function() return "BOUND" end))
+  ]] },
   { "a file: URL", "file /etc/hosts urlopen", [[ return refused(require "csock.url".urlopen "file:///etc/hosts") ]] },
   { "a file for what a URL gives", "file /nowhere/f urlretrieve",
     [[ return refused(require "csock.url".urlretrieve("data:,x", "/nowhere/f")) ]] },

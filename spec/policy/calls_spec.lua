@@ -118,3 +118,23 @@ describe("a file that reaches out of the Lua state", function()
     end
   end)
 end)
+
+describe("a module in Lua that opens or removes files by Lua's libraries", function()
+  -- The programs that `csock` is, and files without a name.
+  local PROGRAMS = { "^lua/csock/command", "^lua/csock/help/own", "^lua/csock/help/data", "^lua/csock/cgi/storage" }
+
+  it("asks the policy for them", function()
+    local found = {}
+    for _, name in ipairs(tree.files("lua", "%.lua$")) do
+      local text, program = tree.read(name):gsub("%-%-[^\n]*", ""), false
+      for _, pattern in ipairs(PROGRAMS) do program = program or name:find(pattern) ~= nil end
+      local opens = false
+      for call in ("io.open io.lines io.popen io.tmpfile os.remove os.rename os.execute"):gmatch "%S+" do
+        opens = opens or text:find("%f[%w]" .. call:gsub("%.", "%%.") .. "%(") ~= nil
+      end
+      local asks = text:find "may_open" or text:find "open_file"
+      if opens and not program and not asks then found[#found + 1] = name end
+    end
+    assert.same({}, found)
+  end)
+end)

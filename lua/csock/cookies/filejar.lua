@@ -54,7 +54,7 @@ local load_options, save_options, revert_options = reader "load", reader "save",
 
 -- The cookies of a file; nil, err, errno.
 local function read(self, filename, call)
-  local file <close>, words, code = io.open(filename, "rb")
+  local file <close>, words, code = internal.open_file("load", filename, "rb")
   if not file then return failed(call, words, code) end
   local text, why, number = file:read(MOST + 1)
   if why then return failed(call, why, number) end
@@ -128,9 +128,10 @@ local function write(filename, text)
   end)))
   local file, words, code
   do
-    local before = csock.umask(63) -- 077
+    local before, err, errno = csock.umask(63) -- 077
+    if not before then return nil, tostring(err), errno end -- by the host's policy
     local _ <close> = internal.guard(function() csock.umask(before) end)
-    file, words, code = io.open(aside, "wb")
+    file, words, code = internal.open_file("save", aside, "wb")
   end
   if not file then return nil, words, code end
   local ok

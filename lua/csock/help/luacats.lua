@@ -1,5 +1,6 @@
 -- luacats.lua: writes what is documented as definitions for lua-language-server, in its notation (LuaCATS): an addon.
 local index = require "csock.help.index"
+local internal = require "csock.loop.internal"
 local KEYWORDS = require "csock.keywords"
 
 local M = {}
@@ -270,6 +271,7 @@ end
 
 -- Writes the addon into a directory, which is there.
 function M.write(directory)
+  assert(internal.may_open("luacats", directory))
   write(directory .. "/config.json", CONFIG)
   for _, module in ipairs(index.data.modules) do
     pcall(require, module.name) -- for the parents of its classes; it may need what is not installed

@@ -12,6 +12,13 @@ local M = {
   crossed = core.crossed, -- (object): whether its reads must write first, and its writes read (a transport's)
 }
 
+-- io.open, for which the host's policy is asked.
+function M.open_file(call, path, mode)
+  local may, err, errno = core.may_open(call, path)
+  if not may then return nil, tostring(err), errno end
+  return io.open(path, mode)
+end
+
 -- --- in every case --------------------------------------------------------------------------------
 
 local Guard = { __close = function(self) self.leave() end }

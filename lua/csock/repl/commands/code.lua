@@ -2,6 +2,7 @@
 local commands -- loaded late: it loads this
 local csock = require "csock"
 local help = require "csock.help"
+local internal = require "csock.loop.internal"
 local reload = require "csock.repl.reload"
 local script = require "csock.repl.script"
 
@@ -48,7 +49,7 @@ local POLL = 0.25 -- seconds
 
 -- The file's whole text; nil while there is none.
 local function content(path)
-  local file <close> = io.open(path, "rb")
+  local file <close> = internal.open_file("repl", path, "rb")
   return file and file:read "a"
 end
 
@@ -91,7 +92,7 @@ M.save = {
   help = "writes what was typed here, and did not fail, as a script",
   run = function(session, path)
     if path == "" then return nil, "expects the name of a file" end
-    local file <close>, why = io.open(path, "w")
+    local file <close>, why = internal.open_file("repl", path, "w")
     if not file then return nil, why end
     local written, problem = file:write(script(session.done, session.locals))
     if not written then return nil, problem end

@@ -2,6 +2,7 @@
 local conversation = require "csock.repl.conversation"
 local csock = require "csock"
 local hex = require "csock.repl.hex"
+local internal = require "csock.loop.internal"
 local state = require "csock.repl.state"
 local loop = csock.loop
 
@@ -67,7 +68,7 @@ M.record = {
     if not path then return nil, "expects the name of a file and the number of a socket" end
     local row, why = state.socket(id)
     if not row then return nil, why end
-    local file, problem = io.open(path, "w")
+    local file, problem = internal.open_file("repl", path, "w")
     if not file then return nil, problem end
     file:write(conversation.head(name_of(row), played(row)))
     local began = loop.now()
@@ -86,7 +87,7 @@ M.replay = {
   run = function(session, argument)
     local path, host, port = argument:match "^(.-)%s+(%S-):?(%d+)$"
     if not path then return nil, "expects the name of a file and HOST:PORT" end
-    local file <close>, why = io.open(path)
+    local file <close>, why = internal.open_file("repl", path)
     if not file then return nil, why end
     local pieces, direction = conversation.parse(file:read "a")
     if not pieces then return nil, direction end
