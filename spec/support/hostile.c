@@ -1,20 +1,28 @@
 /* hostile.c: what hosts may be like, for specs of csock.h. require "spec.support.hostile" gives:
 
    starve(n, lasting) -> asked, left, ended
+
      The life of a host whose allocator fails at the n-th request (from 0), and, when `lasting`, at
      all that follow: set up, watched, opened, a task, a socket, steps, what its loop has seen, the
-     end. It goes on after each failure, as hosts do. How often its allocator was asked, and the
-     bytes that nobody has given back; whether the task has ended. Raises where one of the functions
-   raised that raise nothing. dispositions() -> how every signal is handled, and which are blocked,
-   as text */
+     end. It goes on after each failure, as hosts do. How often its allocator was asked; the bytes
+     that nobody has given back; whether the task has ended. Raises where one of the functions
+     raised that raise nothing.
+
+   storm(threads) -> found
+
+     So many threads wake a state without end, while it looks up names: how many it has found.
+
+   dispositions() -> how every signal is handled, and which are blocked, as text */
 #include "../../csrc/csock.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
 
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,6 +216,71 @@ static int starve(lua_State *host) {
   return 3;
 }
 
+/* --- threads that wake it --- */
+
+#define THREADS 8
+
+typedef struct weather {
+  lua_State *L;
+  int waker, found;
+  bool over;
+  atomic_bool calm;
+} weather;
+
+static const char lookups[] =
+    "local csock = require 'csock'\n"
+    "local found, tasks = 0, {}\n"
+    "for i = 1, 40 do\n"
+    "  tasks[i] = csock.spawn(function()\n"
+    "    csock.sleep(i / 10000)\n"
+    "    if csock.getaddrinfo('localhost', 80) then found = found + 1 end\n"
+    "  end)\n"
+    "end\n"
+    "for _, task in ipairs(tasks) do task:join() end\n"
+    "return found\n";
+
+static void *beat(void *ud) {
+  weather *w = ud;
+  while (!atomic_load(&w->calm)) csock_wakeup(w->waker);
+  return NULL;
+}
+
+static void found(lua_State *L, int status, int n, void *ud) {
+  weather *w = ud;
+  w->over = true;
+  w->found = status == CSOCK_DONE && n == 1 ? (int)lua_tointeger(L, -1) : -1;
+}
+
+static int open_weather(lua_State *L) {
+  weather *w = lua_touserdata(L, 1);
+  luaL_openlibs(L);
+  csock_preload(L);
+  if (luaL_loadstring(L, lookups) != LUA_OK) return lua_error(L);
+  csock_spawn(L, 0, found, w);
+  w->waker = csock_waker(L);
+  return 0;
+}
+
+static int storm(lua_State *host) {
+  pthread_t threads[THREADS];
+  lua_Integer n = luaL_checkinteger(host, 1), begun = 0;
+  luaL_argcheck(host, n >= 0 && n <= THREADS, 1, "out of range");
+  weather w = {.L = luaL_newstate(), .found = -1};
+  if (w.L == NULL) return luaL_error(host, "no memory for a state");
+  lua_pushcfunction(w.L, open_weather);
+  lua_pushlightuserdata(w.L, &w);
+  bool good = lua_pcall(w.L, 1, 0, 0) == LUA_OK && w.waker >= 0;
+  while (good && begun < n && pthread_create(&threads[begun], NULL, beat, &w) == 0) begun++;
+  while (good && !w.over) good = csock_step(w.L, -1, 0.001) >= 0;
+  atomic_store(&w.calm, true);
+  while (begun > 0) pthread_join(threads[--begun], NULL);
+  if (!good) lua_pushstring(host, luaL_tolstring(w.L, -1, NULL));
+  lua_close(w.L);
+  if (!good) return lua_error(host);
+  lua_pushinteger(host, w.found);
+  return 1;
+}
+
 /* --- signals --- */
 
 static int dispositions(lua_State *L) {
@@ -231,7 +304,7 @@ __attribute__((visibility("default"))) int luaopen_spec_support_hostile(lua_Stat
 
 int luaopen_spec_support_hostile(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"starve", starve}, {"dispositions", dispositions}, {NULL, NULL}};
+      {"starve", starve}, {"storm", storm}, {"dispositions", dispositions}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }
