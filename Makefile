@@ -75,7 +75,7 @@ KQUEUE_ENV     = env LD_PRELOAD='$(KQUEUE_SHIM)'
 export CSOCK_BACKEND = kqueue
 endif
 
-ALL_CFLAGS = -std=c11 -fPIC -pthread -fvisibility=hidden $(WARN) $(WERROR) $(LUA_CFLAGS) $(KQUEUE_CFLAGS) $(CFLAGS)
+ALL_CFLAGS = -std=c11 -fPIC -pthread -fvisibility=hidden $(WARN) $(WERROR) $(LUA_CFLAGS) $(OMIT_CFLAGS) $(KQUEUE_CFLAGS) $(CFLAGS)
 
 # csock.tls is a module of its own, built where OpenSSL 3 and its headers are (`make TLS=`: left out).
 OPENSSL_CFLAGS ?= $(shell pkg-config --cflags openssl 2>/dev/null)
@@ -90,7 +90,14 @@ READLINE ?= $(shell echo 'RL_VERSION_MAJOR>=8' | \
   $(CC) $(READLINE_CFLAGS) -include stdio.h -include readline/readline.h -E -P - 2>/dev/null | \
   grep -q '^ *[89][0-9]* *>= *8' && echo $(BUILD)/csock/readline.so)
 
-CORE_SRC := $(sort $(filter-out csrc/tls/% csrc/readline/% csrc/csock/%,$(wildcard csrc/*.c csrc/*/*.c)))
+# `make OMIT="LOOP HTTP"` leaves these groups out (doc/hosts.md).
+OMIT ?=
+OMITTED := $(if $(OMIT),$(shell $(LUA) -e 'local m = dofile "csrc/csock/omit.lua" \
+  for g in ("$(OMIT)"):gmatch "%S+" do print(table.concat(m.files[g], " ")) end'))
+OMIT_CFLAGS := $(OMIT:%=-DCSOCK_OMIT_%)
+
+CORE_SRC := $(sort $(filter-out csrc/tls/% csrc/readline/% csrc/csock/% $(addsuffix %,$(OMITTED)),\
+  $(wildcard csrc/*.c csrc/*/*.c)))
 CORE_OBJ := $(CORE_SRC:csrc/%.c=$(BUILD)/obj/%.o)
 CORE     := $(BUILD)/csock/core.so
 TLS_SRC  := $(sort $(wildcard csrc/tls/*.c))
@@ -101,7 +108,7 @@ MODULES  := $(CORE) $(TLS) $(READLINE)
 
 # For hosts (csrc/csock.h): all of the core, and the modules that are written in Lua as a C file. In a host's library
 # the core's own entry is nobody else's.
-HOST_SRC := $(sort $(wildcard csrc/csock/*.c))
+HOST_SRC := $(sort $(filter-out $(OMITTED),$(wildcard csrc/csock/*.c)))
 HOST_OBJ := $(HOST_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/csock/core.o $(BUILD)/obj/csock/modules.o
 LIBCSOCK := $(BUILD)/libcsock.a $(BUILD)/libcsock.so
 # (Hosts in the loop of a library are built where that is.)
@@ -182,7 +189,7 @@ $(BUILD)/obj/csock/core.o: csrc/core.c $(BUILD)/flags
 	$(call say,CC $<)
 	$(Q)$(CC) $(ALL_CFLAGS) -DCS_EXPORT= -MMD -MP -c -o $@ $<
 
-$(BUILD)/modules.c: csrc/csock/embed.lua $(HELP) $(shell find lua -name '*.lua')
+$(BUILD)/modules.c: csrc/csock/embed.lua csrc/csock/omit.lua $(HELP) $(shell find lua -name '*.lua')
 	@mkdir -p $(@D)
 	$(call say,LUA $@)
 	$(Q)$(LUA) csrc/csock/embed.lua lua $@
@@ -203,7 +210,7 @@ $(BUILD)/csock.pc: csrc/csock.h FORCE
 # All of csock in one C file, for hosts that build it themselves.
 AMALGAMATION := $(BUILD)/amalgamation/csock.c
 
-$(AMALGAMATION): csrc/csock/amalgamate.lua $(BUILD)/modules.c $(CORE_SRC) $(HOST_SRC) $(wildcard csrc/*.h csrc/*/*.h)
+$(AMALGAMATION): csrc/csock/amalgamate.lua csrc/csock/omit.lua $(BUILD)/modules.c $(CORE_SRC) $(HOST_SRC) $(wildcard csrc/*.h csrc/*/*.h)
 	@mkdir -p $(@D)
 	$(call say,LUA $@)
 	$(Q)$(LUA) csrc/csock/amalgamate.lua $(BUILD)/modules.c $@ $(CORE_SRC) $(HOST_SRC)

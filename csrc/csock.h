@@ -17,6 +17,8 @@
  * know nothing of each other. Those that raise are to be called where Lua's functions may raise:
  * from a lua_CFunction.
  *
+ * What CSOCK_OMIT_* leave out of the library (doc/hosts.md) is to be left out here as well.
+ *
  * Times are seconds. Numbers of errors are errno values, 0 for success. csock sets up no signal
  * handler unless a script asks for signals, never ends the process, and changes nothing that
  * belongs to all of it.
@@ -147,6 +149,8 @@ CSOCK_API void csock_preload(lua_State *L);
    [-0, +1, e: memory] */
 CSOCK_API int luaopen_csock(lua_State *L);
 
+#ifndef CSOCK_OMIT_LOOP
+
 /* --- the host's own loop ------------------------------------------------------------------------
  */
 
@@ -183,10 +187,11 @@ CSOCK_API void csock_wakeup(int waker);
 /* --- the host's loop, where it can watch no descriptor of another --------------------------------
  */
 
-#define CSOCK_READ   1u
-#define CSOCK_WRITE  2u
-#define CSOCK_HANGUP 4u /* the peer has finished, or the descriptor failed; for csock_feed alone \
-                         */
+#define CSOCK_READ  1u
+#define CSOCK_WRITE 2u
+#define CSOCK_HANGUP                                                          \
+  4u /* the peer has finished, or the descriptor failed; for csock_feed alone \
+      */
 
 /* The host's loop is to watch the descriptor for these directions from now on, in the place of what
    it was told before; 0: not at all, which comes before it is closed. Level-triggered: as long as
@@ -229,6 +234,8 @@ typedef void (*csock_done)(lua_State *L, int status, int n, void *ud);
    [-(nargs + 1), +1, e: as csock_fd] */
 CSOCK_API void csock_spawn(lua_State *L, int nargs, csock_done done, void *ud);
 
+#endif
+
 /* --- sockets ------------------------------------------------------------------------------------
  */
 
@@ -239,6 +246,8 @@ CSOCK_API int csock_push_socket(lua_State *L, int fd);
 /* The descriptor of the socket at the index, which keeps it. -1: it is closed, or no socket. [-0,
  * +0, -] */
 CSOCK_API int csock_to_fd(lua_State *L, int idx);
+
+#ifndef CSOCK_OMIT_LOOP
 
 /* --- the end ------------------------------------------------------------------------------------
  */
@@ -253,6 +262,8 @@ CSOCK_API int csock_after_fork(lua_State *L);
    program holds stay open until lua_close, which may follow without this as well. 0; EBUSY: called
    from a task, or from what the loop has called; ENOMEM. [-0, +0, -] */
 CSOCK_API int csock_close(lua_State *L);
+
+#endif
 
 #ifdef __cplusplus
 }

@@ -37,10 +37,11 @@ for _, name in ipairs { "spawn", "sleep", "yield", "run", "now", "wrap", "resume
 
 local function load_rest()
   local internal = require "csock.loop.internal"
-  local serve = require "csock.serve"
+  -- (Where a host has left out the loop, all of it says so when it is called.)
+  local serve = internal.has_loop and require "csock.serve" or core.loop.serve
   local rest = require "csock.net"(M)
 
-  rest.loop = require "csock.loop"
+  rest.loop = internal.has_loop and require "csock.loop" or core.loop
   rest.fork = internal.fork -- the core's, documented there
 
   --- Whether a value is an error of csock's: what a call has given as its second result, or `assert` has raised; as

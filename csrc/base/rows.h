@@ -19,8 +19,12 @@ typedef struct cs_constant {
 
 /* Each file has an array of rows, cs_constants_<file>, which ends with an empty name. These are the
    files with rows for csock's own table. */
+#ifdef CSOCK_OMIT_CONSTANTS
+#define CS_CONSTANTS(ROWS) ROWS(socket) ROWS(option)
+#else
 #define CS_CONSTANTS(ROWS) \
   ROWS(socket) ROWS(option) ROWS(ip) ROWS(transport) ROWS(ioctl) ROWS(linux) ROWS(can) ROWS(kqueue)
+#endif
 
 #define CS_CONSTANTS_OF(file) extern const cs_constant cs_constants_##file[];
 CS_CONSTANTS(CS_CONSTANTS_OF)

@@ -1,6 +1,7 @@
 -- amalgamate.lua: all of csock in one C file: `lua csrc/csock/amalgamate.lua MODULES OUTPUT FILE...`. MODULES is what
 -- embed.lua wrote, FILE... are the sources. Headers come in where they are first included, once. No two files have one
 -- name for something of their own (spec/amalgamation_spec.lua).
+local omit = dofile "csrc/csock/omit.lua"
 local modules, output = ...
 local files = { select(3, ...) }
 
@@ -56,7 +57,18 @@ _Pragma("GCC visibility push(hidden)")
 #define CS_SYSTEM_END
 #endif
 ]]
-for _, path in ipairs(files) do add(path, read(path)) end
+for _, path in ipairs(files) do
+  local condition = omit.condition(omit.files, path)
+  if condition then -- its headers come before: others may need them
+    for included in read(path):gmatch '#include%s+"([^"]+)"' do
+      local header = resolve(path, included)
+      if header ~= "csrc/csock.h" then add(header, read(header)) end
+    end
+    out[#out + 1] = condition .. "\n"
+  end
+  add(path, read(path))
+  if condition then out[#out + 1] = "#endif\n" end
+end
 for line in io.lines(modules) do
   if not line:find "^#include" then out[#out + 1] = line .. "\n" end
 end

@@ -1,5 +1,6 @@
 -- embed.lua: csock's modules that are written in Lua, as a C file: `lua csrc/csock/embed.lua lua OUTPUT`. Comments and
 -- indentation stay behind, lines keep their numbers.
+local omit = dofile "csrc/csock/omit.lua"
 local root, output = ...
 
 local function read(path)
@@ -60,7 +61,22 @@ for path in pipe:lines() do
   local short = bare(text)
   -- The same program, to the last line number.
   assert(string.dump(assert(load(text, "=" .. name))) == string.dump(assert(load(short, "=" .. name))), path)
-  modules[#modules + 1] = { name = name, text = short }
+  local module = { name = name, text = short, needs = {} }
+  for needed in ("\n" .. text):gmatch '\nlocal [%w_]+ = require "(csock[%w_.]*)"' do
+    table.insert(module.needs, needed)
+  end
+  modules[#modules + 1] = module
+  modules[name] = module
+end
+
+-- The groups without which a module cannot be loaded: its own, and those of what it loads.
+local function groups_of(module, seen)
+  if seen[module] then return end
+  seen[module] = true
+  for _, group in ipairs(omit.of(omit.modules, module.name)) do seen[group] = true end
+  for _, needed in ipairs(module.needs) do
+    if modules[needed] then groups_of(modules[needed], seen) end
+  end
 end
 
 local out = {
@@ -72,10 +88,22 @@ local out = {
   "const cs_module cs_modules[] = {",
 }
 for _, module in ipairs(modules) do
+  local groups, conditions, macros = {}, {}, {}
+  groups_of(module, groups)
+  for group in pairs(omit.modules) do
+    if groups[group] then macros[#macros + 1] = "CSOCK_OMIT_" .. group end
+  end
+  table.sort(macros)
+  for i, macro in ipairs(macros) do conditions[i] = ("defined(%s)"):format(macro) end
+  if #macros > 0 then
+    out[#out + 1] = "#if " .. table.concat(conditions, " || ")
+    out[#out + 1] = ('{"%s", NULL, 0, "%s"},\n#else'):format(module.name, table.concat(macros, " or "))
+  end
   out[#out + 1] = ('{"%s",'):format(module.name)
   for _, line in ipairs(literals(module.text)) do out[#out + 1] = line end
-  out[#out + 1] = ("  , %d},"):format(#module.text)
+  out[#out + 1] = ("  , %d, NULL},"):format(#module.text)
+  if #macros > 0 then out[#out + 1] = "#endif" end
 end
-out[#out + 1] = "{NULL, NULL, 0},\n};\n"
+out[#out + 1] = "{NULL, NULL, 0, NULL},\n};\n"
 local file <close> = assert(io.open(output, "wb"))
 assert(file:write(table.concat(out, "\n")))

@@ -6,8 +6,9 @@
 
 typedef struct cs_module {
   const char *name; /* "csock.loop" */
-  const char *text;
+  const char *text; /* NULL: the host has left it out, ... */
   size_t size;
+  const char *omitted; /* ... by these macros */
 } cs_module;
 
 /* In the order of their names; the last one's is NULL. */

@@ -60,6 +60,9 @@ int csock_setup(lua_State *L, const csock_options *options) {
 /* Runs a module's text with the arguments that `require` gives: its name, and where it is from. */
 static int run_module(lua_State *L, const cs_module *module) {
   luaL_checkstack(L, 8, NULL);
+  if (module->text == NULL)
+    return luaL_error(L, "module '%s' is not in this csock: it was built with %s", module->name,
+                      module->omitted);
   lua_pushfstring(L, "=%s", module->name);
   if (luaL_loadbufferx(L, module->text, module->size, lua_tostring(L, -1), "t") != LUA_OK)
     return lua_error(L);

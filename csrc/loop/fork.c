@@ -1,6 +1,6 @@
 /* fork.c: fork: a child begins with a loop and signals of its own. */
 #include "fork.h"
-#include "turn_end.h"
+#include "../wait/turn_end.h"
 #include "../base/parts.h"
 #include "signals.h"
 

@@ -1,7 +1,7 @@
 /* loop.c: the event loop: its life, and its turns: events, timers, tasks that are ready. */
 #include "loop.h"
-#include "turn_end.h"
 #include "../wait/announce.h"
+#include "../wait/turn_end.h"
 #include "../wait/interrupt.h"
 #include "../wait/park.h"
 #include "../wait/unpark.h"
@@ -347,8 +347,18 @@ int cs_loop_run(lua_State *L, cs_loop *loop, int64_t deadline, bool once) {
   return call.err;
 }
 
-static const cs_loop_calls loop_calls = {
-    .get = cs_loop_get, .run = cs_loop_run, .renew = cs_loop_renew};
+static bool task_lives(lua_State *L, int idx) {
+  const cs_task *task = (const cs_task *)cs_object_test(L, idx, &cs_task_class);
+  return task != NULL && task->status < CS_TASK_DONE;
+}
+
+static const cs_loop_calls loop_calls = {.get = cs_loop_get,
+                                         .run = cs_loop_run,
+                                         .renew = cs_loop_renew,
+                                         .park = cs_park,
+                                         .park_over = cs_park_over,
+                                         .spawn = cs_task_spawn,
+                                         .lives = task_lives};
 
 void cs_loop_open(lua_State *L) {
   static const luaL_Reg meta[] = {{"__gc", loop_gc}, {NULL, NULL}};

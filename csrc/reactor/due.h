@@ -2,7 +2,7 @@
 #ifndef CS_DUE_H
 #define CS_DUE_H
 
-#include "../loop/turn_end.h"
+#include "../wait/turn_end.h"
 #include "../sys/bytes.h"
 #include "../wait/records.h"
 

@@ -3,7 +3,7 @@
  */
 #include "ledger.h"
 #include "transport.h"
-#include "../loop/turn_end.h"
+#include "../wait/turn_end.h"
 #include "../base/parts.h"
 #include "../base/quote.h"
 #include "../base/rows.h"

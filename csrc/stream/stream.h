@@ -4,7 +4,7 @@
 #define CS_STREAM_H
 
 #include "../socket/transport.h"
-#include "../loop/turn_end.h"
+#include "../wait/turn_end.h"
 #include "../sys/bytes.h"
 #include "../sys/rw.h"
 

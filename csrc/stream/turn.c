@@ -41,7 +41,7 @@ static int send_in_task(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &streams_key);
   if (lua_rawgetp(L, 2, st) == LUA_TNIL) return 0; /* it is about to be collected */
   lua_getiuservalue(L, 3, 2);
-  if (cs_turn_end_spawned(L, -1)) return 0;
+  if (cs_turn_end_spawned(L, st->w->state, -1)) return 0;
   lua_pushcfunction(L, send_waiting);
   lua_pushvalue(L, 3);
   cs_turn_end_spawn(L, st->w->state, 1);

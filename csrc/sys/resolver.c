@@ -36,26 +36,6 @@ struct cs_lookup {
   char text[]; /* host and service */
 };
 
-typedef enum slot_state { SLOT_FREE, SLOT_IDLE, SLOT_BUSY } slot_state;
-
-typedef struct worker {
-  slot_state state; /* a thread that is just starting is idle */
-  pthread_t thread;
-  cs_resolver *pool;
-  cs_lookup *lookup; /* what it is busy with */
-} worker;
-
-struct cs_resolver {
-  pthread_mutex_t lock;
-  pthread_cond_t work;
-  pid_t pid;        /* whose the threads are */
-  unsigned holders; /* the owner, each thread, the maker of each submitted look-up */
-  bool closed;
-  cs_lookup *first, **last; /* the queue */
-  unsigned queued;
-  worker workers[MAX_THREADS];
-};
-
 /* --- asking libc -------------------------------------------------------------------------- */
 
 /* Names to addresses into answer->list, with `flags` beside the query's own. */
@@ -260,6 +240,61 @@ bool cs_lookup_run_numeric(cs_lookup *lookup) {
   }
   return lookup->answered;
 }
+
+#ifdef CSOCK_OMIT_RESOLVER_THREADS
+
+/* Who submits a look-up answers it. */
+
+struct cs_resolver {
+  bool unused;
+};
+
+cs_resolver *cs_resolver_new(void) {
+  return (cs_resolver *)calloc(1, sizeof(cs_resolver));
+}
+
+void cs_resolver_drop(cs_resolver *pool) {
+  free(pool);
+}
+
+int cs_lookup_submit(cs_resolver **pool_at, cs_lookup *lookup, int *fd) {
+  (void)pool_at;
+  *fd = -1;
+  cs_lookup_run(lookup);
+  return 0;
+}
+
+const cs_answer *cs_lookup_answer(cs_lookup *lookup) {
+  return lookup->answered ? &lookup->answer : NULL;
+}
+
+void cs_lookup_drop(cs_lookup *lookup) {
+  lookup_free(lookup);
+}
+
+#else
+
+/* --- the pool's records ------------------------------------------------------------------- */
+
+typedef enum slot_state { SLOT_FREE, SLOT_IDLE, SLOT_BUSY } slot_state;
+
+typedef struct worker {
+  slot_state state; /* a thread that is just starting is idle */
+  pthread_t thread;
+  cs_resolver *pool;
+  cs_lookup *lookup; /* what it is busy with */
+} worker;
+
+struct cs_resolver {
+  pthread_mutex_t lock;
+  pthread_cond_t work;
+  pid_t pid;        /* whose the threads are */
+  unsigned holders; /* the owner, each thread, the maker of each submitted look-up */
+  bool closed;
+  cs_lookup *first, **last; /* the queue */
+  unsigned queued;
+  worker workers[MAX_THREADS];
+};
 
 static int notifier_make(cs_lookup *lookup, int *fd) {
 #if CS_HAVE_EVENTFD
@@ -539,3 +574,5 @@ void cs_lookup_drop(cs_lookup *lookup) {
   if (--lookup->holders == 0) lookup_free(lookup);
   pool_leave(pool);
 }
+
+#endif

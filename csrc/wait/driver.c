@@ -2,7 +2,7 @@
    the task. */
 #include "driver.h"
 #include "interrupt.h"
-#include "park.h"
+#include "records.h"
 #include "unpark.h"
 
 /* --- waiting --- */
@@ -49,7 +49,7 @@ static int suspend(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again)
     loop->current = NULL;
     return cs_drive(L, op);
   }
-  return end_with(L, op, cs_park(L, loop, op, want, again, resumed));
+  return end_with(L, op, loop->state->loop_calls->park(L, loop, op, want, again, resumed));
 }
 
 /* Whether a first try would be in vain: the poller has reported nothing since the last one, or
@@ -129,7 +129,7 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
   cs_loop *loop = task->loop;
   (void)status;
   if (loop->current != task) return luaL_error(L, "only the loop may resume a waiting task");
-  cs_park_over(L, task, &op);
+  loop->state->loop_calls->park_over(L, task, &op);
   if (task->why == CS_WHY_INTERRUPT) return cs_interrupt_raise(L, task);
   if (task->restart != NULL) return task->restart(L, (cs_why)task->why);
   return drive_task(L, loop, &op, (cs_why)task->why);

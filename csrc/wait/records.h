@@ -137,11 +137,16 @@ static inline bool cs_loop_late(const cs_loop *loop) {
   return loop->allowance != 0 && cs_clock_now(&cs_clock_system) >= loop->spent_at;
 }
 
-/* What waiting needs of csrc/loop, which stands on it. */
+/* What waiting needs of the loop, if there is one. */
 typedef struct cs_loop_calls {
   cs_loop *(*get)(lua_State *L); /* made on first use */
   int (*run)(lua_State *L, cs_loop *loop, int64_t deadline, bool once);
   void (*renew)(lua_State *L, cs_loop *loop); /* in the child of a fork */
+  /* cs_park, cs_park_over, cs_task_spawn */
+  int (*park)(lua_State *L, cs_loop *loop, cs_op *op, int want, bool again, lua_KFunction resumed);
+  void (*park_over)(lua_State *L, cs_task *task, cs_op *op);
+  cs_task *(*spawn)(lua_State *L, cs_loop *loop, int nargs);
+  bool (*lives)(lua_State *L, int idx); /* whether it is a task that is not over */
 } cs_loop_calls;
 
 /* What the poller is to report to the first in a line: CS_READ or CS_WRITE. */

@@ -2,9 +2,7 @@
 -- full name. `csock` hands itself in, and makes these functions its own.
 -- @module csock
 local check = require "csock.check"
-local happy = require "csock.happy"
 local internal = require "csock.loop.internal"
-local loop = require "csock.loop"
 local secure = require "csock.secure"
 
 -- Splits arguments into an address (a value, a table, or a list of its parts) and the options that may follow it.
@@ -47,6 +45,8 @@ local function server_name_of(args)
   if type(host) == "userdata" then host = host.host end
   return secure.name_of(host)
 end
+
+local happy = internal.has_loop and require "csock.happy"
 
 return function(csock)
   local M = {}
@@ -149,7 +149,7 @@ return function(csock)
       addresses[connected] = info.addr
       return connected
     end
-    if loop.current() and #infos > 1 then
+    if internal.current() and #infos > 1 then
       infos = happy.interleave(infos)
       s, errors = happy.connect(infos, attempt)
     else

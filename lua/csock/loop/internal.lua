@@ -5,6 +5,8 @@ local core = csock_core.loop
 local E = csock_core.errno
 
 local M = {
+  has_loop = rawget(core, "spawn") ~= nil, -- or a host has left it out, and what there is of it raises
+  current = core.current,
   waiters = core.waiters, -- (call): where tasks wait for each other: `wait([timeout])`, `wake([all])`
   hub = core.hub,         -- one task that serves many sockets: the reactor's
   hang_up = core.hang_up, -- (socket): ends a connection whose handler has returned; false: it has to wait for that

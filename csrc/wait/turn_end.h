@@ -3,7 +3,6 @@
 #define CS_TURN_END_H
 
 #include "../base/state.h"
-#include "../sys/list.h"
 
 /* Something to be done once before the loop sleeps; part of an object that leaves when it ends.
    `run` raises nothing. */
@@ -22,7 +21,7 @@ void cs_turn_end_all(lua_State *L, const cs_state *state);
 /* Pushes a task that runs the function and `nargs` arguments on the top of the stack (which it
    takes); whether the value at `idx` is such a task, and not over yet. */
 void cs_turn_end_spawn(lua_State *L, const cs_state *state, int nargs);
-bool cs_turn_end_spawned(lua_State *L, int idx);
+bool cs_turn_end_spawned(lua_State *L, const cs_state *state, int idx);
 
 /* --- for the loop --- */
 

@@ -1,6 +1,6 @@
 /* turn_end.c: what is done at the end of the loop's turn: streams send what was written in it. */
 #include "turn_end.h"
-#include "task.h"
+#include "records.h"
 
 bool cs_turn_end_enter(const cs_state *state, cs_turn_end *end) {
   cs_loop *loop = state->loop;
@@ -42,10 +42,9 @@ bool cs_turn_end_put_off(lua_State *L, cs_loop *loop) {
 /* --- tasks for what does not go at once --- */
 
 void cs_turn_end_spawn(lua_State *L, const cs_state *state, int nargs) {
-  cs_task_spawn(L, state->loop, nargs);
+  state->loop_calls->spawn(L, state->loop, nargs);
 }
 
-bool cs_turn_end_spawned(lua_State *L, int idx) {
-  const cs_task *task = (const cs_task *)cs_object_test(L, idx, &cs_task_class);
-  return task != NULL && task->status < CS_TASK_DONE;
+bool cs_turn_end_spawned(lua_State *L, const cs_state *state, int idx) {
+  return state->loop_calls != NULL && state->loop_calls->lives(L, idx);
 }
