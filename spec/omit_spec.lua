@@ -94,7 +94,7 @@ describe("csock without", function()
     it(name .. " compiles as C++", function()
       if process.run { "sh", "-c", "command -v g++" } ~= 0 then return pending "g++ is not here" end
       succeeds({ "g++", "-x", "c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", lua_headers, source,
-        table.unpack(macros(groups)) }, { timeout = 120 })
+        table.unpack(macros(groups)) }, { timeout = 300 })
     end)
 
     it(name .. " loads each module, or says which macro it is that has left it out", function()
@@ -157,7 +157,7 @@ nil
   it("all of it is a core of 150 KB at most, for which the modules are files", function()
     local core = dir .. "/small/csock/core.so"
     succeeds({ "env", "-u", "MAKEFLAGS", "make", "-s", "BUILD=" .. dir .. "/small", "OMIT=" .. ALL, core,
-      "CFLAGS=-Os -flto=auto -fno-asynchronous-unwind-tables", "LDFLAGS=-Wl,-z,noseparate-code" }, { timeout = 120 })
+      "CFLAGS=-Os -flto=auto -fno-asynchronous-unwind-tables", "LDFLAGS=-Wl,-z,noseparate-code" }, { timeout = 300 })
     assert.equal("sockets work\n", succeeds({ process.interpreter, "-e", SOCKETS }, {
       env = { LUA_CPATH = dir .. "/small/?.so", LUA_INIT = false },
     }))

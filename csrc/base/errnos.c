@@ -241,11 +241,11 @@ const cs_constant cs_constants_errno[] = {
 #ifdef EDEADLOCK
     CS_K(EDEADLOCK),
 #endif
-    {"", 0},
+    {"", false, 0},
 };
 
 const char *cs_errno_name(int err) {
   for (const cs_constant *row = cs_constants_errno; row->name[0] != '\0'; row++)
-    if (row->value == err) return row->name;
+    if (cs_constant_value(row) == err) return row->name;
   return NULL;
 }

@@ -146,7 +146,7 @@ int cs_fail_gai(lua_State *L, const char *call, int code, int saved_errno, int a
   if (address != 0) address = lua_absindex(L, address);
   const char *name = "EAI";
   for (size_t i = 0; i < CS_COUNT(gai_names); i++)
-    if (gai_names[i].value == code) name = gai_names[i].name;
+    if (cs_constant_value(&gai_names[i]) == code) name = gai_names[i].name;
   luaL_checkstack(L, 6, NULL);
   lua_pushnil(L);
   if (code == EAI_SYSTEM) {
@@ -163,7 +163,7 @@ int cs_fail_host(lua_State *L, const char *call, int code, int address) {
   if (address != 0) address = lua_absindex(L, address);
   const char *name = "HOST";
   for (size_t i = 0; i < CS_COUNT(host_names); i++)
-    if (host_names[i].value == code) name = host_names[i].name;
+    if (cs_constant_value(&host_names[i]) == code) name = host_names[i].name;
   luaL_checkstack(L, 6, NULL);
   lua_pushnil(L);
   push_new_error(L, call, "herror", code, name, hstrerror(code), address);

@@ -5,17 +5,23 @@
 #include "../sys/port.h"
 
 /* The name itself, not a pointer, which the loader would have to set in each process. A name that
-   is too long does not compile. */
+   is too long does not compile. All numbers are int or unsigned. */
 typedef struct cs_constant {
-  char name[40];
-  int64_t value;
+  char name[39];
+  bool is_unsigned;
+  uint32_t bits;
 } cs_constant;
 
+static inline int64_t cs_constant_value(const cs_constant *row) {
+  return row->is_unsigned ? (int64_t)row->bits : (int32_t)row->bits;
+}
+
+#define CS_ROW(text, value) \
+  { text, (int64_t)(value) > INT32_MAX, (uint32_t)(value) }
+
 /* A row for a name that the headers define, and one for a number that they may lack. */
-#define CS_K(name) \
-  { #name, name }
-#define CS_N(name, value) \
-  { #name, value }
+#define CS_K(name)        CS_ROW(#name, name)
+#define CS_N(name, value) CS_ROW(#name, value)
 
 /* Each file has an array of rows, cs_constants_<file>, which ends with an empty name. These are the
    files with rows for csock's own table. */

@@ -187,5 +187,5 @@ const cs_constant cs_constants_can[] = {
     CS_N(J1939_EE_INFO_RX_DPO, 3),
     CS_N(J1939_EE_INFO_RX_ABORT, 4),
 #endif
-    {"", 0},
+    {"", false, 0},
 };

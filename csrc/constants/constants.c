@@ -22,7 +22,7 @@ static void push_constant(lua_State *L, int idx, const cs_constant *const *rows)
     for (; *rows != NULL; rows++)
       for (const cs_constant *row = *rows; row->name[0] != '\0'; row++)
         if (strcmp(row->name, name) == 0) {
-          lua_pushinteger(L, row->value);
+          lua_pushinteger(L, cs_constant_value(row));
           return;
         }
   lua_pushnil(L);
@@ -85,7 +85,7 @@ static int every_field(lua_State *L, const cs_constant *const *rows, bool both) 
   for (; *rows != NULL; rows++)
     for (const cs_constant *row = *rows; row->name[0] != '\0'; row++) {
       lua_pushstring(L, row->name);
-      lua_pushinteger(L, row->value);
+      lua_pushinteger(L, cs_constant_value(row));
       make_field(L);
       if (both) {
         push_errno_name(L, -1);

@@ -252,5 +252,5 @@ const cs_constant cs_constants_ioctl[] = {
 #ifdef IFF_SLAVE
     CS_K(IFF_SLAVE),
 #endif
-    {"", 0},
+    {"", false, 0},
 };

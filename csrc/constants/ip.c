@@ -432,5 +432,5 @@ const cs_constant cs_constants_ip[] = {
 #ifdef IPV6_USE_MIN_MTU
     CS_K(IPV6_USE_MIN_MTU),
 #endif
-    {"", 0},
+    {"", false, 0},
 };

@@ -5,12 +5,9 @@
 #include <sys/event.h>
 #include <sys/time.h>
 
-#define EVFILT(name) \
-  { "KQ_FILTER_" #name, EVFILT_##name }
-#define FLAG(name) \
-  { "KQ_EV_" #name, EV_##name }
-#define NOTE(name) \
-  { "KQ_NOTE_" #name, NOTE_##name }
+#define EVFILT(name) CS_ROW("KQ_FILTER_" #name, EVFILT_##name)
+#define FLAG(name)   CS_ROW("KQ_EV_" #name, EV_##name)
+#define NOTE(name)   CS_ROW("KQ_NOTE_" #name, NOTE_##name)
 
 #endif
 
@@ -113,7 +110,7 @@ const cs_constant cs_constants_kqueue[] = {
     NOTE(WRITE),
 #endif
 #endif
-    {"", 0},
+    {"", false, 0},
 };
 
 #undef EVFILT

@@ -530,5 +530,5 @@ const cs_constant cs_constants_linux[] = {
     CS_N(SIOCRDSSETTOS, 35296),
     CS_N(SIOCRDSGETTOS, 35297),
 #endif
-    {"", 0},
+    {"", false, 0},
 };

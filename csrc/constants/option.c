@@ -255,5 +255,5 @@ const cs_constant cs_constants_option[] = {
 #ifdef SOL_LOCAL
     CS_K(SOL_LOCAL),
 #endif
-    {"", 0},
+    {"", false, 0},
 };

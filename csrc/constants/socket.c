@@ -472,5 +472,5 @@ const cs_constant cs_constants_socket[] = {
     CS_K(EAGAIN),
     CS_K(EBADF),
     CS_K(EWOULDBLOCK),
-    {"", 0},
+    {"", false, 0},
 };

@@ -374,5 +374,5 @@ const cs_constant cs_constants_transport[] = {
 #ifdef IPPORT_RESERVEDSTART
     CS_K(IPPORT_RESERVEDSTART),
 #endif
-    {"", 0},
+    {"", false, 0},
 };

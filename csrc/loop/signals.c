@@ -278,7 +278,7 @@ static const cs_constant signals[] = {
 int cs_check_signal(lua_State *L, int arg) {
   if (lua_type(L, arg) != LUA_TSTRING) return (int)cs_check_int(L, arg, 0, NSIG - 1);
   for (size_t i = 0; i < CS_COUNT(signals); i++)
-    if (cs_is_text(L, arg, signals[i].name)) return (int)signals[i].value;
+    if (cs_is_text(L, arg, signals[i].name)) return (int)cs_constant_value(&signals[i]);
   return luaL_argerror(L, arg, "no such signal");
 }
 
@@ -306,7 +306,8 @@ void cs_open_signals(lua_State *L) {
   lua_getfield(L, -1, "loop");
   cs_setfuncs(L, signal_functions);
   lua_newtable(L);
-  for (size_t i = 0; i < CS_COUNT(signals); i++) cs_set_int(L, signals[i].name, signals[i].value);
+  for (size_t i = 0; i < CS_COUNT(signals); i++)
+    cs_set_int(L, signals[i].name, cs_constant_value(&signals[i]));
   lua_setfield(L, -2, "signals");
   lua_pop(L, 1);
 }

@@ -503,13 +503,13 @@ static int sock_tostring(lua_State *L) {
   lua_pushfstring(L, "<csock.socket %sfd=%d", fd < 0 ? "[closed] " : "", fd);
   lua_pushfstring(L, ", family=%d", s->family);
   for (size_t i = 0; i < CS_COUNT(family_names); i++)
-    if (family_names[i].value == s->family) {
+    if (cs_constant_value(&family_names[i]) == s->family) {
       lua_pop(L, 1);
       lua_pushfstring(L, ", family=%s", family_names[i].name);
     }
   lua_pushfstring(L, ", type=%d", s->type);
   for (size_t i = 0; i < CS_COUNT(type_names); i++)
-    if (type_names[i].value == s->type) {
+    if (cs_constant_value(&type_names[i]) == s->type) {
       lua_pop(L, 1);
       lua_pushfstring(L, ", type=%s", type_names[i].name);
     }
