@@ -68,16 +68,20 @@ function Session:keep_results(number, results)
   self.own["_" .. number] = results[1]
 end
 
--- The lines of a traceback that are of the user's own: without what the prompt itself adds below. (What Lua 5.4 calls
--- "function 'xpcall'" 5.5 calls "global 'xpcall'".)
+-- The global function in C that a line of a traceback is about. (Lua 5.4 calls it a function, 5.5 a global.)
+local function of_c(line)
+  local kind, name = line:match "%[C%]: in (%l+) '(%l+)'$"
+  return (kind == "function" or kind == "global") and name or nil
+end
+
+-- The lines of a traceback that are of the user's own: without what the prompt itself adds below.
 local function trimmed(traceback)
   local lines = {}
   for line in traceback:gmatch "[^\n]+" do
-    if line:find "%[C%]: in %a+ 'xpcall'" or line:find("csock/repl/", 1, true) and lines[2] then break end
+    if of_c(line) == "xpcall" or line:find("csock/repl/", 1, true) and lines[2] then break end
     lines[#lines + 1] = line
   end
-  local innermost = lines[3] and lines[3]:match "%[C%]: in (%a+) '%l+'$"
-  if innermost == "function" or innermost == "global" then table.remove(lines, 3) end -- `error`, `assert`
+  if lines[3] and of_c(lines[3]) then table.remove(lines, 3) end -- `error`, `assert`
   if #lines <= 3 then return lines[1] end -- it happened in what was typed
   return table.concat(lines, "\n")
 end
