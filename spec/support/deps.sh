@@ -87,6 +87,10 @@ package() {
     apt:libkqueue) echo libkqueue-dev pkg-config ;;
     apt:openssl-headers) echo libssl-dev ;;
     apt:readline-headers) echo libreadline-dev ;;
+    apt:musl-gcc) echo musl-tools ;;
+    apt:i686-linux-gnu-gcc) echo gcc-i686-linux-gnu libc6-dev-i386-cross ;;
+    apt:s390x-linux-gnu-gcc) echo gcc-s390x-linux-gnu libc6-dev-s390x-cross ;;
+    apt:qemu-s390x-static) echo qemu-user-static ;;
     apt:chromedriver) echo chromium-driver ;;
     apt:exim4) echo exim4-daemon-light ;;
     apk:chromedriver) echo chromium-chromedriver ;;
