@@ -149,7 +149,9 @@ end
 -- morsel.secure = true
 -- print(morsel:OutputString()) --> id=1; Secure
 function Morsel:OutputString(attrs)
-  local list, wanted = { self.key .. "=" .. self.coded_value }, nil
+  local coded, wanted = self.coded_value, nil
+  if coded:find(";", 1, true) then coded = quote(self.value) end -- browsers see no quotes: what follows is an attribute
+  local list = { self.key .. "=" .. coded }
   if attrs then
     wanted = {}
     for _, name in ipairs(attrs) do wanted[name_of(name)] = true end

@@ -259,10 +259,12 @@ describe("a Morsel", function()
     end)())
   end)
 
-  it("of a stranger cannot put lines into a header", function()
+  it("of a stranger cannot put lines or attributes into a header", function()
     local cookie = cookies.SimpleCookie('a="x\\012y"; path="/\\015\\012Set-Cookie: b=1"; domain="a\\073b"; '
       .. 'comment="c\\012"')
     assert.equal('Set-Cookie: a="x\\012y"; Comment="c\\012"', cookie:output())
     assert.equal("x\ny", cookie.a.value)
+    cookie = cookies.SimpleCookie 'a="x; Domain=evil.org"'
+    assert.equal('a="x\\073 Domain=evil.org"', cookie.a:OutputString())
   end)
 end)
