@@ -78,7 +78,7 @@ local function resolve(self, name)
   end
   local value = object
   for _, word in ipairs(words) do
-    if word == "" or word:sub(1, 1) == "_" or type(value) ~= "table" or class.isclass(value) then return nil end
+    if word == "" or word:sub(1, 1) == "_" or type(value) ~= "table" then return nil end
     object, value = value, value[word]
   end
   if type(value) == "function" then return value, object end
