@@ -139,6 +139,7 @@ help:
 	@echo 'make test       build with warnings as errors, luacheck, all specs (SPECS=spec/socket: some)'
 	@echo 'make run-test   the same, and installs nothing that is missing'
 	@echo 'make install    into PREFIX=$(PREFIX) (DESTDIR= is put before it); make uninstall'
+	@echo 'make install-lib   the libraries, csock.h, and what pkg-config and CMake want, for hosts'
 	@echo 'make dist       the tarball and the rockspecs of a release, from what is committed, into $(BUILD)/dist'
 	@echo 'make deb        Debian'"'"'s packages of that, into $(BUILD)/deb'
 	@echo 'make deps       install what building and testing need (make deps-specs: what single specs want)'
@@ -325,7 +326,21 @@ install: $(MODULES) $(HELP)
 	chmod 755 "$(BIN)/csock"
 	install -m 644 doc/csock.1 "$(MAN1)/csock.1"
 
+# For hosts: the libraries, the header, and how pkg-config and CMake find them.
+LIBDIR      = $(DESTDIR)$(PREFIX)/lib
+CMAKE_FILES = csockConfig.cmake csockConfigVersion.cmake
+
+install-lib: lib
+	install -d "$(LIBDIR)/pkgconfig" "$(LIBDIR)/cmake/csock" "$(DESTDIR)$(PREFIX)/include"
+	install -m 644 $(BUILD)/libcsock.a "$(LIBDIR)/"
+	install -m 755 $(BUILD)/libcsock.so "$(LIBDIR)/"
+	install -m 644 csrc/csock.h "$(DESTDIR)$(PREFIX)/include/"
+	install -m 644 $(BUILD)/csock.pc "$(LIBDIR)/pkgconfig/"
+	for f in $(CMAKE_FILES); do sed 's/@VERSION@/$(VERSION)/' csrc/csock/$$f.in > "$(LIBDIR)/cmake/csock/$$f" || exit; done
+
 uninstall:
+	rm -f $(addprefix "$(LIBDIR)"/,libcsock.a libcsock.so pkgconfig/csock.pc $(CMAKE_FILES:%=cmake/csock/%)) \
+	  "$(DESTDIR)$(PREFIX)/include/csock.h"
 	rm -f $(addprefix "$(LMOD)"/,$(LUA_FILES:lua/%=%)) $(addprefix "$(CMOD)/csock"/,core.so tls.so readline.so) \
 	  "$(BIN)/csock" "$(MAN1)/csock.1"
 	-rmdir $(LUA_DIRS:lua/%="$(LMOD)"/%) "$(CMOD)/csock"
@@ -587,7 +602,7 @@ clean:
 	rm -rf build doc/html $(HELP)
 
 FORCE:
-.PHONY: all help dist deb run-deb deps-deb portability run-specs lib amalgamation hosts luacats tls readline install install-tls install-readline uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
+.PHONY: install-lib all help dist deb run-deb deps-deb portability run-specs lib amalgamation hosts luacats tls readline install install-tls install-readline uninstall deps deps-specs deps-demo deps-lint deps-doc deps-bench deps-valgrind demo run-demo doc run-doc \
   bench run-bench test run-test kqueue run-kqueue lint run-lint objects check-layers sanitize run-sanitize \
   valgrind run-valgrind \
   faults run-faults fuzz deps-fuzz run-fuzz clean FORCE
