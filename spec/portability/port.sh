@@ -20,7 +20,8 @@ describe() {
     # kernel's options either.)
     s390x)
       cc=s390x-linux-gnu-gcc lua=lua5.4/sid link=$(libc_in /usr/s390x-linux-gnu/lib ld64.so.1) run=qemu-s390x-static
-      specs='spec/base spec/name spec/socket spec/stream'
+      specs='spec/base spec/name spec/socket/message_spec.lua spec/socket/options_spec.lua spec/socket/socket_spec.lua
+        spec/socket/transfer_spec.lua spec/stream'
       unlike='TCP_INFO TCP_CONGESTION IP_ADD_MEMBERSHIP IPV6_RTHDR SO_BINDTODEVICE IP_PKTINFO MSG_CTRUNC ENOTTY
         of.a.TCP.connection also.of.none asks.the.system.once'
       ;;

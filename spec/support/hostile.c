@@ -13,6 +13,7 @@
      So many threads wake a state without end, while it looks up names: how many it has found.
 
    dispositions() -> how every signal is handled, and which are blocked, as text */
+#define _GNU_SOURCE /* sigaction under -std=c11 */
 #include "../../csrc/csock.h"
 
 #include <lauxlib.h>

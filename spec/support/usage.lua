@@ -93,8 +93,8 @@ local function nntp(conn)
   }
   local sending
   conn:sendall "200 ready\r\n"
-  for line in conn:makefile():lines() do
-    line = line:gsub("\r$", "")
+  for ended in conn:makefile():lines() do
+    local line = ended:gsub("\r$", "")
     local verb = line:match "^%S*"
     if sending and line == "." then
       conn:sendall(sending == "POST" and "240 thanks\r\n" or "235 thanks\r\n")

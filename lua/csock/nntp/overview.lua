@@ -35,11 +35,11 @@ function M.row(line, format)
   local fields, i = {}, 0
   for token in ((rest or "") .. "\t"):gmatch "([^\t]*)\t" do
     i = i + 1
-    local name = format[i]
+    local name, value = format[i], token
     if name and i > #USUAL and name:sub(1, 1) ~= ":" then
-      token = token:sub(1, #name + 1):lower() == name .. ":" and token:sub(#name + 2):gsub("^ ", "") or nil
+      value = token:sub(1, #name + 1):lower() == name .. ":" and token:sub(#name + 2):gsub("^ ", "") or nil
     end
-    if name then fields[name] = token end
+    if name then fields[name] = value end
   end
   return { M.number(number) or 0, fields }
 end

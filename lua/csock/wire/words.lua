@@ -104,8 +104,8 @@ local function encode_run(text, name)
   local size = how == "q" and size_q or size_b
   local room = LONGEST - #name - #"=??q??="
   local list, piece = {}, ""
-  for character in text:gmatch "[%z\1-\x7f\xc2-\xf4][\x80-\xbf]*" do
-    character = charset.encode(character, name)
+  for utf8_character in text:gmatch "[%z\1-\x7f\xc2-\xf4][\x80-\xbf]*" do
+    local character = charset.encode(utf8_character, name)
     if size(piece .. character) > room then
       list[#list + 1] = M.word(piece, name, how)
       piece = ""
