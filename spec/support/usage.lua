@@ -117,8 +117,8 @@ local function pop3(conn)
     ["TOP 1 0"] = "+OK\r\nSubject: one\r\n\r\n.\r\n", ["TOP 2 0"] = "+OK\r\nSubject: two\r\n\r\n.\r\n",
   }
   conn:sendall "+OK ready <1896.697170952@localhost>\r\n"
-  for line in conn:makefile():lines() do
-    line = line:gsub("\r$", "")
+  for ended in conn:makefile():lines() do
+    local line = ended:gsub("\r$", "")
     conn:sendall(answers[line] or "+OK\r\n")
     if line == "QUIT" then return end
   end
