@@ -5,7 +5,8 @@ local check = require "csock.check"
 
 local M = {}
 
-local function is_ascii(text) return not text:find "[\x80-\xff]" end
+-- Whether each byte is one of ASCII's: a count is much quicker than a search.
+function M.is_ascii(text) return utf8.len(text) == #text end
 
 -- Whether it can stand between angle brackets: no blank or bracket outside of quotes, nothing that cannot be seen.
 local function is_mailbox(text)
@@ -26,8 +27,6 @@ end
 
 -- The same with brackets; Python's `smtplib.quoteaddr`.
 function M.quote(address, number, call) return "<" .. M.mailbox(address, number, call) .. ">" end
-
-M.is_ascii = is_ascii
 
 -- RFC 3461 section 4: what may stand in a parameter's value.
 local function xtext(text)

@@ -16,7 +16,7 @@ function M.mail_words(self, envelope, bytes, size)
   local features, words, has = self.esmtp_features, { table.unpack(envelope.mail_words) }, {}
   for _, word in ipairs(words) do has[word:match "^[^=]*":upper()] = true end
   if envelope.international and not has.SMTPUTF8 then words[#words + 1] = "SMTPUTF8" end
-  if bytes:find "[\x80-\xff]" and not has.BODY then words[#words + 1] = "BODY=8BITMIME" end
+  if not has.BODY and not address.is_ascii(bytes) then words[#words + 1] = "BODY=8BITMIME" end
   if features.size then
     local most = ascii.integer(features.size, math.maxinteger)
     if most and most > 0 and size > most then
