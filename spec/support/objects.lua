@@ -30,7 +30,7 @@ return function()
     end
   end
   list.pop3 = require("csock.pop3").POP3
-  list.nntp = require("csock.class").adopt(require("csock.nntp").NNTP, {})
+  list.nntp = require("csock.nntp").NNTP
   list.telnet = require("csock.telnet").Telnet()
   list.telnetsession = setmetatable({}, require("csock.telnet.server").Session)
   list.gopherreply = setmetatable({}, require("csock.gopher.reply").Reply)

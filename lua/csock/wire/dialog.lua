@@ -443,7 +443,7 @@ local function start(self, host, port, options, greet)
   local ok, err, errno
   if options.socket then
     ok, err, errno = adopt(self, options.socket, options)
-  elseif host:find "^/" then
+  elseif type(host) == "string" and host:find "^/" then
     ok, err, errno = dial_path(self, host, options)
   else
     ok, err, errno = dial(self, host, port, options)
