@@ -69,6 +69,16 @@ end
 
 -- --- finding ---------------------------------------------------------------------------------------
 
+local function index(object, name) return object[name] end
+
+-- A field of an object, which may raise for one that it has not.
+local function field_of(object, name)
+  local ok, value = pcall(index, object, name)
+  return ok and value or nil
+end
+
+local function has_method(object, name) return type(field_of(object, name)) == "function" end
+
 -- The function of a name, and the object that it is a method of; nil.
 local function resolve(self, name)
   local object, words = self.instance, { name }
@@ -79,7 +89,7 @@ local function resolve(self, name)
   local value = object
   for _, word in ipairs(words) do
     if word == "" or word:sub(1, 1) == "_" or type(value) ~= "table" then return nil end
-    object, value = value, value[word]
+    object, value = value, field_of(value, word)
   end
   if type(value) == "function" then return value, object end
 end
@@ -90,7 +100,7 @@ function RPCDispatcher:_find(name)
   if f then return f, f end
   local instance = self.instance
   if not instance then return nil end
-  if type(instance._dispatch) == "function" then
+  if has_method(instance, "_dispatch") then
     return function(...) return instance:_dispatch(name, shape.array(table.pack(...))) end
   end
   local method, object = resolve(self, name)
@@ -120,9 +130,9 @@ end
 function RPCDispatcher:system_listMethods()
   local names, list, instance = {}, shape.array(), self.instance
   for name in pairs(self.funcs) do names[name] = true end
-  if instance and type(instance._listMethods) == "function" then
+  if instance and has_method(instance, "_listMethods") then
     for _, name in ipairs(instance:_listMethods()) do names[name] = true end
-  elseif instance and type(instance._dispatch) ~= "function" then
+  elseif instance and not has_method(instance, "_dispatch") then
     public_methods(instance, names)
   end
   for name in pairs(names) do list[#list + 1] = name end
@@ -149,7 +159,7 @@ function RPCDispatcher:system_methodHelp(name)
   if self.docs[name] then return self.docs[name] end
   if HELP[name] and self.funcs[name] then return HELP[name] end
   local instance = self.instance
-  if instance and not self.funcs[name] and type(instance._methodHelp) == "function" then
+  if instance and not self.funcs[name] and has_method(instance, "_methodHelp") then
     return instance:_methodHelp(name)
   end
   local _, f = self:_find(name)

@@ -81,6 +81,17 @@ describe("a dispatcher", function()
     end
   end)
 
+  it("bears an object that raises for names that it has not", function()
+    local server = new()
+    server:register_instance(setmetatable({ there = function() return 1 end }, {
+      __index = function(_, name) error("no field " .. name) end,
+    }))
+    assert.equal(1, value_of(server, "there"))
+    assert.same({ "there" }, server:system_listMethods())
+    local value, err = value_of(server, "missing")
+    assert.same({ nil, 'method "missing" is not supported' }, { value, err.text })
+  end)
+
   it("asks an object that dispatches itself", function()
     local server = new()
     server:register_instance {
