@@ -187,11 +187,10 @@ CSOCK_API void csock_wakeup(int waker);
 /* --- the host's loop, where it can watch no descriptor of another --------------------------------
  */
 
-#define CSOCK_READ  1u
-#define CSOCK_WRITE 2u
-#define CSOCK_HANGUP                                                          \
-  4u /* the peer has finished, or the descriptor failed; for csock_feed alone \
-      */
+/* CSOCK_HANGUP: the peer has finished, or the descriptor failed; for csock_feed alone. */
+#define CSOCK_READ   1u
+#define CSOCK_WRITE  2u
+#define CSOCK_HANGUP 4u
 
 /* The host's loop is to watch the descriptor for these directions from now on, in the place of what
    it was told before; 0: not at all, which comes before it is closed. Level-triggered: as long as
@@ -225,7 +224,8 @@ CSOCK_API int csock_feed(lua_State *L, int fd, unsigned events);
 
 /* Is told of a task's end, in the csock_step (or the call) that has ended it. It may raise, which
    is reported as an error in a callback, and must not wait. What it leaves on the stack is dropped.
- */
+   Another state it may step, feed and close; its own neither by csock_close (EBUSY) nor, as any C
+   function that Lua has called, by lua_close: the host does that when csock_step has returned. */
 typedef void (*csock_done)(lua_State *L, int status, int n, void *ud);
 
 /* Starts a task with the function and the `nargs` arguments on the top of the stack, in whose place

@@ -158,8 +158,8 @@ static int loop_set_report(lua_State *L) {
   return 0;
 }
 
-/* may_open(call, path): asks the policy, for what csock's modules do to files by Lua's own libraries:
-   true, or nil, error, errno. */
+/* may_open(call, path): asks the policy, for what csock's modules do to files by Lua's own
+   libraries: true, or nil, error, errno. */
 static int loop_may_open(lua_State *L) {
   const char *call = cs_check_cstring(L, 1), *path = luaL_checkstring(L, 2);
   int err = cs_policy_file(L, cs_state_get(L), call, path);
