@@ -144,6 +144,10 @@ M.modules = {
   },
   { name = "csock.pop3", sections = { { "Functions", "pop3" } } },
   { name = "csock.nntp", sections = { { "Servers and groups", "nntp" }, { "Articles", "nntp/articles" } } },
+  {
+    name = "csock.ftp",
+    sections = { { "Conversations", "ftp" }, { "Data", "ftp/data", "ftp/transfers", "ftp/listing" } },
+  },
   { name = "csock.telnet", sections = { { "Clients", "telnet" }, { "Servers", "telnet/server" } } },
   { name = "csock.gopher", sections = { { "Asking", "gopher", "gopher/reply" }, { "Serving", "gopher/server" } } },
   {

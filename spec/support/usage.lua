@@ -13,9 +13,9 @@ local loop = require "csock.loop"
 local LIMIT = 10 -- seconds, for each example
 
 local MODULES = {
-  BytesIO = "csock.bytesio", reason = "csock.reactor.reason", resp = "csock.redis.resp", robots = "csock.url.robots",
-  headers = "csock.wire.headers", dates = "csock.wire.dates", base64 = "csock.wire.base64",
-  quoted = "csock.wire.quoted", dots = "csock.wire.dots", words = "csock.wire.words",
+  BytesIO = "csock.bytesio", ftps = "csock.ftp", reason = "csock.reactor.reason", resp = "csock.redis.resp",
+  robots = "csock.url.robots", headers = "csock.wire.headers", dates = "csock.wire.dates",
+  base64 = "csock.wire.base64", quoted = "csock.wire.quoted", dots = "csock.wire.dots", words = "csock.wire.words",
 }
 for _, module in ipairs(data.modules) do
   local word = module.name:match "[%w_]+$"
@@ -139,6 +139,7 @@ local function serve()
   local any = { "127.0.0.1", 0 }
   local servers = {
     ["21567"] = assert(csock.serve(any, echo)), ["6379"] = assert(csock.serve(any, redis)),
+    ["21"] = require("spec.support.ftpd").serve({ README = "hello" }).running,
     ["110"] = assert(csock.serve(any, pop3)), ["119"] = assert(csock.serve(any, nntp)),
     ["8080"] = assert(require("csock.httpserver").serve(any, answer)),
     ["8000"] = rpc("csock.xmlrpc", "SimpleXMLRPCServer"), ["8001"] = rpc("csock.jsonrpc", "SimpleJSONRPCServer"),
@@ -190,6 +191,7 @@ local function fit(code, ports)
   code = code:gsub('{"127.0.0.1", 2323', '{"127.0.0.1", 0')
   code = code:gsub('{"", %d+', '{"127.0.0.1", 0'):gsub("listen(%u%a+)%(%d+", "listen%1(0")
   code = code:gsub('("localhost", )(%d+)', function(head, port) return head .. (ports[port] or port) end)
+  code = code:gsub('("localhost", {port = )(%d+)', function(head, port) return head .. (ports[port] or port) end)
   return (code:gsub("(localhost:)(%d+)", function(head, port) return head .. (ports[port] or port) end))
 end
 

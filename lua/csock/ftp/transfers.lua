@@ -1,0 +1,224 @@
+--- Files, as bytes and as lines.
+-- @module csock.ftp
+local check = require "csock.check"
+local csock = require "csock"
+local internal = require "csock.loop.internal"
+local replies = require "csock.ftp.replies"
+
+-- The methods: csock.ftp gives them to its class.
+local FTP = {}
+
+--- A connection to a server.
+-- @type ftp
+
+local BLOCK, LINE = 65536, 8192 -- bytes
+
+local SINK = check.kind("function or file", function(value)
+  return type(value) == "function" or io.type(value) == "file"
+end)
+local SOURCE = check.kind("string, function or file", function(value)
+  return type(value) == "string" or SINK.fits(value)
+end)
+local REST = check.integer(0)
+
+local OPTIONS = {
+  blocksize = { check.integer(1), BLOCK }, rest = { REST }, callback = { check.FUNCTION },
+  progress = { check.FUNCTION },
+}
+
+local function file_failure(words, code)
+  return csock.make_error { call = "FTP", errno = code or csock.errno.EIO, strerror = words }
+end
+
+-- What takes pieces: put(piece) -> true; nil, err, errno.
+local function putter(sink)
+  if type(sink) == "function" then
+    return function(piece)
+      local ok, err, errno = sink(piece)
+      if ok == nil and err ~= nil then return nil, err, errno end
+      return true
+    end
+  end
+  return function(piece)
+    local ok, words, code = sink:write(piece)
+    if not ok then return file_failure(words, code) end
+    return true
+  end
+end
+
+-- What gives pieces: take() -> a piece; nil at the end; nil, err, errno.
+local function taker(source, size)
+  if type(source) == "function" then return source end
+  local at = 1
+  return function()
+    if type(source) == "string" then
+      local piece = source:sub(at, at + size - 1)
+      at = at + size
+      return piece ~= "" and piece or nil
+    end
+    local piece, words, code = source:read(size)
+    if not piece and words then return file_failure(words, code) end
+    return piece
+  end
+end
+
+-- The end of a transfer: the server says how it went, also where it has gone wrong on this side.
+local function settle(d, err, errno)
+  local code, text, number = d:ok(2)
+  if err then return nil, err, errno end
+  if not code then return nil, text, number end
+  return replies.whole(code, text)
+end
+
+-- Runs a transfer: the type, the data connection, `move(socket, size)`, the verdict. Each wait for data has the whole
+-- time, since nobody knows how much there is. Where `move` raises, or its task is cancelled, the conversation ends: the
+-- verdict would be taken for another reply.
+local function transfer(self, kind, line, rest, move)
+  local reply, err, errno = self:voidcmd("TYPE " .. kind)
+  if not reply then return nil, err, errno end
+  local sock, size
+  sock, size, errno = self:ntransfercmd(line, rest)
+  if not sock then return nil, size, errno end
+  local moved = false
+  local _ <close> = internal.guard(function()
+    sock:close()
+    if not moved then self:close() end
+  end)
+  local ok
+  ok, err, errno = move(sock, size)
+  moved = true
+  sock:close()
+  return replies.run(self, function(d) return settle(d, not ok and err or nil, errno) end)
+end
+
+--- Fetches a file as it is.
+-- @tparam string line `"RETR name"`
+-- @tparam function|file sink `sink(piece)`, which may refuse by nil and an error; or a file of `io.open`
+-- @tparam[opt] table options
+-- @tparam[opt=65536] int options.blocksize bytes of a piece, at most
+-- @tparam[opt] int options.rest the byte to begin at: to go on where it broke off
+-- @tparam[opt] function options.progress `progress(count, total)`: bytes so far, and in all where the server tells
+-- @treturn[1] string the reply
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+-- @usage
+-- local ftp <close> = assert(ftps.FTP("localhost", {port = 21}))
+-- print(ftp:retrbinary("RETR README", io.write)) --> 226 done
+function FTP:retrbinary(line, sink, options)
+  check.argument(replies.LINE, line, 1, "retrbinary")
+  check.argument(SINK, sink, 2, "retrbinary")
+  options = check.options(options, OPTIONS, 3, "retrbinary")
+  local put, progress = putter(sink), options.progress
+  return transfer(self, "I", line, options.rest, function(sock, size)
+    local count = options.rest or 0
+    if progress then progress(count, size) end
+    while true do
+      local piece, err, errno = sock:recv(options.blocksize)
+      if not piece then return nil, err, errno end
+      if piece == "" then return true end
+      local ok
+      ok, err, errno = put(piece)
+      if not ok then return nil, err, errno end
+      count = count + #piece
+      if progress then progress(count, size) end
+    end
+  end)
+end
+
+--- Fetches a text, line by line.
+-- @tparam string line `"RETR name"`, `"LIST"` ...
+-- @tparam[opt] function sink `sink(line)` (default: prints it)
+-- @treturn[1] string the reply
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno (`EMSGSIZE`: a line of more than 8192 bytes)
+-- @usage
+-- local ftp <close> = assert(ftps.FTP("localhost", {port = 21}))
+-- ftp:retrlines("RETR README", print)
+function FTP:retrlines(line, sink)
+  check.argument(replies.LINE, line, 1, "retrlines")
+  sink = check.argument(check.FUNCTION, sink or print, 2, "retrlines")
+  return transfer(self, "A", line, nil, function(sock)
+    local stream <close> = sock:makefile "r"
+    while true do
+      local text, whole, errno = stream:read_until("\n", LINE)
+      if not text then
+        if whole then return nil, whole, errno end
+        return true
+      end
+      sink((text:gsub("\r$", "")))
+    end
+  end)
+end
+
+--- Stores a file as it is.
+-- @tparam string line `"STOR name"`, `"APPE name"`
+-- @tparam string|function|file source the bytes, what gives them piece by piece (nil at the end), or a file
+-- @tparam[opt] table options
+-- @tparam[opt=65536] int options.blocksize bytes of a piece
+-- @tparam[opt] int options.rest the byte of the server's file to begin at (the source begins there already)
+-- @tparam[opt] function options.callback called with each piece that was sent
+-- @tparam[opt] function options.progress `progress(count)`: bytes so far
+-- @treturn[1] string the reply
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+-- @usage
+-- local ftp <close> = assert(ftps.FTP("localhost", {port = 21}))
+-- print(ftp:storbinary("STOR new", "bytes")) --> 226 done
+function FTP:storbinary(line, source, options)
+  check.argument(replies.LINE, line, 1, "storbinary")
+  check.argument(SOURCE, source, 2, "storbinary")
+  options = check.options(options, OPTIONS, 3, "storbinary")
+  local take, count = taker(source, options.blocksize), options.rest or 0
+  return transfer(self, "I", line, options.rest, function(sock)
+    while true do
+      local piece, err, errno = take()
+      if not piece then
+        if err then return nil, err, errno end
+        return sock:shutdown(csock.SHUT_WR)
+      end
+      local ok
+      ok, err, errno = sock:sendall(piece)
+      if not ok then return nil, err, errno end
+      count = count + #piece
+      if options.callback then options.callback(piece) end
+      if options.progress then options.progress(count) end
+    end
+  end)
+end
+
+--- Stores a text: its lines end with CR LF on their way.
+-- @tparam string line `"STOR name"`
+-- @tparam string|function|file source the text, what gives its lines (nil at the end), or a file
+-- @tparam[opt] function callback called with each line that was sent
+-- @treturn[1] string the reply
+-- @treturn[2] nil
+-- @treturn[2] error
+-- @treturn[2] int errno
+-- @usage
+-- local ftp <close> = assert(ftps.FTP("localhost", {port = 21}))
+-- print(ftp:storlines("STOR new", "one\ntwo\n")) --> 226 done
+function FTP:storlines(line, source, callback)
+  check.argument(replies.LINE, line, 1, "storlines")
+  check.argument(SOURCE, source, 2, "storlines")
+  local take = source
+  if type(source) == "string" then take = (source:sub(-1) == "\n" and source or source .. "\n"):gmatch "(.-)\n" end
+  if io.type(source) then take = function() return source:read "l" end end
+  if source == "" then take = function() end end
+  return transfer(self, "A", line, nil, function(sock)
+    local stream <close> = sock:makefile "w"
+    for text in take do
+      text = text:gsub("[\r\n]+$", "") .. "\r\n"
+      local ok, err, errno = stream:write(text)
+      if not ok then return nil, err, errno end
+      if callback then callback(text) end
+    end
+    local ok, err, errno = stream:flush()
+    if not ok then return nil, err, errno end
+    return sock:shutdown(csock.SHUT_WR)
+  end)
+end
+
+return FTP
