@@ -234,7 +234,7 @@ local function parse(lines, code, place)
     end
   end
   item.class = code:match '^local [%w_]+ = class%(?"([%a_][%w_]*)"'
-  local owner, separator, name = code:match "^function (%w+)([.:])([%w_]+)"
+  local owner, separator, name = code:match "^function ([%w_]+)([.:])([%w_]+)"
   if not owner then owner, name = code:match "^(%w+)%.([%w_]+) = " end
   if name and not item.name then
     item.kind = "function"

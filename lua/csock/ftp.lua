@@ -361,23 +361,23 @@ end
 -- @function csock.ftp.FTP_TLS
 -- @tparam[opt] string host
 -- @tparam[opt] table options those of `FTP`
--- @treturn[1] ftptls
+-- @treturn[1] ftp_tls
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
 -- @usage
 -- local ftp, err = ftps.FTP_TLS("localhost", {port = 1})
 -- print(ftp, err.name) --> nil ECONNREFUSED
-local FTP_TLS = class("FTP_TLS", FTP)
-M.FTP_TLS = FTP_TLS
+M.FTP_TLS = class("FTP_TLS", FTP)
+
+--- One over TLS: an `ftp`, and
+-- @type ftp_tls
+local FTP_TLS = M.FTP_TLS
 
 function FTP_TLS:__ready()
   if self.d and self.d.secure then return true end
   return self:auth()
 end
-
---- One over TLS: an `ftp`, and
--- @type ftptls
 
 --- Goes over to TLS.
 -- @treturn[1] string the reply
@@ -425,6 +425,7 @@ function FTP_TLS:prot_c()
 end
 
 --- Not there: going back from TLS to the clear (`CCC`) would leave what follows to whoever listens.
+-- @function ftp_tls:ccc
 -- @treturn nil
 -- @treturn error
 -- @treturn int errno (`EOPNOTSUPP`)

@@ -30,7 +30,7 @@ return function()
     end
   end
   list.pop3 = require("csock.pop3").POP3
-  list.ftp, list.ftptls = require("csock.ftp").FTP(), require("csock.ftp").FTP_TLS()
+  list.ftp, list.ftp_tls = require("csock.ftp").FTP(), require("csock.ftp").FTP_TLS()
   list.nntp = require("csock.nntp").NNTP
   list.telnet = require("csock.telnet").Telnet()
   list.telnetsession = setmetatable({}, require("csock.telnet.server").Session)

@@ -9,9 +9,6 @@ local secure = require "csock.secure"
 -- The methods: csock.ftp gives them to its class.
 local FTP = {}
 
---- A connection to a server.
--- @type ftp
-
 -- --- opened by this side --------------------------------------------------------------------------
 
 -- The port of a reply to EPSV (RFC 2428): "(|||port|)", with any mark; nil for none.

@@ -6,9 +6,6 @@ local replies = require "csock.ftp.replies"
 -- The methods: csock.ftp gives them to its class.
 local FTP = {}
 
---- A connection to a server.
--- @type ftp
-
 local MOST = 1 << 20 -- names
 
 local function argument(value, call)

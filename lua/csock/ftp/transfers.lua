@@ -8,9 +8,6 @@ local replies = require "csock.ftp.replies"
 -- The methods: csock.ftp gives them to its class.
 local FTP = {}
 
---- A connection to a server.
--- @type ftp
-
 local BLOCK, LINE = 65536, 8192 -- bytes
 
 local SINK = check.kind("function or file", function(value)

@@ -13,9 +13,6 @@ local range_of, spec_of, whole, word = talk.range_of, talk.spec_of, talk.whole, 
 -- The methods: csock.nntp gives them to its class.
 local NNTP = {}
 
---- A connection to a server.
--- @type nntp
-
 -- --- articles -------------------------------------------------------------------------------------
 
 -- What stands in a reply about an article: its number and message-id; nil, err, errno.
