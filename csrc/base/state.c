@@ -75,6 +75,11 @@ void cs_state_make(lua_State *L) {
   state->kept = true;
 }
 
+void cs_state_begin(lua_State *L) {
+  cs_pointers_remove(lua_topointer(L, LUA_REGISTRYINDEX));
+  cs_state_make(L);
+}
+
 void cs_state_keep(lua_State *L, int value) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key);
   lua_State *thread = lua_tothread(L, -1);

@@ -72,8 +72,12 @@ cs_state *cs_state_find(lua_State *L);
 /* The same, or raises: a program has taken it out of the registry. */
 cs_state *cs_state_get(lua_State *L);
 
-/* Once, by luaopen_csock_core, or a host before it. */
+/* Once, by luaopen_csock_core. */
 void cs_state_make(lua_State *L);
+
+/* The same for a host, before it. Nothing has used csock here yet, so what is known of a Lua state
+   at this place is of one that was closed after a program had taken its record away. */
+void cs_state_begin(lua_State *L);
 
 /* Makes the value on the top the record's, as well, at CS_STATE_*: what the record points at. */
 void cs_state_keep(lua_State *L, int value);

@@ -42,7 +42,7 @@ int csock_setup(lua_State *L, const csock_options *options) {
     return EINVAL;
   luaL_checkstack(L, 8, NULL);
   if (cs_state_find(L) != NULL) return EBUSY;
-  cs_state_make(L);
+  cs_state_begin(L);
   cs_state *state = cs_state_get(L);
   if (o.policy != NULL && cs_state_police(L, state) != 0) luaL_error(L, "not enough memory");
   state->policy = o.policy;

@@ -38,7 +38,7 @@ int csock_set_watcher(lua_State *L, csock_watch watch, csock_timer timer, void *
   cs_state *state = cs_state_find(L);
   if (watch == NULL || timer == NULL) return EINVAL;
   if (state == NULL) {
-    cs_state_make(L);
+    cs_state_begin(L);
     state = cs_state_get(L);
   }
   if (state->loop != NULL || state->watcher.watch != NULL) return EBUSY;

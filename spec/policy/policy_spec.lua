@@ -127,3 +127,18 @@ describe("a host's policy", function()
     assert.equal("process umask\nprocess chdir\n", a:asked())
   end)
 end)
+
+describe("a Lua state whose record a program has taken away", function()
+  it("leaves nothing behind that would keep the next one at its place from being set up", function()
+    for _ = 1, 50 do
+      local state = embed.new { deny = "nothing" }
+      state:run [[
+        local registry = debug.getregistry()
+        for key, value in pairs(registry) do
+          if type(key) == "userdata" and type(value) == "thread" then registry[key] = nil end
+        end
+      ]]
+      state:close()
+    end
+  end)
+end)
