@@ -1,39 +1,19 @@
-/* base64.c: by tables: twelve bits become two characters at once, and four characters 24 bits. */
+/* base64.c: by tables of single characters: larger ones are hardly faster. */
 #include "base64.h"
 
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /* clang-format off */
-#define PAIRS(a) \
-  {a,'A'},{a,'B'},{a,'C'},{a,'D'},{a,'E'},{a,'F'},{a,'G'},{a,'H'},{a,'I'},{a,'J'},{a,'K'},{a,'L'},{a,'M'}, \
-  {a,'N'},{a,'O'},{a,'P'},{a,'Q'},{a,'R'},{a,'S'},{a,'T'},{a,'U'},{a,'V'},{a,'W'},{a,'X'},{a,'Y'},{a,'Z'}, \
-  {a,'a'},{a,'b'},{a,'c'},{a,'d'},{a,'e'},{a,'f'},{a,'g'},{a,'h'},{a,'i'},{a,'j'},{a,'k'},{a,'l'},{a,'m'}, \
-  {a,'n'},{a,'o'},{a,'p'},{a,'q'},{a,'r'},{a,'s'},{a,'t'},{a,'u'},{a,'v'},{a,'w'},{a,'x'},{a,'y'},{a,'z'}, \
-  {a,'0'},{a,'1'},{a,'2'},{a,'3'},{a,'4'},{a,'5'},{a,'6'},{a,'7'},{a,'8'},{a,'9'},{a,'+'},{a,'/'},
+#define NO_DIGIT 0x80
+#define DIGIT(c) (uint8_t) \
+  ((c) >= 'A' && (c) <= 'Z' ? (c) - 'A' : (c) >= 'a' && (c) <= 'z' ? (c) - 'a' + 26 : \
+   (c) >= '0' && (c) <= '9' ? (c) - '0' + 52 : (c) == '+' ? 62 : (c) == '/' ? 63 : NO_DIGIT)
+#define DIGITS4(c)  DIGIT(c), DIGIT(c + 1), DIGIT(c + 2), DIGIT(c + 3)
+#define DIGITS16(c) DIGITS4(c), DIGITS4(c + 4), DIGITS4(c + 8), DIGITS4(c + 12)
+#define DIGITS64(c) DIGITS16(c), DIGITS16(c + 16), DIGITS16(c + 32), DIGITS16(c + 48)
 
-static const char encoding[4096][2] = {
-  PAIRS('A') PAIRS('B') PAIRS('C') PAIRS('D') PAIRS('E') PAIRS('F') PAIRS('G') PAIRS('H') PAIRS('I')
-  PAIRS('J') PAIRS('K') PAIRS('L') PAIRS('M') PAIRS('N') PAIRS('O') PAIRS('P') PAIRS('Q') PAIRS('R')
-  PAIRS('S') PAIRS('T') PAIRS('U') PAIRS('V') PAIRS('W') PAIRS('X') PAIRS('Y') PAIRS('Z')
-  PAIRS('a') PAIRS('b') PAIRS('c') PAIRS('d') PAIRS('e') PAIRS('f') PAIRS('g') PAIRS('h') PAIRS('i')
-  PAIRS('j') PAIRS('k') PAIRS('l') PAIRS('m') PAIRS('n') PAIRS('o') PAIRS('p') PAIRS('q') PAIRS('r')
-  PAIRS('s') PAIRS('t') PAIRS('u') PAIRS('v') PAIRS('w') PAIRS('x') PAIRS('y') PAIRS('z')
-  PAIRS('0') PAIRS('1') PAIRS('2') PAIRS('3') PAIRS('4') PAIRS('5') PAIRS('6') PAIRS('7') PAIRS('8')
-  PAIRS('9') PAIRS('+') PAIRS('/')
-};
-
-#define NO_DIGIT UINT32_C(0x80000000)
-#define DIGIT(c) \
-  ((c) >= 'A' && (c) <= 'Z' ? (uint32_t)(c) - 'A' : \
-   (c) >= 'a' && (c) <= 'z' ? (uint32_t)(c) - 'a' + 26 : \
-   (c) >= '0' && (c) <= '9' ? (uint32_t)(c) - '0' + 52 : \
-   (c) == '+' ? UINT32_C(62) : (c) == '/' ? UINT32_C(63) : NO_DIGIT)
-#define SHIFTED(c, s) (DIGIT(c) == NO_DIGIT ? NO_DIGIT : DIGIT(c) << (s))
-#define DIGITS4(c, s)  SHIFTED(c, s), SHIFTED(c + 1, s), SHIFTED(c + 2, s), SHIFTED(c + 3, s)
-#define DIGITS16(c, s) DIGITS4(c, s), DIGITS4(c + 4, s), DIGITS4(c + 8, s), DIGITS4(c + 12, s)
-#define DIGITS64(c, s) DIGITS16(c, s), DIGITS16(c + 16, s), DIGITS16(c + 32, s), DIGITS16(c + 48, s)
-#define DIGITS256(s)      {DIGITS64(0, s), DIGITS64(64, s), DIGITS64(128, s), DIGITS64(192, s)}
-
-/* By the character's place in its four: its six bits, where they go. */
-static const uint32_t decoding[4][256] = {DIGITS256(18), DIGITS256(12), DIGITS256(6), DIGITS256(0)};
+/* The six bits that a character is. */
+static const uint8_t digits[256] = {DIGITS64(0), DIGITS64(64), DIGITS64(128), DIGITS64(192)};
 /* clang-format on */
 
 /* --- encoding --- */
@@ -46,8 +26,10 @@ size_t cs_coding_base64_encoded(const cs_base64_encoder *e, size_t n) {
 }
 
 static inline void encode_three(char *to, const uint8_t *from) {
-  memcpy(to, encoding[from[0] << 4 | from[1] >> 4], 2);
-  memcpy(to + 2, encoding[(from[1] & 15) << 8 | from[2]], 2);
+  to[0] = alphabet[from[0] >> 2];
+  to[1] = alphabet[(from[0] & 3) << 4 | from[1] >> 4];
+  to[2] = alphabet[(from[1] & 15) << 2 | from[2] >> 6];
+  to[3] = alphabet[from[2] & 63];
 }
 
 static size_t end_encoded_line(cs_base64_encoder *e, char *to) {
@@ -117,10 +99,9 @@ static inline void put_three(char *to, uint32_t bits) {
 static size_t decode_groups(char *to, const uint8_t *from, size_t n) {
   const uint8_t *at = from;
   for (const uint8_t *end = from + n - n % 4; at < end; at += 4, to += 3) {
-    uint32_t bits =
-        decoding[0][at[0]] | decoding[1][at[1]] | decoding[2][at[2]] | decoding[3][at[3]];
-    if (bits & NO_DIGIT) break;
-    put_three(to, bits);
+    uint32_t a = digits[at[0]], b = digits[at[1]], c = digits[at[2]], d = digits[at[3]];
+    if ((a | b | c | d) & NO_DIGIT) break;
+    put_three(to, a << 18 | b << 12 | c << 6 | d);
   }
   return (size_t)(at - from);
 }
@@ -143,7 +124,7 @@ static bool pass_over(cs_base64_decoder *d, uint8_t c) {
 
 /* One character: how many bytes it wrote, 0 or 3. */
 static size_t decode_one(cs_base64_decoder *d, char *to, uint8_t c) {
-  if (decoding[3][c] == NO_DIGIT) {
+  if (digits[c] == NO_DIGIT) {
     d->refused = !pass_over(d, c);
     return 0;
   }
@@ -152,7 +133,7 @@ static size_t decode_one(cs_base64_decoder *d, char *to, uint8_t c) {
     d->refused = !d->lenient;
     d->pads = 0;
   }
-  d->bits = d->bits << 6 | decoding[3][c];
+  d->bits = d->bits << 6 | digits[c];
   if (++d->count < 4) return 0;
   put_three(to, d->bits);
   d->count = 0;
@@ -165,7 +146,10 @@ bool cs_coding_base64_decode(cs_base64_decoder *d, char *to, const char *from, s
   const uint8_t *at = (const uint8_t *)from, *end = at + n;
   char *start = to;
   while (at < end && !d->refused) {
-    if (d->lenient && is_padded(d)) break;
+    if (d->lenient && is_padded(d)) { /* nothing counts any more */
+      pass_over(d, *at++);
+      continue;
+    }
     if (d->count == 0) {
       size_t taken = decode_groups(to, at, (size_t)(end - at));
       at += taken;

@@ -187,7 +187,8 @@ static coder *check_coder(lua_State *L) {
 }
 
 static int fail_coding(lua_State *L, const coder *c, const outcome *o) {
-  cs_words words = {.text = o->refused};
+  cs_words words = {0};
+  words.text = o->refused;
   return cs_fail_words(L, c->kind->call, CODING_KIND, EBADMSG, &words);
 }
 
