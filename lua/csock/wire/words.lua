@@ -124,14 +124,16 @@ local function is_special(word) return word:find "[^\x20-\x7e\t]" or word:find("
 -- @function encode
 -- @tparam string text UTF-8; other bytes count as ISO 8859-1
 -- @tparam[opt="utf-8"] string name the charset; what it lacks comes in UTF-8
+-- @tparam[opt] bool whole true: all of the text
 -- @treturn string
 -- @usage print(words.encode "a caf\u{e9} in Paris") --> a =?utf-8?q?caf=C3=A9?= in Paris
-function M.encode(text, name)
+function M.encode(text, name, whole)
   if type(text) ~= "string" then check.expected("encode", 1, "string", text) end
   if name ~= nil and not charset.name(name) then check.bad("encode", 2, "the name of a known charset expected") end
   if not is_special(text) then return text end
   text = utf8.len(text) and text or charset.decode(text, "iso-8859-1")
   if not name or not charset.encode(text, name) then name = "utf-8" end
+  if whole then return encode_run(text, charset.name(name)) end
   local first, last
   for from, word, to in text:gmatch "()([^ \t]+)()" do
     if is_special(word) then first, last = first or from, to - 1 end
