@@ -117,6 +117,9 @@ void cs_open_omitted(lua_State *L) {
   lua_newtable(L);
   make_absent(L, "coding", "CSOCK_OMIT_CODING");
   lua_setfield(L, -2, "coding");
+  lua_newtable(L);
+  make_absent(L, "file", "CSOCK_OMIT_CODING");
+  lua_setfield(L, -2, "file");
 #endif
 #ifdef CSOCK_OMIT_WEBSOCKET
   lua_newtable(L);

@@ -43,6 +43,19 @@ M.modules = {
   { name = "csock.wire.dots", sections = { { "Functions", "wire/dots" } } },
   { name = "csock.wire.words", sections = { { "Functions", "wire/words" } } },
   {
+    name = "csock.email",
+    sections = {
+      { "Functions", "email" },
+      { "Addresses, dates and identifiers", "email/utils" },
+      { "Messages", "email/message", "email/content", "email/generate" },
+    },
+  },
+  {
+    name = "csock.mailbox",
+    sections = { { "Functions", "mailbox", "mailbox/base" }, { "Messages", "mailbox/messages" } },
+  },
+  { name = "csock.mailcap", sections = { { "Functions", "mailcap" } } },
+  {
     name = "csock.http",
     sections = {
       { "Requests", "http", "http/session" },

@@ -102,6 +102,8 @@
   CS_HTTP_PART(PART, http_program) \
   CS_WEBSOCKET_PART(PART, websocket_channel) \
   CS_CODING_PART(PART, coding) \
+  CS_CODING_PART(PART, file) \
+  CS_CODING_PART(PART, file_folder) \
   PART(api)
 /* clang-format on */
 

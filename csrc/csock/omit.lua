@@ -13,7 +13,7 @@ M.files = {
   POLL = { "csrc/poll/" },
   HTTP = { "csrc/http/", "csrc/sys/beneath.c", "csrc/sys/spawn.c" },
   WEBSOCKET = { "csrc/websocket/" },
-  CODING = { "csrc/coding/" },
+  CODING = { "csrc/coding/", "csrc/file/" },
   CONSTANTS = {
     "csrc/constants/can.c", "csrc/constants/ioctl.c", "csrc/constants/ip.c", "csrc/constants/kqueue.c",
     "csrc/constants/linux.c", "csrc/constants/transport.c",
@@ -26,13 +26,13 @@ M.files = {
 M.modules = {
   LOOP = {
     "asynchat", "asyncore.", "command.", "http.", "httpserver.", "loop", "loop.calls", "loop.group", "loop.queue",
-    "protocol.", "reactor.", "redis.", "repl.", "serve", "service.", "socketserver.", "testing.",
+    "mailcap", "protocol.", "reactor.", "redis.", "repl.", "serve", "service.", "socketserver.", "testing.",
   },
   REACTOR = { "protocol.", "reactor." },
   POLL = { "asynchat", "asyncore." },
   HTTP = { "http.", "httpserver.", "wire.ascii", "wire.headers" },
   WEBSOCKET = { "websocket." },
-  CODING = { "wire.base64", "wire.dots", "wire.quoted" },
+  CODING = { "email.", "mailbox.", "mailcap", "wire.base64", "wire.dots", "wire.quoted", "wire.words" },
   CONSTANTS = {},
   RESOLVER_THREADS = {},
   HELP = { "help." },

@@ -26,7 +26,7 @@ local function exhaust(file, name, lasting)
   end
 end
 
-for _, part in ipairs { "", "_loop", "_http", "_websocket", "_coding" } do
+for _, part in ipairs { "", "_loop", "_http", "_websocket", "_coding", "_file" } do
   local file = "spec/faults/allocations" .. part .. ".lua"
   describe("with memory running out", function()
     setup(function()

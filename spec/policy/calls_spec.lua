@@ -19,6 +19,8 @@ local EFFECTS = {
 
 -- `true`: the file asks, before each of them. Else: who does, or why nobody need.
 local FILES = {
+  ["file/file"] = { "fchmod ftruncate open stat", true },
+  ["file/folder"] = { "fdopendir link lstat mkdir open rename rmdir unlink", true },
   ["http/read"] = { "recvfrom", "of a socket that the script has" },
   ["loop/fork"] = { "fork", true },
   ["loop/identity"] = { "setgid setuid", true },

@@ -46,6 +46,19 @@ return function()
   list.clock:close()
   list.server = assert(csock.serve({ "127.0.0.1", 0 }, print))
   list.headers = require("csock.wire.headers").new()
+  list.emailmessage = require("csock.email").EmailMessage()
+  local mailbox, all = require "csock.mailbox", {}
+  for _, kind in ipairs { "mbox", "maildir", "mh" } do
+    local dir = os.tmpname()
+    os.remove(dir)
+    local box = assert(require("csock.mailbox." .. kind)(dir, { create = true }))
+    for name, method in pairs(getmetatable(box).__index) do all[name] = method end
+    box:close()
+    os.execute("rm -rf '" .. dir .. "'")
+  end
+  list.mailbox = setmetatable({}, { __index = all })
+  list.maildirmessage, list.mboxmessage = mailbox.MaildirMessage(), mailbox.mboxMessage()
+  list.mhmessage = mailbox.MHMessage()
   list.coder = require("csock.wire.base64").encoder()
   list.pidfile = assert(require("csock.service").pidfile(os.tmpname()))
   for _, module in ipairs { "csock.httpserver", "csock.smtp", "csock.smtpd" } do

@@ -3,9 +3,10 @@
 -- say.
 --
 -- At hand are csock's modules by their last names (`csock`, `loop`, `http` ...), `a` and `b`, a connected pair, and
--- `s`, a connection to a server that sends back what it gets. At localhost there are that server (port 21567), one
--- that speaks HTTP (8080), and the same over TLS (443, 8443), Redis (6379), SMTP (25), XML-RPC (8000) and JSON-RPC
--- (8001): on other ports, which are put in their places. A port to listen on becomes a free one.
+-- `s`, a connection to a server that sends back what it gets; `path`, of a file or folder that is not there yet. At
+-- localhost there are that server (port 21567), one that speaks HTTP (8080), and the same over TLS (443, 8443), Redis
+-- (6379), SMTP (25), XML-RPC (8000) and JSON-RPC (8001): on other ports, which are put in their places. A port to
+-- listen on becomes a free one.
 local csock = require "csock"
 local data = require "csock.help.data"
 local loop = require "csock.loop"
@@ -212,6 +213,10 @@ local function environment(ports, printed)
     b = function(env)
       env.a, env.b = assert(csock.socketpair())
       return env.b
+    end,
+    path = function(env) -- where nothing is yet
+      env.path = "path" .. csock.getpid()
+      return env.path
     end,
     s = function(env)
       env.s = assert(csock.create_connection { "127.0.0.1", ports["21567"] })
