@@ -4,7 +4,8 @@
  * state's record (state.c): programs get at neither. It runs there without a hook, so that
  * debug.sethook sees nothing of it. No garbage is collected meanwhile: a finalizer would run on
  * that thread, and find the function by debug.getinfo. What it is given is made of plain tables,
- * numbers and strings. */
+ * numbers and strings, and while it runs those, and all values that share a metatable, are as they
+ * were when the policy was set: a script could answer for ("path").host by string.host. */
 #include "policy.h"
 #include "error.h"
 #include "parts.h"
@@ -82,6 +83,93 @@ static void push_ask(lua_State *L, const csock_ask *ask) {
   }
 }
 
+/* What lies on the judge's stack, for as long as the state is open. */
+enum { JUDGE_FUNCTION = 1, JUDGE_STRING, JUDGE_STRING_META, JUDGE_TOP = JUDGE_STRING_META };
+
+static const int sharing[] = {LUA_TNIL,    LUA_TBOOLEAN,  LUA_TLIGHTUSERDATA, LUA_TNUMBER,
+                              LUA_TSTRING, LUA_TFUNCTION, LUA_TTHREAD};
+
+/* Pushes a value of the type. No memory is needed. */
+static void push_sample(lua_State *judge, int type) {
+  switch (type) {
+  case LUA_TBOOLEAN:
+    lua_pushboolean(judge, 0);
+    break;
+  case LUA_TLIGHTUSERDATA:
+    lua_pushlightuserdata(judge, NULL);
+    break;
+  case LUA_TNUMBER:
+    lua_pushinteger(judge, 0);
+    break;
+  case LUA_TSTRING:
+    lua_pushvalue(judge, JUDGE_STRING);
+    break;
+  case LUA_TFUNCTION:
+    lua_pushvalue(judge, JUDGE_FUNCTION);
+    break;
+  case LUA_TTHREAD:
+    lua_pushthread(judge);
+    break;
+  default:
+    lua_pushnil(judge);
+  }
+}
+
+/* Pushes the metatables that types share, and puts those in their place that the policy is to see:
+   strings' own, and none for the others. */
+static void hide_metatables(lua_State *judge) {
+  for (size_t i = 0; i < CS_COUNT(sharing); i++) {
+    push_sample(judge, sharing[i]);
+    if (!lua_getmetatable(judge, -1)) lua_pushnil(judge);
+    lua_insert(judge, -2);
+    if (sharing[i] == LUA_TSTRING)
+      lua_pushvalue(judge, JUDGE_STRING_META);
+    else
+      lua_pushnil(judge);
+    lua_setmetatable(judge, -2);
+    lua_pop(judge, 1);
+  }
+}
+
+/* Puts them back, and leaves nothing above the judge's own. */
+static void restore_metatables(lua_State *judge) {
+  for (size_t i = 0; i < CS_COUNT(sharing); i++) {
+    push_sample(judge, sharing[i]);
+    lua_pushvalue(judge, JUDGE_TOP + 1 + (int)i);
+    lua_setmetatable(judge, -2);
+    lua_pop(judge, 1);
+  }
+  lua_settop(judge, JUDGE_TOP);
+}
+
+/* Pushes a copy of the table at `idx`. */
+static void push_copy(lua_State *L, int idx) {
+  idx = lua_absindex(L, idx);
+  lua_newtable(L);
+  for (lua_pushnil(L); lua_next(L, idx) != 0;) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+}
+
+/* Pushes a string, and a copy of strings' metatable and methods: nil where they have none. */
+static void push_strings(lua_State *L) {
+  lua_pushliteral(L, "");
+  if (!lua_getmetatable(L, -1)) {
+    lua_pushnil(L);
+    return;
+  }
+  push_copy(L, -1);
+  lua_replace(L, -2);
+  lua_pushliteral(L, "__index");
+  if (lua_rawget(L, -2) == LUA_TTABLE) {
+    push_copy(L, -1);
+    lua_setfield(L, -3, "__index");
+  }
+  lua_pop(L, 1);
+}
+
 /* judge_in_lua(judgement, function), in protected mode on the judge. */
 static int judge_in_lua(lua_State *L) {
   judgement *j = (judgement *)lua_touserdata(L, 1);
@@ -99,15 +187,16 @@ static bool is_allowed_by_lua(lua_State *L, cs_state *state, const csock_ask *as
   bool collects = lua_gc(L, LUA_GCISRUNNING) == 1;
   if (collects) lua_gc(L, LUA_GCSTOP);
   lua_sethook(thread, NULL, 0, 0);
+  hide_metatables(thread);
   lua_pushcfunction(thread, judge_in_lua);
   lua_pushlightuserdata(thread, &j);
-  lua_pushvalue(thread, 1);
+  lua_pushvalue(thread, JUDGE_FUNCTION);
   if (lua_pcall(thread, 2, 0, 0) != LUA_OK) {
     j.allowed = false;
     say(state,
         lua_type(thread, -1) == LUA_TSTRING ? lua_tostring(thread, -1) : "the policy failed");
   }
-  lua_settop(thread, 1);
+  restore_metatables(thread);
   if (collects) lua_gc(L, LUA_GCRESTART);
   return j.allowed;
 }
@@ -147,10 +236,28 @@ int cs_policy_socket(lua_State *L, cs_state *state, const char *call, int family
   return ask_host(L, state, &ask);
 }
 
+/* The address as the system takes it: one of no family is of the socket's, except where connect(2)
+   is told by it to disconnect; and what it lacks at its end is zero. */
+static const struct sockaddr *whole_address(const cs_policy_place *place, socklen_t *len,
+                                            cs_sockaddr *room) {
+  int family = cs_sockaddr_family(place->address, *len);
+  bool anonymous = family == AF_UNSPEC && place->what != CSOCK_ASK_CONNECT;
+  if (anonymous) family = place->family;
+  const cs_layout *layout = cs_layout_find(family, place->proto, 0);
+  if (layout == NULL) layout = cs_layout_find(family, 0, 0);
+  socklen_t size = layout != NULL && layout->size > *len ? layout->size : *len;
+  if ((!anonymous && size == *len) || *len == 0 || size > sizeof *room) return place->address;
+  memset(room, 0, sizeof *room);
+  memcpy(room, place->address, *len);
+  room->any.sa_family = (sa_family_t)family;
+  *len = size;
+  return &room->any;
+}
+
 int cs_policy_address(lua_State *L, cs_state *state, const char *call,
                       const cs_policy_place *place) {
   static const char *const names[] = {"bind", "connect", "listen", "send"}; /* csock.h */
-  cs_sockaddr room;
+  cs_sockaddr whole, room;
   if (!state->policed) return 0;
   csock_ask ask = new_ask(place->what, names[place->what - CSOCK_ASK_BIND], call);
   ask.family = place->family;
@@ -158,7 +265,7 @@ int cs_policy_address(lua_State *L, cs_state *state, const char *call,
   ask.protocol = place->proto;
   bool destination = place->what == CSOCK_ASK_CONNECT || place->what == CSOCK_ASK_SEND;
   socklen_t len = place->len;
-  ask.address = cs_sockaddr_meant(place->address, &len, destination, &room);
+  ask.address = cs_sockaddr_meant(whole_address(place, &len, &whole), &len, destination, &room);
   ask.address_len = len;
   return ask_host(L, state, &ask);
 }
@@ -247,6 +354,10 @@ int cs_policy_take(lua_State *L, cs_state *state, const char *call, int fd) {
   return cs_policy_pass(L, state, call, fd);
 }
 
+int cs_policy_follow(lua_State *L, cs_state *state, const char *call, int fd) {
+  return fd < 0 ? 0 : cs_policy_pass(L, state, call, fd);
+}
+
 /* --- from Lua --- */
 
 /***
@@ -264,12 +375,13 @@ function's name as in errors. Where they mean something: `family`, `type`, `prot
 
 The address is the one that the system gets, after all look-ups. An IPv4 address in IPv6's notation
 (`::ffff:127.0.0.1`) is given as the IPv4 address, and a destination `0.0.0.0` or `::` as the
-`127.0.0.1` or `::1` that it is.
+`127.0.0.1` or `::1` that it is; one of no family that a datagram goes to is of the socket's family.
 
 It runs apart from all tasks and must not wait. An error in it, and anything but true as its result,
 denies; what it calls of csock that would be asked for is denied. No hook, coroutine or `debug`
-function of a script gets at it, but it is an ordinary function otherwise: keep what it uses in
-local variables (`local match = string.match`) or in an environment that scripts cannot change. What
+function of a script gets at it, and the methods of strings (`ask.path:match`) are for it what they
+were when it was set; but it is an ordinary function otherwise: keep what else it uses in local
+variables (`local match = string.match`) or in an environment that scripts cannot change. What
 it does not know, it should deny. What it does not cover: what `io`, `os`, `package.loadlib` and
 other libraries in C do. Not in Python, where `sys.addaudithook` is alike.
 @function policy
@@ -296,7 +408,8 @@ static int policy_policy(lua_State *L) {
   lua_settop(L, 1);
   lua_State *judge = lua_newthread(L);
   lua_insert(L, 1);
-  lua_xmove(L, judge, 1);
+  push_strings(L);
+  lua_xmove(L, judge, JUDGE_TOP);
   cs_state_keep(L, CS_STATE_POLICY);
   state->judge = judge;
   lua_pushboolean(L, 1);

@@ -39,9 +39,11 @@ int cs_policy_insecure(lua_State *L, cs_state *state, const char *call);
 
 /* A number that one of the state's objects has now, or that a call has given to the script
    (given.h) is its own. But what an object has may be another's tomorrow: so it may be copied and
-   read from, but not taken over or closed behind the object's back. -1 is nobody's. */
+   read from, but not taken over or closed behind the object's back; and whoever goes on to use a
+   number that he does not own (cs_policy_follow) asks in any case. -1 is nobody's. */
 int cs_policy_use(lua_State *L, cs_state *state, const char *call, int fd);
 int cs_policy_take(lua_State *L, cs_state *state, const char *call, int fd);
+int cs_policy_follow(lua_State *L, cs_state *state, const char *call, int fd);
 
 /* Open descriptors are to be handed to another process, or (fd -1) may be received. */
 int cs_policy_pass(lua_State *L, cs_state *state, const char *call, int fd);

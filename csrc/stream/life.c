@@ -121,21 +121,20 @@ static int sock_makefile(lua_State *L) {
 
 /* Opens the stream on the top over whatever is at stack index 1. */
 static int open_descriptor(lua_State *L, cs_stream *st, bool closefd) {
-  bool number = lua_type(L, 1) == LUA_TNUMBER;
-  int fd = cs_check_fd(L, 1);
+  bool number = lua_type(L, 1) == LUA_TNUMBER, owns = number && closefd;
+  int fd = cs_check_fd(L, 1), err = 0;
   /* A Lua file is the program's, whatever its number. */
-  int err = luaL_testudata(L, 1, LUA_FILEHANDLE) != NULL
-                ? 0
-                : cs_policy_take(L, st->own.state, "stream", fd);
+  if (luaL_testudata(L, 1, LUA_FILEHANDLE) == NULL)
+    err = (owns ? cs_policy_take : cs_policy_follow)(L, st->own.state, "stream", fd);
   if (err == 0) err = cs_rw_kind_of(fd, &st->kind);
   if (err != 0) return cs_fail(L, "stream", err);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
-  (number && closefd ? cs_watched_hold : cs_watched_borrow)(&st->own, fd);
+  (owns ? cs_watched_hold : cs_watched_borrow)(&st->own, fd);
   /* Said to be non-blocking, as cs_io makes it: so the loop has no reason to change the flag. */
-  st->own.flags = CS_W_NONBLOCK | (number && closefd ? 0 : CS_W_FOREIGN) |
-                  (st->kind == CS_RW_FILE ? CS_W_FILE : 0);
-  st->owns = number && closefd;
+  st->own.flags =
+      CS_W_NONBLOCK | (owns ? 0 : CS_W_FOREIGN) | (st->kind == CS_RW_FILE ? CS_W_FILE : 0);
+  st->owns = owns;
   st->foreign = !number;
   st->closed = false;
   return 1;

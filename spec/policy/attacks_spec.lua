@@ -64,6 +64,14 @@ local OWN = {
     local number = a:fileno()
     return refused(csock.stream({fileno = function() return number end}, "rw"))
   ]] },
+  { "may not be followed by a stream as a number either, which anybody may close", [[
+    local a = csock.socketpair()
+    return refused(csock.stream(csock.dup(a), "rw", {closefd = false}))
+  ]] },
+  { "may not be followed by a stream over an object", [[
+    local number = csock.dup((csock.socketpair()))
+    return refused(csock.stream({fileno = function() return number end}, "rw"))
+  ]] },
   { "may not be known by its number when it is closed", [[
     local a = csock.socketpair()
     local number = a:fileno()
@@ -99,6 +107,30 @@ local OPTIONS = {
   { "an address to send from", [[
     local u = csock.socket(csock.AF_INET, csock.SOCK_DGRAM)
     return refused(u:sendmsg({"x"}, {{csock.IPPROTO_IP, 8, ("x"):rep(12)}}, 0, {"127.0.0.1", 9}))
+  ]] },
+}
+
+-- Datagrams to an address whose bytes are unusual: its words in the policy, the script that sends to it.
+local DESTINATIONS = {
+  { "an address of no family, which is IPv4's for the system", "send 127.0.0.1:9 ", [[
+    local to = csock.address {raw = ("=I2>I2c12"):pack(csock.AF_UNSPEC, 9, "\127\0\0\1")}
+    return refused(csock.socket(csock.AF_INET, csock.SOCK_DGRAM):sendto("x", to))
+  ]] },
+  { "the same in a message", "send 127.0.0.1:9 ", [[
+    local to = csock.address {raw = ("=I2>I2c12"):pack(csock.AF_UNSPEC, 9, "\127\0\0\1")}
+    return refused(csock.socket(csock.AF_INET, csock.SOCK_DGRAM):sendmsg({"x"}, {}, 0, to))
+  ]] },
+  { "an unspecified address of no family", "send 127.0.0.1:9 ", [[
+    local to = csock.address {raw = ("=I2>I2c12"):pack(csock.AF_UNSPEC, 9, "")}
+    return refused(csock.socket(csock.AF_INET, csock.SOCK_DGRAM):sendto("x", to))
+  ]] },
+  { "an IPv6 address without its last part", "send ::1:9 ", [[
+    local to = csock.address {raw = ("=I2>I2I4c15B"):pack(csock.AF_INET6, 9, 0, "", 1)}
+    return refused(csock.socket(csock.AF_INET6, csock.SOCK_DGRAM):sendto("x", to))
+  ]] },
+  { "an IPv4 address in IPv6's notation without its last part", "send 127.0.0.1:9 ", [[
+    local to = csock.address {raw = ("=I2>I2I4c10c6"):pack(csock.AF_INET6, 9, 0, "", "\255\255\127\0\0\1")}
+    return refused(csock.socket(csock.AF_INET6, csock.SOCK_DGRAM):sendto("x", to))
   ]] },
 }
 
@@ -312,6 +344,10 @@ for _, kind in ipairs(hosts.kinds) do
     end
 
     for _, way in ipairs(KINDS) do
+      it(way[1], function() assert.equal(hosts.REFUSED, kind.new(way[2]):script(way[3])) end)
+    end
+
+    for _, way in ipairs(DESTINATIONS) do
       it(way[1], function() assert.equal(hosts.REFUSED, kind.new(way[2]):script(way[3])) end)
     end
 

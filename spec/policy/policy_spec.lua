@@ -45,6 +45,40 @@ describe("csock.policy", function()
     end]])
   end)
 
+  -- What a policy says that lets AF_UNIX through where its path (a string) has a host, or its method says so.
+  local function tampered(script)
+    return run([[
+      csock.policy(function(ask)
+        if ask.what ~= "connect" then return true end
+        return ask.address.host ~= nil or ask.address:find "^/allowed" ~= nil or ask.host.name
+      end)
+    ]] .. script .. [[
+      return tostring(select(2, csock.socket(csock.AF_UNIX):connect "/denied"))
+    ]])
+  end
+
+  it("sees strings as they were when it was set", function()
+    assert.matches("attempt to index a nil value %(field 'host'%) %[EPERM%]$", tampered "")
+    assert.matches("%[EPERM%]$", tampered "string.host = '192.0.2.1'")
+    assert.matches("%[EPERM%]$", tampered "function string.find() return 1 end")
+    assert.matches("%[EPERM%]$", tampered "getmetatable('').__index = function() return print end")
+    assert.matches("%[EPERM%]$", tampered "debug.setmetatable('', {__index = {host = 1}})")
+  end)
+
+  it("sees no metatables of other types, and puts all back", function()
+    assert.matches("%[EPERM%]$", tampered "debug.setmetatable(nil, {__index = function() return true end})")
+    assert.equal("true true true 3", run [[
+      csock.policy(function(ask) return ask.host == nil and (ask.what):len() > 0 end)
+      local mt = {__index = {}}
+      debug.setmetatable(nil, mt)
+      debug.setmetatable(1, mt)
+      local strings = getmetatable ""
+      csock.kill(csock.getpid(), 0)
+      return ("%s %s %s %d"):format(debug.getmetatable(nil) == mt, debug.getmetatable(1) == mt,
+        getmetatable "" == strings, ("abc"):len())
+    ]])
+  end)
+
   it("is set once", function()
     assert.equal("policy: Device or resource busy [EBUSY]", run [[
       assert(csock.policy(function() return true end))
