@@ -340,6 +340,17 @@ function example.prompt(text, socket)
   return line
 end
 
+--- Asks for a line, such as a password, that does not appear where it is typed.
+function example.secret(text, socket)
+  local hidden = example.keyboard() ~= nil and os.execute "stty -echo"
+  local _ <close> = setmetatable({}, { __close = function()
+    if hidden then os.execute "stty echo" end
+  end })
+  local line = example.prompt(text, socket)
+  if hidden and line then print() end
+  return line
+end
+
 --- Waits until a stream has something to read, while nobody is asked for a line: false when somebody types Ctrl-D
 -- instead. Lines that are typed are kept for the next prompt.
 function example.attend(stream)

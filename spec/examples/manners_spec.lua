@@ -20,6 +20,7 @@ local tcp_clients = {
   "tsTclnt", "tsTclnt6", "tsTclnt_safe", "thanks_client", "select_two", "echo_stream_client",
   "command_client", "sleep_client", "name_client", "web_client", "safe_send", "chat_half", "chat_full",
   "tsTclntSS_persist", "tsTclntTW", "tls_tclnt", "https_head", "http_head", "ws_client", "rpc_pair",
+  "mail_subjects", "ftp_get", "news_headers", "telnet_robot",
 }
 
 -- What those are told that speak TLS.
@@ -324,6 +325,10 @@ describe("examples:", function()
       [8080] = "chat_web",
       [80] = "web_client http_head",
       [443] = "https_head",
+      [110] = "mail_subjects",
+      [21] = "ftp_get",
+      [119] = "news_headers",
+      [23] = "telnet_robot",
     } do
       for name in names:gmatch "%S+" do
         local text = tree.read("examples/" .. name .. ".lua")
