@@ -13,7 +13,7 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 #define DIGITS64(c) DIGITS16(c), DIGITS16(c + 16), DIGITS16(c + 32), DIGITS16(c + 48)
 
 /* The six bits that a character is. */
-static const uint8_t digits[256] = {DIGITS64(0), DIGITS64(64), DIGITS64(128), DIGITS64(192)};
+static const uint8_t digit_of[256] = {DIGITS64(0), DIGITS64(64), DIGITS64(128), DIGITS64(192)};
 /* clang-format on */
 
 /* --- encoding --- */
@@ -99,7 +99,7 @@ static inline void put_three(char *to, uint32_t bits) {
 static size_t decode_groups(char *to, const uint8_t *from, size_t n) {
   const uint8_t *at = from;
   for (const uint8_t *end = from + n - n % 4; at < end; at += 4, to += 3) {
-    uint32_t a = digits[at[0]], b = digits[at[1]], c = digits[at[2]], d = digits[at[3]];
+    uint32_t a = digit_of[at[0]], b = digit_of[at[1]], c = digit_of[at[2]], d = digit_of[at[3]];
     if ((a | b | c | d) & NO_DIGIT) break;
     put_three(to, a << 18 | b << 12 | c << 6 | d);
   }
@@ -124,7 +124,7 @@ static bool pass_over(cs_base64_decoder *d, uint8_t c) {
 
 /* One character: how many bytes it wrote, 0 or 3. */
 static size_t decode_one(cs_base64_decoder *d, char *to, uint8_t c) {
-  if (digits[c] == NO_DIGIT) {
+  if (digit_of[c] == NO_DIGIT) {
     d->refused = !pass_over(d, c);
     return 0;
   }
@@ -133,7 +133,7 @@ static size_t decode_one(cs_base64_decoder *d, char *to, uint8_t c) {
     d->refused = !d->lenient;
     d->pads = 0;
   }
-  d->bits = d->bits << 6 | digits[c];
+  d->bits = d->bits << 6 | digit_of[c];
   if (++d->count < 4) return 0;
   put_three(to, d->bits);
   d->count = 0;
