@@ -156,6 +156,13 @@ M.modules = {
     sections = { { "Functions", "proxyproto", "proxyproto/accept", "proxyproto/parse", "proxyproto/header" } },
   },
   { name = "csock.pop3", sections = { { "Functions", "pop3" } } },
+  {
+    name = "csock.imap",
+    sections = {
+      { "Servers", "imap" }, { "Mailboxes", "imap/mailboxes" }, { "Messages", "imap/messages", "imap/idle" },
+      { "Values", "imap/parser", "imap/values", "imap/utf7" },
+    },
+  },
   { name = "csock.nntp", sections = { { "Servers and groups", "nntp" }, { "Articles", "nntp/articles" } } },
   {
     name = "csock.ftp",

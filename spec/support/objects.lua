@@ -32,6 +32,7 @@ return function()
   list.pop3 = require("csock.pop3").POP3
   list.ftp, list.ftp_tls = require("csock.ftp").FTP(), require("csock.ftp").FTP_TLS()
   list.nntp = require("csock.nntp").NNTP
+  list.imap4 = require("csock.imap").IMAP4
   list.telnet = require("csock.telnet").Telnet()
   list.telnetsession = setmetatable({}, require("csock.telnet.server").Session)
   list.gopherreply = setmetatable({}, require("csock.gopher.reply").Reply)

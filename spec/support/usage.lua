@@ -125,6 +125,43 @@ local function pop3(conn)
   end
 end
 
+-- IMAP, of a mailbox with two messages.
+local function imap(conn)
+  local can = "CAPABILITY IMAP4rev1 ENABLE IDLE MOVE UNSELECT AUTH=PLAIN"
+  local answers = {
+    CAPABILITY = "* " .. can .. "\r\n", LOGOUT = "* BYE bye\r\n", LIST = '* LIST (\\HasNoChildren) "/" INBOX\r\n',
+    SELECT = "* 2 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n", LSUB = '* LSUB (\\HasNoChildren) "/" INBOX\r\n',
+    STATUS = "* STATUS INBOX (MESSAGES 2 UNSEEN 1)\r\n", NAMESPACE = '* NAMESPACE (("" "/")) NIL NIL\r\n',
+    ["FETCH 1 (BODY[])"] = "* 1 FETCH (BODY[] {14}\r\nSubject: one\r\n)\r\n",
+    FETCH = '* 1 FETCH (FLAGS (\\Seen) ENVELOPE (NIL "one" NIL NIL NIL NIL NIL NIL NIL NIL))\r\n',
+    STORE = "* 1 FETCH (FLAGS (\\Deleted))\r\n", EXPUNGE = "* 1 EXPUNGE\r\n", SEARCH = "* SEARCH 1 2\r\n",
+    SORT = "* SORT 2 1\r\n", THREAD = "* THREAD (1)(2)\r\n", UID = "* SEARCH 1 2\r\n",
+  }
+  local stream = conn:makefile()
+  conn:sendall("* OK [" .. can .. "] ready\r\n")
+  for line in stream:lines() do
+    line = line:gsub("\r$", "")
+    local tag, command = line:match "^(%S+) (.*)$"
+    local verb = command:match "^%S*"
+    local size = command:match "{(%d+)}$"
+    if size then
+      conn:sendall "+ go on\r\n"
+      stream:read(math.tointeger(tonumber(size)) + 2)
+    elseif command == "AUTHENTICATE PLAIN" then
+      conn:sendall "+ \r\n"
+      stream:read()
+    elseif verb == "AUTHENTICATE" then
+      conn:sendall "+ PDFAbG9jYWxob3N0Pg==\r\n"
+      stream:read()
+    elseif verb == "IDLE" then
+      conn:sendall "+ idling\r\n* 3 EXISTS\r\n"
+      stream:read()
+    end
+    conn:sendall((answers[command] or answers[verb] or "") .. tag .. " OK done\r\n")
+    if verb == "LOGOUT" then return end
+  end
+end
+
 -- Two functions, by XML-RPC and by JSON-RPC. (They need lua-expat, and a module for JSON, when they are called.)
 local function rpc(module, class)
   local server = assert(require(module)[class]({ "127.0.0.1", 0 }, { logRequests = false }))
@@ -142,6 +179,7 @@ local function serve()
     ["21567"] = assert(csock.serve(any, echo)), ["6379"] = assert(csock.serve(any, redis)),
     ["21"] = require("spec.support.ftpd").serve({ README = "hello" }).running,
     ["110"] = assert(csock.serve(any, pop3)), ["119"] = assert(csock.serve(any, nntp)),
+    ["143"] = assert(csock.serve(any, imap)),
     ["8080"] = assert(require("csock.httpserver").serve(any, answer)),
     ["8000"] = rpc("csock.xmlrpc", "SimpleXMLRPCServer"), ["8001"] = rpc("csock.jsonrpc", "SimpleJSONRPCServer"),
   }
