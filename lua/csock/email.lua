@@ -73,7 +73,8 @@ function M.message_from_string(text, options) return from_bytes(text, options, "
 -- @usage print(email.message_from_bytes("Subject: hello\n\ntext").subject) --> hello
 function M.message_from_bytes(bytes, options) return from_bytes(bytes, options, "message_from_bytes") end
 
---- Takes the message apart that a file or a stream has, up to its end. It is read in pieces, `max_size` bytes at most.
+--- Takes the message apart that a file or a stream has, up to its end. It is read in pieces, `max_size` bytes at most;
+-- what has no end of its fields within `max_header` is not read any further.
 -- @function message_from_file
 -- @param file of Lua's, a stream (it waits in a task as any read), or a function that gives one piece after the other
 -- @tparam[opt] table options as for `message_from_string`
@@ -88,7 +89,7 @@ function M.message_from_bytes(bytes, options) return from_bytes(bytes, options, 
 -- print(email.message_from_file(file).subject) --> hello
 function M.message_from_file(file, options)
   options = check.options(options, parse.OPTIONS, 2, "message_from_file")
-  local text, err, errno = parse.read_all(file, options.max_size)
+  local text, err, errno = parse.read_all(file, options.max_size, options.max_header)
   if not text then return nil, err, errno end
   return parse.parse(text, options)
 end

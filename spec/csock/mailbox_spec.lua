@@ -268,6 +268,83 @@ describe("an mbox", function()
   end)
 end)
 
+-- A change, of which each call of the system in turn is the last one: after each, `check(box)` looks at what is left.
+local function killed_at_each_step(kind, change, check)
+  local code = [[
+    local core, csock = require "csock.core", require "csock"
+    local calls, last = 0, tonumber(arg[2])
+    local function count(f)
+      return function(...)
+        calls = calls + 1
+        if calls > last then csock._exit(9) end
+        return f(...)
+      end
+    end
+    for _, name in ipairs { "open", "rename", "link", "unlink", "sync" } do core.file[name] = count(core.file[name]) end
+    local path = os.tmpname()
+    local file = assert(core.file.open(path, "r"))
+    local methods = getmetatable(file).__index
+    file:close()
+    os.remove(path)
+    for _, name in ipairs { "write", "truncate", "sync" } do methods[name] = count(methods[name]) end
+    local box = assert(require("csock.mailbox").KIND(arg[1]))
+    CHANGE
+    csock._exit(0)
+  ]]
+  local script, steps = new_path(), 0
+  write(script, (code:gsub("KIND", kind):gsub("CHANGE", change)))
+  repeat
+    local path = new_path()
+    local box = assert(mailbox[kind](path))
+    for i = 1, 4 do box:add(("Subject: %d\n\nbody\n"):format(i)) end
+    if kind == "MH" then box:remove(1) end
+    box:close()
+    local status, _, err = process.run { process.interpreter, script, path, tostring(steps) }
+    assert.is_true(status == 9 or status == 0, err)
+    os.execute(("rm -f '%s'/.mh_sequences.lock"):format(path)) -- of the process that is gone
+    local again <close> = assert(mailbox[kind](path))
+    local subjects = {}
+    for msg in again:itervalues() do subjects[msg.subject] = (subjects[msg.subject] or 0) + 1 end
+    check(subjects, steps)
+    steps = steps + 1
+  until status == 0
+  return steps
+end
+
+describe("a folder of messages after a crash", function()
+  it("has the old message or the new one, whole, at any step of a change", function()
+    for _, kind in ipairs { "Maildir", "MH" } do
+      local steps = killed_at_each_step(kind, [[
+        local key
+        for k, msg in box:iteritems() do if msg.subject == "3" then key = k end end
+        assert(box:set(key, "Subject: new\n\n"))
+      ]], function(subjects, step)
+        assert.is_true((subjects["3"] or 0) + (subjects.new or 0) == 1, kind .. " at step " .. step)
+        assert.same({ 1, 1 }, { subjects["2"], subjects["4"] })
+      end)
+      assert.is_true(steps > 4)
+    end
+  end)
+
+  it("has all that was there, and the new message as a whole or not at all, at any step of adding one", function()
+    for _, kind in ipairs { "Maildir", "MH" } do
+      killed_at_each_step(kind, 'assert(box:add "Subject: new\\n\\n")', function(subjects, step)
+        assert.same({ 1, 1, 1 }, { subjects["2"], subjects["3"], subjects["4"] }, kind .. " at step " .. step)
+        assert.is_true((subjects.new or 0) <= 1)
+        local all = 0
+        for _, n in pairs(subjects) do all = all + n end
+        assert.is_true(all <= 5)
+      end)
+    end
+  end)
+
+  it("loses none when it is given new numbers", function()
+    killed_at_each_step("MH", "assert(box:pack())", function(subjects, step)
+      for i = 2, 4 do assert.is_true((subjects[tostring(i)] or 0) >= 1, "step " .. step) end
+    end)
+  end)
+end)
+
 describe("an mbox after a crash", function()
   local HEAD = "csock journal %020d %020d %020d\n"
 

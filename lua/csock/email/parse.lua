@@ -222,9 +222,15 @@ function M.parse(text, options, class)
 end
 
 -- All that a file, a stream or a function that gives pieces has, up to the limit and one byte more; or nil, err, errno.
-function M.read_all(file, max_size)
-  local pieces, size = {}, 0
+-- Where fields do not end (`max_header`, if it is given), that is seen before more is read.
+function M.read_all(file, max_size, max_header)
+  local pieces, size, ended = {}, 0, not max_header
   while size <= max_size do
+    if not ended and size > max_header then
+      local text = table.concat(pieces)
+      ended = text:find "\n\r?\n" or text:find "^\r?\n"
+      if not ended then break end -- it is refused when it is parsed
+    end
     local piece, err, errno
     if type(file) == "function" then piece, err, errno = file() else piece, err, errno = file:read(65536) end
     if not piece or piece == "" then
