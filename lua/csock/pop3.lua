@@ -71,10 +71,27 @@ local function read_status(d)
   return d:protest(("no reply: %q"):format(line:sub(1, 80)))
 end
 
--- Runs f(dialog) as one operation.
-local function run(self, f)
+-- One of the answers that are on their way to a loop over messages: { text }, or { nil, err, errno }.
+local function receive(flight, d)
+  flight.received = flight.received + 1
+  local status, err, errno = read_status(d)
+  if not status then return { nil, err, errno } end
+  return { d:text() }
+end
+
+-- Runs f(dialog) as one operation. What is on its way to a loop over messages (`flight`: that loop is this one) is read
+-- before that, and kept for it.
+local function run(self, f, flight)
   if not self.d then return failure("EBADF", "there is no connection") end
-  return self.d:run(f, self.d)
+  return self.d:run(function(d)
+    local other = self.flight ~= flight and self.flight
+    while other and other.received < other.asked do
+      other.queue[#other.queue + 1] = receive(other, d)
+      if d.err then return nil, d.err, d.errno end
+    end
+    self.flight = flight
+    return f(d)
+  end, self.d)
 end
 
 local function short(self, line, shown)
@@ -425,32 +442,29 @@ function POP3:messages(numbers, count)
   for _, number in ipairs(numbers) do numbered(number, "messages") end
   local caps = self:capa() -- a server without it answers with an error, which is no harm
   local window = caps and caps.PIPELINING and WINDOW or 1
-  local asked, got = 0, 0
-  local function next_one()
-    if got == #numbers then return nil end
-    local ok, text = run(self, function(d)
+  local flight, given = { asked = 0, received = 0, queue = {} }, 0
+  local function ask(d)
+    local on_its_way = flight.asked - flight.received
+    if on_its_way <= window // 2 then
+      local last = math.min(#numbers, flight.asked + window - on_its_way)
       local lines = {}
-      if asked - got <= window // 2 then
-        while asked < #numbers and asked - got < window do
-          asked = asked + 1
-          lines[#lines + 1] = command(numbers[asked], count)
-        end
-        d:put(lines)
-      end
-      local status, err, code = read_status(d)
-      got = got + 1
-      if not status then return nil, err, code end
-      local found
-      found, err, code = d:text()
-      if not found then return nil, err, code end
-      return true, found
-    end)
-    if not ok then error(text, 0) end
-    return numbers[got], text
+      for i = flight.asked + 1, last do lines[#lines + 1] = command(numbers[i], count) end
+      if lines[1] then d:put(lines) end
+      flight.asked = last
+    end
+    return receive(flight, d)
+  end
+  local function next_one()
+    if given == #numbers then return nil end
+    given = given + 1
+    local one, err = table.remove(flight.queue, 1), nil
+    if not one then one, err = run(self, ask, flight) end
+    if not one or not one[1] then error(one and one[2] or err, 0) end
+    return numbers[given], one[1]
   end
   -- A loop that is left early would leave replies to be taken for others.
   local guard = setmetatable({}, { __close = function()
-    if asked > got and self.d and not self.d.closed then self:close() end
+    if flight.asked > flight.received and self.d and not self.d.closed then self:close() end
   end })
   return next_one, nil, nil, guard
 end

@@ -116,6 +116,24 @@ describe("a client of POP3", function()
     end)
   end
 
+  it("may be told something else in a loop over messages, and in a loop in the loop", function()
+    local several = "+OK\r\na\r\n.\r\n-ERR gone\r\n+OK\r\nc\r\n."
+    local server = start { HELLO, { expect = "CAPA" }, "+OK\r\nPIPELINING\r\n.", { upto = "RETR 3" }, several,
+      { expect = "^DELE 1$" }, "+OK deleted", { expect = "CAPA" }, "+OK\r\nPIPELINING\r\n.", { upto = "RETR 2" },
+      "+OK\r\ny\r\n.\r\n+OK\r\nx\r\n.", { expect = "NOOP" }, "+OK" }
+    local pop = connect(server)
+    local outer = pop:messages { 1, 2, 3 }
+    assert.same({ 1, "a\r\n" }, { outer() })
+    assert.equal("+OK deleted", pop:dele(1))
+    local inner = pop:messages { 4, 2 }
+    assert.same({ 4, "y\r\n" }, { inner() })
+    assert.equal("gone", select(2, pcall(outer)).text)
+    assert.same({ 3, "c\r\n" }, { outer() })
+    assert.same({ 2, "x\r\n" }, { inner() })
+    assert.is_nil(outer())
+    assert.equal("+OK", pop:noop())
+  end)
+
   it("asks for one at a time where it cannot, and a loop may be left", function()
     local server = start { HELLO, { expect = "CAPA" }, "-ERR", { expect = "^TOP 3 0$" }, "+OK\r\na\r\n.",
       { expect = "^TOP 1 0$" }, "+OK\r\nb\r\n.", { expect = "^NOOP$" }, "+OK" }

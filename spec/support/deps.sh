@@ -31,6 +31,9 @@ have() {
     bluetooth) test "$(uname -s)" != Linux || test -e /usr/include/bluetooth/bluetooth.h ;;
     debhelper) command -v dh >/dev/null ;;
     nginx | haproxy | lighttpd | fcgiwrap | exim4 | telnetd | vsftpd) command -v "$1" >/dev/null || test -x /usr/sbin/"$1" ;; # which is in root's PATH alone
+    dovecot-core) command -v dovecot >/dev/null || test -x /usr/sbin/dovecot ;;
+    dovecot-imapd) test -x /usr/lib/dovecot/imap || test -x /usr/libexec/dovecot/imap ;;
+    dovecot-pop3d) test -x /usr/lib/dovecot/pop3 || test -x /usr/libexec/dovecot/pop3 ;;
     libnginx-mod-stream) test -e /usr/lib/nginx/modules/ngx_stream_module.so ;;
     openssl-headers) echo '#include <openssl/ssl.h>' | cc -E - >/dev/null 2>&1 || pkg-config --exists openssl 2>/dev/null ;;
     readline-headers) echo '#include <readline/readline.h>' | cc -include stdio.h -E - >/dev/null 2>&1 || pkg-config --exists readline 2>/dev/null ;;
@@ -99,6 +102,8 @@ package() {
     pacman:chromedriver) echo chromium ;;
     apt:*) echo "$1" ;;
     dnf:nc) echo nmap-ncat ;;
+    apk:dovecot-pop3d) echo dovecot-pop3d ;;
+    *:dovecot-*) echo dovecot ;;
     apk:telnet) echo busybox-extras ;;
     apk:nc | zypper:nc) echo netcat-openbsd ;;
     pacman:telnet) echo inetutils ;;

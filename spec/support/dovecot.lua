@@ -14,7 +14,7 @@ local M = {}
 
 -- It is in root's PATH alone.
 local PROGRAM = tree.output("command -v dovecot || ls /usr/sbin/dovecot 2>/dev/null || true"):match "[^\n]+"
-local HOME = "/usr/lib/dovecot/"
+local HOME = "/usr/lib*/dovecot/" -- libexec elsewhere
 
 -- Its processes have users of their own then, those that Debian has made for it.
 local ROOT = tree.output "id -u" == "0\n"
