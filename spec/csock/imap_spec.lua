@@ -188,19 +188,33 @@ describe("a client of IMAP", function()
     end)
   end
 
-  it("ends with a task that is cancelled while it waits for news", function()
+  it("ends with a task that is cancelled while it waits for news, or does something with them", function()
     local server = opened(to("^IDLE$", "+ \r\n* 1 EXISTS\r\n"), { upto = "DONE" })
-    streams.in_task(function()
-      local mail, begun = enter(server), csock.loop.event()
-      local task = csock.spawn(function()
-        for _ in assert(mail:idle()) do begun:set() end
+    for _, seconds in ipairs { 0, LIMIT } do
+      streams.in_task(function()
+        local mail, begun = enter(server), csock.loop.event()
+        local task = csock.spawn(function()
+          for _ in assert(mail:idle()) do
+            begun:set()
+            csock.sleep(seconds)
+          end
+        end)
+        begun:wait()
+        csock.sleep(0)
+        task:cancel()
+        task:join()
+        assert.is_nil(mail.idling)
+        assert.is_nil((mail:noop()))
       end)
-      begun:wait()
-      task:cancel()
-      task:join()
-      assert.is_nil(mail.idling)
-      assert.is_nil((mail:noop()))
-    end)
+    end
+  end)
+
+  it("does not keep for ever what nobody asks for", function()
+    local server = opened(to("^NOOP$", ("* 1 EXISTS\r\n"):rep(10001) .. OK), to("^NOOP$", "* 5 EXISTS\r\n" .. OK))
+    local mail = enter(server)
+    assert(mail:noop())
+    assert(mail:noop())
+    assert.same({ "EXISTS", { "5" } }, { mail:response "EXISTS" })
   end)
 
   it("raises in the loop what goes wrong while it waits", function()
@@ -361,7 +375,7 @@ describe("a client of IMAP", function()
     local mail = connect(server)
     assert(mail:login("jane", "secret"))
     assert.equal(E.EROFS, (select(3, mail:select "x")))
-    mail.untagged_responses["READ-ONLY"] = nil
+    assert.equal(E.EROFS, (select(3, mail:fetch(1, "FLAGS"))))
     assert.same({ "OK", { "9" } }, { mail:select("x", true) })
     assert.equal("OK", (mail:unselect()))
     assert.equal("state", (select(2, mail:fetch(1, "FLAGS"))).kind)

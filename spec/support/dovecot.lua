@@ -137,10 +137,10 @@ function M.start()
   for _ = 1, 3 do
     if try(self) then return self end
     self.process:kill()
-    self.process = nil
+    self.said, self.process = self.process.out .. self.process.err, nil
   end
   local log = io.open(self.dir .. "/log")
-  local err = log and log:read "a" or "it says nothing"
+  local err = self.said .. (log and log:read "a" or "")
   self:close()
   error("dovecot does not start: " .. err)
 end

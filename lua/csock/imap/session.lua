@@ -248,13 +248,16 @@ local function send(self, d, parts, shown)
   return true
 end
 
+-- What may be said though the mailbox has become one that is not what was asked for.
+local LEAVING = { SELECT = true, CLOSE = true, UNSELECT = true, LOGOUT = true }
+
 local function check_state(self, name)
   local states = STATES[name]
   if states and not states[self.state] then
     return failure("EPROTO", ("%s is not allowed in the state %s"):format(name, self.state), { kind = "state" })
   end
   if self.idling then return failure("EBUSY", "IDLE is under way") end
-  if self.untagged_responses["READ-ONLY"] and not self.is_readonly then
+  if self.untagged_responses["READ-ONLY"] and not self.is_readonly and not LEAVING[name] then
     return failure("EROFS", "the mailbox has become READ-ONLY", { kind = "permanent", code = "READ-ONLY" })
   end
   return true
