@@ -13,6 +13,7 @@ local servers = {
   "thanks_threading", "hello_ss", "echo_threading", "async_echo", "async_chat",
   "tsTservTW", "logger_tw", "line_logger_tw",
   "safe_send --receive", "chat_half --listen", "chat_full --listen", "tls_tserv", "rpc_pair --serve",
+  "mail_server",
 }
 
 -- Clients that meet a refusal as soon as they start.
@@ -20,7 +21,7 @@ local tcp_clients = {
   "tsTclnt", "tsTclnt6", "tsTclnt_safe", "thanks_client", "select_two", "echo_stream_client",
   "command_client", "sleep_client", "name_client", "web_client", "safe_send", "chat_half", "chat_full",
   "tsTclntSS_persist", "tsTclntTW", "tls_tclnt", "https_head", "http_head", "ws_client", "rpc_pair",
-  "mail_subjects", "ftp_get", "news_headers", "telnet_robot",
+  "send_mail", "mail_subjects", "ftp_get", "news_headers", "telnet_robot",
 }
 
 -- What those are told that speak TLS.
@@ -44,9 +45,12 @@ local alone = { "socket_options", "select_stdin", "hosts_and_services", "connect
 
 local udp = { tsUserv = true, echo_dgram_server = true, daytime_server = true }
 
+-- What others are told.
+local settings = { mail_server = { "--pop3", "0" } }
+
 local function split(command)
   local name, option = command:match("^(%S+) ?(.*)$")
-  local told = over_tls[name]
+  local told = over_tls[name] or settings[name]
   return name, option ~= "" and { option } or told and table.move(told, 1, #told, 1, {}) or {}
 end
 
@@ -325,7 +329,9 @@ describe("examples:", function()
       [8080] = "chat_web",
       [80] = "web_client http_head",
       [443] = "https_head",
+      [25] = "send_mail",
       [110] = "mail_subjects",
+      [8025] = "mail_server",
       [21] = "ftp_get",
       [119] = "news_headers",
       [23] = "telnet_robot",
