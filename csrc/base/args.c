@@ -46,7 +46,7 @@ bool cs_to_timeout(lua_State *L, int idx, int64_t *ns) {
 }
 
 int64_t cs_check_timeout(lua_State *L, int arg) {
-  int64_t ns;
+  int64_t ns = 0;
   if (lua_isnoneornil(L, arg)) return CS_FOREVER;
   if (!cs_to_timeout(L, arg, &ns))
     luaL_argerror(L, arg,

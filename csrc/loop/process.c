@@ -40,7 +40,7 @@ static int waitpid_attempt(lua_State *L, cs_op *op) {
     return 2;
   }
   /* A descriptor tells of one process, and of its end alone. */
-  int fd;
+  int fd = -1;
   if (op->w == NULL && p->pid > 0 && p->options == 0 && cs_state_room(p->w.state, 1) == 0 &&
       cs_pidfd_open(p->pid, &fd) == 0) {
     cs_watched_hold(&p->w, fd);

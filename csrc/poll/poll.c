@@ -301,7 +301,7 @@ static struct pollfd *take_array(lua_State *L, const poller *p) {
 }
 
 static int64_t check_milliseconds(lua_State *L, int arg) {
-  int64_t ns;
+  int64_t ns = 0;
   if (lua_isnoneornil(L, arg)) return CS_FOREVER;
   lua_Number ms = luaL_checknumber(L, arg);
   if (ms < 0) return CS_FOREVER;

@@ -120,7 +120,7 @@ static bool has_peers(int family) {
 
 static int accept_attempt(lua_State *L, cs_op *op) {
   cs_sockaddr addr;
-  int fd, err;
+  int fd = -1, err;
   bool tried = false;
   cs_sock *s = cs_sock_of(op->w), *conn;
   int top = lua_gettop(L);

@@ -116,7 +116,7 @@ static int socket_socket(lua_State *L) {
       CS_KEYWORD_CINT("proto", &proto),
   };
   cs_keywords_read(L, options, rows, CS_COUNT(rows));
-  bool given = fd >= 0, tried = false, nonblock;
+  bool given = fd >= 0, tried = false, nonblock = false;
   if (options > 1 && family == -1) family = check_family(L, 1, -1);
   if (options > 2 && type == -1) type = check_type(L, 2, -1);
   if (options > 3 && proto == -1) proto = cs_opt_cint(L, 3, -1);
@@ -205,7 +205,7 @@ static int copy_fd(lua_State *L, const char *call, int fd, int *copy) {
 static int push_dup(lua_State *L, const char *call, int fd, int family, int type, int proto,
                     const int64_t *timeout, unsigned flag) {
   int copy;
-  bool nonblock;
+  bool nonblock = false;
   cs_sock *s = cs_sock_new(L);
   int err = copy_fd(L, call, fd, &copy);
   if (err != 0) return cs_fail(L, call, err);

@@ -260,7 +260,7 @@ Source: fcntl(2), Python's `socket.get_inheritable`.
 @usage print(s:get_inheritable()) --> false
 */
 static int sock_get_inheritable(lua_State *L) {
-  bool on;
+  bool on = false;
   int err = cs_fd_get_inheritable(cs_sock_fd(cs_sock_check(L, 1)), &on);
   if (err != 0) return cs_fail(L, "get_inheritable", err);
   lua_pushboolean(L, on);

@@ -33,11 +33,20 @@ static inline void cs_transport_short(cs_sock *s, size_t got, size_t n, int flag
     cs_watched_drained(&s->w);
 }
 
+/* A call for what is read or written at once costs little enough that another call is seen in it.
+   In the amalgamation a compiler would not inline these by itself: the whole of csock is one file.
+ */
+#if defined(__GNUC__)
+#define CS_TRANSPORT_INLINE static inline __attribute__((always_inline))
+#else
+#define CS_TRANSPORT_INLINE static inline
+#endif
+
 /* --- the kernel ----------------------------------------------------------------------------- */
 
 /* recvfrom(2). AF_PACKET refuses MSG_NOSIGNAL there. `from` may be NULL. */
-static inline int cs_plain_read(cs_sock *s, char *bytes, size_t n, int flags, cs_sender *from,
-                                size_t *got) {
+CS_TRANSPORT_INLINE int cs_plain_read(cs_sock *s, char *bytes, size_t n, int flags, cs_sender *from,
+                                      size_t *got) {
   struct sockaddr *addr = from != NULL ? &from->addr.any : NULL;
   ssize_t r;
   flags = (flags & ~CS_MSG_NOSIGNAL) | MSG_DONTWAIT;
@@ -50,8 +59,8 @@ static inline int cs_plain_read(cs_sock *s, char *bytes, size_t n, int flags, cs
 }
 
 /* sendto(2), without SIGPIPE. `to` may be NULL; it has been asked for (policy.h). */
-static inline int cs_plain_write(cs_sock *s, const char *bytes, size_t n, int flags,
-                                 const cs_address *to, size_t *sent) {
+CS_TRANSPORT_INLINE int cs_plain_write(cs_sock *s, const char *bytes, size_t n, int flags,
+                                       const cs_address *to, size_t *sent) {
   const struct sockaddr *addr = to != NULL ? &to->sa : NULL;
   ssize_t r;
   flags |= MSG_DONTWAIT | CS_MSG_NOSIGNAL;
@@ -105,8 +114,8 @@ static inline bool cs_transport_has_input(const cs_watched *w) {
 
 /* At most `n` bytes. *got is 0 at the end of a stream; where a datagram is longer than `n` and
    `flags` has MSG_TRUNC, it is its whole length. `from` may be NULL. */
-static inline int cs_sock_read(cs_sock *s, char *bytes, size_t n, int flags, cs_sender *from,
-                               size_t *got) {
+CS_TRANSPORT_INLINE int cs_sock_read(cs_sock *s, char *bytes, size_t n, int flags, cs_sender *from,
+                                     size_t *got) {
   int err;
   if (s->transport == NULL) {
     if (from != NULL) from->len = sizeof from->addr;
@@ -122,7 +131,8 @@ static inline int cs_sock_read(cs_sock *s, char *bytes, size_t n, int flags, cs_
 }
 
 /* At most `n` bytes. */
-static inline int cs_sock_write(cs_sock *s, const char *bytes, size_t n, int flags, size_t *sent) {
+CS_TRANSPORT_INLINE int cs_sock_write(cs_sock *s, const char *bytes, size_t n, int flags,
+                                      size_t *sent) {
   int err;
   if (s->transport == NULL)
     err = cs_plain_write(s, bytes, n, flags, NULL, sent);

@@ -54,7 +54,7 @@ void cs_watched_changed(cs_watched *w) {
 /* --- O_NONBLOCK --- */
 
 int cs_watched_nonblock_keep(cs_watched *w, short events) {
-  bool on;
+  bool on = false;
   struct pollfd p = {.fd = w->fd, .events = events};
   if (w->flags & CS_W_OUTSIDE) {
     if (cs_fd_get_nonblock(w->fd, &on) == 0 && !on && poll(&p, 1, 0) == 0) return EAGAIN;
@@ -66,7 +66,7 @@ int cs_watched_nonblock_keep(cs_watched *w, short events) {
 }
 
 void cs_watched_nonblock_begin(cs_watched *w) {
-  bool on;
+  bool on = false;
   if (cs_fd_get_nonblock(w->fd, &on) != 0 || on) return;
   if (cs_fd_set_nonblock(w->fd, true) == 0) w->flags |= CS_W_BORROWED;
 }
