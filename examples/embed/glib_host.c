@@ -72,7 +72,7 @@ static gboolean quit(gpointer loop) {
 }
 
 static gboolean tick(gpointer ticks) {
-  if (++*(int *)ticks == 5) puts("the host has ticked");
+  if (++*(int *)ticks == 1) puts("the host has ticked");
   return G_SOURCE_CONTINUE;
 }
 

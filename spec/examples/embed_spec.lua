@@ -5,6 +5,11 @@ local tree = require "spec.support.tree"
 -- Where this run's core was built.
 local build = package.searchpath("csock.core", package.cpath):gsub("csock/core%.so$", "")
 
+-- Programs that are built where what they want is.
+local function built(name)
+  return package.searchpath(name, build .. "examples/embed/?")
+end
+
 local function run(name, ...)
   local status, out, err = process.run({ build .. "examples/embed/" .. name, ... }, {
     input = name == "poll_host" and "one\ntwo\n" or nil,
@@ -70,15 +75,50 @@ describe("a host in C", function()
 
   for _, name in ipairs { "glib_host", "uv_host" } do
     it("has csock in the loop of a library (" .. name .. ")", function()
-      if not package.searchpath(name, build .. "examples/embed/?") then return pending "the library is not here" end
+      if not built(name) then return pending "the library is not here" end
       local out = run(name)
       assert.matches("answer: HELLO\n", out, 1, true)
       assert.matches("the host has ticked\n", out, 1, true)
     end)
   end
 
+  it("is C++, with exceptions that are Lua's errors and errors that are exceptions (plugin)", function()
+    if not built "plugin" then return pending "Lua as C++ is not here" end
+    assert.equal("true: 1\nfalse: not so much tea\nfalse: there is no gold\n"
+      .. "false: bad argument #2 to 'take' (number expected, got string)\n"
+      .. "the visit is over\nfalse\trice has no price\n"
+      .. "the program has caught: there is no silver\n", run "plugin")
+  end)
+
+  for name, what in pairs { static_lua = "the static libraries are", static_lua_musl = "a Lua for musl is" } do
+    it("is one static binary (" .. name .. ")", function()
+      if not built(name) then return pending(what .. " not here, or cannot be used") end
+      local headers = tree.output(("LC_ALL=C readelf -lW '%s'"):format(built(name)))
+      assert.matches("LOAD", headers, 1, true)
+      assert.no.matches("INTERP", headers, 1, true)
+      assert.no.matches("DYNAMIC", headers, 1, true)
+      assert.matches("^today is %d+%-%d+%-%d+\n$", run(name))
+    end)
+  end
+
+  it("is an interpreter, in which a name is looked up in a thread (static_lua_musl)", function()
+    if not built "static_lua_musl" then return pending "a Lua for musl is not here" end
+    local script = os.tmpname()
+    finally(function() os.remove(script) end)
+    local file <close> = assert(io.open(script, "w"))
+    assert(file:write [[
+      local csock = require "csock"
+      print(select(2, coroutine.running()), #assert(csock.getaddrinfo("localhost", 80)) > 0)
+      error("no more", 0)
+    ]]):close()
+    local status, out, err = process.run { built "static_lua_musl", script }
+    assert.equal("no more\n", err)
+    assert.equal("false\ttrue\n", out)
+    assert.equal(1, status)
+  end)
+
   it("is short", function()
-    for _, name in ipairs(tree.files("examples/embed", "%.c$")) do
+    for _, name in ipairs(tree.files("examples/embed", "%.cc?$")) do
       local _, lines = tree.read(name):gsub("\n", "")
       assert.is_true(lines < 100, name)
     end

@@ -2,8 +2,13 @@
 # port.sh PORT...: builds csock for another compiler, libc, processor or Lua than this system's own, and runs specs
 # there, each port in $BUILD/portability/PORT. Lua comes from the sources of the package manager (or is LUA_TARBALL, a
 # release's), and busted is the system's, with what it has of C replaced (spec/portability/lib). What this system
-# lacks for a port is said, and is no failure.
+# lacks for a port is said, and is no failure. port.sh --lua PORT...: builds their Lua alone.
 set -eu
+lua_alone=
+if [ "${1:-}" = --lua ]; then
+  lua_alone=1
+  shift
+fi
 here=$(pwd)/${BUILD:-build}/portability
 core='spec/sys spec/base spec/wait spec/loop spec/name spec/socket spec/stream spec/poll spec/reactor spec/constants'
 
@@ -115,6 +120,7 @@ for port; do
   if [ -n "$lua" ]; then
     build_lua || { lacks "the sources of $lua"; continue; }
     program=$dir/lua
+    test -z "$lua_alone" || continue
     debian='/usr/share/lua/5.4/?.lua;/usr/share/lua/5.4/?/init.lua'
     test "${lua%/*}" != lua5.5 || debian="$(penlight);$debian" || { lacks lua-penlight; continue; }
     set -- "$@" LUA="$program" LUA_CFLAGS="-isystem $dir/src/src" \
