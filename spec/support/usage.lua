@@ -139,8 +139,8 @@ local function imap(conn)
   }
   local stream = conn:makefile()
   conn:sendall("* OK [" .. can .. "] ready\r\n")
-  for line in stream:lines() do
-    line = line:gsub("\r$", "")
+  for ended in stream:lines() do
+    local line = ended:gsub("\r$", "")
     local tag, command = line:match "^(%S+) (.*)$"
     local verb = command:match "^%S*"
     local size = command:match "{(%d+)}$"
