@@ -61,6 +61,7 @@ describe("make dist", function()
   local function released(what, f)
     it(what, function()
       if not checkout then return pending "no checkout of git" end
+      posix.watchdog(600, what) -- all of csock is built in there
       f()
     end)
   end

@@ -59,6 +59,19 @@ local function taker(source, size)
   end
 end
 
+-- Says that all was sent, and waits for the end of the other side: over TLS it still sends what nobody reads (tickets),
+-- and a connection that is closed meanwhile is reset, with what is on its way.
+local function say_all_sent(sock)
+  local ok, err, errno = sock:shutdown(csock.SHUT_WR)
+  if not ok then return nil, err, errno end
+  local left = BLOCK
+  repeat
+    local bytes = sock:recv(left)
+    left = left - #(bytes or "")
+  until not bytes or bytes == "" or left <= 0
+  return true -- the server's verdict tells what has come
+end
+
 -- The end of a transfer: the server says how it went, also where it has gone wrong on this side.
 local function settle(d, err, errno)
   local code, text, number = d:ok(2)
@@ -174,7 +187,7 @@ function FTP:storbinary(line, source, options)
       local piece, err, errno = take()
       if not piece then
         if err then return nil, err, errno end
-        return sock:shutdown(csock.SHUT_WR)
+        return say_all_sent(sock)
       end
       local ok
       ok, err, errno = sock:sendall(piece)
@@ -214,7 +227,7 @@ function FTP:storlines(line, source, callback)
     end
     local ok, err, errno = stream:flush()
     if not ok then return nil, err, errno end
-    return sock:shutdown(csock.SHUT_WR)
+    return say_all_sent(sock)
   end)
 end
 
