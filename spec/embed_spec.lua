@@ -193,6 +193,13 @@ describe("csock_setup", function()
     assert.matches("^error in a task oh", state:logged())
   end)
 
+  it("has it told of them when all of the loop is there, without the library io", function()
+    local state = host()
+    state:run "io = nil; require 'csock.loop'.spawn(error, 'oh')"
+    run(state)
+    assert.matches("^error in a task oh", state:logged())
+  end)
+
   it("has Lua entered by the host", function()
     local state = host()
     state:spawn "return 1"

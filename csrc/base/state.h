@@ -91,7 +91,7 @@ static inline int cs_state_room(const cs_state *state, unsigned n) {
   return state->max_held != 0 && state->held + n > state->max_held ? EMFILE : 0;
 }
 
-/* An error that nobody else hears of: to the host, or to standard error. `what` is a literal. */
+/* An error that nobody else hears of: to the host, or to standard error. */
 void cs_state_log(lua_State *L, const char *what, const char *text);
 
 /* Whether a call that gave `err` is worth another try: out of descriptors, once for each `tried`,

@@ -158,6 +158,13 @@ static int loop_set_report(lua_State *L) {
   return 0;
 }
 
+/* log(what, text): an error that nobody else hears of, to the host or to standard error. */
+static int loop_log(lua_State *L) {
+  const char *what = luaL_checkstring(L, 1);
+  cs_state_log(L, what, luaL_checkstring(L, 2));
+  return 0;
+}
+
 /* may_open(call, path): asks the policy, for what csock's modules do to files by Lua's own
    libraries: true, or nil, error, errno. */
 static int loop_may_open(lua_State *L) {
@@ -171,19 +178,13 @@ static int loop_may_open(lua_State *L) {
 }
 
 static const luaL_Reg loop_functions[] = {
-    {"run", loop_run},
-    {"step", loop_step},
-    {"stop", loop_stop},
-    {"fileno", loop_fileno},
-    {"due", loop_due},
-    {"descriptor", loop_descriptor},
-    {"running", loop_running},
-    {"backend", loop_backend},
-    {"backends", loop_backends},
-    {"now", loop_now},
-    {"may_open", loop_may_open},
-    {"set_report", loop_set_report},
-    {NULL, NULL},
+    {"run", loop_run},           {"step", loop_step},
+    {"stop", loop_stop},         {"fileno", loop_fileno},
+    {"due", loop_due},           {"descriptor", loop_descriptor},
+    {"running", loop_running},   {"backend", loop_backend},
+    {"backends", loop_backends}, {"now", loop_now},
+    {"may_open", loop_may_open}, {"set_report", loop_set_report},
+    {"log", loop_log},           {NULL, NULL},
 };
 
 void cs_open_loop(lua_State *L) {

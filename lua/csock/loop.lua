@@ -33,14 +33,15 @@ local M = {
 }
 
 --- Called with the error of each task that failed and that nobody joins, with a traceback and the
--- task; may be replaced. By default it writes the traceback to standard error. The loop goes on.
+-- task; may be replaced. By default it writes the traceback to standard error, or has the host told that has csock
+-- inside (`log` in `csock.h`). The loop goes on.
 -- @function onerror
 -- @param err what the task raised
 -- @tparam string traceback the error's text, and where it came from
 -- @tparam task task
 -- @usage function loop.onerror(err, traceback) io.stderr:write(traceback, "\n") end
 function M.onerror(_, traceback)
-  io.stderr:write("csock: error in a task: ", traceback, "\n")
+  core.log("error in a task", traceback)
 end
 
 function internal.report(err, traceback, task) M.onerror(err, traceback, task) end
