@@ -14,11 +14,31 @@ local SHORT = check.kind("true or integer >= 1", function(value)
   return value == true or math.type(value) == "integer" and value >= 1
 end)
 
+-- Which calls are which, of each kind.
+local EMFILE = check.kind("table of `socket` and `accept`, each an integer >= 1 or a sequence of such", function(value)
+  if type(value) ~= "table" then return false end
+  for call, which in pairs(value) do
+    if call ~= "socket" and call ~= "accept" then return false end
+    for _, n in ipairs(type(which) == "table" and which or { which }) do
+      if math.type(n) ~= "integer" or n < 1 then return false end
+    end
+  end
+  return true
+end)
+local HOSTS = check.kind("table of names, or of IPv4 addresses by names", function(value)
+  if type(value) ~= "table" then return false end
+  for key, host in pairs(value) do
+    if type(host) ~= "string" then return false end
+    if type(key) == "string" and not csock.inet_pton(csock.AF_INET, host) then return false end
+  end
+  return true
+end)
+
 local OPTIONS = {
   delay = { check.SECONDS, nil, 0 }, jitter = { check.SECONDS, nil, 0 },
   loss = { PROBABILITY, nil, 0 }, reorder = { PROBABILITY, nil, 0 },
   short_reads = { SHORT, nil, 0 }, short_writes = { SHORT, nil, 0 },
-  reset_after = { check.integer(0, 0x7fffffff), nil, false }, emfile = { check.TABLE, nil, {} },
+  reset_after = { check.integer(0, 0x7fffffff), nil, false }, emfile = { EMFILE, nil, {} },
 }
 
 -- Has a fabric do what the options say.
@@ -138,7 +158,7 @@ Network.__close = Network.close
 
 local M = {}
 
-local MAKING = { hosts = { check.TABLE, {} }, seed = { check.INTEGER, 1 } }
+local MAKING = { hosts = { HOSTS, {} }, seed = { check.INTEGER, 1 } }
 for name, row in pairs(OPTIONS) do MAKING[name] = { row[1], row[3], row[3] } end
 
 --- Makes a network. What befalls those in it is drawn by chance, but always in the same way for the same seed.

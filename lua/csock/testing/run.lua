@@ -20,6 +20,21 @@ local function traced(err)
   return type(err) == "string" and debug.traceback(err, 2) or err
 end
 
+-- Busted makes a table of an error value, and finds out by the stack where it was raised, which would be in here: so
+-- the message says it.
+local function located(err)
+  if type(err) ~= "table" or err.message == nil then return traced(err) end
+  local text = tostring(err.message)
+  if text:find "^[^\n]-:%d+: " then return err end
+  local level, info = 2
+  repeat
+    level = level + 1
+    info = debug.getinfo(level, "Sl")
+  until not info or info.what ~= "C" and not info.source:find "luassert[/\\]" and not info.source:find "busted[/\\]"
+  if info then err.message = ("%s:%d: %s"):format(info.short_src, info.currentline, text) end
+  return err
+end
+
 local function call(f, options)
   local _ <close> = options.virtual_time and clock.clock() or nil
   if not options.network then return f() end
@@ -38,6 +53,23 @@ local function wait_for(task, limit)
       return err.name == "EDEADLK" and "it waits for what cannot happen any more" or tostring(err)
     end
   end
+end
+
+-- `told` makes of an error what is raised.
+local function run(f, options, told)
+  if loop.current() then check.fail "run: in a task already" end
+  local before <close> = leaks.begin()
+  local task = loop.spawn(xpcall, call, told, f, options):watch()
+  local why = wait_for(task, options.limit)
+  if why then why = why .. ":\n" .. task:traceback() end
+  if why then task:cancel() end
+  local results = table.pack(task:join(0))
+  local left = leaks.finish(before)
+  if why then error("csock.testing: " .. why, 0) end
+  if task:status() == "failed" then error(results[2], 0) end
+  if not results[1] then error(results[2], 0) end
+  if left and options.leaks then error("csock.testing: left behind:\n" .. left, 0) end
+  return table.unpack(results, 2, results.n)
 end
 
 --- Runs a function as a spec should be: in a task of its own, with the loop running, so that it may start servers and
@@ -61,23 +93,13 @@ end
 -- end)
 function M.run(f, options)
   check.argument(check.FUNCTION, f, 1, "run")
-  options = check.options(options, OPTIONS, 2, "run")
-  if loop.current() then check.fail "run: in a task already" end
-  local before <close> = leaks.begin()
-  local task = loop.spawn(xpcall, call, traced, f, options):watch()
-  local why = wait_for(task, options.limit)
-  if why then why = why .. ":\n" .. task:traceback() end
-  if why then task:cancel() end
-  local results = table.pack(task:join(0))
-  local left = leaks.finish(before)
-  if why then error("csock.testing: " .. why, 0) end
-  if task:status() == "failed" then error(results[2], 0) end
-  if not results[1] then error(results[2], 0) end
-  if left and options.leaks then error("csock.testing: left behind:\n" .. left, 0) end
-  return table.unpack(results, 2, results.n)
+  return run(f, check.options(options, OPTIONS, 2, "run"), traced)
 end
 
---- Makes a busted `it` whose specs are run by @{run}.
+local wrapped = setmetatable({}, { __mode = "k" }) -- what was made of a framework's `it` -> that
+
+--- Makes a busted `it` whose specs are run by @{run}. Given one that it has made, it takes that one's place: so some
+-- specs of a file may have options of their own.
 -- @function it
 -- @tparam function it busted's own, or one like it: called with a name and a function
 -- @tparam[opt] table options as for @{run}
@@ -87,11 +109,15 @@ end
 -- it = testing.it(it)
 -- it("sleeps", function() csock.sleep(0.01) end) --> sleeps
 function M.it(it, options)
-  check.options(options, OPTIONS, 2, "it")
-  return function(name, f, ...)
+  options = check.options(options, OPTIONS, 2, "it")
+  if it == nil then check.expected("it", 1, "function", it) end
+  it = wrapped[it] or it
+  local function made(name, f, ...)
     if type(f) ~= "function" then return it(name, f, ...) end
-    return it(name, function() M.run(f, options) end, ...)
+    return it(name, function() run(f, options, located) end, ...)
   end
+  wrapped[made] = it
+  return made
 end
 
 --- Puts such functions in the place of busted's `it`, `spec` and `test`: `testing.busted(_ENV)` at the beginning of a

@@ -203,6 +203,21 @@ describe("busted's functions", function()
     assert.error_matches(function() it("leaks", function() csock.socket() end) end, "left behind")
   end)
 
+  it("are wrapped once: other options take the place of those before", function()
+    local function own(_, f) f() end
+    local it = testing.it(testing.it(own), { virtual_time = true })
+    it("waits", function() csock.sleep(3600) end)
+    assert.error_matches(function() testing.it() end, "bad argument #1 to 'it'")
+  end)
+
+  it("tell where an error value was raised", function()
+    local it = testing.it(function(_, f) f() end)
+    local line = here(1)
+    local ok, err = pcall(it, "fails", function() assert(csock.create_connection { "127.0.0.1", 1 }) end)
+    assert.is_false(ok)
+    assert.matches("^" .. line:gsub("%p", "%%%0") .. ": create_connection .*ECONNREFUSED", err.message)
+  end)
+
   it("do so in busted itself", function()
     local dir = assert(posix.mkdtemp())
     local path = dir .. "/some_spec.lua"

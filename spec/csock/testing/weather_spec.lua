@@ -404,6 +404,9 @@ describe("options of a network", function()
     } do
       assert.error_matches(function() testing.network { [name] = value } end, name)
     end
+    assert.error_matches(function() testing.network { emfile = { bind = 1 } } end, "emfile")
+    assert.error_matches(function() testing.network { emfile = { accept = { "1" } } } end, "emfile")
+    assert.error_matches(function() testing.network { hosts = { server = "no number" } } end, "hosts")
     local net <close> = testing.network()
     assert.error_matches(function() net:change { hosts = {} } end, "unknown option 'hosts'")
     assert.error_matches(function() net:host("name", "no number") end, "IPv4 address expected")
