@@ -20,7 +20,7 @@ static int service_lock(lua_State *L) {
   int err = cs_policy_file(L, state, "pidfile", path);
   if (err == 0) err = cs_state_room(state, 1);
   if (err == 0) err = cs_lockfile_open(path, text, len, &fd);
-  if (err != 0) return cs_fail(L, "pidfile", err);
+  if (err != 0) return cs_fail_at(L, "pidfile", err, 1);
   cs_given_add(state, fd); /* without memory it is not counted */
   lua_pushinteger(L, fd);
   return 1;

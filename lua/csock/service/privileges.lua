@@ -11,10 +11,18 @@ end)
 
 local OPTIONS = { user = { ID }, group = { ID }, groups = { check.TABLE } }
 
+-- What is said where the system's database of users has failed: nil, err, errno.
+local function unknown(what, name, err, errno)
+  if errno ~= E.ENOENT then return nil, err, errno end
+  return csock.make_error {
+    call = "drop_privileges", errno = errno, message = ("drop_privileges: there is no %s %s"):format(what, name),
+  }
+end
+
 local function group_number(group)
   if math.type(group) then return group end
   local entry, err, errno = csock.getgrnam(group)
-  if not entry then return nil, err, errno end
+  if not entry then return unknown("group", group, err, errno) end
   return entry.gr_gid
 end
 
@@ -22,7 +30,9 @@ end
 local function resolve(options)
   local by_name = type(options.user) == "string"
   local user, err, errno = (by_name and csock.getpwnam or csock.getpwuid)(options.user)
-  if not user and (by_name or errno ~= E.ENOENT) then return nil, err, errno end
+  if not user and (by_name or errno ~= E.ENOENT or not options.group) then
+    return unknown("user", options.user, err, errno)
+  end
   local uid = by_name and user.pw_uid or options.user
   local gid = user and user.pw_gid
   if options.group then gid, err, errno = group_number(options.group) end

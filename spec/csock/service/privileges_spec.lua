@@ -116,7 +116,9 @@ describe("service.drop_privileges", function()
   end)
 
   it("fails where there is no such user or group", function()
-    assert.equal(E.ENOENT, (select(3, service.drop_privileges { user = "no such user" })))
+    local _, err, errno = service.drop_privileges { user = "no such user" }
+    assert.equal(E.ENOENT, errno)
+    assert.equal("drop_privileges: there is no user no such user", tostring(err))
     assert.equal(E.ENOENT, (select(3, service.drop_privileges { user = 4294967293 })))
     assert.equal(E.ENOENT, (select(3, service.drop_privileges { user = "nobody", group = "no such group" })))
     assert.equal(E.ENOENT, (select(3, service.drop_privileges { user = "nobody", groups = { "no such group" } })))
