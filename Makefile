@@ -93,7 +93,8 @@ READLINE ?= $(shell echo 'RL_VERSION_MAJOR>=8' | \
 # `make OMIT="LOOP HTTP"` leaves these groups out (doc/hosts.md).
 OMIT ?=
 OMITTED := $(if $(OMIT),$(shell $(LUA) -e 'local m = dofile "csrc/csock/omit.lua" \
-  for g in ("$(OMIT)"):gmatch "%S+" do print(table.concat(m.files[g], " ")) end'))
+  for g in ("$(OMIT)"):gmatch "%S+" do print(m.files[g] and table.concat(m.files[g], " ") or "?" .. g) end'))
+$(if $(filter ?%,$(OMITTED)),$(error OMIT: there is no part $(patsubst ?%,%,$(filter ?%,$(OMITTED)))))
 OMIT_CFLAGS := $(OMIT:%=-DCSOCK_OMIT_%)
 
 CORE_SRC := $(sort $(filter-out csrc/tls/% csrc/readline/% csrc/csock/% $(addsuffix %,$(OMITTED)),\

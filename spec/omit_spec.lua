@@ -154,6 +154,12 @@ nil
       run_without("POLL", "print(pcall(require 'csock'.select, {}, {}, {}, 0))"))
   end)
 
+  it("is none of a part that there is not", function()
+    local status, _, err = process.run { "env", "-u", "MAKEFLAGS", "make", "-s", "OMIT=LOPO HTTP" }
+    assert.not_equal(0, status)
+    assert.matches("there is no part LOPO", err)
+  end)
+
   it("all of it is a core of 150 KB at most, for which the modules are files", function()
     local core = dir .. "/small/csock/core.so"
     succeeds({ "env", "-u", "MAKEFLAGS", "make", "-s", "BUILD=" .. dir .. "/small", "OMIT=" .. ALL, core,
