@@ -46,6 +46,7 @@ end
 
 function internal.report(err, traceback, task) M.onerror(err, traceback, task) end
 
+internal.log = core.log
 core.set_report(internal.report)
 
 --- Callbacks

@@ -9,7 +9,6 @@
 local check = require "csock.check"
 local loop = require "csock.loop"
 local class = require "csock.class"
-local core = require "csock.core".loop
 local internal = require "csock.loop.internal"
 local new_heap = require "csock.heap"
 
@@ -157,8 +156,8 @@ end
 local function report(failure)
   local ok, err = pcall(loop.onerror, failure.err, failure.traceback, loop.current())
   if ok then return end
-  core.log("error in loop.onerror", tostring(err))
-  core.log("error in a task", failure.traceback)
+  internal.log("error in loop.onerror", tostring(err))
+  internal.log("error in a task", failure.traceback)
 end
 
 -- Calls a function; an error in it goes to `loop.onerror` and ends nothing. Gives whether there was none.
