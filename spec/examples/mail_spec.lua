@@ -118,6 +118,29 @@ describe("examples/send_mail", function()
     end
   end)
 
+  tls("logs in over TLS, and not in the clear", function()
+    local server = keep(scripted.start {
+      "220 hi", { expect = "^EHLO " }, "250-hi\r\n250 STARTTLS", { expect = "^STARTTLS$" }, "220 go on",
+      { starttls = true }, { expect = "^EHLO " }, "250-hi\r\n250 AUTH PLAIN", { expect = "^AUTH PLAIN " }, "235 in",
+      { expect = "^MAIL FROM:<jane@a>" }, "250 ok", { expect = "^RCPT TO:<joe@b>$" }, "250 ok", { expect = "^DATA$" },
+      "354 go on", { upto = "." }, "250 taken", { expect = "^QUIT$" }, "221 bye",
+    })
+    local program = example.start("send_mail", "--user", "jane", "--from", "jane@a", "--tls", "--cafile",
+      certificates.ca.cert, "localhost", server.port, "joe@b")
+    program:expect "^password of jane: $"
+    program:type "secret"
+    program:expect "Ctrl%-D:\n$"
+    program:finish_input()
+    program:expect "joe@b: sent\n$"
+    assert.equal("", program:ends(0))
+    local clear = keep(scripted.start { "220 hi", { expect = "^EHLO " }, "250-hi\r\n250 AUTH PLAIN" })
+    program = example.start("send_mail", "--user", "jane", "--from", "jane@a", "127.0.0.1", clear.port, "joe@b")
+    program:expect "^password of jane: $"
+    program:type "secret"
+    assert.matches("^send_mail%.lua: [^\n]+\n$", program:ends(1))
+    assert.is_nil(table.concat(clear:heard(), " "):find "AUTH")
+  end)
+
   it("sends nothing on Ctrl-C", function()
     local server = expect_mail {}
     local program = start(server)
