@@ -207,6 +207,9 @@ static int simulated_adopt(lua_State *L) {
       {"seed", CS_KEYWORD_INT, &seed, 0, INT_MAX},
   };
   cs_keywords_read(L, 2, rows, CS_COUNT(rows));
+  /* Without a metatable nobody would close it. */
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cs_sock_simulated) != LUA_TTABLE)
+    return luaL_error(L, "there are no methods for a simulated network yet");
   simulated *sim = (simulated *)calloc(1, sizeof *sim);
   if (sim == NULL) return cs_fail(L, "socket", ENOMEM);
   sim->transport.ops = &simulated_ops;

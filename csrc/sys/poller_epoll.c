@@ -7,12 +7,24 @@
 #include "fd.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #define EPOLL_POLLER_BATCH 512
 
+/* Who watches a descriptor. The kernel knows an open file, and goes on reporting one of which a
+   copy is open when somebody has closed the descriptor by its number, and nobody can take it out
+   any more. So it is told a number, and how often that had been watched: not an object, which may
+   be gone. */
+typedef struct ep_place {
+  void *data; /* NULL: nobody */
+  uint32_t times;
+} ep_place;
+
 typedef struct ep_poller {
   int fd;
+  ep_place *places; /* by descriptor */
+  size_t size;
   struct epoll_event events[EPOLL_POLLER_BATCH];
 } ep_poller;
 
@@ -20,6 +32,8 @@ static int ep_make(cs_poller **p, const cs_poller_host *host) {
   (void)host;
   ep_poller *made = (ep_poller *)malloc(sizeof *made);
   if (made == NULL) return ENOMEM;
+  made->places = NULL;
+  made->size = 0;
   made->fd = epoll_create1(EPOLL_CLOEXEC);
   if (made->fd < 0) {
     int err = errno;
@@ -34,6 +48,7 @@ static void ep_free(cs_poller *poller, bool forked) {
   ep_poller *p = (ep_poller *)poller;
   (void)forked; /* the child has a copy of the descriptor */
   cs_fd_close(p->fd);
+  free(p->places);
   free(p);
 }
 
@@ -42,35 +57,63 @@ static int ep_fileno(const cs_poller *poller) {
   return p->fd;
 }
 
+static int make_place(ep_poller *p, int fd) {
+  size_t least = (size_t)fd + 1, size = p->size < 64 ? 64 : p->size;
+  if (least <= p->size) return 0;
+  while (size < least) size *= 2;
+  ep_place *places = (ep_place *)realloc(p->places, size * sizeof *places);
+  if (places == NULL) return ENOMEM;
+  memset(places + p->size, 0, (size - p->size) * sizeof *places);
+  p->places = places;
+  p->size = size;
+  return 0;
+}
+
+/* 0 or errno. */
+static int watch_for(ep_poller *p, int fd, void *data) {
+  int err = make_place(p, fd);
+  if (err != 0) return err;
+  ep_place *place = &p->places[fd];
+  struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                          .data = {.u64 = (uint64_t)(place->times + 1) << 32 | (uint32_t)fd}};
+  if (epoll_ctl(p->fd, EPOLL_CTL_ADD, fd, &e) != 0) return errno;
+  place->data = data;
+  place->times++;
+  return 0;
+}
+
+/* NULL: the file of a descriptor that was closed by its number. */
+static void *who_watches(const ep_poller *p, uint64_t told) {
+  const ep_place *place = &p->places[(uint32_t)told];
+  return place->times == (uint32_t)(told >> 32) ? place->data : NULL;
+}
+
 /* A descriptor can be watched once. If it is already (by another object over the same number), a
    copy is watched, as of a foreign one; `*slot` is the copy + 1 then. */
 static int ep_add(cs_poller *poller, int fd, bool foreign, void *data, unsigned *slot) {
   ep_poller *p = (ep_poller *)poller;
-  struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                          .data = {.ptr = data}};
+  int copy, err = foreign ? EEXIST : watch_for(p, fd, data);
   *slot = 0;
-  if (!foreign) {
-    if (epoll_ctl(p->fd, EPOLL_CTL_ADD, fd, &e) == 0) return 0;
-    if (errno != EEXIST) return errno;
-  }
-  int copy;
-  int err = cs_fd_dup(fd, &copy);
+  if (err != EEXIST) return err;
+  err = cs_fd_dup(fd, &copy);
   if (err != 0) return err;
-  if (epoll_ctl(p->fd, EPOLL_CTL_ADD, copy, &e) != 0) {
-    err = errno;
+  err = watch_for(p, copy, data);
+  if (err == 0)
+    *slot = (unsigned)copy + 1;
+  else
     cs_fd_close(copy);
-    return err;
-  }
-  *slot = (unsigned)copy + 1;
-  return 0;
+  return err;
 }
 
 static void ep_remove(cs_poller *poller, int fd, unsigned slot) {
   ep_poller *p = (ep_poller *)poller;
   struct epoll_event unused = {.events = 0};
   int watched = slot == 0 ? fd : (int)slot - 1;
-  /* A failure means that it is not there. */
-  if (p != NULL) epoll_ctl(p->fd, EPOLL_CTL_DEL, watched, &unused);
+  if (p != NULL) {
+    /* A failure means that it is not there, or that its file cannot be had any more. */
+    epoll_ctl(p->fd, EPOLL_CTL_DEL, watched, &unused);
+    p->places[watched].data = NULL;
+  }
   if (slot != 0) cs_fd_close(watched);
 }
 
@@ -95,7 +138,7 @@ static int ep_wait(cs_poller *poller, int64_t left, const sigset_t *mask, cs_eve
     if (bits & EPOLLOUT) ready |= CS_WRITE;
     if (bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) ready |= CS_READ | CS_HANGUP;
     if (bits & (EPOLLHUP | EPOLLERR)) ready |= CS_WRITE;
-    events[i].data = p->events[i].data.ptr;
+    events[i].data = who_watches(p, p->events[i].data.u64);
     events[i].ready = ready;
   }
   *n = (unsigned)got;

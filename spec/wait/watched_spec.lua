@@ -1,6 +1,7 @@
 -- Descriptors that csock did not make: their numbers are their owners' to close and to give to others.
 local csock = require "csock"
 local posix = require "spec.support.posix"
+local process = require "spec.support.process"
 local streams = require "spec.support.streams"
 
 local function settle()
@@ -94,6 +95,29 @@ describe("a stream over somebody else's descriptor", function()
       assert.is_nil(data)
       assert.equal("EBADF", err.name)
     end)
+  end)
+end)
+
+describe("a socket whose number somebody closes", function()
+  it("is gone when it is collected, also for a poller that goes on to report the file", function()
+    local status, out, err = process.run({ process.interpreter, "-e", [[
+      local csock = require "csock"
+      csock.run(function()
+        local a, b = csock.socketpair()
+        local copy <close> = csock.fromfd(a) -- the file stays open
+        a:settimeout(0.001)
+        a:recv(1) -- it is in the poller now
+        csock.close(a:fileno())
+        a = nil
+        collectgarbage()
+        for _ = 1, 2 do
+          b:send "x"
+          csock.sleep(0.001)
+        end
+        print(copy:recv(2))
+      end)
+    ]] }, { env = { MALLOC_PERTURB_ = "165" } }) -- memory that is free has no old values
+    assert.same({ 0, "xx\n", "" }, { status, out, err })
   end)
 end)
 
