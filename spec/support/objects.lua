@@ -57,7 +57,7 @@ return function()
     box:close()
     os.execute("rm -rf '" .. dir .. "'")
   end
-  list.mailbox = setmetatable({}, { __index = all })
+  list.mailbox = setmetatable({}, { __index = all, __name = "csock.mailbox" })
   list.maildirmessage, list.mboxmessage = mailbox.MaildirMessage(), mailbox.mboxMessage()
   list.mhmessage = mailbox.MHMessage()
   list.coder = require("csock.wire.base64").encoder()

@@ -63,7 +63,7 @@ function M.class(name, more)
   }
 end
 
-local metatable = M.class("csock.email.message", methods)
+local metatable = M.class("csock.emailmessage", methods)
 
 -- Makes an empty message.
 function M.new(class, default_type)

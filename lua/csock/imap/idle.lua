@@ -10,9 +10,6 @@ local IMAP4 = {}
 -- After half an hour without a word servers hang up (RFC 2177: 29 minutes).
 local RENEW = 28 * 60
 
---- A connection to a server.
--- @type imap4
-
 local Idle = {}
 Idle.__index = Idle
 Idle.__name = "csock.idle"

@@ -11,9 +11,6 @@ local string_of = session.string_of
 -- The methods: csock.imap gives them to its class.
 local IMAP4 = {}
 
---- A connection to a server.
--- @type imap4
-
 -- --- names ----------------------------------------------------------------------------------------
 
 -- A name as it is sent: what is in quotes, or needs none, as it is; else in quotes, and UTF-7 where it is not ASCII.

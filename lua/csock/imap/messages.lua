@@ -12,9 +12,6 @@ local parenthesized, mailbox = session.parenthesized, mailboxes.mailbox_argument
 -- The methods: csock.imap gives them to its class.
 local IMAP4 = {}
 
---- A connection to a server.
--- @type imap4
-
 -- --- getting ------------------------------------------------------------------------------------------
 
 --- Parts of messages. `messages` gives the same as values.

@@ -31,7 +31,8 @@ function M.class(name, own)
     if own[key] == nil then own[key] = value end
   end
   return {
-    __name = name, __index = own, __close = function(box) box:close() end, __len = function(box) return box:len() end,
+    __name = "csock.mailbox", __index = own, __close = function(box) box:close() end,
+    __len = function(box) return box:len() end, __tostring = function() return ("<%s>"):format(name) end,
   }
 end
 
