@@ -67,8 +67,8 @@ static void open_libraries(lua_State *L) {
   if (luaL_dostring(
           L, "dofile, loadfile, package.loadlib = nil, nil, nil\n"
              "local any = load load = function(c, n, _, ...) return any(c, n, 't', ...) end\n"
-             "package.path, package.cpath = '', ''\n"
-             "package.searchers = {package.searchers[1]}") != LUA_OK)
+             "package.path, package.cpath, package.searchers = '', '', {package.searchers[1]}") !=
+      LUA_OK)
     lua_error(L);
 }
 
