@@ -64,11 +64,10 @@ static void open_libraries(lua_State *L) {
   for (const luaL_Reg *lib = libraries; lib->name != NULL; lib++)
     luaL_requiref(L, lib->name, lib->func, 1);
   csock_preload(L);
-  if (luaL_dostring(
-          L, "dofile, loadfile, package.loadlib = nil, nil, nil\n"
-             "local any = load load = function(c, n, _, ...) return any(c, n, 't', ...) end\n"
-             "package.path, package.cpath, package.searchers = '', '', {package.searchers[1]}") !=
-      LUA_OK)
+  if (luaL_dostring(L, "dofile, loadfile, package.loadlib, package.path = nil, nil, nil, ''\n"
+                       "package.cpath, package.searchers = '', {package.searchers[1]}\n"
+                       "local any = load -- (of bytecode, too, which may be anything)\n"
+                       "load = function(c, n, _, ...) return any(c, n, 't', ...) end") != 0)
     lua_error(L);
 }
 
