@@ -1,5 +1,6 @@
 -- message.lua: a message and its envelope: what is sent, from whom and to whom.
 local address = require "csock.smtp.address"
+local addresses = require "csock.email.address"
 local check = require "csock.check"
 local dots = require "csock.wire.dots"
 
@@ -70,63 +71,10 @@ local function without(text, fields, names)
   return table.concat(pieces)
 end
 
--- Where a comment that opens at a byte ends: the byte behind it.
-local function behind_comment(text, at)
-  local depth = 0
-  while true do
-    local i = text:find("[()\\]", at)
-    if not i then return #text + 1 end
-    local c = text:sub(i, i)
-    if c == "(" then depth = depth + 1 end
-    if c == ")" then depth = depth - 1 end
-    at = i + (c == "\\" and 2 or 1)
-    if depth == 0 then return at end
-  end
-end
-
-local function behind_quotes(text, at)
-  local i = at + 1
-  while true do
-    i = text:find('["\\]', i)
-    if not i then return #text + 1 end
-    if text:sub(i, i) == '"' then return i + 1 end
-    i = i + 2
-  end
-end
-
-local function add(list, piece)
-  local mailbox = piece:match "<([^<>]*)>" or piece:match "^%s*(.-)%s*$"
-  if mailbox ~= "" then list[#list + 1] = mailbox end
-end
-
--- Adds the mailboxes that stand in a field's value: names, comments and groups are passed over (RFC 5322 section 3.4).
+-- Adds the mailboxes that stand in a field's value.
 local function add_mailboxes(list, text)
-  local piece, at = "", 1
-  local function keep(last) piece = piece .. text:sub(at, last) end
-  while true do
-    local i = text:find('["(),:;<]', at)
-    if not i then
-      keep(#text)
-      return add(list, piece)
-    end
-    keep(i - 1)
-    local c = text:sub(i, i)
-    if c == "(" then
-      at = behind_comment(text, i)
-    elseif c == '"' then
-      at = i
-      local after = behind_quotes(text, i)
-      keep(after - 1)
-      at = after
-    elseif c == "<" then
-      at = i
-      local after = (text:find(">", i, true) or #text) + 1
-      keep(after - 1)
-      at = after
-    else -- the end of one, or of a group's name
-      if c ~= ":" then add(list, piece) end
-      piece, at = "", i + 1
-    end
+  for _, pair in ipairs(addresses.parse(text)) do
+    if pair[2] ~= "" then list[#list + 1] = pair[2] end
   end
 end
 
