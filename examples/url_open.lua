@@ -20,8 +20,8 @@ example.run(function()
   print(example.clean(title))
 
   local function progress(blocks, size, total)
-    if total < 0 then return io.write("\r", blocks * size, " bytes") end
-    io.write(("\r%d of %d bytes"):format(math.min(blocks * size, total), total))
+    if total < 0 then return io.write("\r", blocks * size, " bytes"):flush() end
+    io.write(("\r%d of %d bytes"):format(math.min(blocks * size, total), total)):flush()
   end
   local name, err = url.urlretrieve(place, file, progress, nil, { timeout = PATIENCE })
   print()
