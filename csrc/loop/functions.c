@@ -158,10 +158,21 @@ static int loop_set_report(lua_State *L) {
   return 0;
 }
 
-/* log(what, text): an error that nobody else hears of, to the host or to standard error. */
+/* log(what, text[, file]): an error that nobody else hears of: to the host; where there is none, to
+   the file, by its `write`, which a prompt may have made its own; without one to standard error. */
 static int loop_log(lua_State *L) {
-  const char *what = luaL_checkstring(L, 1);
-  cs_state_log(L, what, luaL_checkstring(L, 2));
+  const char *what = luaL_checkstring(L, 1), *text = luaL_checkstring(L, 2);
+  lua_settop(L, 3);
+  if (cs_state_get(L)->log != NULL || lua_isnil(L, 3)) {
+    cs_state_log(L, what, text);
+    return 0;
+  }
+  lua_getfield(L, 3, "write");
+  lua_insert(L, 3);
+  lua_pushfstring(L, "csock: %s: ", what);
+  lua_pushvalue(L, 2);
+  lua_pushliteral(L, "\n");
+  lua_call(L, 4, 0);
   return 0;
 }
 

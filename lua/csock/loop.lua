@@ -40,13 +40,13 @@ local M = {
 -- @tparam string traceback the error's text, and where it came from
 -- @tparam task task
 -- @usage function loop.onerror(err, traceback) io.stderr:write(traceback, "\n") end
-function M.onerror(_, traceback)
-  core.log("error in a task", traceback)
-end
+function M.onerror(_, traceback) internal.log("error in a task", traceback) end
 
 function internal.report(err, traceback, task) M.onerror(err, traceback, task) end
 
-internal.log = core.log
+-- Tells of an error that nobody else hears of.
+function internal.log(what, text) core.log(what, text, io and io.stderr) end
+
 core.set_report(internal.report)
 
 --- Callbacks
