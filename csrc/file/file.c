@@ -149,6 +149,8 @@ static int shared_file_is(lua_State *L) {
   struct stat mine, named;
   const shared_file *f = check_shared_file(L);
   const char *path = cs_check_cstring(L, 2);
+  int err = cs_policy_file(L, cs_state_get(L), "stat", path);
+  if (err != 0) return cs_fail(L, "stat", err);
   if (fstat(f->fd, &mine) != 0) return cs_fail(L, "stat", errno);
   bool same = stat(path, &named) == 0 && mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
   lua_pushboolean(L, same);

@@ -90,6 +90,8 @@ local WAYS = {
     [[ return refused(require "csock.core".file.open("/nowhere/f", "r")) ]] },
   { "a mailbox's new name", "file /nowhere/f ",
     [[ return refused(require "csock.core".file.rename("/nowhere/f", "/nowhere/g")) ]] },
+  { "whether a mailbox's file is still there", "file /nowhere/f stat",
+    [[ return refused(require "csock.core".file.open("/etc/hosts", "r"):is "/nowhere/f") ]] },
   { "a mailbox's second name", "file /nowhere/f ",
     [[ return refused(require "csock.core".file.link("/nowhere/f", "/nowhere/g")) ]] },
   { "the end of a mailbox's file", "file /nowhere/f ",
