@@ -120,6 +120,20 @@ describe("a client of FTP", function()
     end)
   end)
 
+  it("fetches into a buffer", function()
+    conversing({ README = ("hello"):rep(1000) }, nil, function(ftp)
+      local buffer, pieces = csock.buffer(64), {}
+      assert(ftp:retrbinary("RETR README", function(filled, count)
+        assert.equal(buffer, filled)
+        pieces[#pieces + 1] = filled:tostring():sub(1, count)
+      end, { buffer = buffer }))
+      assert.equal(("hello"):rep(1000), table.concat(pieces))
+      assert.error_matches(function() ftp:retrbinary("RETR README", io.stdout, { buffer = buffer }) end,
+        "bad argument #2 to 'retrbinary'")
+      assert.error_matches(function() ftp:retrbinary("RETR README", print, { buffer = 7 }) end, "buffer")
+    end)
+  end)
+
   it("lists directories", function()
     conversing({ README = "hello", ["a b; c"] = "x" }, nil, function(ftp)
       assert.same({ "README", "a b; c" }, ftp:nlst())

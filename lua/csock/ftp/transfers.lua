@@ -17,10 +17,13 @@ local SOURCE = check.kind("string, function or file", function(value)
   return type(value) == "string" or SINK.fits(value)
 end)
 local REST = check.integer(0)
+local BUFFER = check.kind("buffer", function(value)
+  return type(value) == "userdata" and pcall(function() return value.tostring end) and #value > 0
+end)
 
 local OPTIONS = {
   blocksize = { check.integer(1), BLOCK }, rest = { REST }, callback = { check.FUNCTION },
-  progress = { check.FUNCTION },
+  progress = { check.FUNCTION }, buffer = { BUFFER },
 }
 
 local function file_failure(words, code)
@@ -30,8 +33,8 @@ end
 -- What takes pieces: put(piece) -> true; nil, err, errno.
 local function putter(sink)
   if type(sink) == "function" then
-    return function(piece)
-      local ok, err, errno = sink(piece)
+    return function(piece, length)
+      local ok, err, errno = sink(piece, length)
       if ok == nil and err ~= nil then return nil, err, errno end
       return true
     end
@@ -101,12 +104,26 @@ local function transfer(self, kind, line, rest, move)
   return replies.run(self, function(d) return settle(d, not ok and err or nil, errno) end)
 end
 
+-- The next piece, and how long it is: 0 at the end; nil, err, errno.
+local function receive(sock, options)
+  if options.buffer then
+    local length, err, errno = sock:recv_into(options.buffer)
+    if not length then return nil, err, errno end
+    return options.buffer, length
+  end
+  local piece, err, errno = sock:recv(options.blocksize)
+  if not piece then return nil, err, errno end
+  return piece, #piece
+end
+
 --- Fetches a file as it is.
 -- @tparam string line `"RETR name"`
 -- @tparam function|file sink `sink(piece)`, which may refuse by nil and an error; or a file of `io.open`
 -- @tparam[opt] table options
 -- @tparam[opt=65536] int options.blocksize bytes of a piece, at most
 -- @tparam[opt] int options.rest the byte to begin at: to go on where it broke off
+-- @tparam[opt] buffer options.buffer where each piece is put, which makes no strings: the sink is a function then,
+-- `sink(buffer, count)`
 -- @tparam[opt] function options.progress `progress(count, total)`: bytes so far, and in all where the server tells
 -- @treturn[1] string the reply
 -- @treturn[2] nil
@@ -120,17 +137,17 @@ function FTP:retrbinary(line, sink, options)
   check.argument(SINK, sink, 2, "retrbinary")
   options = check.options(options, OPTIONS, 3, "retrbinary")
   local put, progress = putter(sink), options.progress
+  if options.buffer and type(sink) ~= "function" then check.expected("retrbinary", 2, "function", sink) end
   return transfer(self, "I", line, options.rest, function(sock, size)
     local count = options.rest or 0
     if progress then progress(count, size) end
     while true do
-      local piece, err, errno = sock:recv(options.blocksize)
-      if not piece then return nil, err, errno end
-      if piece == "" then return true end
-      local ok
-      ok, err, errno = put(piece)
-      if not ok then return nil, err, errno end
-      count = count + #piece
+      local piece, length, errno = receive(sock, options)
+      if not piece then return nil, length, errno end
+      if length == 0 then return true end
+      local ok, err, code = put(piece, length)
+      if not ok then return nil, err, code end
+      count = count + length
       if progress then progress(count, size) end
     end
   end)

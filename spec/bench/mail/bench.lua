@@ -31,7 +31,7 @@ end
 -- The same for the file; `cat` has it from a socket without any FTP.
 local CAT = [[TIMEFORMAT="%U %S %R"; { time cat < /dev/tcp/127.0.0.1/$0 > /dev/null; } 2>&1]]
 
-local function fetch(argv)
+local function fetch(argv, how)
   local server <close> = harness.start { harness.lua, DIRECTORY .. "files.lua", tostring(FILE) }
   local port, plain = server:read_line():match "(%d+)%s+(%d+)"
   if not argv then
@@ -39,7 +39,7 @@ local function fetch(argv)
     return (user + system) * 1000, time * 1000
   end
   local command = table.move(argv, 1, #argv, 1, {})
-  table.move({ port, tostring(FILE) }, 1, 2, #command + 1, command)
+  table.move({ port, tostring(FILE), how }, 1, 3, #command + 1, command)
   local cpu, time = harness.measure(command)
   return cpu * 1000, time * 1000
 end
@@ -86,7 +86,10 @@ return function()
   end
   results = show(("A file of %d MiB by FTP, %d rounds"):format(FILE >> 20, ROUNDS), {
     { name = "cat, from a socket", run = fetch },
-    { name = "csock", run = by(fetch, "fetch.lua") },
+    { name = "csock, into a buffer", run = function()
+      return fetch({ harness.lua, DIRECTORY .. "fetch.lua" }, "buffer")
+    end },
+    { name = "csock, as strings", run = by(fetch, "fetch.lua") },
     { name = "Python", why = "no python3 here", run = python and by(fetch, "fetch.py") },
   })
   harness.goal("csock", results[2].ratios[2], 1.05, "%.2f times cat's time")
