@@ -48,6 +48,16 @@ local function read_stray(msg, line, at, before)
   fields[#fields + 1] = { false, line }
 end
 
+-- Where the lines end that go on with a field, of which the first ends here: all of them, since one by one the field
+-- would be copied for each.
+local function end_of_lines(text, last, limits)
+  while text:find("^[ \t]", last + 1) do
+    last = text:find("\n", last + 1, true) or #text
+    if last > limits.max_header then too_much("max_header", limits.max_header) end
+  end
+  return last
+end
+
 -- Reads the fields: where the body begins. `msg._separator` is what is between them.
 local function read_fields(msg, text, limits)
   local fields, at, size = msg._fields, 1, #text
@@ -56,12 +66,13 @@ local function read_fields(msg, text, limits)
     if last > limits.max_header then too_much("max_header", limits.max_header) end
     local first = text:byte(at)
     if first == 32 or first == 9 then
-      local line, field = text:sub(at, last), fields[#fields]
+      local field = fields[#fields]
       if field and field[1] then
-        field[2] = field[2] .. line
+        last = end_of_lines(text, last, limits)
+        field[2] = field[2] .. text:sub(at, last)
       else
         defect(msg, "FirstHeaderLineIsContinuationDefect")
-        fields[#fields + 1] = { false, line }
+        fields[#fields + 1] = { false, text:sub(at, last) }
       end
     elseif first == 10 or first == 13 and text:byte(at + 1) == 10 then
       msg._separator = text:sub(at, last)
