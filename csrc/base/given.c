@@ -15,19 +15,21 @@ static int make_given_room(cs_state *state, size_t byte) {
 }
 
 int cs_given_add(cs_state *state, int fd) {
+  if (fd < 0) return 0; /* the kernel had none to give */
   size_t byte = (size_t)fd / 8;
   unsigned char bit = (unsigned char)(1u << (fd % 8));
-  int err = fd < 0 ? 0 : make_given_room(state, byte); /* (the kernel had none to give) */
-  if (fd < 0 || err != 0) return err;
+  int err = make_given_room(state, byte);
+  if (err != 0) return err;
   if (!(state->given[byte] & bit)) state->held++; /* else somebody else had closed it */
   state->given[byte] |= bit;
   return 0;
 }
 
 void cs_given_forget(cs_state *state, int fd) {
+  if (fd < 0) return;
   size_t byte = (size_t)fd / 8;
   unsigned char bit = (unsigned char)(1u << (fd % 8));
-  if (fd < 0 || byte >= state->given_size || !(state->given[byte] & bit)) return;
+  if (byte >= state->given_size || !(state->given[byte] & bit)) return;
   state->given[byte] &= (unsigned char)~bit;
   state->held--;
 }

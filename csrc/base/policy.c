@@ -317,9 +317,9 @@ int cs_policy_insecure(lua_State *L, cs_state *state, const char *call) {
 /* --- descriptors by their numbers --- */
 
 void cs_policy_note(cs_state *state, int fd, bool held) {
+  if (fd < 0 || !state->kept) return;
   size_t byte = (size_t)fd / 8;
   unsigned char bit = (unsigned char)(1u << (fd % 8));
-  if (fd < 0 || !state->kept) return;
   if (byte >= state->known_size) {
     size_t size = byte < 32 ? 32 : byte * 2;
     unsigned char *bits = held ? (unsigned char *)realloc(state->known, size) : NULL;

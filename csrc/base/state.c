@@ -37,9 +37,19 @@ static void keep(lua_State *L, const void *key) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, key);
 }
 
+/* What the record has outside of Lua. Where it is needed still, that is known no more of any
+   number: each is asked for, and goes on being counted. */
+static void free_numbers(cs_state *state) {
+  free(state->given);
+  free(state->known);
+  state->given = state->known = NULL;
+  state->given_size = state->known_size = 0;
+}
+
 static int state_gc(lua_State *L) {
   cs_state *state = (cs_state *)lua_touserdata(L, 1);
   const cs_state *there = cs_state_find(L);
+  free_numbers(state); /* now, since this may be the end, after which nothing would */
   if (there != state && state->kept) { /* somebody has taken it away */
     lua_getmetatable(L, 1);
     lua_setmetatable(L, 1); /* once more */
@@ -50,10 +60,6 @@ static int state_gc(lua_State *L) {
   /* The Lua state is being closed. The record was made before whatever is counted in it, so it goes
      after that. */
   if (state->policed) cs_pointers_remove(lua_topointer(L, LUA_REGISTRYINDEX));
-  free(state->given);
-  free(state->known);
-  state->given = state->known = NULL;
-  state->given_size = state->known_size = 0;
   return 0;
 }
 

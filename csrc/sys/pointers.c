@@ -14,6 +14,16 @@ static struct {
   pointer *first;
 } pointers = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* What a program has kept from being removed, by taking its state's record away, goes with the
+   library. */
+__attribute__((destructor)) static void free_pointers(void) {
+  while (pointers.first != NULL) {
+    pointer *old = pointers.first;
+    pointers.first = old->next;
+    free(old);
+  }
+}
+
 /* With the lock held: where the pointer to it is; to NULL if it is not in the list. */
 static pointer **place_of_pointer(const void *p) {
   pointer **at = &pointers.first;
