@@ -1,7 +1,7 @@
 -- Messages of any bytes, the same in every run; with FUZZ_SECONDS in the environment, new ones follow for so long. None
 -- raises, each is written as it was, and what is read in it is what it should be.
 local email = require "csock.email"
-local posix = require "spec.support.posix"
+local trials = require "spec.support.random"
 
 local PIECES = {
   "\n", "\n", "\r\n", "\r", " ", "\t", ":", ";", "=", "\"", "\\", "(", ")", "<", ">", "@", ",", "--b", "--b\n",
@@ -54,25 +54,8 @@ local function check(text)
 end
 
 describe("messages of any bytes", function()
-  local function run(seed, count)
-    local state = seed
-    local function random(n)
-      state = state * 6364136223846793005 + 1442695040888963407
-      return (state >> 33) % n + 1
-    end
-    for i = 1, count do
-      local text = text_of(random)
-      local ok, err = xpcall(check, debug.traceback, text)
-      if not ok then error(("seed %d, number %d: %q: %s"):format(seed, i, text, err)) end
-    end
-  end
-
   it("are read, written as they were, and changed", function()
-    local now, deadline = os.time(), posix.monotonic() + (tonumber(os.getenv "FUZZ_SECONDS") or 0)
-    run(17, 5000)
-    while posix.monotonic() < deadline do
-      now = now + 1
-      run(now, 1000)
-    end
+    trials.fuzz({ seed = 17, count = 5000, more = 1000 }, function(numbers) check(text_of(numbers)) end,
+      function(numbers) return ("%q"):format(text_of(numbers)) end)
   end)
 end)

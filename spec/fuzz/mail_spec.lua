@@ -7,7 +7,7 @@ local command = require "csock.smtpd.command"
 local dialog = require "csock.wire.dialog"
 local dots = require "csock.wire.dots"
 local message = require "csock.smtp.message"
-local posix = require "spec.support.posix"
+local trials = require "spec.support.random"
 local receive = require "csock.smtpd.receive"
 local sasl = require "csock.wire.sasl"
 
@@ -128,28 +128,8 @@ local function check(random)
 end
 
 describe("mail of any bytes", function()
-  local function run(seed, count)
-    local state = seed
-    local function random(n)
-      state = state * 6364136223846793005 + 1442695040888963407
-      return (state >> 33) % n + 1
-    end
-    for i = 1, count do
-      local before = state
-      local ok, err = xpcall(check, debug.traceback, random)
-      if not ok then
-        state = before
-        error(("seed %d, number %d: %q: %s"):format(seed, i, text_of(random), err))
-      end
-    end
-  end
-
   it("raises nothing, and is taken in the same way however it is cut", function()
-    local now, deadline = os.time(), posix.monotonic() + (tonumber(os.getenv "FUZZ_SECONDS") or 0)
-    run(1, 2000)
-    while posix.monotonic() < deadline do
-      now = now + 1
-      run(now, 500)
-    end
+    trials.fuzz({ seed = 1, count = 2000, more = 500 }, check,
+      function(numbers) return ("%q"):format(text_of(numbers)) end)
   end)
 end)

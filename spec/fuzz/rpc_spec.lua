@@ -7,7 +7,7 @@ local csock = require "csock"
 local jsonrpc = require "csock.jsonrpc"
 local lwp = require "csock.cookies.lwp"
 local netscape = require "csock.cookies.netscape"
-local posix = require "spec.support.posix"
+local trials = require "spec.support.random"
 local xmlrpc = require "csock.xmlrpc"
 
 local has_xml = pcall(require, "lxp")
@@ -157,26 +157,8 @@ end
 
 describe("bytes of strangers, by kind:", function()
   for kind, check in pairs(CHECKS) do
-    local function run(seed, count)
-      local state = seed
-      local function random(n)
-        state = state * 6364136223846793005 + 1442695040888963407
-        return (state >> 33) % n + 1
-      end
-      for i = 1, count do
-        local before = state
-        local ok, err = xpcall(check, debug.traceback, random)
-        if not ok then error(("seed %d, number %d (%d): %s"):format(seed, i, before, err)) end
-      end
-    end
-
     it(kind .. " raises nothing, and stays what it is", function()
-      local seed, deadline = os.time(), posix.monotonic() + (tonumber(os.getenv "FUZZ_SECONDS") or 0)
-      run(1, 10000)
-      while posix.monotonic() < deadline do
-        seed = seed + 1
-        run(seed, 1000)
-      end
+      trials.fuzz({ seed = 1, count = 10000, more = 1000 }, check)
     end)
   end
 

@@ -4,6 +4,7 @@
 local certificates = require "spec.support.certificates"
 local contexts = require "spec.support.contexts"
 local posix = require "spec.support.posix"
+local generators = require "spec.support.random"
 local process = require "spec.support.process"
 local tree = require "spec.support.tree"
 
@@ -13,12 +14,7 @@ local seconds = tonumber(os.getenv "FUZZ_SECONDS") or 0
 
 local test = contexts.missing and function(name) it(name, function() pending(contexts.missing) end) end or it
 
-local state = 1
-
-local function random(n)
-  state = state * 6364136223846793005 + 1442695040888963407
-  return (state >> 33) % n + 1
-end
+local random = generators.generator(1)
 
 local function garbage(n)
   local list = {}
@@ -41,12 +37,12 @@ end
 
 -- Runs `round` with new random numbers while there is time; `once` runs in any case.
 local function repeated(once, round)
-  state = 1
+  random = generators.generator(1)
   once()
   local now, deadline = os.time(), posix.monotonic() + seconds / 6
   while posix.monotonic() < deadline do
     now = now + 1
-    state = now
+    random = generators.generator(now)
     local ok, err = xpcall(round, debug.traceback)
     if not ok then error(("seed %d: %s"):format(now, err), 0) end
   end

@@ -1,7 +1,7 @@
 -- URLs of any bytes, the same in every run; with FUZZ_SECONDS in the environment, new ones follow for so long. None
 -- raises, and what was taken apart and put together again stays as it is.
 local csock = require "csock"
-local posix = require "spec.support.posix"
+local trials = require "spec.support.random"
 local robots = require "csock.url.robots"
 local url = require "csock.url"
 
@@ -63,28 +63,8 @@ local function check(random)
 end
 
 describe("URLs of any bytes", function()
-  local function run(seed, count)
-    local state = seed
-    local function random(n)
-      state = state * 6364136223846793005 + 1442695040888963407
-      return (state >> 33) % n + 1
-    end
-    for i = 1, count do
-      local before = state
-      local ok, err = xpcall(check, debug.traceback, random)
-      if not ok then
-        state = before
-        error(("seed %d, number %d: %q, %q: %s"):format(seed, i, text_of(random), text_of(random), err))
-      end
-    end
-  end
-
   it("raise nothing, and stay what they are", function()
-    local now, deadline = os.time(), posix.monotonic() + (tonumber(os.getenv "FUZZ_SECONDS") or 0)
-    run(1, 20000)
-    while posix.monotonic() < deadline do
-      now = now + 1
-      run(now, 1000)
-    end
+    trials.fuzz({ seed = 1, count = 20000, more = 1000 }, check,
+      function(numbers) return ("%q, %q"):format(text_of(numbers), text_of(numbers)) end)
   end)
 end)

@@ -50,12 +50,4 @@ function M.ask(script, questions)
   return answers
 end
 
--- Numbers from 1 to n that are the same in every run, and nobody else's.
-function M.generator(seed)
-  return function(n)
-    seed = (seed * 6364136223846793005 + 1442695040888963407)
-    return ((seed >> 33) % n) + 1
-  end
-end
-
 return M

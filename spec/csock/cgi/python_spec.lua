@@ -2,21 +2,15 @@
 local BytesIO = require "csock.bytesio"
 local cgi = require "csock.cgi"
 local python = require "spec.support.python"
+local trials = require "spec.support.random"
 
 if not python.name then
   pending "csock.cgi beside Python: no Python 3.11"
   return
 end
 
-local random = python.generator(17)
-
-local function one_of(list) return list[random(#list)] end
-
-local function repeated(most, make)
-  local list = {}
-  for i = 1, random(most + 1) - 1 do list[i] = make() end
-  return table.concat(list)
-end
+local random = trials.generator(17)
+local one_of, repeated = trials.choices(random)
 
 local function shown(fields, field)
   local function add(...) table.move({ ... }, 1, select("#", ...), #fields + 1, fields) end

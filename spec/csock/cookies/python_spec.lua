@@ -3,21 +3,15 @@
 local cookies = require "csock.cookies"
 local posix = require "spec.support.posix"
 local python = require "spec.support.python"
+local trials = require "spec.support.random"
 
 if not python.name then
   pending "csock.cookies beside Python: no Python 3.11"
   return
 end
 
-local random = python.generator(13)
-
-local function one_of(list) return list[random(#list)] end
-
-local function repeated(most, make)
-  local list = {}
-  for i = 1, random(most + 1) - 1 do list[i] = make() end
-  return table.concat(list)
-end
+local random = trials.generator(13)
+local one_of, repeated = trials.choices(random)
 
 local ORDER = { "comment", "domain", "expires", "httponly", "max-age", "path", "samesite", "secure", "version" }
 

@@ -1,12 +1,12 @@
 -- corpus.lua: messages, made and damaged by chance: the same in every run.
-local python = require "spec.support.python"
+local trials = require "spec.support.random"
 
 local M = {}
 
-local random = python.generator(29)
+local random = trials.generator(29)
 M.random = random
 
-local function one_of(list) return list[random(#list)] end
+local one_of = trials.choices(random)
 M.one_of = one_of
 
 local HEADERS = {

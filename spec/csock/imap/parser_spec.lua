@@ -1,7 +1,7 @@
 -- What IMAP's servers say, as values; names of mailboxes; dates.
 local csock = require "csock"
 local imap = require "csock.imap"
-local python = require "spec.support.python"
+local trials = require "spec.support.random"
 
 local E = csock.errno
 
@@ -109,7 +109,7 @@ describe("csock.imap's parser", function()
         .. 'NIL NIL NIL NIL NIL NIL NIL) BODYSTRUCTURE (("TEXT" "PLAIN" NIL NIL NIL "7BIT" 1 1) "MIXED") UID 7)',
       '(\\HasNoChildren) "/" "a &AOk- b"', "INBOX (MESSAGES 3 UNSEEN 1)", "1 2 3 (MODSEQ 4)",
     }
-    local random = python.generator(13)
+    local random = trials.generator(13)
     local letters = '(){}"\\[]<>1&,-~ \r\n\0N\xFF'
     for _ = 1, 4000 do
       local text = seeds[random(#seeds)]
@@ -148,7 +148,7 @@ describe("names of mailboxes", function()
   end)
 
   it("come back as they were, whatever they are", function()
-    local random = python.generator(7)
+    local random = trials.generator(7)
     for _ = 1, 2000 do
       local list = {}
       for i = 1, random(8) do

@@ -1,76 +1,12 @@
 -- csock.url beside Python's urllib: the same questions to both, thousands of them, and the same answers, but for the
 -- differences that stand here in tables.
-local posix = require "spec.support.posix"
-local process = require "spec.support.process"
+local python = require "spec.support.python"
 local robots = require "csock.url.robots"
+local trials = require "spec.support.random"
 local url = require "csock.url"
 
--- The version whose results are csock's: later ones give others.
-local function is_python(name)
-  return os.execute("command -v " .. name .. " >/dev/null 2>&1")
-    and process.run { name, "-c", "import sys; sys.exit(sys.version_info[:2] != (3, 11))" } == 0
-end
-
-local python = is_python "python3" and "python3" or is_python "python3.11" and "python3.11"
-
--- --- asking Python --------------------------------------------------------------------------------
-
-local HEX, BYTE = {}, {}
-for byte = 0, 255 do
-  local digits = ("%02x"):format(byte)
-  HEX[string.char(byte)], BYTE[digits] = digits, string.char(byte)
-end
-
-local function hex(text) return (text:gsub(".", HEX)) end
-
-local function unhex(digits) return (digits:gsub("..", BYTE)) end
-
--- The answers to questions, each a list: "ok" and what it gives, or "refused".
-local function ask(questions)
-  local dir = assert(posix.mkdtemp())
-  local path = dir .. "/questions"
-  do
-    local file <close> = assert(io.open(path, "wb"))
-    for _, question in ipairs(questions) do
-      local fields = {}
-      for i, field in ipairs(question) do fields[i] = hex(field) end
-      file:write(table.concat(fields, " "), "\n")
-    end
-  end
-  local status, out, err = process.run({ python, "spec/csock/url/python.py", path }, { timeout = 100 })
-  os.remove(path)
-  os.remove(dir)
-  assert(status == 0, err)
-  local answers = {}
-  for line in out:gmatch "([^\n]*)\n" do
-    local answer = {}
-    for field in (line .. " "):gmatch "([^ ]*) " do answer[#answer + 1] = unhex(field) end
-    answers[#answers + 1] = answer
-  end
-  return answers
-end
-
--- --- making questions -----------------------------------------------------------------------------
-
--- Numbers that are the same in every run, and nobody else's.
-local function generator(seed)
-  return function(n)
-    seed = (seed * 6364136223846793005 + 1442695040888963407)
-    return ((seed >> 33) % n) + 1
-  end
-end
-
-local random = generator(11)
-
-local function one_of(list) return list[random(#list)] end
-
-local function maybe(one_in, value) return random(one_in) == 1 and value or "" end
-
-local function repeated(most, make)
-  local list = {}
-  for i = 1, random(most + 1) - 1 do list[i] = make() end
-  return table.concat(list)
-end
+local random = trials.generator(11)
+local one_of, repeated, maybe = trials.choices(random)
 
 local SCHEMES = {
   "", "", "http:", "HTTP:", "https:", "file:", "ftp:", "mailto:", "x-y.z+1:", "redis:", "ws:", "1a:", ":",
@@ -192,7 +128,7 @@ end
 -- which must be met: `expected` names them.
 local function compare(questions, answer, excuse, expected)
   seen = {}
-  local wrong, answers = {}, ask(questions)
+  local wrong, answers = {}, python.ask("spec/csock/url/python.py", questions)
   assert.equal(#questions, #answers)
   for i, question in ipairs(questions) do
     local ours, theirs = answer(table.unpack(question)), answers[i]
@@ -216,7 +152,7 @@ local function list_of(n, make)
   return list
 end
 
-local it_agrees = python and it or function(name) pending(name .. " (there is no Python 3.11 here)") end
+local it_agrees = python.name and it or function(name) pending(name .. " (there is no Python 3.11 here)") end
 
 describe("csock.url gives what Python gives", function()
   local REFUSALS = { "control characters and blanks" }

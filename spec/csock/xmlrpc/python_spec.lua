@@ -4,6 +4,7 @@ local httpd = require "spec.support.httpd"
 local keep = require "spec.support.keep"
 local process = require "spec.support.process"
 local python = require "spec.support.python"
+local trials = require "spec.support.random"
 local streams = require "spec.support.streams"
 local tls = require "spec.support.tls"
 local xmlrpc = require "csock.xmlrpc"
@@ -118,7 +119,7 @@ describe("csock's client at Python's xmlrpc.server", function()
   end
 
   it("gets back any value that it has sent", function()
-    local random = python.generator(5)
+    local random = trials.generator(5)
     local function value(depth)
       local kind = random(depth > 4 and 7 or 9)
       if kind == 1 then return random(1 << 31) - (1 << 30) end
