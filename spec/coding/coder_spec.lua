@@ -3,11 +3,12 @@ local base64 = require "csock.wire.base64"
 local csock = require "csock"
 local dots = require "csock.wire.dots"
 local python = require "spec.support.python"
+local trials = require "spec.support.random"
 local quoted = require "csock.wire.quoted"
 
 local SCRIPT = "spec/coding/python.py"
 
-local random = python.generator(7)
+local random = trials.generator(7)
 
 local function bytes_of(alphabet, most)
   local list = {}

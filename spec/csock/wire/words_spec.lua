@@ -2,9 +2,10 @@
 local charset = require "csock.wire.charset"
 local headers = require "csock.wire.headers"
 local python = require "spec.support.python"
+local trials = require "spec.support.random"
 local words = require "csock.wire.words"
 
-local random = python.generator(3)
+local random = trials.generator(3)
 
 local PIECES = {
   "word", "a", "caf\u{e9}", "\u{20ac}", "\u{1f600}", "x_y", "=?", "?=", "(a)", '"q"', ("long"):rep(30), "=20",
