@@ -134,4 +134,12 @@ function M.options(given, rows, number, call)
   return options
 end
 
+-- Two tables of one: the options of which `rows` know, read as above, and those that are somebody else's.
+function M.split(given, rows, number, call)
+  M.argument(M.TABLE, given, number, call)
+  local own, rest = {}, {}
+  for name, value in next, given do (rows[name] and own or rest)[name] = value end
+  return M.options(own, rows, number, call), rest
+end
+
 return M

@@ -153,14 +153,6 @@ local OWN = {
   handshake_failed = { check.FUNCTION }, proxy_protocol = { check.TABLE },
 }
 
--- The options apart: those of `serve` itself, read, and those of create_server.
-local function split_options(options)
-  check.argument(check.TABLE, options, 3, "serve")
-  local own, listening = {}, {}
-  for name, value in pairs(options) do (OWN[name] and own or listening)[name] = value end
-  return check.options(own, OWN, 3, "serve"), listening
-end
-
 --- Serves an address: `handler(conn, addr)` runs in a task for each connection, with plain calls;
 -- the connection is closed when it returns or fails (its error is told to `loop.onerror`). Needs the
 -- loop to run (`csock.run()`). Out of descriptors, clients wait in the backlog until there are some again.
@@ -190,7 +182,7 @@ end
 -- server:close()
 return function(create_server, address, handler, options)
   check.argument(check.FUNCTION, handler, 2, "serve")
-  local own, listening = split_options(options or {})
+  local own, listening = check.split(options or {}, OWN, 3, "serve")
   if own.ssl then handler = after_handshake(handler, own) end
   if own.proxy_protocol then
     handler = after_header(handler, require "csock.proxyproto.accept".rules(own.proxy_protocol))

@@ -168,9 +168,7 @@ local OWN = { host = { check.STRING }, port = { check.integer(1, 65535) } }
 -- end)
 function M.serve(address, root, options)
   if type(root) ~= "function" then check.argument(check.STRING, root, 2, "serve") end
-  local own, theirs = {}, {}
-  for name, value in pairs(options or {}) do (OWN[name] and own or theirs)[name] = value end
-  own = check.options(own, OWN, 3, "serve")
+  local own, theirs = check.split(options or {}, OWN, 3, "serve")
   return csock.serve(address, function(conn)
     local here = conn:getsockname()
     local place = { host = own.host or here.host, port = own.port or here.port }

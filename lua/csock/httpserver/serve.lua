@@ -36,12 +36,6 @@ local HANDLER = check.kind("function or name of one", function(value)
   return type(value) == "function" or type(value) == "string" and value ~= ""
 end)
 
-local function split_options(options)
-  local own, rest = {}, {}
-  for name, value in pairs(options) do (OWN[name] and own or rest)[name] = value end
-  return check.options(own, OWN, 3, "serve"), rest
-end
-
 local function settings_of(own)
   local limits = {}
   for name, value in pairs(own.limits) do limits[name] = value end
@@ -166,8 +160,7 @@ local M = {}
 -- server:close()
 function M.serve(address, handler, options)
   check.argument(HANDLER, handler, 2, "serve")
-  if options ~= nil then check.argument(check.TABLE, options, 3, "serve") end
-  local own, rest = split_options(options or {})
+  local own, rest = check.split(options == nil and {} or options, OWN, 3, "serve")
   local server = setmetatable({
     handler = type(handler) == "function" and handler or function(request) return find_by_name(handler)(request) end,
     settings = settings_of(own), busy = setmetatable({}, { __mode = "k" }), closing = false,

@@ -310,9 +310,7 @@ local OWN = {
 -- server:close()
 function M.serve(address, handler, options)
   check.argument(check.FUNCTION, handler, 2, "serve")
-  local own, theirs = {}, {}
-  for name, value in pairs(options or {}) do (OWN[name] and own or theirs)[name] = value end
-  own = check.options(own, OWN, 3, "serve")
+  local own, theirs = check.split(options or {}, OWN, 3, "serve")
   if own.timeout == math.huge then own.timeout = nil end
   return csock.serve(address, function(conn, peer) return handler(new_session(conn, peer, own)) end, theirs)
 end
