@@ -2,11 +2,14 @@
 -- `add`, `remove`, `set`, `get_bytes`, `get_message`, `keys`, `contains`.
 --
 -- Failures are nil, err, errno, as everywhere: a key that is not there is ENOENT.
+local core = require "csock.core"
 local csock = require "csock"
 local message = require "csock.email.message"
 local parse = require "csock.email.parse"
 local bytesio = require "csock.bytesio"
 local check = require "csock.check"
+
+local files = core.file
 
 local M = {}
 
@@ -24,6 +27,27 @@ function M.fail(call, name, words)
 end
 
 function M.missing(call, key) return M.fail(call, "ENOENT", "no message with the key " .. tostring(key)) end
+
+-- A folder's name in one of folders: itself; nil, err, errno for none.
+function M.folder_name(name, call)
+  if type(name) ~= "string" or name == "" or name:find "[/%z]" or name:find "^%." then
+    return M.fail(call, "EINVAL", "no name of a folder")
+  end
+  return name
+end
+
+-- The folders in a directory, sorted: what `pattern` takes of the names of directories.
+function M.folders(path, pattern)
+  local names, err, errno = files.names(path)
+  if not names then return nil, err, errno end
+  local list = {}
+  for _, name in ipairs(names) do
+    local folder = name:match(pattern)
+    if folder and files.kind(path .. "/" .. name) == "directory" then list[#list + 1] = folder end
+  end
+  table.sort(list)
+  return list
+end
 
 -- A class of mailboxes: the metatable of its objects.
 function M.class(name, own)

@@ -185,33 +185,16 @@ function methods.lock() return true end
 
 methods.unlock, methods.flush, methods.close = methods.lock, methods.lock, methods.lock
 
-local function folder_name(name, call)
-  if type(name) ~= "string" or name == "" or name:find "[/%z]" or name:find "^%." then
-    return base.fail(call, "EINVAL", "no name of a folder")
-  end
-  return name
-end
-
-function methods:list_folders()
-  local names, err, errno = files.names(self.path)
-  if not names then return nil, err, errno end
-  local list = {}
-  for _, name in ipairs(names) do
-    local is_folder = name:find "^%.[^.]" and files.kind(self.path .. "/" .. name) == "directory"
-    if is_folder then list[#list + 1] = name:sub(2) end
-  end
-  table.sort(list)
-  return list
-end
+function methods:list_folders() return base.folders(self.path, "^%.([^.].*)") end
 
 function methods:get_folder(name)
-  local ok, err, errno = folder_name(name, "get_folder")
+  local ok, err, errno = base.folder_name(name, "get_folder")
   if not ok then return nil, err, errno end
   return open(self.path .. "/." .. name, { create = false })
 end
 
 function methods:add_folder(name)
-  local ok, err, errno = folder_name(name, "add_folder")
+  local ok, err, errno = base.folder_name(name, "add_folder")
   if not ok then return nil, err, errno end
   local path = self.path .. "/." .. name
   local box
