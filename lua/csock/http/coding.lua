@@ -2,24 +2,15 @@
 local ascii = require "csock.wire.ascii"
 local failure = require "csock.http.failure"
 local readers = require "csock.http.reader"
+local zlib = require "csock.wire.zlib"
 
 local M = {}
 
 -- So many bytes are unpacked at once: zlib makes at most 1032 of one, so at most 4 MiB of them.
 local PIECE = 4096
 
-local zlib -- the module; false: not installed
-
-local function module()
-  if zlib == nil then
-    local ok, found = pcall(require, "zlib")
-    zlib = ok and type(found) == "table" and found.inflate and found or false
-  end
-  return zlib
-end
-
 -- What Accept-Encoding says.
-function M.accepted() return module() and "gzip, deflate" or "identity" end
+function M.accepted() return zlib() and "gzip, deflate" or "identity" end
 
 -- Which packed form a header names; nil for none, and for such as are not known.
 local CODINGS = { gzip = "gzip", ["x-gzip"] = "gzip", deflate = "deflate" }
@@ -36,14 +27,14 @@ local function broken(words) return failure("read", "ContentDecodingError", word
 function M.unpack(response)
   local name = response.headers["content-encoding"]
   local coding = name and CODINGS[ascii.lower(name)]
-  if not coding or not module() or not response.raw then return end
+  if not coding or not zlib() or not response.raw then return end
   local raw, owner = response.raw, response.owner
   local inflate, begun, done, used = nil, false, false, 0
 
   local function unpack(piece)
     if not inflate then
       if done and coding ~= "gzip" then return broken "bytes behind the packed body" end
-      inflate, used, done = zlib.inflate(window(coding, piece:byte(1, 2))), 0, false
+      inflate, used, done = zlib().inflate(window(coding, piece:byte(1, 2))), 0, false
     end
     local ok, bytes, over, total = pcall(inflate, piece)
     if not ok then return broken "the packed body is malformed" end

@@ -1,20 +1,11 @@
 -- deflate.lua: messages that are deflated (RFC 7692), where lua-zlib is installed.
 local check = require "csock.check"
 local failure = require "csock.websocket.failure"
+local zlib = require "csock.wire.zlib"
 
 local M = {}
 
 local NAME = "permessage-deflate"
-
-local zlib -- the module; false: not installed
-
-local function module()
-  if zlib == nil then
-    local ok, found = pcall(require, "zlib")
-    zlib = ok and type(found) == "table" and found.inflate and found or false
-  end
-  return zlib
-end
 
 -- --- options ---------------------------------------------------------------------------------------
 
@@ -27,7 +18,7 @@ M.KIND = check.kind("boolean or table of options", function(value) return value 
 
 -- The options of the option `deflate`; nil when it is off, or there is no lua-zlib.
 function M.options(given, number, call)
-  if not given or not module() then return nil end
+  if not given or not zlib() then return nil end
   return check.options(given ~= true and given or nil, ROWS, number, call)
 end
 
@@ -127,7 +118,7 @@ function M.packer(agreed)
   return function(data)
     if not data then return finish() end
     if #data < threshold or data == "" then return nil end -- zlib flushes nothing twice
-    stream = stream or zlib.deflate(level, -bits)
+    stream = stream or zlib().deflate(level, -bits)
     local packed = stream(data, "sync")
     if not agreed.out_takeover then finish() end
     return packed:sub(1, -1 - #TAIL)
@@ -153,7 +144,7 @@ function M.unpacker(agreed, most)
   return function(packed)
     if not packed then return finish() end
     packed = packed .. TAIL
-    stream = stream or zlib.inflate(-MOST_BITS)
+    stream = stream or zlib().inflate(-MOST_BITS)
     local pieces, size = {}, 0
     for i = 1, #packed, step do
       local ok, piece, ended = pcall(stream, packed:sub(i, i + step - 1))
