@@ -40,15 +40,10 @@ M.FTP_PORT = 21
 
 local BOOLEAN = check.kind("boolean", function(value) return type(value) == "boolean" end)
 
-local OPTIONS = {
+local OPTIONS = dialog.rows {
   port = { check.integer(0, 65535) }, user = { check.STRING }, passwd = { check.STRING }, acct = { check.STRING },
   trust_server_pasv_ipv4_address = { BOOLEAN, false, false },
 }
-for _, name in ipairs {
-  "timeout", "source_address", "context", "server_hostname", "socket", "limit", "block_limit", "debuglevel",
-} do
-  OPTIONS[name] = dialog.OPTIONS[name]
-end
 
 -- --- the connection -------------------------------------------------------------------------------
 
@@ -110,10 +105,7 @@ end
 -- print(ftp:connect("localhost", 21)) --> 220 ready
 function FTP:connect(host, port)
   if self.d then return failure("EISCONN", "connected already") end
-  local settings = { what = "FTP", goodbye = 421, free_lines = true }
-  for name, value in pairs(self.options) do
-    if dialog.OPTIONS[name] then settings[name] = value end
-  end
+  local settings = dialog.settings({ what = "FTP", goodbye = 421, free_lines = true }, self.options)
   self.host, self.port = host, port or M.FTP_PORT
   local d, code, text = dialog.connect(host, self.port, settings, function(d)
     local code, text, errno = d:reply()

@@ -55,10 +55,7 @@ for _, name in ipairs { "values", "utf7", "parser" } do
 end
 
 -- As imaplib's: what some servers say to SEARCH is long.
-local OPTIONS = { limit = { check.integer(1), 1000000 }, block_limit = { check.integer(1), 1 << 28 } }
-for _, name in ipairs { "timeout", "source_address", "context", "server_hostname", "socket", "debuglevel" } do
-  OPTIONS[name] = dialog.OPTIONS[name]
-end
+local OPTIONS = dialog.rows { limit = { check.integer(1), 1000000 }, block_limit = { check.integer(1), 1 << 28 } }
 
 -- --- the connection -------------------------------------------------------------------------------
 
@@ -104,8 +101,7 @@ local function connect(self, host, port, options)
   self.state, self.tagnum, self.tagpre = "LOGOUT", 0, values.Int2AP(math.random(4096, 65535))
   self.untagged_responses, self.kept, self.capabilities, self.stale = {}, 0, {}, true
   self.is_readonly, self.utf8_enabled, self.host, self.port = false, false, host, port
-  local settings = { what = "IMAP", tls = self.__tls or nil }
-  for name, value in pairs(options) do settings[name] = value end
+  local settings = dialog.settings({ what = "IMAP", tls = self.__tls or nil }, options)
   local d, err, errno = dialog.connect(host, port, settings, function(d) return greet(self, d) end)
   if not d then return nil, err, errno end
   self.d = d

@@ -46,15 +46,10 @@ M.NNTP_SSL_PORT = 563
 -- @usage print(nntp.decode_header "=?utf-8?q?caf=C3=A9?=") --> café
 function M.decode_header(value) return words.decode(check.argument(check.STRING, value, 1, "decode_header")) end
 
-local OPTIONS = {
+local OPTIONS = dialog.rows {
   user = { check.STRING }, password = { check.STRING },
   readermode = { check.kind("boolean", function(value) return type(value) == "boolean" end), false, false },
 }
-for _, name in ipairs {
-  "timeout", "source_address", "context", "server_hostname", "socket", "limit", "block_limit", "debuglevel",
-} do
-  OPTIONS[name] = dialog.OPTIONS[name]
-end
 
 -- --- the connection -------------------------------------------------------------------------------
 
@@ -124,10 +119,7 @@ end
 -- print(news:getwelcome()) --> 200 ready
 function NNTP:__init(host, port, options)
   options = check.options(options, OPTIONS, 3, "NNTP")
-  local settings = { what = "NNTP", tls = self.__tls or nil, goodbye = 400 }
-  for name, value in pairs(options) do
-    if dialog.OPTIONS[name] then settings[name] = value end
-  end
+  local settings = dialog.settings({ what = "NNTP", tls = self.__tls or nil, goodbye = 400 }, options)
   self.host, self.port = host, port or self.__port
   local d, code, text = dialog.connect(host, self.port, settings, function(d) return d:ok(200, 201) end)
   if not d then return nil, code, text end

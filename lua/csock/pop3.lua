@@ -36,12 +36,7 @@ M.POP3_PORT = 110
 -- @field POP3_SSL_PORT
 M.POP3_SSL_PORT = 995
 
-local OPTIONS = {}
-for _, name in ipairs {
-  "timeout", "source_address", "context", "server_hostname", "socket", "limit", "block_limit", "debuglevel",
-} do
-  OPTIONS[name] = dialog.OPTIONS[name]
-end
+local OPTIONS = dialog.rows {}
 
 -- --- replies --------------------------------------------------------------------------------------
 
@@ -177,8 +172,7 @@ POP3.__tls, POP3.__port = false, M.POP3_PORT
 -- print(#pop:getwelcome() > 3) --> true
 function POP3:__init(host, port, options)
   options = check.options(options, OPTIONS, 3, "POP3")
-  local settings = { what = "POP3", tls = self.__tls or nil }
-  for name, value in pairs(options) do settings[name] = value end
+  local settings = dialog.settings({ what = "POP3", tls = self.__tls or nil }, options)
   port = port or self.__port
   local d, status, errno = dialog.connect(host, port, settings, read_status)
   if not d then return nil, status, errno end

@@ -1,38 +1,8 @@
 -- talk.lua: what each call of csock.nntp says, and what it checks.
 local check = require "csock.check"
-local csock = require "csock"
+local talks = require "csock.wire.talk"
 
-local E = csock.errno
-
-local M = {}
-
--- --- replies --------------------------------------------------------------------------------------
-
-function M.failure(name, said)
-  return csock.make_error { call = "NNTP", errno = E[name], strerror = said, kind = "protocol" }
-end
-
-function M.run(self, f)
-  if not self.d then return M.failure("EBADF", "there is no connection") end
-  return self.d:run(f, self.d)
-end
-
-function M.whole(code, text) return ("%d %s"):format(code, text) end
-
--- Sends a line: the reply, and its code; nil, err, errno for one that is not among those expected.
-function M.ask(d, line, shown, ...)
-  d:put(line, shown)
-  local code, text, errno = d:ok(...)
-  if not code then return nil, text, errno end
-  return M.whole(code, text), code, text
-end
-
-function M.short(self, line, ...)
-  local wanted = table.pack(...)
-  local reply, err, errno = M.run(self, function(d) return M.ask(d, line, nil, table.unpack(wanted)) end)
-  if not reply then return nil, err, errno end
-  return reply
-end
+local M = talks.of "NNTP"
 
 -- The reply, and its lines (or how many were handed to `sink`).
 function M.long(self, line, sink, ...)
@@ -51,9 +21,7 @@ end
 M.WORD = check.kind("string without blanks and control characters", function(value)
   return type(value) == "string" and value ~= "" and not value:find "[%c ]"
 end)
-M.LINE = check.kind("string without CR, LF and NUL", function(value)
-  return type(value) == "string" and value ~= "" and not value:find "[\r\n\0]"
-end)
+M.LINE = check.kind("string without CR, LF and NUL", function(value) return value ~= "" and talks.LINE.fits(value) end)
 M.NUMBER = check.integer(0)
 M.SPEC = check.kind("number or message-id", function(value) return M.NUMBER.fits(value) or M.WORD.fits(value) end)
 

@@ -75,6 +75,24 @@ M.OPTIONS = {
   debuglevel = { check.integer(0), 0 },      -- 1: what passes is printed to standard error
 }
 
+-- The rows of options that each client on a dialog has: for its own table of rows, where it may have others, too.
+local OF_CLIENTS = {
+  "timeout", "source_address", "context", "server_hostname", "socket", "limit", "block_limit", "debuglevel",
+}
+
+function M.rows(own)
+  for _, name in ipairs(OF_CLIENTS) do own[name] = own[name] or M.OPTIONS[name] end
+  return own
+end
+
+-- Settings for `connect`: those of a client's options that are a dialog's, over these.
+function M.settings(settings, options)
+  for name, value in pairs(options) do
+    if M.OPTIONS[name] then settings[name] = value end
+  end
+  return settings
+end
+
 local Dialog = {}
 Dialog.__index = Dialog
 Dialog.__name = "csock.dialog"
