@@ -328,6 +328,29 @@ describe("the tree", function()
     end))
   end)
 
+  it("assigns to no control variable of a loop, which Lua 5.5 does not allow", function()
+    -- (The first of several.) Under 5.4 a constant of the same name is put behind the loop's head.
+    local function constant(head, names, rest)
+      local name = names:match "[%w_]+"
+      return ("%s%s%s do local %s <const> = %s; "):format(head, names, rest, name, name)
+    end
+    local wrong = {}
+    for _, files in ipairs { LUA, tree.files("spec", "%.lua$"), tree.files("examples", "%.lua$") } do
+      for _, name in ipairs(files) do
+        local lines = {}
+        for line in tree.read(name):gsub("^#![^\n]*", ""):gmatch "([^\n]*)\n?" do
+          lines[#lines + 1] = line:find "^%s*%-%-" and line or line
+            :gsub("^(%s*for )([%a_][%w_, ]*)( in .*) do$", constant)
+            :gsub("^(%s*for )([%a_][%w_, ]*)( in [^\"'{]-) do%f[%W]", constant)
+            :gsub("^(%s*for )([%a_][%w_]*)( = .*) do$", constant)
+        end
+        local f, why = load(table.concat(lines, "\n"), "=" .. name, "t")
+        if not f then wrong[#wrong + 1] = why end
+      end
+    end
+    assert.same({}, wrong)
+  end)
+
   it("leaves no work for later in its texts", function()
     local files = {}
     for _, dir in ipairs { "csrc", "lua", "examples", "rockspec" } do

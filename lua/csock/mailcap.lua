@@ -222,9 +222,10 @@ end
 -- Parameters as a table from names in lower case; Python's "name=value" as well.
 local function params_of(params)
   local list = {}
-  for name, value in pairs(params or {}) do
-    if math.type(name) then
-      name, value = tostring(value):match "^([^=]*)=(.*)$"
+  for key, given in pairs(params or {}) do
+    local name, value = key, given
+    if math.type(key) then
+      name, value = tostring(given):match "^([^=]*)=(.*)$"
     end
     if name then list[lower(name)] = tostring(value) end
   end

@@ -237,10 +237,10 @@ function FTP:storlines(line, source, callback)
   return transfer(self, "A", line, nil, function(sock)
     local stream <close> = sock:makefile "w"
     for text in take do
-      text = text:gsub("[\r\n]+$", "") .. "\r\n"
-      local ok, err, errno = stream:write(text)
+      local sent = text:gsub("[\r\n]+$", "") .. "\r\n"
+      local ok, err, errno = stream:write(sent)
       if not ok then return nil, err, errno end
-      if callback then callback(text) end
+      if callback then callback(sent) end
     end
     local ok, err, errno = stream:flush()
     if not ok then return nil, err, errno end
