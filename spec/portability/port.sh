@@ -81,6 +81,16 @@ penlight() {
   echo "$here/penlight/usr/share/lua/5.4/?.lua"
 }
 
+# musl-gcc knows musl's own headers alone, and the kernel's are any libc's.
+link_headers() {
+  mkdir -p "$dir/include"
+  for name in linux asm asm-generic mtd; do
+    for found in /usr/include/$name /usr/include/*-linux-gnu/$name; do
+      test "$cc" != musl-gcc || test ! -d "$found" || ln -sfn "$found" "$dir/include/$name"
+    done
+  done
+}
+
 # Builds the port's Lua, and writes a command of that name where it needs another program to start it.
 build_lua() {
   src=$dir/src
@@ -88,13 +98,6 @@ build_lua() {
   archive=$(tarball "$lua") || return 1
   mkdir -p "$src"
   tar -x --strip-components=1 -C "$src" -f "$archive"
-  # musl-gcc knows musl's own headers alone, and the kernel's are any libc's.
-  mkdir -p "$dir/include"
-  for name in linux asm asm-generic mtd; do
-    for found in /usr/include/$name /usr/include/*-linux-gnu/$name; do
-      test "$cc" != musl-gcc || test ! -d "$found" || ln -sfn "$found" "$dir/include/$name"
-    done
-  done
   program=$dir/lua
   test -z "$run" || program=$dir/program
   $cc -std=gnu99 -O2 -DLUA_USE_POSIX -DLUA_USE_DLOPEN -o "$program" $(ls "$src"/src/*.c | grep -v /luac.c) \
@@ -113,10 +116,9 @@ for port; do
   dir=$here/$port
   command -v $cc >/dev/null || { lacks "$cc"; continue; }
   test -z "$run" || command -v $run >/dev/null || { lacks "$run"; continue; }
-  mkdir -p "$dir"
+  link_headers
   program=
-  set -- BUILD="${dir#"$PWD/"}" CC="$cc" CFLAGS="-O1 -g $(test ! -d "$dir/include" || echo "-isystem $dir/include")" \
-    TLS= READLINE= WERROR=-Werror
+  set -- BUILD="${dir#"$PWD/"}" CC="$cc" CFLAGS="-O1 -g -isystem $dir/include" TLS= READLINE= WERROR=-Werror
   if [ -n "$lua" ]; then
     build_lua || { lacks "the sources of $lua"; continue; }
     program=$dir/lua
