@@ -60,5 +60,6 @@ int cs_item_fd(lua_State *L, int arg, lua_Integer i);
 /* --- tables ------------------------------------------------------------------------------- */
 
 void cs_set_int(lua_State *L, const char *name, lua_Integer value);
+void cs_set_string(lua_State *L, const char *name, const char *value); /* NULL: no such field */
 
 #endif

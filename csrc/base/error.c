@@ -18,11 +18,6 @@ static const cs_class error_class = {"csock.error"};
 
 /* --- making --- */
 
-static void set_own_string(lua_State *L, const char *name, const char *value) {
-  lua_pushstring(L, value);
-  lua_setfield(L, -2, name);
-}
-
 /* Pushes a new error value; `address` is a stack index, or 0. */
 static void push_new_error(lua_State *L, const char *call, const char *kind, int code,
                            const char *name, const char *text, int address) {
@@ -31,10 +26,10 @@ static void push_new_error(lua_State *L, const char *call, const char *kind, int
   cs_object_new(L, &error_class, sizeof(cs_class *), 1);
   lua_createtable(L, 0, 6);
   cs_set_int(L, "errno", code);
-  set_own_string(L, "name", name);
-  set_own_string(L, "strerror", text);
-  set_own_string(L, "call", call);
-  set_own_string(L, "kind", kind);
+  cs_set_string(L, "name", name);
+  cs_set_string(L, "strerror", text);
+  cs_set_string(L, "call", call);
+  cs_set_string(L, "kind", kind);
   if (address != 0 && !lua_isnoneornil(L, address)) {
     lua_pushvalue(L, address);
     lua_setfield(L, -2, "address");
@@ -110,9 +105,9 @@ int cs_fail_words(lua_State *L, const char *call, const char *kind, int err,
   lua_pushnil(L);
   push_errno(L, call, err, 0);
   lua_getiuservalue(L, -1, 1);
-  set_own_string(L, "kind", kind);
-  if (words->text != NULL) set_own_string(L, "strerror", words->text);
-  if (words->name != NULL) set_own_string(L, "name", words->name);
+  cs_set_string(L, "kind", kind);
+  if (words->text != NULL) cs_set_string(L, "strerror", words->text);
+  if (words->name != NULL) cs_set_string(L, "name", words->name);
   for (size_t i = 0; i < CS_COUNT(words->more) && words->more[i].name != NULL; i++) {
     if (!words->more[i].integer || lua_stringtonumber(L, words->more[i].value) == 0)
       lua_pushstring(L, words->more[i].value);

@@ -26,12 +26,6 @@ typedef struct judgement {
   bool allowed;
 } judgement;
 
-static void set_text(lua_State *L, const char *field, const char *text) {
-  if (text == NULL) return;
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, field);
-}
-
 static void set_number(lua_State *L, const char *field, int number) {
   if (number != -1) cs_set_int(L, field, number);
 }
@@ -66,14 +60,14 @@ static void push_place(lua_State *L, const csock_ask *ask) {
 
 static void push_ask(lua_State *L, const csock_ask *ask) {
   lua_createtable(L, 0, 8);
-  set_text(L, "what", ask->name);
-  set_text(L, "call", ask->call);
+  cs_set_string(L, "what", ask->name);
+  cs_set_string(L, "call", ask->call);
   set_number(L, "family", ask->family);
   set_number(L, "type", ask->type);
   set_number(L, "proto", ask->protocol);
-  set_text(L, "host", ask->host);
-  set_text(L, "service", ask->service);
-  set_text(L, "path", ask->path);
+  cs_set_string(L, "host", ask->host);
+  cs_set_string(L, "service", ask->service);
+  cs_set_string(L, "path", ask->path);
   set_number(L, "fd", ask->fd);
   set_number(L, "level", ask->level);
   set_number(L, "option", ask->option);

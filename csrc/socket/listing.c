@@ -42,16 +42,6 @@ static void set_address(lua_State *L, const cs_sock *s, const char *field, bool 
     lua_setfield(L, -2, field);
 }
 
-static void set_integer(lua_State *L, const char *field, lua_Integer value) {
-  lua_pushinteger(L, value);
-  lua_setfield(L, -2, field);
-}
-
-static void set_sock_string(lua_State *L, const char *field, const char *value) {
-  lua_pushstring(L, value);
-  lua_setfield(L, -2, field);
-}
-
 /* In the place of the socket on the top: the row that tells of it. */
 static void describe_sock(lua_State *L) {
   const cs_sock *s = (const cs_sock *)lua_touserdata(L, -1);
@@ -60,23 +50,23 @@ static void describe_sock(lua_State *L) {
   lua_createtable(L, 0, 16);
   lua_insert(L, -2);
   lua_setfield(L, -2, "socket");
-  set_integer(L, "id", s->id);
-  set_integer(L, "fd", s->w.fd);
+  cs_set_int(L, "id", s->id);
+  cs_set_int(L, "fd", s->w.fd);
   cs_ledger_push_notes(L, s->id);
   lua_getfield(L, -1, "made");
   lua_setfield(L, -3, "made");
   lua_getfield(L, -1, "since");
   lua_setfield(L, -3, "since");
   lua_pop(L, 1);
-  set_sock_string(L, "kind", kind_of(s));
-  set_sock_string(L, "state", info.state);
+  cs_set_string(L, "kind", kind_of(s));
+  cs_set_string(L, "state", info.state);
   set_address(L, s, "laddr", false);
   set_address(L, s, "raddr", true);
-  set_integer(L, "received", (lua_Integer)s->received);
-  set_integer(L, "sent", (lua_Integer)s->sent);
-  if (s->transport != NULL) set_sock_string(L, "transport", s->transport->ops->name);
-  if (info.readable >= 0) set_integer(L, "readable", info.readable);
-  if (info.unsent >= 0) set_integer(L, "unsent", info.unsent);
+  cs_set_int(L, "received", (lua_Integer)s->received);
+  cs_set_int(L, "sent", (lua_Integer)s->sent);
+  if (s->transport != NULL) cs_set_string(L, "transport", s->transport->ops->name);
+  if (info.readable >= 0) cs_set_int(L, "readable", info.readable);
+  if (info.unsent >= 0) cs_set_int(L, "unsent", info.unsent);
 }
 
 /* Whether the socket has the address at `idx`: one of the internet, or a Unix socket's name. */
