@@ -190,6 +190,18 @@ describe("csock nc ends", function()
     assert.equal("", client.err)
   end)
 
+  it("quietly when it writes to a peer whose end it has not read yet", function()
+    local input = command.file(("x"):rep(1 << 20))
+    local server <close> = process.start({ "sh", "-c", 'exec "$@" < "$0"', input, process.interpreter, command.path,
+      "nc", "-l", "-v", "127.0.0.1", "0" }, { env = { LD_PRELOAD = os.getenv "LD_PRELOAD" or false } })
+    local port = server:expect_err "listening on [^\n]*:(%d+)\n"
+    server:signal "SIGSTOP" -- it accepts a connection that is over
+    assert(csock.create_connection { "127.0.0.1", port }):close()
+    server:signal "SIGCONT"
+    assert.equal(0, server:wait())
+    assert.matches("connection from [^\n]*\n$", server.err)
+  end)
+
   it("with -l when the peer has ended", function()
     local server <close>, port = listening("127.0.0.1", "0")
     assert.equal("", exchange(start("-N", "127.0.0.1", port), "hello"))

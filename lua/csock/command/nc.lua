@@ -48,10 +48,13 @@ local function converse(settings, far)
   local function seen() passed = loop.now() end
   local group <close> = loop.group()
 
-  -- One direction: `after` is what comes when it has ended. A peer that has told that it is over may be gone.
+  -- One direction: `after` is what comes when it has ended. A peer that has told that it is over may be gone. (EPIPE is
+  -- how the system says that of a peer whose end has come and was not read yet.)
   local function direction(from, to, after)
     local ok, err, where = pump.copy(from, to, seen)
-    if not ok and not (to == far and where == far and finished[far]) then fail_at(near, err, where) end
+    if not ok and not (to == far and where == far and (finished[far] or err.name == "EPIPE")) then
+      fail_at(near, err, where)
+    end
     finished[from] = true
     after()
     if finished[near] and finished[far] then group:cancel() end
