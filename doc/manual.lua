@@ -125,7 +125,9 @@ M.modules = {
   {
     name = "csock.reactor",
     sections = {
-      { "Functions", "reactor" },
+      { "Running", "reactor" },
+      { "Listening", "reactor/listen" },
+      { "Connecting", "reactor/connect" },
       { "Timed calls", "reactor/turns" },
       { "Ports", "reactor/port" },
       { "Connectors", "reactor/connector" },
