@@ -128,7 +128,7 @@ M.modules = {
       { "Running", "reactor" },
       { "Listening", "reactor/listen" },
       { "Connecting", "reactor/connect" },
-      { "Timed calls", "reactor/turns" },
+      { "Timed calls", "reactor/calls" },
       { "Ports", "reactor/port" },
       { "Connectors", "reactor/connector" },
     },

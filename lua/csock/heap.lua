@@ -46,5 +46,12 @@ function Heap:remove(entry)
   entry.place = nil
 end
 
+-- All entries, in the order in which they come.
+function Heap:sorted()
+  local entries = table.move(self, 1, #self, 1, {})
+  table.sort(entries, earlier)
+  return entries
+end
+
 -- A new one: its first entry is `heap[1]`.
 return function() return setmetatable({ order = 0 }, Heap) end

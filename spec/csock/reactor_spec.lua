@@ -336,6 +336,17 @@ describe("callLater", function()
     assert.is_true(ordered)
   end)
 
+  it("tells which calls are to come, the next one first", function()
+    local second, first = reactor.callLater(2, print), reactor.callLater(1, print)
+    local third = reactor.callLater(2, print)
+    local list = reactor.getDelayedCalls()
+    assert.same({ true, true, true, 3 }, { list[1] == first, list[2] == second, list[3] == third, #list })
+    list[1] = nil -- it is a copy
+    assert.equal(3, #reactor.getDelayedCalls())
+    for _, call in ipairs { first, second, third } do call:cancel() end
+    assert.same({}, reactor.getDelayedCalls())
+  end)
+
   it("wants a time that is one, and something to call", function()
     assert.error_matches(function() reactor.callLater(-1, print) end, "#1 to 'callLater'")
     assert.error_matches(function() reactor.callLater(0 / 0, print) end, "#1 to 'callLater'")

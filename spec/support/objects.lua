@@ -23,7 +23,7 @@ return function()
     if type(value) == "table" then list[name:lower()] = value end
   end
   for _, name in ipairs {
-    "protocol", "reactor.transport", "reactor.port", "reactor.connector", "reactor.turns", "asyncore", "asynchat",
+    "protocol", "reactor.transport", "reactor.port", "reactor.connector", "reactor.calls", "asyncore", "asynchat",
   } do
     for class_name, value in pairs(require("csock." .. name)) do
       if type(value) == "table" then list[class_name:lower()] = value end
