@@ -12,10 +12,10 @@
  *     [-o, +p, e]  takes o values, pushes p; raises errors for: - nothing, m memory, e what its
  * text says
  *
- * and from where it may be called: all but csock_version and csock_wakeup are for the thread that
- * runs the state just now, as all of Lua's own functions are. Several states, in several threads,
- * know nothing of each other. Those that raise are to be called where Lua's functions may raise:
- * from a lua_CFunction.
+ * and from where it may be called: all but csock_version, csock_wakeup and csock_post are for the
+ * thread that runs the state just now, as all of Lua's own functions are. Several states, in
+ * several threads, know nothing of each other. Those that raise are to be called where Lua's
+ * functions may raise: from a lua_CFunction.
  *
  * What CSOCK_OMIT_* leave out of the library (doc/hosts.md) is to be left out here as well.
  *
@@ -183,6 +183,26 @@ CSOCK_API int csock_waker(lua_State *L);
    readable. From any thread, and from signal handlers, as long as the state is open. Keeps errno.
    [-0, +0, -] */
 CSOCK_API void csock_wakeup(int waker);
+
+/* What another thread has the state call. The struct, which may be the beginning of one of the
+   host's, belongs to csock from csock_post until `run` is called, once: by the thread that owns the
+   state, in a csock_step, in the order of posting. `run` may raise, which is reported as an error
+   in a callback; it may start tasks, and must not wait itself. L is NULL where it can call nothing
+   any more and is to free what it has: csock_close or lua_close came first, there is no memory, or
+   this is the child of a fork. */
+typedef struct csock_call {
+  struct csock_call *next;
+  void (*run)(lua_State *L, struct csock_call *call);
+} csock_call;
+
+/* Where csock_post puts calls for this state: the same until the state is closed. NULL: it cannot
+   be made; errno says why. After csock_close and a fork it is asked for anew. [-0, +0, m] */
+typedef struct csock_inbox csock_inbox;
+CSOCK_API csock_inbox *csock_inbox_of(lua_State *L);
+
+/* Has the state call call->run. Takes no lock and no memory: from any thread, and from signal
+   handlers, as long as the state is open. Keeps errno. [-0, +0, -] */
+CSOCK_API void csock_post(csock_inbox *inbox, csock_call *call);
 
 /* --- the host's loop, where it can watch no descriptor of another --------------------------------
  */

@@ -442,6 +442,61 @@ describe("csock_wakeup", function()
   end)
 end)
 
+describe("csock_post", function()
+  for _, from in ipairs { "here", "thread", "signal" } do
+    it("has the state call what was posted from " .. from .. ", in its order", function()
+      local state = host { max_fds = 1 }
+      state:spawn "require 'csock'.sleep(60)"
+      state:step()
+      for i = 1, 3 do state:post("return " .. i, from) end
+      assert.equal("", state:ended())
+      while state:ended() == "" do assert.equal(1, state:step(-1)) end
+      assert.equal("1 2 3", state:ended())
+    end)
+  end
+
+  it("reports what a call raises, and goes on", function()
+    local state = host()
+    state:spawn "require 'csock'.sleep(60)"
+    state:post "require('csock.loop').onerror = function(err) message = err end"
+    state:post "error('oh', 0)"
+    state:post "return message"
+    while not state:ended():find "oh" do state:step(-1) end
+    assert.equal("nil oh", state:ended())
+  end)
+
+  it("lets a call start tasks", function()
+    local state = host()
+    state:post "require('csock').spawn(function() require('csock').sleep(0); done = true end)"
+    while not state:run "return done" do state:step(-1) end
+  end)
+
+  it("gives back what nobody called before the end", function()
+    for _, ending in ipairs { "stop", "close" } do
+      local state = host()
+      state:post "return 1"
+      state:post "return 2"
+      state[ending](state)
+      assert.equal("back:return 1 back:return 2", state:ended())
+    end
+  end)
+
+  it("makes the parent's calls in the parent alone", function()
+    local state = host()
+    state:post "return 1"
+    local pid = assert(csock.fork())
+    if pid == 0 then
+      local good = state:after_fork() == 0 and state:ended() == "back:return 1"
+      state:post "return 2"
+      while not state:ended():find "2$" do state:step(-1) end
+      csock._exit(good and 0 or 1)
+    end
+    assert.same(0, csock.waitstatus_to_exitcode(select(2, assert(csock.waitpid(pid)))))
+    while state:ended() == "" do state:step() end
+    assert.equal("1", state:ended())
+  end)
+end)
+
 describe("sockets", function()
   it("are handed to the state, and shown to the host", function()
     local state = host()

@@ -5,9 +5,10 @@ local M = {}
 -- (How their paths begin.)
 M.files = {
   LOOP = {
-    "csrc/loop/", "csrc/reactor/", "csrc/csock/step.c", "csrc/csock/waker.c", "csrc/socket/simulated.c",
-    "csrc/wait/hook.c", "csrc/wait/joined.c", "csrc/wait/park.c", "csrc/sys/poller.c", "csrc/sys/poller_epoll.c",
-    "csrc/sys/poller_kqueue.c", "csrc/sys/forkmark.c", "csrc/sys/lockfile.c", "csrc/sys/users.c", "csrc/sys/pidfd.c",
+    "csrc/loop/", "csrc/reactor/", "csrc/csock/step.c", "csrc/csock/waker.c", "csrc/csock/inbox.",
+    "csrc/socket/simulated.c", "csrc/wait/hook.c", "csrc/wait/joined.c", "csrc/wait/park.c", "csrc/sys/poller.c",
+    "csrc/sys/poller_epoll.c", "csrc/sys/poller_kqueue.c", "csrc/sys/forkmark.c", "csrc/sys/lockfile.c",
+    "csrc/sys/users.c", "csrc/sys/pidfd.c",
   },
   REACTOR = { "csrc/reactor/" },
   POLL = { "csrc/poll/" },

@@ -1,21 +1,25 @@
 /* waker.c: other threads and signal handlers wake the loop: by a byte in a socket, which a daemon
-   of the loop reads. Datagrams, since writing where nobody reads any more raises no SIGPIPE then.
- */
+   of the loop reads, who then makes the calls that were posted. Datagrams, since writing where
+   nobody reads any more raises no SIGPIPE then. */
 #include "../loop/loop.h"
 #include "../socket/socket.h"
 #include "../sys/fd.h"
+#include "inbox.h"
 #include "waker.h"
 #include "open.h"
 #include "../csock.h"
 
-#include <string.h>
 #include <unistd.h>
 
 static const char waker_key = 'w'; /* registry: a waker; its user values are the two sockets */
 
 typedef struct waker {
+  const cs_class *cls;
   cs_sock *ends[2]; /* the loop reads the first; NULL: there is none */
+  struct csock_inbox inbox;
 } waker;
+
+static const cs_class waker_class = {"csock.waker"};
 
 /* These two are not counted among what the host allows the program. */
 static void allow(cs_state *state, bool more) {
@@ -32,34 +36,52 @@ void cs_waker_close(lua_State *L) {
     cs_watched_close(&k->ends[i]->w);
     k->ends[i] = NULL;
   }
+  cs_inbox_drop(&k->inbox);
+}
+
+static int waker_gc(lua_State *L) {
+  waker *k = (waker *)cs_object_test(L, 1, &waker_class);
+  if (k != NULL) cs_inbox_drop(&k->inbox);
+  return 0;
 }
 
 /* --- the daemon --- */
 
+/* Whether something was received: then the calls are made that have come. */
+static bool serve_posted(lua_State *L) {
+  if (!lua_toboolean(L, -1)) return false;
+  waker *k = (waker *)lua_touserdata(L, 2);
+  cs_task_push(L, cs_loop_get(L)->current);
+  cs_inbox_run(L, &k->inbox);
+  return true;
+}
+
 static int read_on(lua_State *L, int status, lua_KContext context);
 
-/* f(socket): reads until it is closed. */
+/* f(socket, waker): reads until it is closed. */
 static int read_bytes(lua_State *L) {
   do {
-    lua_settop(L, 1);
+    lua_settop(L, 2);
     lua_getfield(L, 1, "recv");
     lua_pushvalue(L, 1);
     lua_pushinteger(L, 1);
     lua_callk(L, 2, 1, 0, read_on);
-  } while (lua_toboolean(L, -1));
+  } while (serve_posted(L));
   return 0;
 }
 
 static int read_on(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
-  return lua_toboolean(L, -1) ? read_bytes(L) : 0;
+  return serve_posted(L) ? read_bytes(L) : 0;
 }
 
+/* For the waker on the top of the stack. */
 static void start(lua_State *L, cs_loop *loop) {
   lua_pushcfunction(L, read_bytes);
   lua_getiuservalue(L, -2, 1);
-  cs_task *task = cs_task_spawn(L, loop, 1);
+  lua_pushvalue(L, -3);
+  cs_task *task = cs_task_spawn(L, loop, 2);
   task->daemon = true;
   loop->live--;
   lua_pop(L, 1);
@@ -87,19 +109,23 @@ static int fill_waker(lua_State *L, waker *k) {
     if (err == 0) err = cs_sock_set_timeout(L, -1, ends[i], i == 0 ? CS_FOREVER : 0);
     lua_pop(L, 1);
   }
+  k->inbox.waker = fds[1];
   if (err == 0) start(L, loop);
   return err;
 }
 
-int csock_waker(lua_State *L) {
+static const luaL_Reg waker_meta[] = {{"__gc", waker_gc}, {NULL, NULL}};
+
+/* The state's waker, open; NULL: it cannot be made, errno says why. */
+static waker *open_waker(lua_State *L) {
   cs_open_push(L);
   lua_pop(L, 1);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &waker_key);
   waker *k = (waker *)lua_touserdata(L, -1);
   if (k == NULL) {
     lua_pop(L, 1);
-    k = (waker *)lua_newuserdatauv(L, sizeof *k, 2);
-    memset(k, 0, sizeof *k);
+    cs_class_make(L, &waker_class, NULL, waker_meta);
+    k = (waker *)cs_object_new(L, &waker_class, sizeof *k, 2);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &waker_key);
   }
@@ -107,11 +133,26 @@ int csock_waker(lua_State *L) {
   if (err != 0) cs_waker_close(L);
   lua_pop(L, 1);
   if (err != 0) errno = err;
-  return err == 0 ? k->ends[1]->w.fd : -1;
+  return err == 0 ? k : NULL;
+}
+
+int csock_waker(lua_State *L) {
+  const waker *k = open_waker(L);
+  return k != NULL ? k->ends[1]->w.fd : -1;
+}
+
+csock_inbox *csock_inbox_of(lua_State *L) {
+  waker *k = open_waker(L);
+  return k != NULL ? &k->inbox : NULL;
 }
 
 void csock_wakeup(int waker_fd) {
   int kept = errno;
   while (write(waker_fd, "", 1) < 0 && errno == EINTR) continue; /* EAGAIN: it is awake already */
   errno = kept;
+}
+
+void csock_post(csock_inbox *inbox, csock_call *call) {
+  cs_inbox_put(inbox, call);
+  csock_wakeup(inbox->waker);
 }

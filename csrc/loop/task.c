@@ -105,6 +105,14 @@ static void close_early(lua_State *L, cs_task *task, int status) {
   }
 }
 
+void cs_task_call(lua_State *L, int nargs, int task) {
+  task = lua_absindex(L, task);
+  if (cs_call_apart(L, nargs, 0) == LUA_OK) return;
+  luaL_traceback(L, L, push_error_text(L), 0);
+  lua_remove(L, -2);
+  tell_of_error(L, task);
+}
+
 /* Calls what add_done_callback was given: a function, or several in a table. The task object is on
    the top of the stack. */
 static void call_back(lua_State *L) {
@@ -116,11 +124,7 @@ static void call_back(lua_State *L) {
     else
       lua_pushvalue(L, -1);
     lua_pushvalue(L, -3);
-    if (cs_call_apart(L, 1, 0) != LUA_OK) {
-      luaL_traceback(L, L, push_error_text(L), 0);
-      lua_remove(L, -2);
-      tell_of_error(L, -4);
-    }
+    cs_task_call(L, 1, -4);
   }
   lua_pop(L, 1);
 }

@@ -73,6 +73,10 @@ int cs_task_results(lua_State *L, cs_task *task);
 void cs_task_push(lua_State *L, const cs_task *task);
 void cs_task_push_all(lua_State *L);
 
+/* Calls a function with the arguments on the top of the stack; an error is told as one of the task,
+   whose object is at the index. */
+void cs_task_call(lua_State *L, int nargs, int task);
+
 /* Takes the function on the top: it is told of errors that no one joins. */
 void cs_task_set_report(lua_State *L);
 

@@ -24,8 +24,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -278,7 +280,8 @@ NUMBER(entered, s->entered)
 NUMBER(hooked, s->hooked)
 
 static int state_ended(lua_State *L) {
-  lua_pushstring(L, check_state(L)->ended);
+  const state *s = luaL_checkudata(L, 1, class_name); /* closed, perhaps */
+  lua_pushstring(L, s->ended);
   return 1;
 }
 
@@ -353,6 +356,72 @@ static int wakeup(lua_State *L) {
   return 0;
 }
 
+/* --- what others post --- */
+
+typedef struct posted {
+  csock_call call; /* first: it is what csock gives back */
+  csock_inbox *inbox;
+  state *s;
+  char code[200];
+} posted;
+
+static posted *signalled;
+
+static void run_posted(lua_State *L, csock_call *call) {
+  posted *p = (posted *)call;
+  char code[sizeof p->code + 10] = "back:";
+  state *s = p->s;
+  strcat(code, p->code);
+  free(p);
+  if (L == NULL) {
+    append(s->ended, code);
+    return;
+  }
+  if (luaL_loadstring(L, code + strlen("back:")) != LUA_OK) lua_error(L);
+  lua_call(L, 0, 1);
+  append(s->ended, luaL_tolstring(L, -1, NULL));
+}
+
+static void *post(void *ud) {
+  posted *p = ud;
+  csock_post(p->inbox, &p->call);
+  return NULL;
+}
+
+static void post_signalled(int number) {
+  (void)number;
+  post(signalled);
+}
+
+/* state:post(code, from): `from` is nil, "thread" or "signal" */
+static int state_post(lua_State *L) {
+  state *s = check_state(L);
+  const char *code = luaL_checkstring(L, 2), *from = luaL_optstring(L, 3, "");
+  pthread_t thread;
+  csock_inbox *inbox = csock_inbox_of(s->L);
+  posted *p = calloc(1, sizeof *p);
+  if (p == NULL || inbox == NULL) {
+    free(p);
+    return luaL_error(L, "no inbox");
+  }
+  p->call.run = run_posted;
+  p->inbox = inbox;
+  p->s = s;
+  snprintf(p->code, sizeof p->code, "%s", code);
+  if (strcmp(from, "signal") == 0) {
+    struct sigaction action = {.sa_handler = post_signalled}, before;
+    signalled = p;
+    sigaction(SIGUSR2, &action, &before);
+    raise(SIGUSR2);
+    sigaction(SIGUSR2, &before, NULL);
+  } else if (strcmp(from, "thread") != 0) {
+    post(p);
+  } else if (pthread_create(&thread, NULL, post, p) == 0) {
+    pthread_join(thread, NULL);
+  }
+  return 0;
+}
+
 __attribute__((visibility("default"))) int luaopen_spec_support_embed(lua_State *L);
 
 int luaopen_spec_support_embed(lua_State *L) {
@@ -372,6 +441,7 @@ int luaopen_spec_support_embed(lua_State *L) {
                                      {"hooked", state_hooked},
                                      {"timeout", state_timeout},
                                      {"waker", state_waker},
+                                     {"post", state_post},
                                      {"after_fork", state_after_fork},
                                      {"stop", state_stop},
                                      {"depth", state_depth},

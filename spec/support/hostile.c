@@ -221,11 +221,21 @@ static int starve(lua_State *host) {
 
 #define THREADS 8
 
+struct weather;
+
+typedef struct cloud { /* a thread's own */
+  csock_call call;
+  struct weather *w;
+  atomic_bool posted;
+} cloud;
+
 typedef struct weather {
   lua_State *L;
-  int waker, found;
+  csock_inbox *inbox;
+  int waker, found, called;
   bool over;
   atomic_bool calm;
+  cloud clouds[THREADS];
 } weather;
 
 static const char lookups[] =
@@ -240,9 +250,19 @@ static const char lookups[] =
     "for _, task in ipairs(tasks) do task:join() end\n"
     "return found\n";
 
+static void rain(lua_State *L, csock_call *call) {
+  cloud *c = (cloud *)call;
+  if (L != NULL) c->w->called++;
+  atomic_store(&c->posted, false);
+}
+
 static void *beat(void *ud) {
-  weather *w = ud;
-  while (!atomic_load(&w->calm)) csock_wakeup(w->waker);
+  cloud *c = ud;
+  c->call.run = rain;
+  while (!atomic_load(&c->w->calm)) {
+    csock_wakeup(c->w->waker);
+    if (!atomic_exchange(&c->posted, true)) csock_post(c->w->inbox, &c->call);
+  }
   return NULL;
 }
 
@@ -259,6 +279,7 @@ static int open_weather(lua_State *L) {
   if (luaL_loadstring(L, lookups) != LUA_OK) return lua_error(L);
   csock_spawn(L, 0, found, w);
   w->waker = csock_waker(L);
+  w->inbox = csock_inbox_of(L);
   return 0;
 }
 
@@ -271,7 +292,9 @@ static int storm(lua_State *host) {
   lua_pushcfunction(w.L, open_weather);
   lua_pushlightuserdata(w.L, &w);
   bool good = lua_pcall(w.L, 1, 0, 0) == LUA_OK && w.waker >= 0;
-  while (good && begun < n && pthread_create(&threads[begun], NULL, beat, &w) == 0) begun++;
+  for (int i = 0; i < THREADS; i++) w.clouds[i].w = &w;
+  while (good && begun < n && pthread_create(&threads[begun], NULL, beat, &w.clouds[begun]) == 0)
+    begun++;
   while (good && !w.over) good = csock_step(w.L, -1, 0.001) >= 0;
   atomic_store(&w.calm, true);
   while (begun > 0) pthread_join(threads[--begun], NULL);
@@ -279,7 +302,8 @@ static int storm(lua_State *host) {
   lua_close(w.L);
   if (!good) return lua_error(host);
   lua_pushinteger(host, w.found);
-  return 1;
+  lua_pushboolean(host, w.called > 0);
+  return 2;
 }
 
 /* --- signals --- */
