@@ -395,7 +395,7 @@ deps-specs: deps
 	$(DEPS) --optional telnet telnetd nc redis-server ldoc bluetooth openssl python3 node curl mandoc wget ab wrk nginx libnginx-mod-stream haproxy lua-zlib lua-cjson node-ws python3-websockets tmux glib-2.0 libuv
 	$(DEPS) --optional lua-expat python3-jsonrpclib-pelix lighttpd fcgiwrap
 	$(DEPS) --optional chromium chromedriver
-	$(DEPS) --optional exim4 python3-aiosmtpd swaks vsftpd python3-pyftpdlib python3-openssl
+	$(DEPS) --optional exim4 python3-aiosmtpd swaks vsftpd python3-pyftpdlib python3-openssl python3-twisted
 	$(DEPS) --optional dovecot-core dovecot-imapd dovecot-pop3d
 	$(DEPS) --optional musl-gcc
 	@BUILD='$(BUILD)' spec/portability/port.sh --lua musl || true

@@ -137,6 +137,15 @@ M.modules = {
   { name = "csock.reactor.reason", sections = { { "Functions", "reactor/reason" } } },
   { name = "csock.protocol", sections = { { "Protocols", "protocol" }, { "Receivers", "protocol/receivers" } } },
   {
+    name = "csock.defer",
+    sections = {
+      { "Functions", "defer" },
+      { "Tasks", "defer/tasks" },
+      { "Deferreds", "defer/deferred" },
+      { "Failures", "defer/failure" },
+    },
+  },
+  {
     name = "csock.asyncore",
     sections = {
       { "Functions", "asyncore", "asyncore/polling", "asyncore/errors" },

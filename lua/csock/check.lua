@@ -26,6 +26,9 @@ local function place_of_call()
   return frame and frame.currentline > 0 and ("%s:%d: "):format(frame.short_src, frame.currentline) or ""
 end
 
+-- The same for error values that are objects.
+M.place = place_of_call
+
 -- Raises a mistake of the caller's, in these words.
 function M.fail(words) error(place_of_call() .. words, 0) end
 

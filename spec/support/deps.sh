@@ -45,6 +45,7 @@ have() {
     python3-websockets) /usr/bin/python3 -c 'import websockets' 2>/dev/null ;; # Debian's
     python3-aiosmtpd) /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ;;
     python3-pyftpdlib) /usr/bin/python3 -W ignore -c 'import pyftpdlib' 2>/dev/null ;;
+    python3-twisted) /usr/bin/python3 -c 'import twisted' 2>/dev/null ;;
     python3-openssl) /usr/bin/python3 -c 'import OpenSSL' 2>/dev/null ;;
     glib-2.0 | libuv | libkqueue) pkg-config --exists "$1" 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;

@@ -74,6 +74,8 @@ function M.may_wait()
   return not core.running()
 end
 
+-- M.reactor: the task that makes the reactor's callbacks, while it runs: if it waits, all of them do.
+
 -- Whether it is the task that reads which signals have come: csock.loop's.
 function M.reads_signals(task) return core.on_signal ~= nil and core.on_signal.task == task end
 

@@ -16,6 +16,7 @@
 -- - `CallbackError` (ours): a callback raised an error; `value` is what it raised, `traceback` says where.
 -- @module csock.reactor.reason
 local class = require "csock.class"
+local internal = require "csock.loop.internal"
 
 local M = {}
 
@@ -31,10 +32,27 @@ function Reason:__init(value)
   self.value = value
 end
 
---- Which of some classes it belongs to.
+-- Whether a name is that of a class of an object.
+local function is_called(object, name)
+  for _, ancestor in ipairs(object.__mro) do
+    if ancestor.__name == name then return true end
+  end
+  return false
+end
+
+-- What lies behind it counts as well: an object of a class, or an error of csock's.
+local function belongs(self, wanted)
+  local value = self.value
+  local object = class.isinstance(value, class.Object)
+  if class.isclass(wanted) then return class.isinstance(self, wanted) or object and class.isinstance(value, wanted) end
+  return is_called(self, wanted) or object and is_called(value, wanted)
+    or internal.is_error(value) and value.name == wanted
+end
+
+--- Which of some kinds it belongs to, or `value`.
 -- Source: Twisted's `Failure.check`.
 -- @function reason:check
--- @param ... classes, or their names
+-- @param ... classes, names of classes, or names of csock's errors (`"ECONNREFUSED"`)
 -- @return the first of them that it belongs to; nil when there is none
 -- @usage
 -- local why = reason.ConnectionDone()
@@ -42,18 +60,17 @@ end
 function Reason:check(...)
   for i = 1, select("#", ...) do
     local wanted = select(i, ...)
-    local found = type(wanted) == "string" and M[wanted] or wanted
-    if not class.isclass(found) then
-      error(("bad argument #%d to 'check' (reason class expected)"):format(i), 2)
+    if type(wanted) ~= "string" and not class.isclass(wanted) then
+      error(("bad argument #%d to 'check' (class or name expected, got %s)"):format(i, type(wanted)), 2)
     end
-    if class.isinstance(self, found) then return wanted end
+    if belongs(self, wanted) then return wanted end
   end
 end
 
 --- The same, but raises the reason when it belongs to none.
 -- Source: Twisted's `Failure.trap`.
 -- @function reason:trap
--- @param ... classes, or their names
+-- @param ... classes, names of classes, or names of csock's errors
 -- @return the first of them that it belongs to
 -- @usage
 -- local why = reason.ConnectionDone()
@@ -61,6 +78,24 @@ end
 function Reason:trap(...)
   return self:check(...) or error(self, 0)
 end
+
+--- Raises it.
+-- Source: Twisted's `Failure.raiseException`.
+-- @function reason:raiseException
+-- @raise the reason itself
+-- @usage
+-- local why = reason.ConnectionDone()
+-- print(pcall(why.raiseException, why)) --> false Connection was closed cleanly.
+function Reason:raiseException() error(self, 0) end
+
+--- In words, and where it came from, if that is known.
+-- Source: Twisted's `Failure.getTraceback`.
+-- @function reason:getTraceback
+-- @treturn string
+-- @usage
+-- local why = reason.ConnectionDone()
+-- print(why:getTraceback()) --> Connection was closed cleanly.
+function Reason:getTraceback() return self.traceback or self:getErrorMessage() end
 
 --- In words, such as `Connection was refused by other side: connect ('127.0.0.1', 1): Connection refused
 -- [ECONNREFUSED]`. So do `tostring` and `..`.

@@ -82,12 +82,14 @@ function M.run(started, left)
   local alone = not loop.current()
   local leaving = setmetatable({}, {
     __close = function()
+      internal.reactor = nil
       left()
       if alone then loop.stop() end -- whatever else there is to wait for
     end,
   })
   local function main()
     local _ <close> = leaving
+    internal.reactor = loop.current()
     serve_until_stop(started)
   end
   stopping = false

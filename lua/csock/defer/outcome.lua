@@ -1,0 +1,28 @@
+-- outcome.lua: what has come of a function, in one value: a deferred, a failure (a reason), or else its first result.
+--
+-- A failure is what it gives as one, what follows nil (as of any function of csock that fails), or what it raises.
+local failures = require "csock.defer.failure"
+
+local failure = failures.failure
+
+local M = {}
+
+-- For `xpcall`: a failure that knows where it came from. (A host may have left `debug` out.)
+local function traced(err)
+  return failure(err, debug and debug.traceback(tostring(err), 2) or nil)
+end
+M.traced = traced
+
+-- Of the first two results of a function.
+local function of(result, err)
+  if result == nil and err ~= nil then return failure(err) end
+  return result
+end
+M.of = of
+
+local function settled(_, result, err) return of(result, err) end
+
+-- Calls a function with some arguments.
+function M.call(f, ...) return settled(xpcall(f, traced, ...)) end
+
+return M

@@ -1,0 +1,20 @@
+local defer = require "csock.defer"
+local same = require("spec.support.twisted").specs(it, pending)
+
+describe("a deferred beside Twisted's", function()
+  same("runs callbacks in their order", [[
+    d = defer.Deferred()
+    d.addCallback(lambda n: n * 2)
+    d.addCallback(lambda n: say("got", n) or n)
+    d.addBoth(lambda n: say("both", n))
+    d.callback(21)
+    d.addCallback(say)
+  ]], function(say)
+    local d = defer.Deferred()
+    d:addCallback(function(n) return n * 2 end)
+    d:addCallback(function(n) say("got", n) return n end)
+    d:addBoth(function(n) say("both", n) end)
+    d:callback(21)
+    d:addCallback(say)
+  end)
+end)
