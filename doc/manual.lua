@@ -139,9 +139,11 @@ M.modules = {
   {
     name = "csock.defer",
     sections = {
-      { "Functions", "defer" },
-      { "Tasks", "defer/tasks" },
+      { "Functions", "defer/fired", "defer" },
       { "Deferreds", "defer/deferred" },
+      { "Tasks", "defer/tasks" },
+      { "Several of them", "defer/lists" },
+      { "Queues, semaphores and locks", "defer/queues" },
       { "Failures", "defer/failure" },
     },
   },

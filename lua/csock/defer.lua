@@ -14,10 +14,10 @@
 local check = require "csock.check"
 local deferred = require "csock.defer.deferred"
 local failures = require "csock.defer.failure"
-local outcome = require "csock.defer.outcome"
+local fired = require "csock.defer.fired"
+local lists = require "csock.defer.lists"
+local queues = require "csock.defer.queues"
 local tasks = require "csock.defer.tasks"
-
-local Deferred = deferred.Deferred
 
 local M = {
   Failure = failures.Failure,
@@ -28,60 +28,20 @@ local M = {
   FirstError = failures.FirstError,
   QueueOverflow = failures.QueueOverflow,
   QueueUnderflow = failures.QueueUnderflow,
-  Deferred = Deferred,
+  Deferred = deferred.Deferred,
+  succeed = fired.succeed,
+  fail = fired.fail,
+  maybeDeferred = fired.maybeDeferred,
+  execute = fired.execute,
+  DeferredList = lists.DeferredList,
+  gatherResults = lists.gatherResults,
+  DeferredQueue = queues.DeferredQueue,
+  DeferredLock = queues.DeferredLock,
+  DeferredSemaphore = queues.DeferredSemaphore,
   wait = tasks.wait,
   of = tasks.of,
   inlineCallbacks = tasks.inlineCallbacks,
 }
-
---- Makes a deferred that has a result.
--- Source: Twisted's `succeed`.
--- @function succeed
--- @param result anything but a deferred
--- @treturn deferred
--- @usage defer.succeed(42):addCallback(print) --> 42
-function M.succeed(result)
-  local d = Deferred()
-  d:callback(result)
-  return d
-end
-
---- Makes a deferred that has failed.
--- Source: Twisted's `fail`.
--- @function fail
--- @param err a failure, or any error, of which one is made
--- @treturn deferred
--- @usage defer.fail("no such user"):addErrback(print) --> no such user
-function M.fail(err)
-  check.argument(check.ANY, err, 1, "fail")
-  local d = Deferred()
-  d:errback(err)
-  return d
-end
-
---- Calls a function that may give a deferred or not.
--- Source: Twisted's `maybeDeferred`.
--- @function maybeDeferred
--- @tparam function f
--- @param ... its arguments
--- @treturn deferred the one that it gave; or one that has its result, or what it raised or refused (nil and an error)
--- @usage defer.maybeDeferred(tonumber, "42"):addCallback(print) --> 42
-function M.maybeDeferred(f, ...)
-  local result = outcome.call(f, ...)
-  if deferred.is_deferred(result) then return result end
-  return M.succeed(result)
-end
-
---- Calls a function, and makes a deferred of what comes of it.
--- Source: Twisted's `execute`.
--- @function execute
--- @tparam function f
--- @param ... its arguments
--- @treturn deferred
--- @usage defer.execute(tonumber, "42"):addCallback(print) --> 42
-function M.execute(f, ...)
-  return M.succeed(outcome.call(f, ...))
-end
 
 --- An errback that tells `csock.loop.onerror` of a failure, and passes it on.
 -- Source: Twisted's `logError`.
@@ -95,6 +55,18 @@ end
 function M.logError(failure)
   deferred.report(failure, "")
   return failure
+end
+
+--- Has a deferred fail with `TimeoutError`. (`deferred:addTimeout` has that happen in time.)
+-- Source: Twisted's `timeout`.
+-- @function timeout
+-- @tparam deferred d
+-- @usage
+-- local d = defer.Deferred():addErrback(print)
+-- defer.timeout(d) --> The deferred timed out.
+function M.timeout(d)
+  if not deferred.is_deferred(d) then check.expected("timeout", 1, "deferred", d) end
+  d:errback(failures.TimeoutError())
 end
 
 return M
