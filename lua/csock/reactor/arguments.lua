@@ -19,9 +19,9 @@ M.PORT = integer("port: 0 to 65535", 0, 65535)
 M.BACKLOG = integer("backlog: integer >= 0", 0, 0x7fffffff)
 M.SIZE = integer("maxPacketSize: integer >= 1", 1)
 
--- Raises unless it is an object that has this method, not a class.
+-- An object that has this method, not a class; raises for others.
 function M.object(call, place, value, what, method)
-  if type(value) == "table" and not class.isclass(value) and value[method] then return end
+  if type(value) == "table" and not class.isclass(value) and value[method] then return value end
   if class.isclass(value) then check.bad(call, place, ("%s expected, got %s"):format(what, value)) end
   check.expected(call, place, what, value)
 end

@@ -46,15 +46,7 @@ local function finish(self, attempt)
   local connection = transport.Connection(socket, client, self)
   self.transport = connection
   if secure then connection:secured() end
-  local function open()
-    local protocol = self.factory:buildProtocol(client)
-    if protocol then
-      connection:start(protocol)
-    else
-      connection:connectionLost(reason.ConnectionDone())
-    end
-  end
-  turns.call_for(connection, open)
+  turns.call_for(connection, connection.build, connection, self.factory)
 end
 
 local function attempt_to_connect(self, attempt)

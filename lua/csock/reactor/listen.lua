@@ -70,6 +70,7 @@ end
 -- @tparam string path
 -- @tparam factory factory
 -- @tparam[opt=50] int backlog
+-- @tparam[opt] int|string mode of the path, who may connect: `"660"` (as the umask has it, if nil)
 -- @treturn[1] port
 -- @treturn[2] nil
 -- @treturn[2] error
@@ -78,15 +79,13 @@ end
 -- local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
 -- local port = assert(reactor.listenUNIX("server.sock", factory))
 -- port:stopListening()
-function M.listenUNIX(path, factory, backlog)
+function M.listenUNIX(path, factory, backlog, mode)
   check.argument(given.PATH, path, 1, "listenUNIX")
   given.object("listenUNIX", 2, factory, "factory", "doStart")
   backlog = check.argument(given.BACKLOG, backlog or 50, 3, "listenUNIX")
+  if mode ~= nil then check.argument(unixpath.MODE, mode, 4, "listenUNIX") end
   local options = { family = csock.AF_UNIX, backlog = backlog }
-  local socket, err, errno = csock.create_server(path, options)
-  if not socket and errno == csock.errno.EADDRINUSE and unixpath.remove_dead(path, csock.SOCK_STREAM) then
-    socket, err, errno = csock.create_server(path, options)
-  end
+  local socket, err, errno = unixpath.bind(path, mode, csock.create_server, path, options)
   if not socket then return nil, err, errno end
   return port.Port(socket, factory, path)
 end

@@ -105,15 +105,8 @@ function Base:startReading()
   if self.connected then self:watch() end
 end
 
--- A new connection: `client` is the peer's address.
-function Port:open(connection, client)
-  local protocol = self.factory:buildProtocol(client)
-  if protocol then
-    connection:start(protocol)
-  else
-    connection:connectionLost(reason.ConnectionDone())
-  end
-end
+-- A new connection.
+function Port:open(connection) connection:build(self.factory) end
 
 function Port:ready()
   local listener = self.socket
@@ -122,7 +115,7 @@ function Port:ready()
     if socket then
       self.failures = 0
       local connection = transport.Connection(socket, client)
-      turns.call_for(connection, self.open, self, connection, client)
+      turns.call_for(connection, self.open, self, connection)
     elseif errno == EAGAIN or not self.connected then
       return
     else
@@ -170,17 +163,17 @@ function SSLPort:__init(socket, factory, contextFactory)
   Port.__init(self, socket, factory)
 end
 
-local function refused(self, connection, client, err)
-  local factory = self.factory
+local function refused(self, connection, err)
+  local factory, client = self.factory, connection.client
   connection:connectionLost(reason.ConnectionLost(err))
   if factory.handshakeFailed then turns.call(factory.handshakeFailed, factory, client, reason.of_connect(err)) end
 end
 
-function SSLPort:open(connection, client)
+function SSLPort:open(connection)
   secure.cover(tls.context(self.contextFactory), connection.socket)
   connection:shake_hands(self.handshakeTimeout, function(_, failure)
-    if failure then return refused(self, connection, client, failure) end
-    Port.open(self, connection, client)
+    if failure then return refused(self, connection, failure) end
+    Port.open(self, connection)
   end)
 end
 

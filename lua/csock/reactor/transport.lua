@@ -220,6 +220,16 @@ function Connection:start(protocol)
   if self.TLS and self.connected then protocol:handshakeCompleted() end
 end
 
+-- Gives it to a protocol of the factory's, which may refuse.
+function Connection:build(factory)
+  local protocol = factory:buildProtocol(self.client)
+  if protocol then
+    self:start(protocol)
+  else
+    self:connectionLost(reason.ConnectionDone())
+  end
+end
+
 -- The peer has finished.
 function Connection:finished()
   local protocol = self.protocol

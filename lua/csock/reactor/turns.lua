@@ -1,5 +1,5 @@
--- turns.lua: what the reactor does in a turn of the loop: the sockets that are ready, and timed calls. All of it
--- runs in one task, so that callbacks never interrupt each other.
+-- turns.lua: what the reactor does in a turn of the loop: the sockets that are ready, calls that others have asked for,
+-- and timed calls. All of it runs in one task, so that callbacks never interrupt each other.
 --
 -- The hub serves the sockets: it gives what comes to protocols, and sends what they write. Whatever else
 -- there is to see to, it tells their objects by a method: `ready(readable, writable)`, `finished()`,
@@ -28,11 +28,12 @@ local function report(failure)
   internal.log("error in a task", failure.traceback)
 end
 
--- Calls a function; an error in it goes to `loop.onerror` and ends nothing. Gives whether there was none.
+-- Calls a function; an error in it goes to `loop.onerror` and ends nothing. Gives true and what the function returned,
+-- or false and the failure: its `err` and `traceback`.
 function M.call(f, ...)
-  local ok, failure = xpcall(f, internal.traced, ...)
-  if not ok then report(failure) end
-  return ok
+  local ok, result, err = xpcall(f, internal.traced, ...)
+  if not ok then report(result) end
+  return ok, result, err
 end
 
 -- The same, but after an error the object is told (`failed`).
@@ -45,30 +46,62 @@ function M.call_for(object, f, ...)
   return ok
 end
 
+-- --- calls from elsewhere -------------------------------------------------------------------------
+
+local posted = {} -- { f, n =, arguments }
+
+-- Has a function called in the reactor's task, in its next turn; in order.
+function M.post(f, ...)
+  posted[#posted + 1] = table.pack(f, ...)
+  hub.wake()
+end
+
+-- Those that are posted meanwhile have to wait for the next turn.
+local function run_posted()
+  if not posted[1] then return end
+  local list = posted
+  posted = {}
+  for _, call in ipairs(list) do M.call(table.unpack(call, 1, call.n)) end
+end
+
 -- --- turns ----------------------------------------------------------------------------------------
 
-local stopping
+local at_end -- is called at the end of this turn
+local ended -- there is to be no other turn
+
+local function serve_all()
+  local object, method, a, b = serve()
+  while object do
+    object[method](object, a, b)
+    object, method, a, b = serve()
+  end
+end
+
+local function make_calls()
+  run_posted()
+  run_due()
+  if at_end then
+    local f = at_end
+    at_end = nil
+    f()
+  end
+end
 
 -- Turn after turn. Called again after an error, it goes on where that was raised.
 local function serve_turns()
   while true do
-    local object, method, a, b = serve()
-    while object do
-      object[method](object, a, b)
-      object, method, a, b = serve()
-    end
-    run_due()
-    if stopping then return hub.flush() end
-    local time = next_time()
+    serve_all()
+    if not ended then make_calls() end
+    if ended then return hub.flush() end
+    local time = posted[1] and 0 or next_time()
     wait(time and math.max(time - now(), 0))
   end
 end
 
-local function serve_until_stop(started)
-  for _, object in ipairs(hub.objects()) do object:watch() end -- in a forked child, anew
-  started()
+-- Calls one of these, until it ends without an error.
+local function persist(f)
   while true do
-    local ok, failure = xpcall(serve_turns, internal.traced)
+    local ok, failure = xpcall(f, internal.traced)
     if ok then return end
     local object = hub.served()
     report(failure)
@@ -76,23 +109,26 @@ local function serve_until_stop(started)
   end
 end
 
--- Serves until `stop`, or until an error ends the loop (Ctrl-C). `started` is called first, in the
+-- Begins a run.
+function M.begin()
+  at_end, ended = nil, false
+  for _, object in ipairs(hub.objects()) do object:watch() end -- in a forked child, anew
+end
+
+-- Serves until `finish`, or until an error ends the loop (Ctrl-C). `started` is called first, in the
 -- reactor's task, and `left` last, however it ends.
 function M.run(started, left)
   local alone = not loop.current()
-  local leaving = setmetatable({}, {
-    __close = function()
+  local function main()
+    local _ <close> = internal.guard(function()
       internal.reactor = nil
       left()
       if alone then loop.stop() end -- whatever else there is to wait for
-    end,
-  })
-  local function main()
-    local _ <close> = leaving
+    end)
     internal.reactor = loop.current()
-    serve_until_stop(started)
+    started()
+    persist(serve_turns)
   end
-  stopping = false
   if not alone then return main() end
   local task
   loop.run(function()
@@ -100,15 +136,35 @@ function M.run(started, left)
     main()
   end)
   if task:status() ~= "done" then -- the program has stopped the loop: then this is over, too
-    M.stop()
+    M.finish()
     task:join()
   end
 end
 
--- Makes `run` return at the end of this turn.
-function M.stop()
-  stopping = true
+-- One turn, in a task: the calls first, then what has come after so many seconds at most.
+function M.iterate(delay)
+  local _ <close> = internal.guard(function() internal.reactor = nil end)
+  internal.reactor = loop.current()
+  persist(make_calls)
+  if ended then return hub.flush() end
+  wait(delay)
+  persist(serve_all)
+  hub.flush()
+end
+
+-- Has a function called at the end of this turn.
+function M.at_end(f)
+  at_end = f
   hub.wake()
 end
+
+-- Makes this turn the last one.
+function M.finish()
+  ended = true
+  hub.wake()
+end
+
+-- Whether it is.
+function M.ended() return ended end
 
 return M
