@@ -68,19 +68,35 @@ static bool at_end(void) {
   return true;
 }
 
+/* The certificates that are left in b. */
+static bool read_others(pair *p, BIO *b) {
+  X509 *next = NULL;
+  bool fine = p->chain != NULL;
+  while (fine && (next = PEM_read_bio_X509(b, NULL, give_secret, NULL)) != NULL)
+    if (sk_X509_push(p->chain, next) == 0) {
+      X509_free(next);
+      fine = false;
+    }
+  return fine;
+}
+
 /* The first certificate is the server's or client's own, the others lead to the authority. */
 static bool read_chain(pair *p, const char *file) {
   BIO *b = BIO_new_file(file, "r");
   if (b == NULL) return false;
   p->cert = PEM_read_bio_X509_AUX(b, NULL, give_secret, NULL);
   p->chain = sk_X509_new_null();
-  X509 *next = NULL;
-  bool fine = p->cert != NULL && p->chain != NULL;
-  while (fine && (next = PEM_read_bio_X509(b, NULL, give_secret, NULL)) != NULL)
-    if (sk_X509_push(p->chain, next) == 0) {
-      X509_free(next);
-      fine = false;
-    }
+  bool fine = p->cert != NULL && read_others(p, b);
+  BIO_free(b);
+  return fine && at_end();
+}
+
+/* More of those that lead to the authority: one at least. */
+static bool read_issuers(pair *p, const char *file) {
+  BIO *b = BIO_new_file(file, "r");
+  if (b == NULL) return false;
+  int before = sk_X509_num(p->chain);
+  bool fine = read_others(p, b) && sk_X509_num(p->chain) > before;
   BIO_free(b);
   return fine && at_end();
 }
@@ -100,18 +116,22 @@ static bool no_key(void) {
   return ERR_GET_LIB(e) == ERR_LIB_OSSL_DECODER && ERR_GET_REASON(e) == ERR_R_UNSUPPORTED;
 }
 
-/* Reads what is at `first`: certfile, keyfile or nil, password or nil; pushes a pair, or fails. */
+/* Reads what is at `first`: certfile, keyfile or nil, password or nil, chainfile or nil; pushes a
+   pair, or fails. */
 static int read_pair(lua_State *L, const char *call, int first) {
   const char *cert = lua_tostring(L, first);
   const char *key = lua_isnil(L, first + 1) ? cert : lua_tostring(L, first + 1);
+  const char *more = lua_tostring(L, first + 3);
   int password = first + 2;
   secret s = {NULL, 0, false};
   int err = TLS_API(L)->ask(L, call, cert);
   if (err == 0) err = TLS_API(L)->ask(L, call, key);
+  if (err == 0 && more != NULL) err = TLS_API(L)->ask(L, call, more);
   if (err != 0) return TLS_API(L)->fail(L, NULL, call, err);
   pair *p = push_pair(L);
   ERR_clear_error();
   if (!read_chain(p, cert)) return tls_failure_push(L, TLS_API(L), call, cert);
+  if (more != NULL && !read_issuers(p, more)) return tls_failure_push(L, TLS_API(L), call, more);
   if (lua_type(L, password) == LUA_TSTRING) s.text = lua_tolstring(L, password, &s.len);
   bool fine = read_key(p, key, &s);
   if (!fine && s.asked && lua_type(L, password) == LUA_TFUNCTION) {
@@ -141,7 +161,7 @@ static int read_pair(lua_State *L, const char *call, int first) {
   return 0;
 }
 
-#define KIND 4 /* place of the key's kind among what is remembered */
+#define KIND 5 /* place of the key's kind among what is remembered */
 
 static bool use_pair(tls_context *t, const pair *p) {
   return SSL_CTX_use_cert_and_key(t->ctx, p->cert, p->key, p->chain, 1) == 1;
@@ -174,6 +194,8 @@ Source: Python's `SSLContext.load_cert_chain`.
 @tparam string certfile a PEM file: the certificate, then those that signed it
 @tparam[opt=certfile] string keyfile a PEM file with the private key
 @tparam[opt] string|function password of the key, or what gives it; nobody is asked at the terminal
+@tparam[opt] string chainfile a PEM file with more of those that signed it, where `certfile` has not
+all
 @treturn[1] boolean true
 @treturn[2] nil
 @treturn[2] error (`KEY_VALUES_MISMATCH`, `BAD_DECRYPT`, `ENOENT` ...)
@@ -186,7 +208,8 @@ static int context_load_cert_chain(lua_State *L) {
   tls_context *t = tls_context_open(L, 1);
   luaL_checkstring(L, 2);
   luaL_optstring(L, 3, NULL);
-  lua_settop(L, 4);
+  luaL_optstring(L, 5, NULL);
+  lua_settop(L, 5);
   luaL_argcheck(L, lua_isnil(L, 4) || lua_type(L, 4) == LUA_TSTRING || lua_isfunction(L, 4), 4,
                 "a string or a function expected");
   int n = read_pair(L, "load_cert_chain", 2);

@@ -255,6 +255,18 @@ describe("csock.ssl", function()
     end)
   end)
 
+  describe("a chain in a file of its own", function()
+    it("is shown behind the certificate, and read again with it", function()
+      local more = write("more.pem", tree.read(certificates.intermediate.cert))
+      local server = assert(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+      assert(server:load_cert_chain(certificates.chained.cert, certificates.chained.key, nil, more))
+      assert.equal(2, #tls.pair(nil, server):get_unverified_chain())
+      write("more.pem", tree.read(certificates.intermediate.cert) .. tree.read(certificates.ca.cert))
+      assert(server:reload())
+      assert.equal(3, #tls.pair(tls.client { session_cache = false }, server):get_unverified_chain())
+    end)
+  end)
+
   describe("reload", function()
     it("shows new certificates to who comes, and leaves alone who is there", function()
       local cert, key = write("cert.pem", tree.read(certificates.good.cert)),

@@ -190,6 +190,13 @@ local rows = {
       assert(server:load_cert_chain(pem "rsa", key "rsa"))
     end,
   },
+  ["load_cert_chain with a chain of its own"] = {
+    prepare = bare_contexts,
+    run = function(_, server)
+      assert(server:load_cert_chain(pem "chained", key "chained", nil, pem "intermediate"))
+      assert(server:reload())
+    end,
+  },
   ["load_cert_chain with a long chain"] = {
     prepare = function()
       local ssl, server = bare_contexts()

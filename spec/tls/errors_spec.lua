@@ -217,6 +217,12 @@ describe("an error of TLS", function()
     ["an encrypted key and a wrong password"] = function(context)
       return context:load_cert_chain(certificates.encrypted.cert, certificates.encrypted.key, "wrong")
     end,
+    ["a chain file that is not there"] = function(context)
+      return context:load_cert_chain(certificates.good.cert, certificates.good.key, nil, "/nonexistent/chain.pem")
+    end,
+    ["a chain file without a certificate"] = function(context)
+      return context:load_cert_chain(certificates.good.cert, certificates.good.key, nil, certificates.good.key)
+    end,
     ["authorities that are not there"] = function(context)
       return context:load_verify_locations { cafile = "/nonexistent/ca.pem" }
     end,
