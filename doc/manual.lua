@@ -140,6 +140,13 @@ M.modules = {
   { name = "csock.reactor.reason", sections = { { "Functions", "reactor/reason" } } },
   { name = "csock.protocol", sections = { { "Protocols", "protocol" }, { "Receivers", "protocol/receivers" } } },
   {
+    name = "csock.endpoints",
+    sections = {
+      { "Functions", "endpoints", "endpoints/strings", "endpoints/tls" },
+      { "Endpoints", "endpoints/server", "endpoints/client" },
+    },
+  },
+  {
     name = "csock.defer",
     sections = {
       { "Functions", "defer/fired", "defer" },

@@ -24,7 +24,7 @@ return function()
   end
   for _, name in ipairs {
     "protocol", "reactor.transport", "reactor.port", "reactor.connector", "reactor.calls", "asyncore", "asynchat",
-    "defer",
+    "defer", "endpoints",
   } do
     for class_name, value in pairs(require("csock." .. name)) do
       if type(value) == "table" then list[class_name:lower()] = value end

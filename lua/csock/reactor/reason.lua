@@ -13,6 +13,7 @@
 -- - `ConnectError`: any failure to connect; `ConnectBindError`, `DNSLookupError`, `NoRouteError`,
 --   `ConnectionRefusedError`, `TimeoutError`, `SSLError` (the handshake of TLS failed: `value.name`, `value.hint` and
 --   others say why); `UserError`: the program gave up;
+-- - `CannotListenError`, `AlreadyListened`, `ConnectingCancelledError`, `NoProtocol`: of endpoints (@{csock.endpoints});
 -- - `CallbackError` (ours): a callback raised an error; `value` is what it raised, `traceback` says where.
 -- @module csock.reactor.reason
 local class = require "csock.class"
@@ -167,6 +168,33 @@ define("UserError", Reason, "User aborted connection")
 --- It took too long to connect.
 -- @field TimeoutError
 define("TimeoutError", M.UserError, "User timeout caused connection failure")
+
+--- An endpoint could not listen: `value` is why, `port` and `interface` say where (`port` is a Unix socket's path, too).
+-- @field CannotListenError
+define("CannotListenError", Reason, "Couldn't listen")
+
+function M.CannotListenError:__init(value, interface, port)
+  Reason.__init(self, value)
+  self.interface, self.port = interface, port
+  self.message = ("Couldn't listen on %s:%s"):format(interface ~= "" and interface or "any", port)
+end
+
+--- An endpoint's descriptor is listened on already.
+-- @field AlreadyListened
+define("AlreadyListened", Reason, "The descriptor is listened on already")
+
+--- An endpoint's attempt to connect was cancelled; `address` says where to: `{host=, port=}` or `{address=}`.
+-- @field ConnectingCancelledError
+define("ConnectingCancelledError", Reason, "Connecting was cancelled")
+
+function M.ConnectingCancelledError:__init(address)
+  Reason.__init(self)
+  self.address = address
+end
+
+--- The factory that was given to an endpoint has made no protocol.
+-- @field NoProtocol
+define("NoProtocol", Reason, "The factory has made no protocol")
 
 --- A callback raised an error: `value` is what it raised, `traceback` says where. (csock's own.)
 -- @field CallbackError

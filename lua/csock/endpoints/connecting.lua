@@ -1,0 +1,72 @@
+-- connecting.lua: from a reactor's connector, which tells a factory of what becomes of an attempt, to a deferred.
+local class = require "csock.class"
+local defer = require "csock.defer"
+local given = require "csock.reactor.arguments"
+local protocol = require "csock.protocol"
+local reason = require "csock.reactor.reason"
+
+local M = {}
+
+-- Stands between the connector and a factory. `connected` is a deferred of the protocol.
+local ConnectingFactory = class("ConnectingFactory", protocol.ClientFactory)
+
+local function cancel(self, deferred)
+  deferred:errback(reason.ConnectingCancelledError(self.connector:getDestination()))
+  self.connector:stopConnecting()
+end
+
+function ConnectingFactory:__init(factory)
+  self.factory = factory
+  self.connected = defer.Deferred(function(deferred) cancel(self, deferred) end)
+end
+
+function ConnectingFactory:startedConnecting(connector) self.connector = connector end
+function ConnectingFactory:doStart() self.factory:doStart() end
+function ConnectingFactory:doStop() self.factory:doStop() end
+
+-- Has a protocol fire the deferred when its connection is made: the first call of its `makeConnection` goes through
+-- here.
+local function tell(self, built)
+  local own = rawget(built, "makeConnection")
+  function built.makeConnection(_, transport)
+    built.makeConnection = own
+    built:makeConnection(transport)
+    self.connected:callback(built)
+  end
+end
+
+-- What a factory makes, or why it makes nothing: calls `made(protocol)` or `failed(failure)`.
+function M.build(factory, address, made, failed)
+  local function build() return factory:buildProtocol(address) or reason.NoProtocol() end
+  defer.maybeDeferred(build):addCallbacks(made, failed)
+end
+
+function ConnectingFactory:buildProtocol(address)
+  local built
+  M.build(self.factory, address, function(made)
+    built = made
+    tell(self, made)
+  end, function(failure) self.connected:errback(failure) end)
+  return built
+end
+
+local function failed(self, _, why)
+  if not self.connected.called then self.connected:errback(why) end
+end
+
+ConnectingFactory.clientConnectionFailed = failed
+ConnectingFactory.clientConnectionLost = failed -- `connectionMade` has raised an error
+
+-- A deferred of the protocol that the factory makes when `dial(factory)`, which asks the reactor, has led to a
+-- connection.
+function M.connect(factory, dial)
+  given.object("connect", 1, factory, "factory", "buildProtocol")
+  return defer.maybeDeferred(function()
+    local connecting = ConnectingFactory(factory)
+    local connector, err = dial(connecting)
+    if not connector then return nil, err end
+    return connecting.connected
+  end)
+end
+
+return M
