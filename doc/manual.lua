@@ -127,18 +127,28 @@ M.modules = {
     sections = {
       { "Running", "reactor" },
       { "Listening", "reactor/listen" },
+      { "Datagrams", "reactor/datagrams" },
       { "Connecting", "reactor/connect" },
       { "System events", "reactor/events" },
       { "Descriptors", "reactor/descriptors" },
       { "Sockets that are there already", "reactor/adopt" },
       { "Timed calls", "reactor/calls" },
-      { "Ports", "reactor/port" },
+      {
+        "Ports", "reactor/port", "reactor/datagram_port", "reactor/multicast", "reactor/unix_datagram",
+      },
       { "Connectors", "reactor/connector" },
     },
   },
   { name = "csock.reactor.transport", sections = { { "Functions", "reactor/transport", "reactor/tls" } } },
   { name = "csock.reactor.reason", sections = { { "Functions", "reactor/reason" } } },
-  { name = "csock.protocol", sections = { { "Protocols", "protocol" }, { "Receivers", "protocol/receivers" } } },
+  {
+    name = "csock.protocol",
+    sections = {
+      { "Protocols", "protocol" },
+      { "Receivers", "protocol/receivers" },
+      { "Datagrams", "protocol/datagrams" },
+    },
+  },
   {
     name = "csock.endpoints",
     sections = {

@@ -392,6 +392,7 @@ void cs_open_hub(lua_State *L) {
   luaL_setfuncs(L, hub_functions, 5);
   lua_pushliteral(L, "socket");
   luaL_setfuncs(L, cs_out_functions, 1);
+  luaL_setfuncs(L, cs_interface_functions, 0);
   lua_setfield(L, -2, "hub");
   lua_pop(L, 1);
 }

@@ -15,4 +15,7 @@ void cs_out_send(cs_loop *loop, cs_watched *w);
 /* For Lua; their upvalue is the string "socket". */
 extern const luaL_Reg cs_out_functions[];
 
+/* ... and without upvalues (interface.c). */
+extern const luaL_Reg cs_interface_functions[];
+
 #endif

@@ -13,6 +13,7 @@
 -- Names and meaning are Twisted's.
 -- @module csock.protocol
 local class = require "csock.class"
+local datagrams = require "csock.protocol.datagrams"
 local receivers = require "csock.protocol.receivers"
 
 local M = {}
@@ -73,36 +74,7 @@ function Protocol:handshakeCompleted() end -- luacheck: ignore 212
 function Protocol:holdsInput() return false end -- luacheck: ignore 212
 
 receivers(M)
-
---- Exchanges datagrams; its transport is a `DatagramPort`.
--- @type datagramprotocol
-local DatagramProtocol = class("DatagramProtocol", BaseProtocol)
-M.DatagramProtocol = DatagramProtocol
-
-function DatagramProtocol:makeConnection(transport)
-  self.transport = transport
-  self:startProtocol()
-end
-
-function DatagramProtocol:doStop() self:stopProtocol() end
-
---- Called when the port is open. To be overridden.
--- @function datagramprotocol:startProtocol
-function DatagramProtocol:startProtocol() end -- luacheck: ignore 212
-
---- Called when the port is closed. To be overridden.
--- @function datagramprotocol:stopProtocol
-function DatagramProtocol:stopProtocol() end -- luacheck: ignore 212
-
---- Called with each datagram. To be overridden.
--- @function datagramprotocol:datagramReceived
--- @tparam string data
--- @tparam address address who sent it
-function DatagramProtocol:datagramReceived(data, address) end -- luacheck: ignore 212
-
---- Called when nobody is there who receives what a connected port sends. To be overridden.
--- @function datagramprotocol:connectionRefused
-function DatagramProtocol:connectionRefused() end -- luacheck: ignore 212
+datagrams(M)
 
 -- --- factories ------------------------------------------------------------------------------------
 

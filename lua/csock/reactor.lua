@@ -23,6 +23,7 @@
 -- @module csock.reactor
 local loop = require "csock.loop"
 local adopt = require "csock.reactor.adopt"
+local datagrams = require "csock.reactor.datagrams"
 local connect = require "csock.reactor.connect"
 local connector = require "csock.reactor.connector"
 local descriptors = require "csock.reactor.descriptors"
@@ -41,7 +42,7 @@ local M = {
   getDelayedCalls = turns.getDelayedCalls,
 }
 
-for _, part in ipairs { events.functions, descriptors.functions, listen, connect, adopt } do
+for _, part in ipairs { events.functions, descriptors.functions, listen, connect, adopt, datagrams } do
   for name, f in pairs(part) do M[name] = f end
 end
 

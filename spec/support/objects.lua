@@ -23,8 +23,9 @@ return function()
     if type(value) == "table" then list[name:lower()] = value end
   end
   for _, name in ipairs {
-    "protocol", "reactor.transport", "reactor.port", "reactor.connector", "reactor.calls", "asyncore", "asynchat",
-    "defer", "endpoints",
+    "protocol", "reactor.transport", "reactor.port", "reactor.datagram_port", "reactor.multicast",
+    "reactor.unix_datagram", "reactor.connector", "reactor.calls", "asyncore", "asynchat", "defer",
+    "endpoints",
   } do
     for class_name, value in pairs(require("csock." .. name)) do
       if type(value) == "table" then list[class_name:lower()] = value end

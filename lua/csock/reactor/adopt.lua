@@ -1,5 +1,6 @@
 -- adopt.lua: sockets that are there already, in the reactor: inherited ones, or such as came over a Unix socket.
 local csock = require "csock"
+local datagram_port = require "csock.reactor.datagram_port"
 local given = require "csock.reactor.arguments"
 local port = require "csock.reactor.port"
 local transport = require "csock.reactor.transport"
@@ -94,11 +95,11 @@ end
 -- assert(reactor.adoptDatagramPort(socket:fileno(), csock.AF_INET, protocol.DatagramProtocol()))
 function M.adoptDatagramPort(fileDescriptor, addressFamily, protocol, maxPacketSize)
   check.argument(IP, addressFamily, 2, "adoptDatagramPort")
-  given.object("adoptDatagramPort", 3, protocol, "protocol", "datagramReceived")
+  given.idle("adoptDatagramPort", 3, protocol, "datagramReceived")
   maxPacketSize = check.argument(given.SIZE, maxPacketSize or 8192, 4, "adoptDatagramPort")
   local socket, err, errno = copy("adoptDatagramPort", fileDescriptor, addressFamily, csock.SOCK_DGRAM)
   if not socket then return nil, err, errno end
-  return port.DatagramPort(socket, protocol, maxPacketSize)
+  return datagram_port.DatagramPort(socket, protocol, maxPacketSize)
 end
 
 return M

@@ -26,4 +26,10 @@ function M.object(call, place, value, what, method)
   check.expected(call, place, what, value)
 end
 
+-- Raises unless it is a protocol that has this method, and no port.
+function M.idle(call, place, protocol, method)
+  M.object(call, place, protocol, "protocol", method)
+  if protocol.transport then check.bad(call, place, "the protocol has a transport already") end
+end
+
 return M

@@ -1,10 +1,9 @@
--- listen.lua: what the reactor listens by: `listenTCP`, `listenSSL`, `listenUNIX`, `listenUDP`.
+-- listen.lua: what the reactor listens by: `listenTCP`, `listenSSL`, `listenUNIX`. For datagrams: datagrams.lua.
 local csock = require "csock"
 local given = require "csock.reactor.arguments"
 local port = require "csock.reactor.port"
 local tls = require "csock.reactor.tls"
 local check = require "csock.check"
-local internal = require "csock.loop.internal"
 local secure = require "csock.secure"
 local unixpath = require "csock.unixpath"
 
@@ -88,34 +87,6 @@ function M.listenUNIX(path, factory, backlog, mode)
   local socket, err, errno = unixpath.bind(path, mode, csock.create_server, path, options)
   if not socket then return nil, err, errno end
   return port.Port(socket, factory, path)
-end
-
---- Receives datagrams.
--- @tparam int number the port; 0: any free one
--- @tparam datagramprotocol protocol
--- @tparam[opt=""] string interface the address to receive at
--- @tparam[opt=8192] int maxPacketSize bytes, at least 1; longer datagrams are cut
--- @treturn[1] datagramport
--- @treturn[2] nil
--- @treturn[2] error
--- @treturn[2] int errno
--- @usage
--- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
--- print(port:getHost().port)
-function M.listenUDP(number, protocol, interface, maxPacketSize)
-  check.argument(given.PORT, number, 1, "listenUDP")
-  given.object("listenUDP", 2, protocol, "protocol", "datagramReceived")
-  check.argument(given.INTERFACE, interface, 3, "listenUDP")
-  maxPacketSize = check.argument(given.SIZE, maxPacketSize or 8192, 4, "listenUDP")
-  interface = interface or ""
-  local family = interface:find(":", 1, true) and csock.AF_INET6 or csock.AF_INET
-  local socket, err, errno = csock.socket(family, csock.SOCK_DGRAM)
-  if not socket then return nil, err, errno end
-  local holder <close> = internal.holder(socket)
-  local ok
-  ok, err, errno = socket:bind(interface, number)
-  if not ok then return nil, err, errno end
-  return port.DatagramPort(holder:take(), protocol, maxPacketSize)
 end
 
 return M

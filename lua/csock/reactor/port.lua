@@ -1,4 +1,4 @@
---- What the reactor listens on: `listenTCP`, `listenSSL`, `listenUNIX` and `listenUDP` give these.
+--- What the reactor listens on: `listenTCP`, `listenSSL`, `listenUNIX`, `listenUDP` and their like give these.
 -- @module csock.reactor.port
 local class = require "csock.class"
 local csock = require "csock"
@@ -11,14 +11,15 @@ local unixpath = require "csock.unixpath"
 local internal = require "csock.loop.internal"
 
 local hub = internal.hub
-local EAGAIN, ECONNREFUSED = csock.errno.EAGAIN, csock.errno.ECONNREFUSED
+local EAGAIN = csock.errno.EAGAIN
 
 local MOST = 64 -- connections that one port may take before the others have a turn
 
 local M = {}
 
--- What both kinds share: a socket that is open until it is closed, by whomever.
+-- What all kinds share, those for datagrams too: a socket that is open until it is closed, by whomever.
 local Base = class("BasePort")
+M.BasePort = Base
 Base.connected = true
 Base.reading = true
 
@@ -44,7 +45,7 @@ function Base:rest(seconds)
 end
 
 -- Closes the port; whether it was open.
-local function close(self)
+function Base:shut()
   if not self.connected then return false end
   self.connected = false
   if self.resting then self.resting:cancel() end
@@ -143,7 +144,7 @@ function Port:stopListening() self:connectionLost() end
 Port.loseConnection = Port.stopListening
 
 function Port:connectionLost()
-  if not close(self) then return end
+  if not self:shut() then return end
   if self.path then unixpath.remove_dead(self.path, csock.SOCK_STREAM) end
   turns.call(self.factory.doStop, self.factory)
 end
@@ -175,124 +176,6 @@ function SSLPort:open(connection)
     if failure then return refused(self, connection, failure) end
     Port.open(self, connection)
   end)
-end
-
---- A port for datagrams; the transport of a `DatagramProtocol`.
--- @type datagramport
-local DatagramPort = class("DatagramPort", Base)
-M.DatagramPort = DatagramPort
-
-function DatagramPort:__init(socket, protocol, size)
-  Base.__init(self, socket)
-  self.protocol, self.size = protocol, size
-  self:watch()
-  protocol:makeConnection(self)
-end
-
---- The address that it receives at.
--- @function datagramport:getHost
--- @treturn[1] address with `host` and `port`
--- @treturn[2] nil when it is closed
--- @treturn[2] error
--- @treturn[2] int errno
--- @usage
--- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
--- print(port:getHost().port)
-
---- Receives nothing for a while.
--- @function datagramport:stopReading
--- @usage
--- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
--- port:stopReading()
-
---- Receives again.
--- @function datagramport:startReading
--- @usage
--- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
--- port:stopReading()
--- port:startReading()
-
---- Sends a datagram, at once.
--- @function datagramport:write
--- @tparam string data
--- @param[opt] address where to: an address value, or a table `{host, port}`, of which the host is no name; not after
--- `connect`
--- @treturn[1] int the number of bytes sent
--- @treturn[2] nil
--- @treturn[2] error
--- @treturn[2] int errno (`EAGAIN` when there is no room for it now, `EMSGSIZE` ...)
--- @raise when the host is a name
--- @usage
--- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
--- print(port:write("hello", {"127.0.0.1", 21567})) --> 5
-DatagramPort.write = hub.sendto
-
---- Exchanges datagrams with one peer alone. The protocol's `connectionRefused` says that nobody is there.
--- @function datagramport:connect
--- @tparam string host an address, not a name
--- @tparam int port
--- @treturn[1] boolean true
--- @treturn[2] nil
--- @treturn[2] error
--- @treturn[2] int errno
--- @raise when it is connected already, or the host is a name
--- @usage
--- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
--- assert(port:connect("127.0.0.1", 21567))
-function DatagramPort:connect(host, port)
-  if self.client then error("already connected", 2) end
-  local address, err = csock.address(self.socket.family, host, port)
-  if not address then error(("bad argument #1 to 'connect' (an address expected: %s)"):format(err), 2) end
-  local ok, errno
-  ok, err, errno = self.socket:connect(address)
-  if not ok then return nil, err, errno end
-  self.client = address
-  return true
-end
-
---- Whether datagrams may go to the broadcast address.
--- @function datagramport:setBroadcastAllowed
--- @tparam boolean enabled
--- @treturn[1] boolean true
--- @treturn[2] nil
--- @treturn[2] error
--- @treturn[2] int errno
--- @usage
--- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
--- assert(port:setBroadcastAllowed(true))
-function DatagramPort:setBroadcastAllowed(enabled)
-  return self.socket:setsockopt(csock.SOL_SOCKET, csock.SO_BROADCAST, enabled and 1 or 0)
-end
-
-function DatagramPort:watch() return hub.connect(self.socket, self, self.reading and not self.resting) end
-
--- Any error but this one may be there to stay; it is told once.
-function DatagramPort:broken(err, errno)
-  if errno == ECONNREFUSED then
-    if self.client then self.protocol:connectionRefused() end
-    return
-  end
-  self:rest(internal.PATIENCE)
-  if err ~= self.told then
-    self.told = err
-    error(err, 0)
-  end
-end
-
---- Closes the port. The protocol's `stopProtocol` is called.
--- @function datagramport:stopListening
--- @usage
--- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
--- port:stopListening()
-function DatagramPort:stopListening() self:connectionLost() end
-
---- The same as `stopListening`.
--- @function datagramport:loseConnection
-DatagramPort.loseConnection = DatagramPort.stopListening
-
-function DatagramPort:connectionLost()
-  if not close(self) then return end
-  turns.call(self.protocol.doStop, self.protocol)
 end
 
 return M

@@ -165,6 +165,10 @@ define("SSLError", M.ConnectError, "TLS handshake failed")
 -- @field UserError
 define("UserError", Reason, "User aborted connection")
 
+--- A group could not be joined, or left: `value` says why.
+-- @field MulticastJoinError
+define("MulticastJoinError", Reason, "An attempt to join or leave a multicast group failed")
+
 --- It took too long to connect.
 -- @field TimeoutError
 define("TimeoutError", M.UserError, "User timeout caused connection failure")
