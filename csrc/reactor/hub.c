@@ -194,33 +194,43 @@ static int serve_events(lua_State *L, cs_loop *loop, cs_watched *w) {
   return parted ? tell(L, "ready") : 0;
 }
 
+/* Where what comes goes, *room bytes of it: the scratch, unless the object's `size` is larger, as
+   it may be for AF_UNIX alone; then a block of its own, which it pushes. */
+static char *room_for(lua_State *L, const cs_watched *w, size_t *room) {
+  const cs_sock *s = cs_sock_of(w);
+  *room = CS_SCRATCH;
+  if (s->type == SOCK_STREAM) return w->state->scratch;
+  lua_getfield(L, 1, "size");
+  lua_Unsigned size = (lua_Unsigned)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  if (size < CS_SCRATCH || s->family == AF_UNIX) *room = (size_t)size;
+  return *room <= CS_SCRATCH ? w->state->scratch : (char *)lua_newuserdatauv(L, *room, 0);
+}
+
 /* Pushes the protocol's method for what has come, and its arguments: *nargs of them. Or returns the
    number of results when the object is to be told; when nothing has come, *nargs is 0. */
 static int hub_receive(lua_State *L, cs_loop *loop, cs_watched *w, int *nargs) {
   cs_sender from;
   cs_sock *s = cs_sock_of(w);
-  char *scratch = w->state->scratch;
   bool stream = s->type == SOCK_STREAM;
-  size_t got = 0;
+  size_t got = 0, room;
+  char *data = room_for(L, w, &room);
   *nargs = 0;
-  int err = cs_sock_read(s, scratch, CS_SCRATCH, 0, stream ? NULL : &from, &got);
+  int err = cs_sock_read(s, data, room, 0, stream ? NULL : &from, &got);
   if (stream && got == 0 && has_failed(w)) return tell_failed(L, loop, w);
   if (err > 0) return tell_broken(L, w, stream ? "recv" : "recvfrom", err);
   if (err < 0) return 0;
   if (stream && got == 0) return tell(L, "finished");
+  lua_pushlstring(L, data, got);
+  if (data != w->state->scratch) lua_remove(L, 2);
   lua_pushvalue(L, PROTOCOL);
   lua_rawget(L, 1);
+  lua_insert(L, 2);
   lua_pushvalue(L, stream ? DATA_RECEIVED : DATAGRAM_RECEIVED);
   lua_gettable(L, 2);
   lua_insert(L, 2);
-  if (stream) {
-    lua_pushlstring(L, scratch, got);
-    *nargs = 2;
-  } else {
-    lua_getfield(L, 1, "size");
-    lua_Integer size = lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    lua_pushlstring(L, scratch, got < (size_t)size ? got : (size_t)size);
+  *nargs = 2;
+  if (!stream) {
     cs_address_push(L, &from.addr.any, from.len, s->proto);
     *nargs = 3;
   }

@@ -17,7 +17,7 @@ M.TIMEOUT = check.kind("timeout: seconds >= 0", function(value)
 end)
 M.PORT = integer("port: 0 to 65535", 0, 65535)
 M.BACKLOG = integer("backlog: integer >= 0", 0, 0x7fffffff)
-M.SIZE = integer("maxPacketSize: integer >= 1", 1)
+M.SIZE = integer("maxPacketSize: integer >= 1", 1, 0x7fffffff)
 
 -- An object that has this method, not a class; raises for others.
 function M.object(call, place, value, what, method)

@@ -41,8 +41,9 @@ function Base:write_to_client(data, address)
   end
   if type(data) ~= "string" then check.expected("write", 1, "string", data) end
   local sent, err, errno = self.socket:send(data)
+  if sent then return sent end
   if errno == ECONNREFUSED and self.connected then self.protocol:connectionRefused() end
-  return sent, err, errno
+  return nil, err, errno
 end
 
 -- From now on there is one.

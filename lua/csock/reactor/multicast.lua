@@ -74,7 +74,7 @@ local function look_up(family, name)
   local task
   local d = require("csock.defer").Deferred(function() task:cancel() end)
   local function finish(infos, err)
-    if infos then d:callback(infos[1].address) else d:errback(reason.DNSLookupError(err)) end
+    if infos then d:callback(infos[1].addr) else d:errback(reason.DNSLookupError(err)) end
   end
   task = loop.spawn(function()
     local infos, err = csock.getaddrinfo(name, nil, { family = family, type = csock.SOCK_DGRAM })

@@ -58,12 +58,24 @@ end
 
 --- Receives nothing for a while.
 -- @function unixdatagramport:stopReading
+-- @usage
+-- local port = assert(reactor.listenUNIXDatagram("server.sock", protocol.DatagramProtocol()))
+-- port:stopReading()
+-- port:stopListening()
 
 --- Receives again.
 -- @function unixdatagramport:startReading
+-- @usage
+-- local port = assert(reactor.listenUNIXDatagram("server.sock", protocol.DatagramProtocol()))
+-- port:stopReading()
+-- port:startReading()
+-- port:stopListening()
 
 --- Closes the port. The protocol's `stopProtocol` is called.
 -- @function unixdatagramport:stopListening
+-- @usage
+-- local port = assert(reactor.listenUNIXDatagram("server.sock", protocol.DatagramProtocol()))
+-- port:stopListening()
 
 --- The same as `stopListening`.
 -- @function unixdatagramport:loseConnection
