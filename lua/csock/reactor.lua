@@ -23,9 +23,9 @@
 -- @module csock.reactor
 local loop = require "csock.loop"
 local adopt = require "csock.reactor.adopt"
-local datagrams = require "csock.reactor.datagrams"
 local connect = require "csock.reactor.connect"
 local connector = require "csock.reactor.connector"
+local datagrams = require "csock.reactor.datagrams"
 local descriptors = require "csock.reactor.descriptors"
 local events = require "csock.reactor.events"
 local listen = require "csock.reactor.listen"
