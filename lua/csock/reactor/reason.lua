@@ -13,7 +13,8 @@
 -- - `ConnectError`: any failure to connect; `ConnectBindError`, `DNSLookupError`, `NoRouteError`,
 --   `ConnectionRefusedError`, `TimeoutError`, `SSLError` (the handshake of TLS failed: `value.name`, `value.hint` and
 --   others say why); `UserError`: the program gave up;
--- - `CannotListenError`, `AlreadyListened`, `ConnectingCancelledError`, `NoProtocol`: of endpoints (@{csock.endpoints});
+-- - `CannotListenError`, `AlreadyListened`, `ConnectingCancelledError`, `NoProtocol`: of endpoints
+--   (@{csock.endpoints}); `MulticastJoinError`: a group could not be joined, or left;
 -- - `CallbackError` (ours): a callback raised an error; `value` is what it raised, `traceback` says where.
 -- @module csock.reactor.reason
 local class = require "csock.class"
@@ -173,7 +174,7 @@ define("MulticastJoinError", Reason, "An attempt to join or leave a multicast gr
 -- @field TimeoutError
 define("TimeoutError", M.UserError, "User timeout caused connection failure")
 
---- An endpoint could not listen: `value` is why, `port` and `interface` say where (`port` is a Unix socket's path, too).
+--- An endpoint could not listen: `value` is why, `port` (a number, or a Unix socket's path) and `interface` say where.
 -- @field CannotListenError
 define("CannotListenError", Reason, "Couldn't listen")
 
