@@ -145,8 +145,18 @@ M.modules = {
     name = "csock.protocol",
     sections = {
       { "Protocols", "protocol" },
-      { "Receivers", "protocol/receivers" },
+      { "Receivers", "protocol/receivers", "protocol/stateful" },
+      { "Senders", "protocol/file_sender" },
       { "Datagrams", "protocol/datagrams" },
+    },
+  },
+  {
+    name = "csock.policies",
+    sections = {
+      { "Wrappers", "policies", "policies/wrapper" },
+      { "Limits", "policies/limits", "policies/throttling" },
+      { "Timeouts", "policies/timeouts" },
+      { "Logs", "policies/logging" },
     },
   },
   {

@@ -14,7 +14,9 @@
 -- @module csock.protocol
 local class = require "csock.class"
 local datagrams = require "csock.protocol.datagrams"
+local file_sender = require "csock.protocol.file_sender"
 local receivers = require "csock.protocol.receivers"
+local stateful = require "csock.protocol.stateful"
 
 local M = {}
 
@@ -73,8 +75,9 @@ function Protocol:handshakeCompleted() end -- luacheck: ignore 212
 -- function Keeper:holdsInput() return self.kept ~= nil end
 function Protocol:holdsInput() return false end -- luacheck: ignore 212
 
-receivers(M)
+stateful(M, receivers(M))
 datagrams(M)
+M.FileSender = file_sender
 
 -- --- factories ------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ return function()
       if type(value) == "table" then list[class_name:lower()] = value end
     end
   end
+  for class_name, value in pairs(require "csock.policies") do list[class_name:lower()] = value end
   list.pop3 = require("csock.pop3").POP3
   list.ftp, list.ftp_tls = require("csock.ftp").FTP(), require("csock.ftp").FTP_TLS()
   list.nntp = require("csock.nntp").NNTP

@@ -3,8 +3,10 @@
 -- Messages may come in pieces of any size. None grows beyond `MAX_LENGTH`: a peer that sends more loses its
 -- connection, unless a method says otherwise.
 -- @module csock.protocol
+local check = require "csock.check"
 local class = require "csock.class"
 local internal = require "csock.loop.internal"
+local reason = require "csock.reactor.reason"
 
 local find, sub, split = string.find, string.sub, internal.hub.split
 
@@ -34,8 +36,13 @@ return function(M)
     return transport and (transport.disconnecting or transport.disconnected)
   end
 
-  -- Receivers can be told to wait, in the middle of what came.
+  --- What all receivers below can do: wait, in the middle of what came.
+  -- @type pauseablereceiver
   local Pauseable = class("PauseableReceiver", M.Protocol)
+  M.PauseableReceiver = Pauseable
+
+  --- Whether it waits since `pauseProducing`.
+  -- @field pauseablereceiver:paused
   Pauseable.paused = false
   Pauseable._held = false -- until the answers are sent
 
@@ -49,17 +56,35 @@ return function(M)
     self:dataReceived("")
   end
 
+  --- Passes nothing on for a while, also of what has come, and receives nothing.
+  -- @function pauseablereceiver:pauseProducing
+  -- @usage
+  -- local Calm = class("Calm", protocol.LineReceiver)
+  -- function Calm:lineReceived(line)
+  --   self:pauseProducing()
+  --   reactor.callLater(1, function() self:resumeProducing() end)
+  -- end
   function Pauseable:pauseProducing()
     self.paused, self._changed = true, true
     self.transport:pauseProducing()
   end
 
+  --- Goes on: what has come is passed on, then what comes.
+  -- @function pauseablereceiver:resumeProducing
+  -- @usage
+  -- local Calm = class("Calm", protocol.LineReceiver)
+  -- function Calm:goOn() self:resumeProducing() end
   function Pauseable:resumeProducing()
     self.paused = false
     self.transport:resumeProducing()
     self:dataReceived("")
   end
 
+  --- Passes nothing on any more, and closes the connection.
+  -- @function pauseablereceiver:stopProducing
+  -- @usage
+  -- local Once = class("Once", protocol.LineReceiver)
+  -- function Once:lineReceived(line) self:stopProducing() end
   function Pauseable:stopProducing()
     self.paused, self._changed = true, true
     self.transport:stopProducing()
@@ -232,8 +257,7 @@ return function(M)
   end
 
   --- Receives lines, and raw data in between: `delimiter`, `MAX_LENGTH`, `lineReceived`, `lineLengthExceeded` and
-  -- `sendLine` are those of `LineOnlyReceiver`. `pauseProducing` holds lines back that have come already,
-  -- `resumeProducing` goes on with them.
+  -- `sendLine` are those of `LineOnlyReceiver`.
   -- @type linereceiver
   local LineReceiver = class("LineReceiver", LineOnlyReceiver)
   M.LineReceiver = LineReceiver
@@ -271,8 +295,8 @@ return function(M)
 
   -- --- strings ------------------------------------------------------------------------------------
 
-  --- Receives strings, each with its length before it. What is below holds for the four receivers
-  -- `NetstringReceiver`, `Int8StringReceiver`, `Int16StringReceiver` and `Int32StringReceiver`.
+  --- Receives strings, each with its length before it. What is below holds for `NetstringReceiver` and all
+  -- `IntNStringReceiver`s.
   -- @type stringreceiver
   local StringReceiver = class("StringReceiver", Pauseable)
 
@@ -347,62 +371,102 @@ return function(M)
   -- @usage
   -- local Echo = class("Echo", protocol.NetstringReceiver)
   -- function Echo:stringReceived(data) self:sendString(data) end
-  function StringReceiver:sendString(data)
+
+  --- Receives strings, each with its length before it, which is an integer of a fixed size: a `StringReceiver`. To be
+  -- derived from for other lengths than those of `Int8StringReceiver`, `Int16StringReceiver` and `Int32StringReceiver`.
+  -- @type intnstringreceiver
+  -- @usage
+  -- local Int24StringReceiver = class("Int24StringReceiver", protocol.IntNStringReceiver)
+  -- Int24StringReceiver.structFormat, Int24StringReceiver.prefixLength = ">I3", 3
+  local IntNStringReceiver = class("IntNStringReceiver", StringReceiver)
+  M.IntNStringReceiver = IntNStringReceiver
+
+  --- What the length is: a format of `string.pack` with one integer. nil in this class itself: derived ones have it.
+  -- @field intnstringreceiver:structFormat
+
+  --- Of how many bytes it is. nil in this class itself: derived ones have it.
+  -- @field intnstringreceiver:prefixLength
+
+  function IntNStringReceiver:sendString(data)
     if #data >> (8 * self.prefixLength) ~= 0 then
-      error(("a string of %d bytes is too long for a prefix of %d"):format(#data, self.prefixLength), 2)
+      check.fail(("a string of %d bytes is too long for a prefix of %d"):format(#data, self.prefixLength))
     end
     self.transport:write(string.pack(self.structFormat, #data) .. data)
   end
 
   -- The string at `at`, and where the next one begins; nil and how many bytes are needed; or nil when
   -- nothing can be made of it.
-  function StringReceiver:_parse(data, at)
+  function IntNStringReceiver:_parse(data, at)
     local left = #data - at + 1
     local prefix = self.prefixLength
     if left < prefix then return nil, prefix end
     local length = string.unpack(self.structFormat, data, at)
-    if length > self.MAX_LENGTH then
-      self:lengthLimitExceeded(length)
+    if length < 0 or length > self.MAX_LENGTH then
+      self:lengthLimitExceeded(length < 0 and math.maxinteger or length) -- of 8 bytes it may be beyond that
       return nil
     end
     if left < prefix + length then return nil, prefix + length end
     return sub(data, at + prefix, at + prefix + length - 1), at + prefix + length
   end
 
-  --- Strings with their length before them in one byte: a `StringReceiver`.
+  --- Strings with their length before them in one byte: an `IntNStringReceiver`.
   -- @field Int8StringReceiver
 
-  --- Strings with their length before them in two bytes, the high one first: a `StringReceiver`.
+  --- Strings with their length before them in two bytes, the high one first: an `IntNStringReceiver`.
   -- @field Int16StringReceiver
 
-  --- Strings with their length before them in four bytes, the high one first: a `StringReceiver`.
+  --- Strings with their length before them in four bytes, the high one first: an `IntNStringReceiver`.
   -- @field Int32StringReceiver
   for bytes, name in pairs { [1] = "Int8StringReceiver", [2] = "Int16StringReceiver", [4] = "Int32StringReceiver" } do
-    local receiver = class(name, StringReceiver)
+    local receiver = class(name, IntNStringReceiver)
     receiver.prefixLength, receiver.structFormat = bytes, ">I" .. bytes
     M[name] = receiver
   end
 
+  --- What came is no netstring: a reason, whose `value` says why.
+  -- @field NetstringParseError
+  local NetstringParseError = class("NetstringParseError", reason.Reason)
+  M.NetstringParseError = NetstringParseError
+  NetstringParseError.message = "The incoming data is not in valid Netstring format"
+
   --- Strings as netstrings, `5:hello,`: a `StringReceiver`.
-  -- @field NetstringReceiver
+  -- @type netstringreceiver
   local NetstringReceiver = class("NetstringReceiver", StringReceiver)
   M.NetstringReceiver = NetstringReceiver
+
+  --- Whether the peer has sent what is no netstring.
+  -- @field netstringreceiver:brokenPeer
+  NetstringReceiver.brokenPeer = false
+
+  --- Called with what is wrong when something came that is no netstring, or too long a one: `brokenPeer` is true then.
+  -- May be overridden; closes the connection, for there is no way to go on.
+  -- @function netstringreceiver:handleParseError
+  -- @tparam reason err a `NetstringParseError`
+  function NetstringReceiver:handleParseError(err) -- luacheck: ignore 212
+    self.transport:loseConnection()
+  end
 
   function NetstringReceiver:sendString(data)
     self.transport:write(("%d:%s,"):format(#data, data))
   end
 
   -- The peer does not speak this language.
-  local function broken(self)
+  local function broken(self, why)
     self.brokenPeer = true
-    self.transport:loseConnection()
+    self:handleParseError(NetstringParseError(why))
     return nil
   end
+
+  local NO_LENGTH = "The received netstring does not start with a length specification."
+  local NO_COMMA = "The received netstring is not terminated by a comma."
+  local TOO_LONG = "The received netstring is longer than the maximum %d specified by self.MAX_LENGTH"
+
+  function NetstringReceiver:lengthLimitExceeded() broken(self, TOO_LONG:format(self.MAX_LENGTH)) end
 
   function NetstringReceiver:_parse(data, at)
     local digits = #tostring(self.MAX_LENGTH)
     local first, last, number = sub(data, at, at + digits):find "^(%d+)"
-    if not first or number:find "^0%d" then return broken(self) end
+    if not first or number:find "^0%d" then return broken(self, NO_LENGTH) end
     local length = math.tointeger(tonumber(number))
     if not length or length > self.MAX_LENGTH then
       self.brokenPeer = true
@@ -411,14 +475,16 @@ return function(M)
     end
     local left = #data - at + 1
     if left == last then return nil, last + 1 end
-    if sub(data, at + last, at + last) ~= ":" then return broken(self) end
+    if sub(data, at + last, at + last) ~= ":" then return broken(self, NO_LENGTH) end
     local begin = at + last + 1
     local need = last + 1 + length + 1
     if left < need then
       -- A comma elsewhere is no comma: the mistake is told when the last byte has come.
       return nil, need
     end
-    if sub(data, begin + length, begin + length) ~= "," then return broken(self) end
+    if sub(data, begin + length, begin + length) ~= "," then return broken(self, NO_COMMA) end
     return sub(data, begin, begin + length - 1), begin + length + 1
   end
+
+  return StringReceiver
 end

@@ -355,6 +355,17 @@ function Connection:unregisterProducer()
   if self.connected then tell(self) end
 end
 
+--- Takes nothing more from the producer, and closes the connection.
+-- Source: Twisted's `FileDescriptor.stopConsuming`.
+-- @function transport:stopConsuming
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:tooLong() self.transport:stopConsuming() end
+function Connection:stopConsuming()
+  self:unregisterProducer()
+  self:loseConnection()
+end
+
 --- Receives nothing for a while: the connection is a producer itself.
 -- @function transport:pauseProducing
 -- @usage
