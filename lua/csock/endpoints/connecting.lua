@@ -1,7 +1,9 @@
 -- connecting.lua: from a reactor's connector, which tells a factory of what becomes of an attempt, to a deferred.
 local class = require "csock.class"
 local defer = require "csock.defer"
+local failures = require "csock.defer.failure"
 local given = require "csock.reactor.arguments"
+local outcome = require "csock.defer.outcome"
 local protocol = require "csock.protocol"
 local reason = require "csock.reactor.reason"
 
@@ -35,18 +37,21 @@ local function tell(self, built)
   end
 end
 
--- What a factory makes, or why it makes nothing: calls `made(protocol)` or `failed(failure)`.
-function M.build(factory, address, made, failed)
-  local function build() return factory:buildProtocol(address) or reason.NoProtocol() end
-  defer.maybeDeferred(build):addCallbacks(made, failed)
+-- What a factory makes; or nil and a failure.
+function M.build(factory, address)
+  local built = outcome.call(factory.buildProtocol, factory, address)
+  if built == nil then return nil, reason.NoProtocol() end
+  if failures.is_failure(built) then return nil, built end
+  return built
 end
 
 function ConnectingFactory:buildProtocol(address)
-  local built
-  M.build(self.factory, address, function(made)
-    built = made
-    tell(self, made)
-  end, function(failure) self.connected:errback(failure) end)
+  local built, failure = M.build(self.factory, address)
+  if not built then
+    self.connected:errback(failure)
+    return nil
+  end
+  tell(self, built)
   return built
 end
 

@@ -74,7 +74,7 @@ end
 
 -- --- connections that go on over TLS --------------------------------------------------------------
 
--- Makes the handshake; the protocol proper is made then, and takes its place.
+-- Makes the handshake; the protocol proper is made then, and takes its place when it is connected.
 local Greeter = class("TLSGreeter", protocol.Protocol)
 
 function Greeter:__init(factory, contextFactory)
@@ -92,18 +92,20 @@ end
 
 function Greeter:handshakeCompleted()
   local transport = self.transport
-  connecting.build(self.factory, transport:getPeer(), function(built)
-    transport.protocol = built
-    built:makeConnection(transport)
-    self.greeted:callback(built)
-    if transport.connected then built:handshakeCompleted() end
-  end, function(failure)
+  local built, failure = connecting.build(self.factory, transport:getPeer())
+  if not built then
     self.greeted:errback(failure)
-    transport:loseConnection()
-  end)
+    return transport:loseConnection()
+  end
+  self.built = built
+  built:makeConnection(transport)
+  transport.protocol = built
+  self.greeted:callback(built)
+  if transport.connected then built:handshakeCompleted() end
 end
 
 function Greeter:connectionLost(why)
+  if self.built then self.built:connectionLost(why) end -- its `connectionMade` has raised an error
   if self.greeted.called then return end
   local err = self.refused or why:check "ConnectionLost" and why.value
   self.greeted:errback(internal.is_error(err) and reason.of_connect(err) or why)

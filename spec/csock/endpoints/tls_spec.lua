@@ -1,4 +1,5 @@
 -- Endpoints over TLS: when there is a protocol, and what goes wrong before.
+local class = require "csock.class"
 local csock = require "csock"
 local defer = require "csock.defer"
 local endpoints = require "csock.endpoints"
@@ -88,6 +89,22 @@ describe("an endpoint over TLS", function()
         socket:settimeout(LIMIT)
         repeat local data = socket:recv(1000) until not data or data == ""
       end)
+    end)
+
+    it(kind .. " fails when connectionMade raises an error", function()
+      local events = {}
+      local errors = reactors.errors(function()
+        reactors.run(function()
+          local Broken = class("Broken", protocol.Protocol)
+          function Broken.connectionMade() error("broken", 0) end
+          function Broken.connectionLost(_, why) events[#events + 1] = why.value end
+          local port = server(csock.loop.queue())
+          local why = failure_of(make(port, named(tls.client())):connect(protocol.Factory:forProtocol(Broken)))
+          assert.equal("broken", why:check "CallbackError" and why.value)
+        end)
+      end)
+      assert.same({ "broken" }, events)
+      assert.equal(1, #errors)
     end)
 
     it(kind .. " fails when the factory makes nothing", function()
