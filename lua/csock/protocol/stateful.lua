@@ -26,7 +26,7 @@ return function(M, StringReceiver)
   function StatefulStringProtocol:stringReceived(data)
     local handler = self["proto_" .. self.state]
     if not handler then error(("%s has no method proto_%s"):format(self.__class.__name, self.state)) end
-    self.state = handler(self, data)
+    self.state = handler(self, data) or self.state
     if self.state == "done" then self.transport:loseConnection() end
   end
 

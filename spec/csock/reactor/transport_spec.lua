@@ -528,6 +528,17 @@ describe("a transport", function()
       end)
     end)
 
+    it("stopConsuming takes nothing more from one, and closes the connection", function()
+      with({}, function(transport, s)
+        transport:registerProducer(producer(transport), true)
+        transport:write "so far"
+        transport:stopConsuming()
+        assert.is_nil(transport.producer)
+        assert.equal("so far", reactors.read_all(s))
+        assert.is_truthy((select(2, expect(events, "lost")):check "ConnectionDone"))
+      end)
+    end)
+
     it("one that comes too late is told to stop", function()
       with({}, function(transport, s)
         s:close()
