@@ -47,6 +47,19 @@ describe("run", function()
     assert.is_true(done)
   end)
 
+  it("waits for less than a millisecond, where it is to", function()
+    if process.slowness > 1 then return pending "too slow for that" end
+    local least = math.huge -- of some: other programs may hold up any of them
+    run(function()
+      for _ = 1, 100 do
+        local begin = csock.now()
+        sleep(0.0001)
+        least = math.min(least, csock.now() - begin)
+      end
+    end)
+    assert.is_true(least >= 0.0001 and least < 0.0009, tostring(least))
+  end)
+
   it("gives EDEADLK when its function waits for what cannot happen", function()
     local task
     local ok, err, errno = run(function()
