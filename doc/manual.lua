@@ -178,6 +178,15 @@ M.modules = {
     },
   },
   {
+    name = "csock.task",
+    sections = {
+      { "Functions", "task" },
+      { "Again and again", "task/looping" },
+      { "In small steps", "task/cooperator" },
+      { "Clocks", "task/clock" },
+    },
+  },
+  {
     name = "csock.asyncore",
     sections = {
       { "Functions", "asyncore", "asyncore/polling", "asyncore/errors" },

@@ -25,7 +25,7 @@ return function()
   for _, name in ipairs {
     "protocol", "reactor.transport", "reactor.port", "reactor.datagram_port", "reactor.multicast",
     "reactor.unix_datagram", "reactor.connector", "reactor.calls", "asyncore", "asynchat", "defer",
-    "endpoints",
+    "endpoints", "task",
   } do
     for class_name, value in pairs(require("csock." .. name)) do
       if type(value) == "table" then list[class_name:lower()] = value end
