@@ -132,6 +132,7 @@ M.modules = {
       { "System events", "reactor/events" },
       { "Descriptors", "reactor/descriptors" },
       { "Sockets that are there already", "reactor/adopt" },
+      { "Names", "reactor/resolve" },
       { "Timed calls", "reactor/calls" },
       {
         "Ports", "reactor/port", "reactor/datagram_port", "reactor/multicast", "reactor/unix_datagram",

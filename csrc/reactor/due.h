@@ -12,11 +12,12 @@ typedef struct cs_out {
   cs_watched *w;
   struct cs_out *spare; /* the next one, while it is itself a spare */
   cs_bytes bytes;
-  size_t sent; /* bytes that went since something waits */
-  bool held;   /* nothing is received meanwhile */
-  bool parted; /* nothing is sent or received before the object has seen to it: see `part` */
-  bool last;   /* what is to be sent is the goodbye of what lies over the socket */
-  int failed;  /* errno of sending, to be told when nothing more can be received */
+  size_t sent;  /* bytes that went since something waits */
+  bool held;    /* nothing is received meanwhile */
+  bool parted;  /* nothing is sent or received before the object has seen to it: see `part` */
+  bool stopped; /* nothing is sent before something else is written: see `writing` */
+  bool last;    /* what is to be sent is the goodbye of what lies over the socket */
+  int failed;   /* errno of sending, to be told when nothing more can be received */
 } cs_out;
 
 /* What one task serves for many: see hub.c. */

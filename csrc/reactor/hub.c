@@ -240,7 +240,7 @@ static int hub_receive(lua_State *L, cs_loop *loop, cs_watched *w, int *nargs) {
 /* What a served one has written goes now, unless it is to go at the turn's end with what others
    have written. */
 static void send_written(cs_loop *loop, cs_watched *w) {
-  if (w->out != NULL && w->out->end.link.next == NULL && w->out->failed == 0 &&
+  if (w->out != NULL && w->out->end.link.next == NULL && w->out->failed == 0 && !w->out->stopped &&
       !(w->flags & CS_W_HUB_WRITE))
     cs_out_send(loop, w);
 }

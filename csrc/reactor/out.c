@@ -36,7 +36,7 @@ void cs_out_drop(cs_hub *hub, cs_watched *w) {
   cs_turn_end_leave(w->state, &out->end);
   out->failed = 0;
   out->sent = 0;
-  out->held = out->parted = out->last = false;
+  out->held = out->parted = out->stopped = out->last = false;
   out->bytes.len = out->bytes.head = 0;
   if (out->bytes.capacity > CS_BYTES_IDLE) cs_bytes_free(&out->bytes);
   if (hub->nspares < SPARES) {
@@ -101,6 +101,7 @@ void cs_out_send(cs_loop *loop, cs_watched *w) {
   cs_out *out = w->out;
   size_t sent = 0;
   cs_turn_end_leave(w->state, &out->end);
+  out->stopped = false;
   out->last = out->last && goodbye(w);
   if (!out->last) out->failed = put_out(w, cs_bytes_at(&out->bytes, 0), out->bytes.len, &sent);
   cs_bytes_consume(&out->bytes, sent);
@@ -156,9 +157,18 @@ static bool write_first(cs_loop *loop, cs_watched *w, const char *data, size_t l
   return true;
 }
 
+/* What was stopped goes on with what else goes at the turn's end. */
+static void resume(cs_loop *loop, cs_watched *w) {
+  w->out->stopped = false;
+  w->out->end.run = hub_turn_over;
+  if (w != loop->hub->served && !cs_turn_end_enter(w->state, &w->out->end)) cs_out_send(loop, w);
+}
+
 static bool write_more(cs_loop *loop, cs_watched *w, const char *data, size_t len) {
   if (w->out->failed != 0) return true; /* the object will be told */
   if (!keep_unsent(loop, w, data, len)) return false;
+  if (w->out->stopped) resume(loop, w);
+  if (w->out == NULL) return true;
   if (w->out->bytes.len >= MUCH && !(w->flags & CS_W_HUB_WRITE)) cs_out_send(loop, w);
   return true;
 }
@@ -305,6 +315,25 @@ static int hub_part(lua_State *L) {
   return 0;
 }
 
+/* writing(socket, wanted): what waits to be sent is sent; or it is not, before something else is
+   written, or `tell` has it tried. */
+static int hub_writing(lua_State *L) {
+  cs_watched *w = &cs_sock_check(L, 1)->w;
+  cs_loop *loop = w->state->loop;
+  cs_out *out = w->out;
+  bool wanted = lua_toboolean(L, 2);
+  if (out == NULL || out->failed != 0 || out->parted || out->stopped != wanted) return 0;
+  if (wanted) {
+    resume(loop, w);
+    return 0;
+  }
+  out->stopped = true;
+  cs_turn_end_leave(w->state, &out->end);
+  w->flags &= ~CS_W_HUB_WRITE;
+  if (cs_is_watched(loop, w)) cs_watched_tell(loop, w);
+  return 0;
+}
+
 /* unsent(socket, now): how many bytes wait (the goodbye is one), and how many have gone since some
    do. With `now`, those that have not had their try yet have it first. */
 static int hub_unsent(lua_State *L) {
@@ -323,7 +352,7 @@ static int hub_flush(lua_State *L) {
 }
 
 const luaL_Reg cs_out_functions[] = {
-    {"write", hub_write},     {"sendto", hub_sendto}, {"tell", hub_tell},   {"shut", hub_shut},
-    {"hold", hub_hold},       {"unsent", hub_unsent}, {"flush", hub_flush}, {"part", hub_part},
-    {"goodbye", hub_goodbye}, {"cut", hub_cut},       {NULL, NULL},
+    {"write", hub_write},     {"sendto", hub_sendto}, {"tell", hub_tell},       {"shut", hub_shut},
+    {"hold", hub_hold},       {"unsent", hub_unsent}, {"flush", hub_flush},     {"part", hub_part},
+    {"goodbye", hub_goodbye}, {"cut", hub_cut},       {"writing", hub_writing}, {NULL, NULL},
 };

@@ -15,6 +15,7 @@
 local class = require "csock.class"
 local datagrams = require "csock.protocol.datagrams"
 local file_sender = require "csock.protocol.file_sender"
+local noise = require "csock.protocol.noise"
 local receivers = require "csock.protocol.receivers"
 local stateful = require "csock.protocol.stateful"
 
@@ -75,6 +76,13 @@ function Protocol:handshakeCompleted() end -- luacheck: ignore 212
 -- function Keeper:holdsInput() return self.kept ~= nil end
 function Protocol:holdsInput() return false end -- luacheck: ignore 212
 
+--- What messages about it may begin with: the name of its class. May be overridden.
+-- Source: Twisted's `ILoggingContext`.
+-- @function protocol:logPrefix
+-- @treturn string
+-- @usage print(protocol.LineReceiver():logPrefix()) --> LineReceiver
+Protocol.logPrefix = noise.logPrefix
+
 stateful(M, receivers(M))
 datagrams(M)
 M.FileSender = file_sender
@@ -89,6 +97,18 @@ M.Factory = Factory
 --- How many ports and connectors use it.
 -- @field factory:numPorts
 Factory.numPorts = 0
+
+--- Whether it is told on standard error, or to the host that has csock inside, that `startFactory` or `stopFactory` is
+-- about to be called. Twisted's are noisy unless told otherwise; here nothing is.
+-- @field factory:noisy
+Factory.noisy = false
+
+--- What messages about it may begin with: the name of its class. May be overridden.
+-- Source: Twisted's `ILoggingContext`.
+-- @function factory:logPrefix
+-- @treturn string
+-- @usage print(protocol.ServerFactory():logPrefix()) --> ServerFactory
+Factory.logPrefix = noise.logPrefix
 
 --- A factory for a class of protocols: `Factory:forProtocol(Echo)`.
 -- @function factory:forProtocol
@@ -127,17 +147,33 @@ function Factory:stopFactory() end -- luacheck: ignore 212
 -- @tparam reason reason `SSLError`, `TimeoutError` ...; its `value` says why
 function Factory:handshakeFailed(address, reason) end -- luacheck: ignore 212
 
--- A port or connector begins to use it.
+--- Says that a port or a connector begins to use it, which do so themselves: the first time it calls `startFactory`.
+-- @function factory:doStart
+-- @usage
+-- local factory = protocol.Factory()
+-- factory:doStart()
+-- print(factory.numPorts) --> 1
 function Factory:doStart()
+  if self.numPorts == 0 then
+    noise.say(self, "Starting factory")
+    self:startFactory()
+  end
   self.numPorts = self.numPorts + 1
-  if self.numPorts == 1 then self:startFactory() end
 end
 
--- It has ended.
+--- Says that one has ended: the last time it calls `stopFactory`.
+-- @function factory:doStop
+-- @usage
+-- local factory = protocol.Factory()
+-- factory:doStart()
+-- factory:doStop()
+-- print(factory.numPorts) --> 0
 function Factory:doStop()
   if self.numPorts == 0 then return end
   self.numPorts = self.numPorts - 1
-  if self.numPorts == 0 then self:stopFactory() end
+  if self.numPorts > 0 then return end
+  noise.say(self, "Stopping factory")
+  self:stopFactory()
 end
 
 --- The same, under the name that says which side it is for.

@@ -30,6 +30,7 @@ local descriptors = require "csock.reactor.descriptors"
 local events = require "csock.reactor.events"
 local listen = require "csock.reactor.listen"
 local reason = require "csock.reactor.reason"
+local resolve = require "csock.reactor.resolve"
 local turns = require "csock.reactor.turns"
 local check = require "csock.check"
 local internal = require "csock.loop.internal"
@@ -42,7 +43,7 @@ local M = {
   getDelayedCalls = turns.getDelayedCalls,
 }
 
-for _, part in ipairs { events.functions, descriptors.functions, listen, connect, adopt, datagrams } do
+for _, part in ipairs { events.functions, descriptors.functions, listen, connect, adopt, datagrams, resolve } do
   for name, f in pairs(part) do M[name] = f end
 end
 

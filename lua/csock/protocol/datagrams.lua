@@ -1,6 +1,7 @@
 --- Protocols that exchange datagrams, for csock.protocol, which has them.
 -- @module csock.protocol
 local class = require "csock.class"
+local noise = require "csock.protocol.noise"
 
 return function(M)
   --- What protocols for datagrams have. `transport` is nil until there is a port, and when it is closed.
@@ -12,6 +13,18 @@ return function(M)
   -- @field abstractdatagramprotocol:numPorts
   Abstract.numPorts = 0
 
+  --- Whether it is told on standard error, or to the host that has csock inside, that `startProtocol` or `stopProtocol`
+  -- is about to be called. Twisted's are noisy unless told otherwise; here nothing is.
+  -- @field abstractdatagramprotocol:noisy
+  Abstract.noisy = false
+
+  --- What messages about it may begin with: the name of its class. May be overridden.
+  -- Source: Twisted's `ILoggingContext`.
+  -- @function abstractdatagramprotocol:logPrefix
+  -- @treturn string
+  -- @usage print(protocol.DatagramProtocol():logPrefix()) --> DatagramProtocol
+  Abstract.logPrefix = noise.logPrefix
+
   --- Called with the port; sets `self.transport` and calls `doStart`.
   -- @function abstractdatagramprotocol:makeConnection
   -- @param transport
@@ -22,7 +35,10 @@ return function(M)
 
   -- A port begins to use it.
   function Abstract:doStart()
-    if self.numPorts == 0 then self:startProtocol() end
+    if self.numPorts == 0 then
+      noise.say(self, "Starting protocol")
+      self:startProtocol()
+    end
     self.numPorts = self.numPorts + 1
   end
 
@@ -30,7 +46,9 @@ return function(M)
   function Abstract:doStop()
     self.numPorts = self.numPorts - 1
     self.transport = nil
-    if self.numPorts == 0 then self:stopProtocol() end
+    if self.numPorts > 0 then return end
+    noise.say(self, "Stopping protocol")
+    self:stopProtocol()
   end
 
   --- Called when the port is open. To be overridden.

@@ -30,6 +30,12 @@ function Base:__init(socket, protocol, size)
   if self.connected then self:watch() else self:stopped() end
 end
 
+Base.of_kind = "" -- what it speaks, in its `logPrefix`
+
+function Base:getHandle() return self.socket end
+
+function Base:logPrefix() return self.protocol:logPrefix() .. self.of_kind end
+
 Base.write = hub.sendto
 
 -- `write` of a port that has a client.
@@ -66,10 +72,6 @@ function Base:broken(err, errno)
   end
 end
 
-function Base:stopListening() self:connectionLost() end
-
-Base.loseConnection = Base.stopListening
-
 function Base:stopped() turns.call(self.protocol.doStop, self.protocol) end
 
 function Base:connectionLost()
@@ -80,6 +82,7 @@ end
 -- @type datagramport
 local DatagramPort = class("DatagramPort", Base)
 M.DatagramPort = DatagramPort
+DatagramPort.of_kind = " (UDP)"
 
 --- The address that it receives at.
 -- @function datagramport:getHost
@@ -103,6 +106,29 @@ M.DatagramPort = DatagramPort
 -- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
 -- port:stopReading()
 -- port:startReading()
+
+--- The descriptor.
+-- @function datagramport:fileno
+-- @treturn int -1 when it is closed
+-- @usage
+-- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
+-- print(port:fileno())
+
+--- The socket, for its own methods: `getsockopt` ...
+-- Source: Twisted's `getHandle`.
+-- @function datagramport:getHandle
+-- @treturn socket
+-- @usage
+-- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
+-- print(port:getHandle():fileno())
+
+--- What messages about it may begin with: the protocol's own `logPrefix`, and what it speaks.
+-- Source: Twisted's `ILoggingContext`.
+-- @function datagramport:logPrefix
+-- @treturn string
+-- @usage
+-- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
+-- print(port:logPrefix()) --> DatagramProtocol (UDP)
 
 --- Sends a datagram, at once.
 -- @function datagramport:write
@@ -185,6 +211,7 @@ end
 
 --- Closes the port. The protocol's `stopProtocol` is called.
 -- @function datagramport:stopListening
+-- @treturn deferred which has fired: the port is closed at once
 -- @usage
 -- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
 -- port:stopListening()

@@ -19,7 +19,7 @@ local events = {}
 -- functions are called in the order in which they were added, each of them once: who wants to be called at the next
 -- start, too, adds the function again.
 --
--- - `"before"`: what gives a Deferred (`csock.defer`) delays the next phase until that has fired;
+-- - `"before"`: what gives a Deferred (@{csock.defer}) delays the next phase until that has fired;
 -- - `"during"`: at the startup the reactor comes to be `running`; at the shutdown it ceases to be, and all ports and
 --   connections are lost, before what the program has added is called;
 -- - `"after"`: at the startup, what `callWhenRunning` was given.

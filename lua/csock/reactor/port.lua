@@ -106,6 +106,26 @@ function Base:startReading()
   if self.connected then self:watch() end
 end
 
+--- The descriptor.
+-- Source: Twisted's `fileno`.
+-- @function port:fileno
+-- @treturn int -1 when it is closed
+-- @usage
+-- local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
+-- local port = assert(reactor.listenTCP(8000, factory))
+-- print(port:fileno())
+function Base:fileno() return self.socket:fileno() end
+
+--- What messages about it may begin with: the factory's own `logPrefix`.
+-- Source: Twisted's `ILoggingContext`.
+-- @function port:logPrefix
+-- @treturn string
+-- @usage
+-- local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
+-- local port = assert(reactor.listenTCP(8000, factory))
+-- print(port:logPrefix()) --> Factory
+function Port:logPrefix() return self.factory:logPrefix() end
+
 -- A new connection.
 function Port:open(connection) connection:build(self.factory) end
 
@@ -133,15 +153,19 @@ end
 
 --- Stops listening. The connections that it has accepted stay.
 -- @function port:stopListening
+-- @treturn deferred which has fired: the port is closed at once
 -- @usage
 -- local factory = protocol.Factory:forProtocol(protocol.LineReceiver)
 -- local port = assert(reactor.listenTCP(8000, factory))
 -- port:stopListening()
-function Port:stopListening() self:connectionLost() end
+function Base:stopListening()
+  self:connectionLost()
+  return require("csock.defer").succeed()
+end
 
 --- The same as `stopListening`.
 -- @function port:loseConnection
-Port.loseConnection = Port.stopListening
+function Base:loseConnection() return self:stopListening() end
 
 function Port:connectionLost()
   if not self:shut() then return end

@@ -379,6 +379,11 @@ function Connection:pauseProducing()
   self:watch()
 end
 
+--- The same as `pauseProducing`.
+-- Source: the method of Twisted's `FileDescriptor`.
+-- @function transport:stopReading
+Connection.stopReading = Connection.pauseProducing
+
 --- Receives again.
 -- @function transport:resumeProducing
 -- @usage
@@ -393,9 +398,57 @@ function Connection:resumeProducing()
   self:watch()
 end
 
+--- The same as `resumeProducing`.
+-- Source: the method of Twisted's `FileDescriptor`.
+-- @function transport:startReading
+Connection.startReading = Connection.resumeProducing
+
+--- Sends nothing of what waits to be sent, until `startWriting`, or until something else is written, or the connection
+-- is to be closed.
+-- Source: the method of Twisted's `FileDescriptor`.
+-- @function transport:stopWriting
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:write "hello"
+--   self.transport:stopWriting()
+--   reactor.callLater(1, function() self.transport:startWriting() end)
+-- end
+function Connection:stopWriting()
+  if self.connected then hub.writing(self.socket, false) end
+end
+
+--- Goes on sending.
+-- Source: the method of Twisted's `FileDescriptor`.
+-- @function transport:startWriting
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:write "hello"
+--   self.transport:stopWriting()
+--   reactor.callLater(1, function() self.transport:startWriting() end)
+-- end
+function Connection:startWriting()
+  if self.connected then hub.writing(self.socket, true) end
+end
+
 --- The same as `loseConnection`.
 -- @function transport:stopProducing
 function Connection:stopProducing() self:loseConnection() end
+
+--- Unregisters the producer, and closes the connection: a producer says so that it has nothing more for it.
+-- Source: Twisted's `FileDescriptor.stopConsuming`.
+-- @function transport:stopConsuming
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   self.transport:registerProducer(self.factory.producer, true)
+--   self.transport:stopConsuming()
+-- end
+function Connection:stopConsuming()
+  self:unregisterProducer()
+  self:loseConnection()
+end
 
 -- --- what it is -----------------------------------------------------------------------------------
 
@@ -433,6 +486,31 @@ function Connection:getHost() return self.socket:getsockname() end
 --   print(self.transport:getHandle():fileno())
 -- end
 function Connection:getHandle() return self.socket end
+
+--- The descriptor.
+-- Source: Twisted's `fileno`.
+-- @function transport:fileno
+-- @treturn int -1 when the connection is lost
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   print(self.transport:fileno())
+-- end
+function Connection:fileno() return self.socket:fileno() end
+
+--- What messages about it may begin with: the protocol's own `logPrefix`.
+-- Source: Twisted's `ILoggingContext`.
+-- @function transport:logPrefix
+-- @treturn string
+-- @usage
+-- local Greeter = class("Greeter", protocol.Protocol)
+-- function Greeter:connectionMade()
+--   print(self.transport:logPrefix()) --> Greeter
+-- end
+function Connection:logPrefix()
+  local protocol = self.protocol
+  return protocol and protocol.logPrefix and protocol:logPrefix() or self.__class.__name
+end
 
 -- A boolean option.
 local function option(name, level, number)
