@@ -12,7 +12,7 @@ local turns = require "csock.reactor.turns"
 local internal = require "csock.loop.internal"
 
 local hub = internal.hub
-local descriptor = require("csock.core").loop.descriptor
+local descriptor = internal.descriptor
 
 local M, functions = {}, {}
 

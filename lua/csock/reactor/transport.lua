@@ -505,7 +505,7 @@ function Connection:fileno() return self.socket:fileno() end
 -- @usage
 -- local Greeter = class("Greeter", protocol.Protocol)
 -- function Greeter:connectionMade()
---   print(self.transport:logPrefix()) --> Greeter
+--   print(self.transport:logPrefix())
 -- end
 function Connection:logPrefix()
   local protocol = self.protocol
