@@ -436,20 +436,6 @@ end
 -- @function transport:stopProducing
 function Connection:stopProducing() self:loseConnection() end
 
---- Unregisters the producer, and closes the connection: a producer says so that it has nothing more for it.
--- Source: Twisted's `FileDescriptor.stopConsuming`.
--- @function transport:stopConsuming
--- @usage
--- local Greeter = class("Greeter", protocol.Protocol)
--- function Greeter:connectionMade()
---   self.transport:registerProducer(self.factory.producer, true)
---   self.transport:stopConsuming()
--- end
-function Connection:stopConsuming()
-  self:unregisterProducer()
-  self:loseConnection()
-end
-
 -- --- what it is -----------------------------------------------------------------------------------
 
 --- The peer's address; also after the connection is lost.
