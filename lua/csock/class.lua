@@ -159,7 +159,9 @@ local class_meta = {
   __tostring = function(class) return ("<class %s>"):format(class.__name) end,
   __pairs = function(class) return pairs(records[class].own) end,
   __call = function(class, ...)
-    local object = setmetatable({}, records[class].meta)
+    local meta = records[class].meta
+    local new = meta.__new
+    local object = setmetatable(new and new() or {}, meta)
     return constructed(object, object:__init(...))
   end,
 }

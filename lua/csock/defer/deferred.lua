@@ -6,10 +6,11 @@ local failures = require "csock.defer.failure"
 local internal = require "csock.loop.internal"
 local loop = require "csock.loop"
 local outcome = require "csock.defer.outcome"
+local Reason = require("csock.reactor.reason").Reason
 
 local failure, is_failure = failures.failure, failures.is_failure
 local outcome_of, traced = outcome.of, outcome.traced
-local getmetatable, xpcall = getmetatable, xpcall
+local getmetatable, select, type, xpcall = getmetatable, select, type, xpcall
 
 local M = {}
 
@@ -28,28 +29,33 @@ local M = {}
 local Deferred = class("Deferred")
 M.Deferred = Deferred
 
-Deferred.called = false
-Deferred.paused = 0
-Deferred.first = 1 -- The chain: at `first` a callback and behind it its errback (false: passes on what there is), up to
-Deferred.last = 0  -- `last`; or CONTINUE or FIRE, and the deferred that waits for the result.
--- running: whether a callback is being called; canceller; deaf: whether a late result is ignored, once, since it was
--- cancelled; unhandled: the record of the failure that nobody has taken yet.
+-- Its list part is the chain: a callback and behind it its errback (false: passes on what there is), or CONTINUE or
+-- FIRE and the deferred that waits for the result. `at`: the place of the next pair, negative while a callback is
+-- called. Others: canceller; deaf: whether a late result is ignored, once, since it was cancelled; unhandled: the
+-- record of the failure that nobody has taken yet. It is made as large as it will be, mostly.
+function Deferred.__new()
+  return { nil, nil, nil, nil, called = false, result = nil, paused = 0, at = 1 }
+end
 
 local CONTINUE, FIRE = {}, {} -- a chained deferred: it goes on; chainDeferred: it is called
+local DEFERRED, FAILURE = 1, 2
 
-local is_one = setmetatable({}, { -- metatable -> whether its objects are deferreds
+local kinds = setmetatable({}, { -- metatable -> what its objects are: one of these, or false
   __mode = "k",
   __index = function(known, meta)
     local owner = type(meta) == "table" and rawget(meta, "__class")
-    known[meta] = class.isclass(owner) and class.issubclass(owner, Deferred)
+    local is = class.isclass(owner) and owner or class.Object
+    known[meta] = class.issubclass(is, Deferred) and DEFERRED or class.issubclass(is, Reason) and FAILURE
     return known[meta]
   end,
 })
 
-local function is_deferred(value)
+local function kind_of(value)
   local meta = getmetatable(value)
-  return meta ~= nil and is_one[meta]
+  return meta and kinds[meta]
 end
+
+local function is_deferred(value) return kind_of(value) == DEFERRED end
 M.is_deferred = is_deferred
 
 -- --- failures that nobody takes -------------------------------------------------------------------
@@ -86,22 +92,14 @@ function M.heard(self) note(self, nil) end
 
 -- --- the chain ------------------------------------------------------------------------------------
 
-local function append(self, callback, errback)
-  local last = self.last
-  self[last + 1], self[last + 2] = callback, errback
-  self.last = last + 2
-end
-
 -- Gives what it has got to another one, and forgets it.
 local function hand_over(self, other)
   other.result, self.result = self.result, nil
-  note(self, nil)
+  if self.unhandled then note(self, nil) end
 end
 
--- What a callback gave becomes the result. Whether the chain has to wait for it.
-local function take(self, result)
-  self.result = result
-  if not is_deferred(result) then return false end
+-- A callback gave a deferred. Whether the chain has to wait for that; else it goes on with what that has.
+local function wait_for(self, result)
   if result == self then
     self.result = failure "a callback returned the deferred that it was added to"
     return false
@@ -110,78 +108,113 @@ local function take(self, result)
     hand_over(result, self)
     return false
   end
+  local last = #result
+  result[last + 1], result[last + 2] = CONTINUE, self
   self.paused = self.paused + 1
-  append(result, CONTINUE, self)
   return true
 end
 
--- The one that waits for this one's result gets it. Gives it, if its own chain can go on.
-local function pass_on(self, kind, waiting)
-  if kind == CONTINUE then
+-- The one that waits for this one's result gets it. Whether its chain can go on.
+local function pass_on(self, how, waiting)
+  if how == CONTINUE then
     waiting.paused = waiting.paused - 1
-  elseif waiting.called then
-    if not waiting.deaf then
-      self.result = failure(failures.AlreadyCalledError())
-    else
-      waiting.deaf, self.result = nil, nil
-    end
-    return nil
-  else
+  elseif not waiting.called then
     waiting.called = true
+  elseif waiting.deaf then
+    waiting.deaf, self.result = nil, nil
+    return false
+  else
+    self.result = failure(failures.AlreadyCalledError())
+    return false
   end
   hand_over(self, waiting)
-  return waiting
+  return waiting.paused == 0 and waiting.at > 0
 end
 
--- Takes the first pair out of the chain.
-local function take_out(self)
-  local first = self.first
-  local callback, errback = self[first], self[first + 1]
-  self[first], self[first + 1] = nil, nil
-  if first + 1 >= self.last then
-    self.first, self.last = 1, 0
-  else
-    self.first = first + 2
-  end
-  return callback, errback
+-- Forgets the pairs that were called, up to the place before `at`, which is behind the last one.
+local function empty(self, at)
+  for used = at - 1, 1, -1 do self[used] = nil end
+  self.at = 1
 end
 
--- Calls what is in the chain, as far as it can go. Gives the deferred that was waiting for the result, if it can go on
--- now, and is to do so before anything else.
+-- Calls what is in the chain, as far as it can go. Gives the deferred that was waiting for the result, if that can go
+-- on now, and is to do so before anything else.
 local function go_on(self)
-  while self.last > 0 do
-    local callback, errback = take_out(self)
-    if callback == CONTINUE or callback == FIRE then
-      local waiting = pass_on(self, callback, errback)
-      if waiting then return waiting end
+  local first = -self.at
+  local i, result = first, self.result
+  local meta = getmetatable(result)
+  local kind = meta and kinds[meta]
+  local f, g = self[i], self[i + 1]
+  while f ~= nil do
+    i = i + 2
+    self.at = -i
+    if f == CONTINUE or f == FIRE then
+      if pass_on(self, f, g) then return g end
+      result = self.result
+      kind = kind_of(result)
     else
-      local f = callback
-      if is_failure(self.result) then f = errback end
+      if kind == FAILURE then f = g end
       if f then
-        self.running = true
-        local _, result, err = xpcall(f, traced, self.result)
-        self.running = nil
-        if take(self, outcome_of(result, err)) then break end
+        local err
+        result, err = f(result)
+        if err ~= nil then result = outcome_of(result, err) end
+        self.result = result
+        meta = getmetatable(result)
+        kind = meta and kinds[meta]
+        if kind == DEFERRED then
+          if wait_for(self, result) then
+            for used = first, i - 1 do self[used] = false end
+            self.at = i
+            return nil
+          end
+          result = self.result
+          kind = kind_of(result)
+        end
       end
     end
+    f, g = self[i], self[i + 1]
   end
-  note(self, is_failure(self.result) and self.result or nil)
+  empty(self, i)
+  if kind == FAILURE then note(self, result) elseif self.unhandled then note(self, nil) end
 end
 
--- Runs the chain, and those of all that wait for its result. However long such a row of deferreds is, it is a loop:
--- `below` are those whose results have gone to others, and which go on when these have.
-local function run(self)
-  if self.running then return end
-  local below
+-- What is under way: `present`, whose chain runs, and `below`, those that have given their results away and go on when
+-- that is done: a list. When the task in which a callback waits is cancelled, that callback has failed.
+local Way = {}
+local spare -- one that is not in use, so that not every run makes its own
+local run
+
+function Way:__close()
+  local present, below = self.present, self.below
+  self.present, self.below, spare = nil, nil, self
+  if present and present.at < 0 then present.result = failures.CancelledError() end
+  while present do
+    present.at = math.abs(present.at)
+    run(present)
+    present, below = below and below.present, below and below.below
+  end
+end
+
+-- Runs the chain, and those of all that wait for its result. However long such a row of deferreds is, it is a loop.
+function run(self)
+  if self.paused > 0 or self.at < 0 then return end
+  self.at = -self.at
+  local way <close> = spare or setmetatable({ present = nil, below = nil }, Way)
+  spare, way.present = nil, self
   while self do
-    local waiting = self.paused == 0 and not self.running and go_on(self) or nil
-    if waiting then
-      below = { self, below }
+    local ok, waiting = xpcall(go_on, traced, self)
+    if not ok then
+      if self.at > 0 then error(waiting, 0) end -- no callback's: out of memory
+      self.result = failure(waiting)
+    elseif waiting then
+      if self[-self.at] == nil then empty(self, -self.at) else way.below = { present = self, below = way.below } end
+      waiting.at = -waiting.at
       self = waiting
-    elseif below then
-      self, below = below[1], below[2]
+      way.present = self
     else
-      return
+      local below = way.below
+      self = below and below.present
+      way.present, way.below = self, below and below.below
     end
   end
 end
@@ -192,8 +225,8 @@ function Deferred:__init(canceller)
   if canceller ~= nil then self.canceller = canceller end
 end
 
+-- What is no function may be called, too.
 local function check_callable(value, number, call)
-  if type(value) == "function" then return end
   local meta = getmetatable(value)
   if type(meta) == "table" and meta.__call then return end
   check.expected(call, number, "function", value)
@@ -201,13 +234,13 @@ end
 
 -- The function with these arguments behind the result.
 local function bound(f, ...)
-  if not f or select("#", ...) == 0 then return f end
   local arguments = table.pack(...)
   return function(result) return f(result, table.unpack(arguments, 1, arguments.n)) end
 end
 
 local function add(self, callback, errback)
-  append(self, callback, errback)
+  local last = #self
+  self[last + 1], self[last + 2] = callback, errback
   if self.called then run(self) end
   return self
 end
@@ -223,8 +256,9 @@ end
 -- d:addCallback(function(n, factor) return n * factor end, 2):addCallback(print)
 -- d:callback(21) --> 42
 function Deferred:addCallback(f, ...)
-  check_callable(f, 1, "addCallback")
-  return add(self, bound(f, ...), false)
+  if type(f) ~= "function" then check_callable(f, 1, "addCallback") end
+  if select("#", ...) > 0 then f = bound(f, ...) end
+  return add(self, f, false)
 end
 
 --- Adds a function that is called with the failure.
@@ -237,8 +271,9 @@ end
 -- local d = defer.fail("no such user")
 -- d:addErrback(function(failure) print(failure:getErrorMessage()) end) --> no such user
 function Deferred:addErrback(f, ...)
-  check_callable(f, 1, "addErrback")
-  return add(self, false, bound(f, ...))
+  if type(f) ~= "function" then check_callable(f, 1, "addErrback") end
+  if select("#", ...) > 0 then f = bound(f, ...) end
+  return add(self, false, f)
 end
 
 --- Adds a function that is called with the result or the failure.
@@ -251,8 +286,8 @@ end
 -- local d = defer.succeed(42)
 -- d:addBoth(print, "it is over") --> 42	it is over
 function Deferred:addBoth(f, ...)
-  check_callable(f, 1, "addBoth")
-  f = bound(f, ...)
+  if type(f) ~= "function" then check_callable(f, 1, "addBoth") end
+  if select("#", ...) > 0 then f = bound(f, ...) end
   return add(self, f, f)
 end
 
@@ -270,8 +305,8 @@ local ARGUMENTS = check.kind("table of arguments", function(value) return value 
 -- local d = defer.succeed(42)
 -- d:addCallbacks(print, defer.logError) --> 42
 function Deferred:addCallbacks(f, g, fArguments, gArguments)
-  check_callable(f, 1, "addCallbacks")
-  if g ~= nil then check_callable(g, 2, "addCallbacks") end
+  if type(f) ~= "function" then check_callable(f, 1, "addCallbacks") end
+  if g ~= nil and type(g) ~= "function" then check_callable(g, 2, "addCallbacks") end
   check.argument(ARGUMENTS, fArguments, 3, "addCallbacks")
   check.argument(ARGUMENTS, gArguments, 4, "addCallbacks")
   if fArguments then f = bound(f, table.unpack(fArguments, 1, fArguments.n)) end
@@ -295,14 +330,10 @@ end
 
 -- --- firing ---------------------------------------------------------------------------------------
 
-local function fire(self, result)
-  if self.called then
-    if not self.deaf then error(failures.AlreadyCalledError(), 0) end
-    self.deaf = nil
-    return
-  end
-  self.called, self.result = true, result
-  run(self)
+-- It was given one before.
+local function refuse(self)
+  if not self.deaf then error(failures.AlreadyCalledError(), 0) end
+  self.deaf = nil
 end
 
 --- Gives it its result: the chain runs. A failure does the same as `errback`.
@@ -314,8 +345,11 @@ end
 -- local d = defer.Deferred():addCallback(print)
 -- d:callback(42) --> 42
 function Deferred:callback(result)
-  if is_deferred(result) then check.bad("callback", 1, "a result expected, got a deferred") end
-  fire(self, result)
+  local meta = getmetatable(result)
+  if meta and kinds[meta] == DEFERRED then check.bad("callback", 1, "a result expected, got a deferred") end
+  if self.called then return refuse(self) end
+  self.called, self.result = true, result
+  run(self)
 end
 
 --- Gives it a failure: the chain runs.
@@ -328,7 +362,9 @@ end
 -- d:errback("no such user") --> no such user
 function Deferred:errback(err)
   check.argument(check.ANY, err, 1, "errback")
-  fire(self, failure(err))
+  if self.called then return refuse(self) end
+  self.called, self.result = true, failure(err)
+  run(self)
 end
 
 --- Keeps the chain from going on until `unpause`, as often as it was called.
@@ -405,7 +441,7 @@ end
 -- print((select(2, defer.wait(d)))) --> The deferred timed out.
 function Deferred:addTimeout(seconds, clock, onTimeoutCancel)
   check.seconds(seconds, 1, "addTimeout")
-  if onTimeoutCancel ~= nil then check_callable(onTimeoutCancel, 3, "addTimeout") end
+  if onTimeoutCancel ~= nil then check.argument(check.FUNCTION, onTimeoutCancel, 3, "addTimeout") end
   local late = false
   local call = (clock or plain_clock).callLater(seconds, function()
     late = true

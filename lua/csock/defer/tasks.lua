@@ -12,7 +12,7 @@ local Deferred, is_deferred = deferred.Deferred, deferred.is_deferred
 local M = {}
 
 -- Whether it has a result that nothing will change but what is added to its chain.
-local function is_there(d) return d.called and d.paused == 0 and not d.running end
+local function is_there(d) return d.called and d.paused == 0 and d.at > 0 end
 
 -- What `wait` gives for a result.
 local function results_of(d, result)
