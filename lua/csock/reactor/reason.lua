@@ -17,6 +17,7 @@
 --   (@{csock.endpoints}); `MulticastJoinError`: a group could not be joined, or left;
 -- - `CallbackError` (ours): a callback raised an error; `value` is what it raised, `traceback` says where.
 -- @module csock.reactor.reason
+local check = require "csock.check"
 local class = require "csock.class"
 local internal = require "csock.loop.internal"
 
@@ -63,7 +64,7 @@ function Reason:check(...)
   for i = 1, select("#", ...) do
     local wanted = select(i, ...)
     if type(wanted) ~= "string" and not class.isclass(wanted) then
-      error(("bad argument #%d to 'check' (class or name expected, got %s)"):format(i, type(wanted)), 2)
+      check.expected("check", i, "class or name", wanted)
     end
     if belongs(self, wanted) then return wanted end
   end
