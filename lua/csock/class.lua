@@ -14,7 +14,9 @@
 --
 -- **Making objects.** Calling a class makes an object and calls its `__init` with the arguments. An
 -- `__init` that returns nil and an error refuses: these are then the results of the call, as of
--- any function of csock that can fail. Whatever else it returns does not matter.
+-- any function of csock that can fail. Whatever else it returns does not matter. What a class's `__new()` gives, if it
+-- has one, becomes the object: a table with its fields already, where so many are made that it should not grow field by
+-- field.
 --
 -- **Looking up.** An object's own fields come first, then those of its class and of all the class's
 -- ancestors, in the order of `Class.__mro`. Classes are live: what is assigned to one is seen at once by

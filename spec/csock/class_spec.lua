@@ -44,6 +44,13 @@ describe("csock.class", function()
       end
     end)
 
+    it("makes objects of what __new gives, those of descendants too", function()
+      function Animal.__new() return { age = 0 } end
+      local dog = Dog "Rex"
+      assert.same({ 0, "Rex" }, { dog.age, dog.name })
+      assert.is_false(rawequal(dog, Dog "Rex"))
+    end)
+
     it("makes one of a table that is there, whose fields stay", function()
       local given = { age = 3 }
       local dog = class.adopt(Dog, given, "Rex")
