@@ -168,6 +168,13 @@ M.modules = {
     },
   },
   {
+    name = "csock.proto_helpers",
+    sections = {
+      { "Protocols", "proto_helpers" }, { "Transports", "proto_helpers/transports" },
+      { "Reactors", "proto_helpers/reactors" },
+    },
+  },
+  {
     name = "csock.defer",
     sections = {
       { "Functions", "defer/fired", "defer" },

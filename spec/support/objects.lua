@@ -25,13 +25,14 @@ return function()
   for _, name in ipairs {
     "protocol", "reactor.transport", "reactor.port", "reactor.datagram_port", "reactor.multicast",
     "reactor.unix_datagram", "reactor.connector", "reactor.calls", "asyncore", "asynchat", "defer",
-    "endpoints", "task",
+    "endpoints", "proto_helpers", "task",
   } do
     for class_name, value in pairs(require("csock." .. name)) do
       if type(value) == "table" then list[class_name:lower()] = value end
     end
   end
   for class_name, value in pairs(require "csock.policies") do list[class_name:lower()] = value end
+  list.memoryreactor = list.memoryreactor()
   list.pop3 = require("csock.pop3").POP3
   list.ftp, list.ftp_tls = require("csock.ftp").FTP(), require("csock.ftp").FTP_TLS()
   list.nntp = require("csock.nntp").NNTP
