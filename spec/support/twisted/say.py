@@ -11,8 +11,9 @@ say = functools.partial(print, flush=True)
 
 
 def unhandled(event):
-    if event.get("log_failure") is not None:
-        say("unhandled:", event["log_failure"].getErrorMessage())
+    failure = event.get("log_failure", event.get("failure"))
+    if failure is not None:
+        say("unhandled:", failure.getErrorMessage())
 
 
 globalLogPublisher.addObserver(unhandled)
