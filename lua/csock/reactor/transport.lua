@@ -96,6 +96,7 @@ local function lose(self, why)
     self.producer = nil
     turns.call(producer.stopProducing, producer)
   end
+  if self.fed then self.fed() end
   self.socket:close()
   if protocol then turns.call(protocol.connectionLost, protocol, why) end
   if self.connector then turns.call(self.connector.connectionLost, self.connector, why) end
@@ -319,7 +320,8 @@ end
 -- A streaming producer writes whenever it likes: `producer:pauseProducing()` tells it that `bufferSize` is
 -- exceeded, `producer:resumeProducing()` that all is sent. One that is not streaming writes a piece
 -- each time it is told `resumeProducing`, for the first time right now. `producer:stopProducing()` says
--- that the connection is lost.
+-- that the connection is lost. A producer that is a connection itself, whose input is passed on here, unregisters when
+-- it is lost.
 -- Source: Twisted's `IConsumer.registerProducer`.
 -- @function transport:registerProducer
 -- @param producer
@@ -338,6 +340,7 @@ function Connection:registerProducer(producer, streaming)
   end
   self.producer = producer
   self.streamingProducer, self.producerPaused = streaming and true or false, false
+  if producer.feeds then producer:feeds(self, producer) end
   release(self)
   tell(self)
   if not streaming then producer:resumeProducing() end
@@ -430,6 +433,14 @@ end
 -- end
 function Connection:startWriting()
   if self.connected then hub.writing(self.socket, true) end
+end
+
+-- It was registered with a consumer (`as`: as what, since it may be wrapped): when it is lost, it has nothing more to
+-- write there.
+function Connection:feeds(consumer, as)
+  self.fed = function()
+    if consumer.producer == as then consumer:unregisterProducer() end
+  end
 end
 
 --- The same as `loseConnection`.

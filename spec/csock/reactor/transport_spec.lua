@@ -520,6 +520,20 @@ describe("a transport", function()
       end)
     end)
 
+    it("loseConnection waits no longer for another connection that is lost", function()
+      with({}, function(transport, s)
+        local other <close> = dial(port)
+        local source = expect(events, "made").transport
+        transport:registerProducer(source, true)
+        transport:write "last words"
+        transport:loseConnection()
+        csock.sleep(0.01)
+        assert.is_true(transport.connected)
+        other:close()
+        assert.equal("last words", reactors.read_all(s))
+      end)
+    end)
+
     it("there is one at a time", function()
       with({}, function(transport)
         transport:registerProducer(producer(transport), true)
