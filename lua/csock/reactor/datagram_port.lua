@@ -3,6 +3,7 @@
 local check = require "csock.check"
 local class = require "csock.class"
 local csock = require "csock"
+local given = require "csock.reactor.arguments"
 local port = require "csock.reactor.port"
 local turns = require "csock.reactor.turns"
 local internal = require "csock.loop.internal"
@@ -11,6 +12,8 @@ local hub = internal.hub
 local ECONNREFUSED = csock.errno.ECONNREFUSED
 
 local M = {}
+
+local DATA = { string = true, number = true, userdata = true } -- types of what the core takes for bytes
 
 -- What those of UDP and those of Unix sockets share. `client`: whom alone it exchanges datagrams with.
 local Base = class("BaseDatagramPort", port.BasePort)
@@ -42,10 +45,10 @@ Base.write = hub.sendto
 function Base:write_to_client(data, address)
   local client = self.client
   if address ~= nil and address ~= client then
-    local given = csock.address(self.socket.family, address)
-    if given ~= client then check.bad("write", 2, ("the port is connected to %s"):format(client)) end
+    local other = csock.address(self.socket.family, address)
+    if other ~= client then check.bad("write", 2, ("the port is connected to %s"):format(client)) end
   end
-  if type(data) ~= "string" then check.expected("write", 1, "string", data) end
+  if not DATA[type(data)] then check.expected("write", 1, "string", data) end
   local sent, err, errno = self.socket:send(data)
   if sent then return sent end
   if errno == ECONNREFUSED and self.connected then self.protocol:connectionRefused() end
@@ -170,9 +173,11 @@ DatagramPort.of_kind = " (UDP)"
 -- local port = assert(reactor.listenUDP(9999, protocol.DatagramProtocol()))
 -- assert(port:connect("127.0.0.1", 21567))
 function DatagramPort:connect(host, number)
-  if self.client then error("already connected", 2) end
+  check.argument(given.HOST, host, 1, "connect")
+  check.argument(given.PORT, number, 2, "connect")
+  if self.client then check.fail "already connected" end
   local address, err = csock.address(self.socket.family, host, number)
-  if not address then error(("bad argument #1 to 'connect' (an address expected: %s)"):format(err), 2) end
+  if not address then check.bad("connect", 1, ("an address expected: %s"):format(err)) end
   local ok, errno
   ok, err, errno = self.socket:connect(address)
   if not ok then return nil, err, errno end
