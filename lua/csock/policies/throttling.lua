@@ -93,10 +93,14 @@ function ThrottlingProtocol:resumeProducing()
   if not self._reads_throttled then return self.transport:resumeProducing() end
 end
 
+ThrottlingProtocol.stopReading = ThrottlingProtocol.pauseProducing
+ThrottlingProtocol.startReading = ThrottlingProtocol.resumeProducing
+
 function ThrottlingProtocol:registerProducer(producer, streaming)
   if self._valve then check.fail "a producer is registered already" end
   local valve = Valve(self, producer, streaming and true or false)
   self.producer, self._valve = producer, valve
+  if producer.feeds then producer:feeds(self, producer) end -- a connection
   ThrottlingProtocol.super.registerProducer(self, valve, streaming)
   if self._valve == valve then valve:update() end
 end
@@ -104,6 +108,11 @@ end
 function ThrottlingProtocol:unregisterProducer()
   self.producer, self._valve = nil, nil
   return ThrottlingProtocol.super.unregisterProducer(self)
+end
+
+function ThrottlingProtocol:stopConsuming()
+  self.producer, self._valve = nil, nil
+  return ThrottlingProtocol.super.stopConsuming(self)
 end
 
 --- Called by the factory: reads nothing for a while. May be overridden.

@@ -70,9 +70,11 @@ function ProtocolWrapper:__init(factory, wrappedProtocol)
   self.factory, self.wrappedProtocol = factory, wrappedProtocol
 end
 
--- What to call it in a log.
+-- What to call it in a log. `wrapped` may be nil: it is over.
 local function log_prefix(self, wrapped)
-  return ("%s (%s)"):format(wrapped.logPrefix and wrapped:logPrefix() or wrapped.__class.__name, self.__class.__name)
+  local own = self.__class.__name
+  if not wrapped then return own end
+  return ("%s (%s)"):format(wrapped.logPrefix and wrapped:logPrefix() or type(wrapped), own)
 end
 
 --- What to call it in a log: what the protocol in it is called, and in parentheses its own class.

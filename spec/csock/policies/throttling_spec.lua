@@ -83,6 +83,10 @@ describe("ThrottlingFactory", function()
     assert.is_false(transport.producing)
     inner.transport:resumeProducing()
     assert.is_true(transport.producing)
+    inner.transport:stopReading()
+    assert.is_false(transport.producing)
+    inner.transport:startReading()
+    assert.is_true(transport.producing)
   end)
 
   it("throttles producers that do not stream: each piece comes when it may", function()
@@ -137,6 +141,28 @@ describe("ThrottlingFactory", function()
     wrapper:unregisterProducer()
     wrapper:registerProducer(producer, true) -- while it is throttled
     assert.same({ "pause", "resume", "pause", "pause" }, told)
+  end)
+
+  it("lets a producer go that is a connection and is lost", function()
+    local Recorder = reactors.recorder(csock.loop.queue())
+    local made = {}
+    function Recorder:connectionMade() made[#made + 1] = self.transport end
+    local inner = protocol.ServerFactory:forProtocol(Recorder)
+    local factory = policies.ThrottlingFactory(inner, nil, nil, 1000)
+    factory.clock = task.Clock()
+    local port = assert(reactor.listenTCP(0, factory, nil, "127.0.0.1"))
+    reactors.run(function()
+      local first, second = keep(reactors.dial(port)), keep(reactors.dial(port))
+      repeat csock.sleep(0.001) until #made == 2
+      made[1]:registerProducer(made[2], true)
+      local peer = first:getsockname() == made[2]:getPeer() and first or second
+      peer:close()
+      repeat csock.sleep(0.001) until not made[2].connected
+      assert.is_nil(made[1].producer)
+      made[1]:registerProducer({}, true)
+      made[1]:stopConsuming()
+      assert.is_nil(made[1].producer)
+    end)
   end)
 
   it("reads no faster than that over a socket, and everything in the end", function()
