@@ -61,20 +61,28 @@ M.NNTP = NNTP
 
 NNTP.__tls, NNTP.__port = false, M.NNTP_PORT
 
--- What the server can do: kept until that changes.
+-- What lines of CAPABILITIES say: name -> arguments.
+local function abilities(lines)
+  local caps = {}
+  for _, line in ipairs(lines) do
+    local list = {}
+    for token in line:gmatch "[^ ]+" do list[#list + 1] = token end
+    local name = table.remove(list, 1)
+    if name then caps[name:upper()] = list end
+  end
+  return caps
+end
+
+-- What the server can do: kept until that changes. What else was known of it is forgotten then: somebody else may have
+-- said it (RFC 4642, section 2.2.2).
 local function learn(self)
-  self.caps, self.nntp_version, self.nntp_implementation = {}, 1, nil
+  self.caps, self.nntp_version, self.nntp_implementation, self.overview = {}, 1, nil, nil
   local reply, lines, errno = long(self, "CAPABILITIES", nil, 101)
   if not reply then
     if lines.code then return true end -- it knows none
     return nil, lines, errno
   end
-  for _, line in ipairs(lines) do
-    local list = {}
-    for token in line:gmatch "[^ ]+" do list[#list + 1] = token end
-    local name = table.remove(list, 1)
-    if name then self.caps[name:upper()] = list end
-  end
+  self.caps = abilities(lines)
   for _, version in ipairs(self.caps.VERSION or {}) do
     self.nntp_version = math.max(self.nntp_version, ascii.integer(version, 1 << 31) or 1)
   end
@@ -92,6 +100,18 @@ local function be_reader(self)
   self.wants_reader = err.code == 480
   if err.code and (err.code == 480 or err.code >= 500) then return true end
   return nil, err, errno
+end
+
+-- All that is done before anybody has the connection: nil, err, errno.
+local function enter(self, d, options)
+  local code, text, errno = d:ok(200, 201)
+  if not code then return nil, text, errno end
+  self.d, self.welcome = d, whole(code, text)
+  local ok, err
+  ok, err, errno = learn(self)
+  if ok and options.readermode and not self.caps.READER then ok, err, errno = be_reader(self) end
+  if ok and options.user then ok, err, errno = self:login(options.user, options.password or "") end
+  return ok, err, errno
 end
 
 --- Made by calling the class: connects, reads the greeting and what the server can do.
@@ -121,15 +141,8 @@ function NNTP:__init(host, port, options)
   options = check.options(options, OPTIONS, 3, "NNTP")
   local settings = dialog.settings({ what = "NNTP", tls = self.__tls or nil, goodbye = 400 }, options)
   self.host, self.port = host, port or self.__port
-  local d, code, text = dialog.connect(host, self.port, settings, function(d) return d:ok(200, 201) end)
-  if not d then return nil, code, text end
-  self.d, self.welcome = d, whole(code, text)
-  local ok, err, errno = learn(self)
-  if ok and options.readermode and not self.caps.READER then ok, err, errno = be_reader(self) end
-  if ok and options.user then ok, err, errno = self:login(options.user, options.password or "") end
-  if ok then return end
-  self:close()
-  return nil, err, errno
+  local d, err, errno = dialog.connect(host, self.port, settings, function(d) return enter(self, d, options) end)
+  if not d then return nil, err, errno end
 end
 
 --- The same over TLS from the first byte on, port 563.
@@ -187,17 +200,16 @@ function NNTP:login(user, password)
   check.argument(talk.LINE, user, 1, "login")
   check.argument(check.STRING, password, 2, "login")
   if self.authenticated then return failure("EISCONN", "logged in already") end
-  local reply, err, errno = run(self, function(d)
+  return run(self, function(d)
     local reply, code, text = ask(d, "AUTHINFO USER " .. user, nil, 281, 381)
-    if not reply or code == 281 then return reply, code, text end
-    return ask(d, "AUTHINFO PASS " .. password, "AUTHINFO PASS ...", 281)
+    if reply and code == 381 then reply, code, text = ask(d, "AUTHINFO PASS " .. password, "AUTHINFO PASS ...", 281) end
+    if not reply then return nil, code, text end
+    self.authenticated = true
+    local ok, err, errno = learn(self)
+    if ok and self.wants_reader then ok, err, errno = be_reader(self) end
+    if not ok then return nil, err, errno end
+    return reply
   end)
-  if not reply then return nil, err, errno end
-  self.authenticated = true
-  local ok, why, code = learn(self)
-  if ok and self.wants_reader then ok, why, code = be_reader(self) end
-  if not ok then return nil, why, code end
-  return reply
 end
 
 --- Goes over to TLS (RFC 4642). A server that does not offer it is not asked: nothing goes on in the clear by mistake.
@@ -214,18 +226,14 @@ function NNTP:starttls(context)
   if self.d and self.d.secure then return failure("EISCONN", "the connection is over TLS already") end
   if self.authenticated then return failure("EISCONN", "logged in already: TLS comes before") end
   if not self.caps.STARTTLS then return failure("EOPNOTSUPP", "the server does not offer STARTTLS") end
-  local reply, err, errno = run(self, function(d)
+  return run(self, function(d)
     local reply, code, text = ask(d, "STARTTLS", nil, 382)
     if not reply then return nil, code, text end
-    local ok, why, number = d:starttls(context)
-    if not ok then return nil, why, number end
+    local ok, err, errno = d:starttls(context)
+    if ok then ok, err, errno = learn(self) end
+    if not ok then return nil, err, errno end
     return reply
   end)
-  if not reply then return nil, err, errno end
-  local ok
-  ok, err, errno = learn(self)
-  if not ok then return nil, err, errno end
-  return reply
 end
 
 -- --- groups ---------------------------------------------------------------------------------------
@@ -242,14 +250,7 @@ end
 function NNTP:capabilities()
   local reply, lines, errno = long(self, "CAPABILITIES", nil, 101)
   if not reply then return nil, lines, errno end
-  local caps = {}
-  for _, line in ipairs(lines) do
-    local list = {}
-    for token in line:gmatch "[^ ]+" do list[#list + 1] = token end
-    local name = table.remove(list, 1)
-    if name then caps[name:upper()] = list end
-  end
-  return reply, caps
+  return reply, abilities(lines)
 end
 
 local function groups_of(reply, lines, errno)

@@ -139,6 +139,42 @@ describe("a client of NNTP", function()
     assert.same({ nil, 481 }, { none, err.code })
   end)
 
+  it("has one time-out for a call, and for connecting, of however many orders they are made", function()
+    local options = { timeout = 0.5 * process.slowness }
+    local function late() csock.sleep(0.3 * process.slowness) end
+    local ANY = { expect = "" }
+    local server = start(
+      after(ABLE, ANY, late, "215\r\n.", ANY, late, "224\r\n."),
+      after(ABLE, ANY, late, "281 in", ANY, late, ABLE),
+      { "200 hello", CAPS, late, ABLE, ANY, late, "281 in", CAPS, ABLE })
+    assert.equal(E.ETIMEDOUT, select(3, connect(server, options):over { 1 }))
+    assert.equal(E.ETIMEDOUT, select(3, connect(server, options):login("jane", "secret")))
+    options.user = "jane"
+    assert.equal(E.ETIMEDOUT, select(3, connect(server, options)))
+  end)
+
+  it("asks for headers by HDR where a server knows that alone, and says whose they are", function()
+    local server = start(after(ABLE:gsub("OVER", "HDR\r\n%0"),
+      { expect = "^XHDR subject <1@x>$" }, "500 what", { expect = "^HDR subject <1@x>$" }, "225\r\n0 hi\r\n.",
+      { expect = "^XHDR lines 5%-$" }, "500 what", { expect = "^HDR lines 5%-$" }, "225\r\n5 12\r\n.",
+      { expect = "^XHDR subject 9$" }, "423 none"),
+      after(ABLE, { expect = "^XHDR" }, "221\r\n0 hi\r\n.", { expect = "^XHDR" }, "500 what"))
+    local news = connect(server)
+    assert.same({ { "<1@x>", "hi" } }, (select(2, news:xhdr("subject", "<1@x>"))))
+    assert.same({ { 5, "12" } }, (select(2, news:xhdr("lines", { 5 }))))
+    assert.equal(423, select(2, news:xhdr("subject", 9)).code)
+    news = connect(server)
+    assert.same({ { "<2@x>", "hi" } }, (select(2, news:xhdr("subject", "<2@x>"))))
+    assert.equal(500, select(2, news:xhdr("subject", 9)).code)
+  end)
+
+  it("gives nothing behind its results", function()
+    local news = connect(start(after(ABLE,
+      { expect = "HELP" }, "100 words\r\na\r\n.", { expect = "NEWNEWS" }, "230 x\r\n.")))
+    assert.same({ "100 words", { "a" } }, { news:help() })
+    assert.same({ "230 x", {} }, { news:newnews("*", 0) })
+  end)
+
   it("says that it reads, where servers want that, and after the login if need be", function()
     local server = start(
       after(nil, { expect = "^MODE READER$" }, "201 go", CAPS, ABLE),
@@ -164,6 +200,20 @@ describe("a client of NNTP", function()
     assert.matches("in the clear", tostring(select(2, connect(server, { context = context }):starttls())))
     local over_tls = keep(scripted.start_tls(after()))
     assert.equal("200 hello", connect(over_tls, { context = context }, nntp.NNTP_SSL):getwelcome())
+  end)
+
+  it("forgets by STARTTLS what was said in the clear", function()
+    if contexts.missing then return pending(contexts.missing) end
+    local fields = { "Subject:", "From:", "Date:", "Message-ID:", "References:", "Bytes:", "Lines:", ":old" }
+    local server = start(after(ABLE,
+      { expect = "FMT$" }, "215\r\n" .. table.concat(fields, "\r\n") .. "\r\n.",
+      { expect = "^OVER 1$" }, "224\r\n.",
+      { expect = "^STARTTLS$" }, "382 go", { starttls = true }, CAPS, "101\r\nVERSION 2\r\nOVER\r\n.",
+      { expect = "FMT$" }, "215\r\n.", { expect = "^OVER 1$" }, "224\r\n1\ts\tf\td\t<1>\t\t10\t2\tmore\r\n."))
+    local news = connect(server, { context = contexts.client() })
+    assert.same({}, (select(2, news:over(1))))
+    assert(news:starttls())
+    assert.is_nil(select(2, assert(news:over(1)))[1][2][":old"])
   end)
 
   it("takes no greeting that is none, and ends where the server does", function()

@@ -134,12 +134,22 @@ function NNTP:body(spec, sink) return fetch(self, "BODY", 222, spec, sink) end
 -- print(news:slave()) --> 202 ok
 function NNTP:slave() return short(self, "SLAVE", 202) end
 
---- One header of several articles.
+-- By HDR where a server knows that alone.
+local function ask_header(self, header, range, sink)
+  return run(self, function()
+    local reply, lines, errno = long(self, ("XHDR %s %s"):format(header, range), sink, 221)
+    if reply or lines.code ~= 500 or not self.caps.HDR then return reply, lines, errno end
+    return long(self, ("HDR %s %s"):format(header, range), sink, 225)
+  end)
+end
+
+--- One header of several articles. An article that has none of that name is left out, or has the value "" or "(none)":
+-- that differs from server to server.
 -- @tparam string header its name
 -- @tparam int|string|table spec a number, a message-id, or `{first, last}` (without the last one: to the end)
 -- @tparam[opt] function sink
 -- @treturn[1] string the reply
--- @treturn[1] {table,...} `{number, value}`: the first one is a string where a message-id was asked for
+-- @treturn[1] {table,...} `{number, value}`; `{message-id, value}` where a message-id was asked for
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
@@ -147,15 +157,15 @@ function NNTP:slave() return short(self, "SLAVE", 202) end
 -- local news <close> = assert(nntp.NNTP("localhost", 119))
 -- print(table.unpack(select(2, news:xhdr("subject", {1, 1}))[1])) --> 1 hi
 function NNTP:xhdr(header, spec, sink)
-  local verb = self.caps.HDR and "HDR" or "XHDR"
-  local line = ("%s %s %s"):format(verb, word(header, 1, "xhdr"), range_of(spec, 2, "xhdr"))
-  local reply, lines, errno = long(self, line, sink, 221, 225)
+  local range = range_of(spec, 2, "xhdr")
+  local reply, lines, errno = ask_header(self, word(header, 1, "xhdr"), range, sink)
   if not reply then return nil, lines, errno end
   if type(lines) == "number" then return reply, lines end
   local rows = {}
   for i, one in ipairs(lines) do
-    local number, value = one:match "^([^ ]+) ?(.*)$"
-    rows[i] = { overview.number(number) or number, value }
+    local first, value = one:match "^([^ ]+) ?(.*)$"
+    -- (For a message-id some servers give that, others 0.)
+    rows[i] = { range:find "^<" and range or overview.number(first) or first, value }
   end
   return reply, rows
 end
@@ -172,14 +182,16 @@ local function format_of(self)
 end
 
 local function overviews(self, line, sink)
-  local format, err, errno = format_of(self)
-  if not format then return nil, err, errno end
-  local reply, lines, code = long(self, line, sink, 224)
-  if not reply then return nil, lines, code end
-  if type(lines) == "number" then return reply, lines end
-  local rows = {}
-  for _, one in ipairs(lines) do rows[#rows + 1] = overview.row(one, format) end
-  return reply, rows
+  return run(self, function()
+    local format, err, errno = format_of(self)
+    if not format then return nil, err, errno end
+    local reply, lines, code = long(self, line, sink, 224)
+    if not reply then return nil, lines, code end
+    if type(lines) == "number" then return reply, lines end
+    local rows = {}
+    for _, one in ipairs(lines) do rows[#rows + 1] = overview.row(one, format) end
+    return reply, rows
+  end)
 end
 
 --- What is to be known of articles without reading them.

@@ -12,7 +12,7 @@ function M.long(self, line, sink, ...)
     if not reply then return nil, code, text end
     local lines, err, errno = d:block(sink)
     if not lines then return nil, err, errno end
-    return reply, lines, text
+    return reply, lines
   end)
 end
 
