@@ -35,8 +35,11 @@ local function change(w)
   local task = w.task
   if task and not w.asks and mask ~= 0 then return w.poll:modify(w.fd, mask) end -- it will ask for that
   if task then task:cancel() end
-  w.task = mask ~= 0 and csock.spawn(wait_for, w, mask):daemon() or nil
-  watched[w.fd] = mask ~= 0 and w or nil
+  w.task, watched[w.fd] = nil, nil
+  if mask == 0 then return end
+  watched[w.fd], w.poll, w.asks = w, csock.poll(), false
+  assert(w.poll:register(w.fd, mask))
+  w.task = csock.spawn(wait_for, w):daemon()
 end
 
 -- The record of an object, which may have no descriptor any more.
@@ -104,19 +107,17 @@ local function serve(w, event)
   end
 end
 
-function wait_for(w, mask)
+function wait_for(w)
   local me, served = loop.current(), internal.waiters()
   local function serve_and_wake(event)
     if w.task == me then serve(w, event) end
     served:wake()
   end
-  w.poll = csock.poll()
-  assert(w.poll:register(w.fd, mask))
   while true do
     w.asks = true
     local ready = assert(w.poll:poll())
     w.asks = false
-    turns.post(serve_and_wake, ready[1].event)
+    turns.notice(serve_and_wake, ready[1].event)
     served:wait()
   end
 end
@@ -181,7 +182,6 @@ end
 -- function writer:doWrite() self.socket:send "hello" reactor.removeWriter(self) end
 -- function writer:connectionLost(why) self.socket:close() end
 -- reactor.addWriter(writer)
--- reactor.iterate(1)
 -- reactor.iterate(1)
 -- print(b:recv(100)) --> hello
 function functions.addWriter(writer)

@@ -48,7 +48,7 @@ end
 
 -- --- calls from elsewhere -------------------------------------------------------------------------
 
-local posted = {} -- { f, n =, arguments }
+local posted, noticed = {}, {} -- { f, arguments, n = } in order
 
 -- Has a function called in the reactor's task, in its next turn; in order.
 function M.post(f, ...)
@@ -56,12 +56,28 @@ function M.post(f, ...)
   hub.wake()
 end
 
--- Those that are posted meanwhile have to wait for the next turn.
-local function run_posted()
-  if not posted[1] then return end
+-- The same, among what is served because it is ready.
+function M.notice(f, ...)
+  noticed[#noticed + 1] = table.pack(f, ...)
+  hub.wake()
+end
+
+local function call_all(list)
+  for _, call in ipairs(list) do M.call(table.unpack(call, 1, call.n)) end
+end
+
+-- Those that come meanwhile have to wait for the next turn.
+
+local function call_posted()
   local list = posted
   posted = {}
-  for _, call in ipairs(list) do M.call(table.unpack(call, 1, call.n)) end
+  call_all(list)
+end
+
+local function call_noticed()
+  local list = noticed
+  noticed = {}
+  call_all(list)
 end
 
 -- --- turns ----------------------------------------------------------------------------------------
@@ -75,10 +91,11 @@ local function serve_all()
     object[method](object, a, b)
     object, method, a, b = serve()
   end
+  if noticed[1] then call_noticed() end
 end
 
 local function make_calls()
-  run_posted()
+  if posted[1] then call_posted() end
   run_due()
   if at_end then
     local f = at_end
@@ -93,8 +110,8 @@ local function serve_turns()
     serve_all()
     if not ended then make_calls() end
     if ended then return hub.flush() end
-    local time = posted[1] and 0 or next_time()
-    wait(time and math.max(time - now(), 0))
+    local time = next_time()
+    wait((posted[1] or noticed[1]) and 0 or time and math.max(time - now(), 0))
   end
 end
 
