@@ -251,7 +251,7 @@ describe("the events of a run", function()
     function Told:connectionLost(why) say("lost", why.__class.__name, reactor.running) end -- luacheck: ignore 212
     local factory = protocol.Factory:forProtocol(Told)
     local port = assert(reactor.listenTCP(0, factory, nil, "127.0.0.1"))
-    local s <close> = assert(csock.create_connection(port:getHost()))
+    local _ <close> = assert(csock.create_connection(port:getHost()))
     for _, phase in ipairs { "before", "during", "after" } do
       add(phase, "shutdown", function() say(phase, port.connected) end)
     end
