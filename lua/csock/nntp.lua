@@ -90,8 +90,10 @@ local function learn(self)
   return true
 end
 
--- Many servers take the orders of readers only after this one; some only when one has logged in.
+-- Many servers take the orders of readers only after this one; some only when one has logged in. One that offers
+-- them is not told.
 local function be_reader(self)
+  if self.caps.READER then return true end
   local reply, err, errno = short(self, "MODE READER", 2)
   if reply then
     self.welcome, self.wants_reader = reply, false
@@ -109,7 +111,7 @@ local function enter(self, d, options)
   self.d, self.welcome = d, whole(code, text)
   local ok, err
   ok, err, errno = learn(self)
-  if ok and options.readermode and not self.caps.READER then ok, err, errno = be_reader(self) end
+  if ok and options.readermode then ok, err, errno = be_reader(self) end
   if ok and options.user then ok, err, errno = self:login(options.user, options.password or "") end
   return ok, err, errno
 end

@@ -180,10 +180,14 @@ describe("a client of NNTP", function()
       after(nil, { expect = "^MODE READER$" }, "201 go", CAPS, ABLE),
       after(nil, { expect = "^MODE READER$" }, "480 who", { expect = "^AUTHINFO" }, "281 in", CAPS, "500 what",
         { expect = "^MODE READER$" }, "200 go", CAPS, ABLE),
-      after(nil, { expect = "^MODE READER$" }, "502 no"))
+      after(nil, { expect = "^MODE READER$" }, "502 no"),
+      after(ABLE),
+      after(nil, { expect = "^MODE READER$" }, "480 who", { expect = "^AUTHINFO" }, "281 in", CAPS, ABLE,
+        { expect = "^DATE$" }, "111 19700101000001"))
     assert.equal("201 go", connect(server, { readermode = true }):getwelcome())
     assert.equal("200 go", connect(server, { readermode = true, user = "jane" }):getwelcome())
-    assert.equal("200 hello", connect(server, { readermode = true }):getwelcome())
+    for _ = 1, 2 do assert.equal("200 hello", connect(server, { readermode = true }):getwelcome()) end
+    assert.equal(1, select(2, assert(connect(server, { readermode = true, user = "jane" })):date()))
   end)
 
   it("goes over to TLS, and never by a server that does not offer it", function()
