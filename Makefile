@@ -415,7 +415,7 @@ deps-doc:
 # The last line brings node's peers; without the network they are left out.
 deps-bench: deps
 	$(DEPS) gnuplot
-	$(DEPS) --optional python3 node wrk nginx
+	$(DEPS) --optional python3 python3-twisted node wrk nginx
 	@test -d $(BUILD)/node_modules/undici || npm install --silent --no-audit --no-fund --prefix $(BUILD) undici@6 ws@8 || true
 
 deps-valgrind: deps

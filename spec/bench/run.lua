@@ -1,7 +1,7 @@
 -- make bench: runs the benches named as arguments, or all: lua spec/bench/run.lua [pingpong ...]
 local ALL = {
   "pingpong", "lines", "small", "embed", "loop", "prefork", "five_ways", "tls", "http", "mail", "dashboard",
-  "task",
+  "task", "defer",
 }
 
 local names = #arg > 0 and arg or ALL

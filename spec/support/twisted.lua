@@ -21,10 +21,11 @@ local process = require "spec.support.process"
 
 local M = {}
 
-local PYTHON = "/usr/bin/python3" -- whatever other one comes first in PATH has no packages of Debian's
+--- The interpreter: whatever other one comes first in PATH has no packages of Debian's.
+M.python = "/usr/bin/python3"
 
 --- Whether it is there: without it, what is compared with it is pending.
-M.there = os.execute(PYTHON .. " -c 'import twisted' >/dev/null 2>&1") == true
+M.there = os.execute(M.python .. " -c 'import twisted' >/dev/null 2>&1") == true
 
 -- The text without the indentation of its first line.
 local function dedent(text)
@@ -38,7 +39,7 @@ end
 -- @treturn string what it printed
 function M.run(script, ...)
   local env = { PYTHONPATH = "spec/support/twisted", PYTHONDONTWRITEBYTECODE = "1" }
-  local opts, argv = { env = env, timeout = 60 }, { PYTHON, "-W", "ignore", script, ... }
+  local opts, argv = { env = env, timeout = 60 }, { M.python, "-W", "ignore", script, ... }
   if script:find "\n" then
     argv[4] = "-c"
     table.insert(argv, 5, "from say import *\n" .. dedent(script))

@@ -8,8 +8,8 @@ local loop = require "csock.loop"
 local outcome = require "csock.defer.outcome"
 local Reason = require("csock.reactor.reason").Reason
 
-local failure, is_failure = failures.failure, failures.is_failure
-local outcome_of, traced = outcome.of, outcome.traced
+local failure, is_failure, traced = failures.failure, failures.is_failure, failures.traced
+local outcome_of = outcome.of
 local getmetatable, select, type, xpcall = getmetatable, select, type, xpcall
 
 local M = {}

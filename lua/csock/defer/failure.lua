@@ -9,6 +9,43 @@ local E = csock.errno
 
 local M = {}
 
+-- --- where it came from ---------------------------------------------------------------------------
+
+local getinfo = debug and debug.getinfo -- a host may have left it out
+local DEPTH = 20                        -- functions that are noted
+
+-- The functions that are running, without those that are asked here. (What they are called is found out when
+-- somebody wants to know: it takes ten times as long, and most failures are taken by an errback that does not.)
+local function frames_from(level)
+  local frames = {}
+  for i = 1, getinfo and DEPTH or 0 do
+    frames[i] = getinfo(level + i, "fl")
+    if not frames[i] then break end
+  end
+  return frames
+end
+
+local function text_of(err)
+  local ok, text = pcall(tostring, err)
+  return ok and text or ("(error object is a %s value)"):format(type(err))
+end
+
+-- As `debug.traceback` writes it.
+local function traceback_of(err, frames)
+  local lines = { text_of(err), "stack traceback:" }
+  for _, frame in ipairs(frames) do
+    local source = getinfo(frame.func, "S")
+    local line = frame.currentline > 0 and (":%d"):format(frame.currentline) or ""
+    local name = source.what == "main" and "main chunk" or source.what == "C" and "?"
+      or ("function <%s:%d>"):format(source.short_src, source.linedefined)
+    lines[#lines + 1] = ("\t%s%s: in %s"):format(source.short_src, line, name)
+  end
+  if #frames == DEPTH then lines[#lines + 1] = "\t..." end
+  return table.concat(lines, "\n")
+end
+
+-- --- failures -------------------------------------------------------------------------------------
+
 --- An error that was raised, or that a function gave (nil, err), as a reason (@{csock.reactor.reason}): `value` is the
 -- error; `traceback` says where it was raised, if it was. It has the methods `check`, `trap`, `getErrorMessage`,
 -- `getTraceback` and `raiseException`, as every reason has; so `ConnectionLost` and its like are failures themselves.
@@ -25,7 +62,12 @@ function Failure:__init(value, traceback)
   self.value, self.traceback = value, traceback
 end
 
-function Failure:getErrorMessage() return tostring(self.value) end
+function Failure:__index(name)
+  local frames = rawget(self, "frames")
+  if name == "traceback" and frames then return traceback_of(self.value, frames) end
+end
+
+function Failure:getErrorMessage() return text_of(self.value) end
 
 -- What it was made of.
 function Failure:raiseException() error(self.value, 0) end
@@ -54,8 +96,20 @@ M.is_failure = is_failure
 -- @usage print(defer.failure("no such user").value) --> no such user
 function M.failure(err, traceback)
   if not is_failure(err) then return Failure(err, traceback) end
-  err.traceback = err.traceback or traceback
+  if traceback and not err.traceback then err.traceback = traceback end
   return err
+end
+
+-- For `xpcall`: a failure that knows where it came from.
+function M.traced(err)
+  if is_failure(err) then
+    if rawget(err, "frames") or err.traceback or not debug then return err end
+    err.traceback = debug.traceback(text_of(err), 2)
+    return err
+  end
+  local new = Failure(err)
+  new.frames = frames_from(2)
+  return new
 end
 
 -- The error itself: what a function that fails gives after nil, with its number, if it has one.

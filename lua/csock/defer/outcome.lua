@@ -3,15 +3,9 @@
 -- A failure is what it gives as one, what follows nil (as of any function of csock that fails), or what it raises.
 local failures = require "csock.defer.failure"
 
-local failure = failures.failure
+local failure, traced = failures.failure, failures.traced
 
 local M = {}
-
--- For `xpcall`: a failure that knows where it came from. (A host may have left `debug` out.)
-local function traced(err)
-  return failure(err, debug and debug.traceback(tostring(err), 2) or nil)
-end
-M.traced = traced
 
 -- Of the first two results of a function.
 local function of(result, err)

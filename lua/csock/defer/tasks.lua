@@ -80,6 +80,11 @@ local function settle(d, result)
   if is_deferred(result) then result:chainDeferred(d) else d:callback(result) end
 end
 
+local TASK = check.kind("task", function(value)
+  local meta = getmetatable(value)
+  return type(meta) == "table" and meta.__name == "csock.task"
+end)
+
 -- A deferred that cancels a task.
 local function cancelling(task)
   return Deferred(function() task:cancel() end)
@@ -100,7 +105,7 @@ end
 -- local d = defer.of(csock.spawn(function() return 42 end)):addCallback(print)
 -- defer.wait(d) --> 42
 function M.of(task)
-  if type(task) ~= "userdata" then check.expected("of", 1, "task", task) end
+  check.argument(TASK, task, 1, "of")
   local d = cancelling(task:watch())
   task:add_done_callback(function()
     local status = task:status()

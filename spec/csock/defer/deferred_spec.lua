@@ -4,6 +4,7 @@ local defer = require "csock.defer"
 local loop = require "csock.loop"
 local reason = require "csock.reactor.reason"
 local same = require("spec.support.twisted").specs(it, pending)
+local task = require "csock.task"
 
 local TWISTED = "spec/support/twisted/defer.py:"
 
@@ -240,6 +241,29 @@ describe("a deferred beside Twisted's", function()
     outer:cancel()
   end)
 
+  same_as("is limited in time", "timeouts", function(say)
+    local clock = task.Clock()
+    defer.Deferred():addTimeout(10, clock):addErrback(function(failure)
+      say(failure:check(defer.TimeoutError) ~= nil)
+    end)
+    clock.advance(9)
+    say "not yet"
+    clock.advance(1)
+    local d = defer.Deferred():addTimeout(10, clock):addCallback(say)
+    d:callback "in time"
+    say(#clock.getDelayedCalls())
+    d = defer.Deferred():addTimeout(10, clock):addErrback(say_kind)
+    d:cancel()
+    say(#clock.getDelayedCalls())
+    defer.Deferred(function(late) late:callback "default" end):addTimeout(10, clock):addCallback(say)
+    clock.advance(10)
+    defer.Deferred():addTimeout(10, clock, function(result, seconds)
+      say(kind(result), seconds)
+      return "instead"
+    end):addCallback(say)
+    clock.advance(10)
+  end)
+
   same_as("is told when it is collected with a failure that nobody took, once", "unhandled_failures", function(say)
     local onerror <close> = setmetatable({ loop.onerror }, { __close = function(self) loop.onerror = self[1] end })
     function loop.onerror(err) say("unhandled:", err) end
@@ -360,10 +384,36 @@ describe("a deferred", function()
   end)
 
   it("says where an error was raised", function()
-    local d = defer.succeed():addCallback(function() error "here" end)
+    local function raise() error "here" end
+    local function deep(n)
+      if n == 0 then raise() end
+      return 1 + deep(n - 1)
+    end
+    for _, calls in ipairs { 0, 100 } do
+      local d, traceback = defer.succeed():addCallback(function() return 1 + deep(calls) end), nil
+      d:addErrback(function(failure) return failure:trap "Other" end)
+      d:addErrback(function(failure) traceback = failure.traceback end)
+      local line = traceback:match "deferred_spec%.lua:(%d+): here\nstack traceback:\n"
+      assert.matches("\tspec/csock/defer/deferred_spec.lua:" .. line .. ": in function <spec/", traceback)
+      assert.equal(21, select(2, traceback:gsub("\n\t", "\n\t")), "20 of them, and ...")
+    end
+  end)
+
+  it("says where a reason was raised", function()
+    local d = defer.succeed():addCallback(function() error(reason.ConnectionLost()) end)
     local traceback
     d:addErrback(function(failure) traceback = failure:getTraceback() end)
-    assert.matches("deferred_spec%.lua:%d+: here\nstack traceback:.*deferred_spec%.lua", traceback)
+    assert.matches("^Connection to the other side was lost.*deferred_spec%.lua", traceback)
+  end)
+
+  it("fails whatever the error is", function()
+    local broken = setmetatable({}, { __tostring = function() error "no words" end })
+    for _, case in ipairs { { broken, "%(error object is a table value%)" }, { nil, "nil" }, { 5, "5" } } do
+      local got
+      defer.succeed():addCallback(function() error(case[1], 0) end):addErrback(function(failure) got = failure end)
+      assert.equal(case[1], got.value)
+      assert.matches("^" .. case[2] .. "\nstack traceback:\n", got:getTraceback())
+    end
   end)
 
   it("takes what can be called for a function", function()
@@ -421,9 +471,9 @@ describe("a deferred", function()
     inner:addBoth(function(failure) got[#got + 1] = failure:check "CancelledError" end)
     d:addCallback(function() return inner end):addBoth(function() got[#got + 1] = "outer" end)
     d:callback(nil)
-    local task = csock.spawn(inner.callback, inner)
+    local waiting = csock.spawn(inner.callback, inner)
     loop.step()
-    task:cancel()
+    waiting:cancel()
     assert.same({ "CancelledError", "outer" }, { got[1], got[2] })
     assert.is_nil(d.result)
   end)
