@@ -1,4 +1,4 @@
---- For specs of protocols: a transport that keeps what is written, and a clock that moves when told.
+--- For specs of protocols: a transport that keeps what is written.
 local class = require "csock.class"
 
 local M = {}
@@ -26,42 +26,6 @@ end
 --- Feeds a protocol with `input`, `size` bytes at a time.
 function M.feed(protocol, input, size)
   for i = 1, #input, size do protocol:dataReceived(input:sub(i, i + size - 1)) end
-end
-
---- A clock for what takes a `clock`: `advance(seconds)` makes the calls whose time has come.
-function M.clock()
-  local clock = { now = 0, calls = {} }
-
-  function clock.callLater(delay, f, ...)
-    local call = { time = clock.now + delay, f = f, arguments = table.pack(...) }
-    function call.cancel() call.cancelled = true end
-    table.insert(clock.calls, call)
-    return call
-  end
-
-  function clock.advance(seconds)
-    clock.now = clock.now + seconds
-    local calls = clock.calls
-    clock.calls = {}
-    for _, call in ipairs(calls) do
-      if call.time > clock.now then
-        table.insert(clock.calls, call)
-      elseif not call.cancelled then
-        call.f(table.unpack(call.arguments, 1, call.arguments.n))
-      end
-    end
-  end
-
-  --- How long until the first call; nil when there is none.
-  function clock.wait()
-    local first
-    for _, call in ipairs(clock.calls) do
-      if not call.cancelled then first = math.min(first or math.huge, call.time) end
-    end
-    return first and first - clock.now
-  end
-
-  return clock
 end
 
 return M

@@ -157,10 +157,14 @@ local function fail(failure, self)
   complete(self, TaskFailed, failure)
 end
 
+-- Tasks may share an iterator, each of which takes what comes next: to all others but the one that finds its end, a
+-- function of `coroutine.wrap` raises this.
+local DEAD = "cannot resume dead coroutine"
+
 local function step(self)
   local result = outcome.call(self.iterator)
   if self.over then return end -- it has stopped itself
-  if result == nil then
+  if result == nil or is_failure(result) and result.value == DEAD then
     complete(self, TaskDone, self.iterator)
   elseif is_failure(result) then
     complete(self, TaskFailed, result)
@@ -176,7 +180,8 @@ end
 --
 -- A task is an iterator as Lua has them: a function that is called without arguments until it gives nil, for instance
 -- one that `coroutine.wrap` has made (which must not yield nil). A step that gives a deferred is not over before that
--- is; an error, or nil and an error, ends the task.
+-- is; an error, or nil and an error, ends the task. Where several tasks have the same iterator, each goes on with what
+-- comes next: so many deferreds are waited for at a time.
 --
 -- Field: `running`: whether it was started, and not stopped since.
 -- Source: Twisted's `Cooperator`.
@@ -224,7 +229,7 @@ end
 local function next_task(self)
   local tasks = self.tasks
   self.place = self.place + 1
-  if not tasks[self.place] then self.place = 1 end
+  if not tasks[self.place] then self.place = tasks[1] and 1 or 0 end
   return tasks[self.place]
 end
 

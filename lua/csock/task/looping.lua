@@ -26,7 +26,7 @@ M.LoopingCall = LoopingCall
 LoopingCall.running = false
 
 -- Others: call: the timed call that is to come; starttime; number: that of the call which is made or to come next;
--- counted: that of the last one that was told by `withCount`.
+-- counted: that of the last one that was told by `withCount`; early: how much of an interval a call may be early.
 
 --- Makes one, which is to be started yet.
 -- @function LoopingCall
@@ -68,9 +68,11 @@ function LoopingCall:withCount(f) -- of the class
   return new
 end
 
--- A call is made as much of an interval early as a clock may be behind that is moved by sums of intervals, which are
--- not exact.
+-- A call is made as much of an interval early as a clock may be behind that is moved by sums of intervals, where these
+-- are not exact: where the interval is no binary fraction.
 local EARLY = 1e-9
+
+local function early(interval) return interval * 0x1p20 % 1 == 0 and 0 or EARLY end
 
 -- The number of the call that is due now, or was due last. Where the clock is too coarse for the interval, or that is
 -- 0, calls have no numbers.
@@ -86,7 +88,7 @@ local function schedule(self, run)
   local delay = interval
   if now + interval > now then
     self.number = number_at(self, now) + 1
-    delay = math.max(self.starttime + (self.number - EARLY) * interval - now, 0)
+    delay = math.max(self.starttime + (self.number - self.early) * interval - now, 0)
   end
   self.call = self.clock.callLater(delay, turn, self, run)
 end
@@ -132,7 +134,7 @@ function LoopingCall:start(interval, now)
   check.seconds(interval, 1, "start")
   if self.running then check.fail "it is running already" end
   local run = Deferred()
-  self.running, self.deferred, self.interval = true, run, interval
+  self.running, self.deferred, self.interval, self.early = true, run, interval, early(interval)
   self.starttime, self.number = self.clock.seconds(), 0
   self.counted = now == false and 0 or -1
   if now == false then schedule(self, run) else turn(self, run) end

@@ -227,6 +227,30 @@ describe("a Cooperator beside Twisted's", function()
     say(cooperator:coiterate(work, d) == d)
     pump(clock, 2)
   end)
+
+  beside("lets tasks share an iterator: so many deferreds are waited for at a time", "parallel", function(say)
+    local _, tell = tellers(say)
+    local clock = task.Clock()
+    local cooperator = task.Cooperator(nil, function(round) return clock.callLater(0.125, round) end)
+    local function fetch(n)
+      say("fetch", n)
+      local d = task.deferLater(clock, n % 3 + 1, say, "fetched", n)
+      return d:addCallback(function() say("at", math.floor(clock.seconds())) end)
+    end
+    local work = coroutine.wrap(function()
+      for n = 0, 6 do yield(fetch(n)) end
+    end)
+    local all = {}
+    for i = 1, 3 do all[i] = cooperator:coiterate(work) end
+    defer.gatherResults(all):addCallback(function(results) say("all", #results) end)
+    for _ = 1, 80 do clock.advance(0.125) end
+    local bad = coroutine.wrap(function()
+      yield(true)
+      error("bad", 0)
+    end)
+    for _, name in ipairs { "a", "b", "c" } do tell(name, cooperator:coiterate(bad)) end
+    for _ = 1, 3 do clock.advance(0.125) end
+  end)
 end)
 
 describe("a Cooperator", function()

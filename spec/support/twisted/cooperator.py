@@ -214,3 +214,29 @@ def given():
     d.addCallback(lambda result: say(result is work))
     say(cooperator.coiterate(work, d) is d)
     clock.pump([1, 1])
+
+
+@scenario
+def parallel():
+    """Jean-Paul Calderone's: some of many deferreds at a time, by an iterator that tasks share."""
+    clock = task.Clock()
+    cooperator = task.Cooperator(scheduler=lambda round: clock.callLater(0.125, round))
+
+    def fetch(n):
+        say("fetch", n)
+        d = task.deferLater(clock, (n % 3) + 1, say, "fetched", n)
+        return d.addCallback(lambda _: say("at", int(clock.seconds())))
+
+    work = (fetch(n) for n in range(7))
+    d = defer.gatherResults([cooperator.coiterate(work) for i in range(3)])
+    d.addCallback(lambda results: say("all", len(results)))
+    clock.pump([0.125] * 80)
+
+    def bad():
+        yield None
+        raise ValueError("bad")
+
+    work = bad()
+    for name in "abc":
+        tell(name, cooperator.coiterate(work))
+    clock.pump([0.125] * 3)
