@@ -299,6 +299,30 @@ describe("ports and transports", function()
     end)
   end)
 
+  it("send nothing of what waits for room while that is stopped", function()
+    local events = csock.loop.queue()
+    local port = reactors.listen(reactors.recorder(events))
+    local much = ("x"):rep(8 * 2 ^ 20 // 1)
+    reactors.run(function()
+      local s <close> = reactors.dial(port)
+      local transport = reactors.expect(events, "made").transport
+      transport:write(much)
+      transport:stopWriting()
+      local got = 0
+      repeat -- what the system has of it
+        local data = s:recv(65536, csock.MSG_DONTWAIT)
+        got = got + #(data or "")
+        csock.sleep(0.002)
+      until not data
+      assert.is_true(got < #much)
+      assert.is_true(is_in(reactor.getWriters(), transport))
+      transport:startWriting()
+      reactors.read(s, #much - got)
+      reactor.callFromThread(transport.loseConnection, transport)
+      assert.equal("", reactors.read_all(s))
+    end)
+  end)
+
   it("send what was stopped when something else is written, or when they close", function()
     local port = reactors.listen(class("Stopping", protocol.Protocol))
     function port.factory.protocol:connectionMade()
