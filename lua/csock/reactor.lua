@@ -212,7 +212,7 @@ end
 -- Source: Twisted's `reactor.disconnectAll`.
 -- @usage reactor.disconnectAll()
 function M.disconnectAll()
-  local why = reason.ConnectionLost("the reactor has stopped")
+  local why = reason.ConnectionLost(started and "all is to be lost" or "the reactor has stopped")
   connector.fail_all(why)
   for _, object in ipairs(internal.hub.objects()) do turns.call(object.connectionLost, object, why) end
   descriptors.lose_all(why)

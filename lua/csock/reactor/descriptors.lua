@@ -35,9 +35,9 @@ local function change(w)
   local task = w.task
   if task and not w.asks and mask ~= 0 then return w.poll:modify(w.fd, mask) end -- it will ask for that
   if task then task:cancel() end
-  w.task, watched[w.fd] = nil, nil
+  w.task, watched[w.fd] = nil, mask ~= 0 and w or nil
   if mask == 0 then return end
-  watched[w.fd], w.poll, w.asks = w, csock.poll(), false
+  w.poll, w.asks = csock.poll(), false
   assert(w.poll:register(w.fd, mask))
   w.task = csock.spawn(wait_for, w):daemon()
 end
@@ -113,10 +113,14 @@ function wait_for(w)
     if w.task == me then serve(w, event) end
     served:wake()
   end
+  local function give_up(err)
+    if w.task == me then lose(w, reason.ConnectionLost(err)) end
+  end
   while true do
     w.asks = true
-    local ready = assert(w.poll:poll())
+    local ready, err = w.poll:poll()
     w.asks = false
+    if not ready then return turns.notice(give_up, err) end -- no memory, or so
     turns.notice(serve_and_wake, ready[1].event)
     served:wait()
   end
