@@ -192,7 +192,8 @@ end
 -- `csock.loop.onerror`, and the others are called all the same.
 --
 -- There is no `callInThread`, since a state of Lua has no threads: `csock.spawn` a task for what waits; what computes
--- for long belongs into a process of its own.
+-- for long belongs into a process of its own. A thread of the host that has csock inside posts a C function
+-- (`csock_post` in `csock.h`), and that may call this.
 -- Source: Twisted's `reactor.callFromThread`.
 -- @tparam function f
 -- @param ... its arguments

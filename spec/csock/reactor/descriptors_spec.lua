@@ -192,7 +192,26 @@ describe("a descriptor of the program's own", function()
     listed(mine)
   end)
 
-  it("may be a pipe's, and is lost when it was closed behind the reactor's back", function()
+  it("may be a pipe's, or that of a file, which is always readable", function()
+    for name, want in pairs { ["echo hello"] = "hello\n", ["/dev/null"] = "" } do
+      local got, lost
+      local file <close> = assert(name:find "^/" and io.open(name) or io.popen(name))
+      local reader = { fileno = function() return csock.stream(file, "r", { closefd = false }):fileno() end }
+      function reader:doRead() -- luacheck: ignore 212
+        got = file:read "a"
+        return reason.ConnectionDone()
+      end
+      function reader:connectionLost(why) lost = why end -- luacheck: ignore 212
+      assert(reactor.addReader(reader))
+      for _ = 1, 500 do
+        if not lost then reactor.iterate(0.02) end
+      end
+      assert.is_truthy(lost and lost:check "ConnectionDone")
+      assert.equal(want, got)
+    end
+  end)
+
+  it("is lost when it was closed behind the reactor's back", function()
     local lost
     local reader = { fileno = function() return a:fileno() end, doRead = error }
     function reader:connectionLost(why) lost = why end -- luacheck: ignore 212
