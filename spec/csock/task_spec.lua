@@ -49,6 +49,40 @@ local CASES = {
   },
 }
 
+-- What its own objects keep: arguments, and the list that `getDelayedCalls` gives.
+local PYTHONS_OWN = { ["LoopingCall.a"] = true, ["LoopingCall.kw"] = true, ["Clock.calls"] = true }
+
+describe("the names of Twisted's task", function()
+  it("are all there", function()
+    if not twisted.there then return pending "Twisted is not installed" end
+    local names = twisted.run [[
+      for name, value in sorted(vars(task).items()):
+          if getattr(value, "__module__", None) == "twisted.internet.task" and name[0] != "_":
+              print(name)
+              example = task.LoopingCall(print) if name == "LoopingCall" else task.Clock() if name == "Clock" else value
+              if isinstance(value, type) and not issubclass(value, Exception):
+                  print("\n".join(name + "." + member for member in dir(example) if member[0] != "_"))
+    ]]
+    local looping = task.LoopingCall(print)
+    looping.clock = task.Clock()
+    looping:start(1, false)
+    local objects = {
+      LoopingCall = looping, Clock = task.Clock(), Cooperator = task.Cooperator(),
+      CooperativeTask = task.CooperativeTask,
+    }
+    local missing, count = {}, 0
+    for name in names:gmatch "[%w_.]+" do
+      local class, member = name:match "^(.-)%.(.*)"
+      local found = task[name]
+      if class then found = objects[class][member] end
+      if found == nil and not PYTHONS_OWN[name] then missing[#missing + 1] = name end
+      count = count + 1
+    end
+    assert.same({}, missing)
+    assert.is_true(count > 35)
+  end)
+end)
+
 local function run(argv)
   return process.run(argv, { timeout = 20 * process.slowness })
 end

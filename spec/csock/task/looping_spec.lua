@@ -2,6 +2,7 @@ local defer = require "csock.defer"
 local reactor = require "csock.reactor"
 local reactors = require "spec.support.reactors"
 local task = require "csock.task"
+local testing = require "csock.testing"
 local same = require("spec.support.twisted").specs(it, pending)
 
 local function beside(name, scenario, f)
@@ -304,6 +305,19 @@ describe("a LoopingCall", function()
     reactor.run()
     assert.same({ 3, false }, { calls, lc.running })
     assert.is_nil(lc.deferred)
+  end)
+
+  it("misses no call in ten seconds of a thousand each, where nothing holds it up", function()
+    local calls, missed = 0, 0
+    testing.virtual_time(function()
+      local lc = task.LoopingCall:withCount(function(n) calls, missed = calls + 1, missed + n - 1 end)
+      reactor.callWhenRunning(lc.start, lc, 0.001)
+      reactor.callLater(10, reactor.stop)
+      reactor.run()
+      lc:stop()
+    end)
+    assert.equal(0, missed)
+    assert.is_true(calls >= 10000)
   end)
 
   it("lets everything else have its turn when the interval is 0", function()
