@@ -67,8 +67,10 @@ Port.failures = 0 -- to accept, one after the other
 function Port:__init(socket, factory, path)
   Base.__init(self, socket)
   self.factory, self.path = factory, path
+  local holder <close> = internal.holder(socket) -- the factory may raise an error
   factory:doStart()
   self:watch()
+  holder:take()
 end
 
 --- The address that it listens on.

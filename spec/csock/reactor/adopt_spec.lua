@@ -209,6 +209,17 @@ end)
 describe("a port", function()
   after_each(clean)
 
+  it("is not left open where the factory fails as it starts", function()
+    local factory = protocol.Factory()
+    function factory.startFactory() error "no" end
+    local listener <close> = assert(csock.create_server { "127.0.0.1", 0 })
+    local address = listener:getsockname()
+    assert.error_matches(function() reactor.adoptStreamPort(listener, csock.AF_INET, factory) end, "no")
+    listener:close()
+    local _, err = csock.create_connection(address)
+    assert.equal("ECONNREFUSED", err.name)
+  end)
+
   it("gives a deferred of its end, which has come", function()
     local said = {}
     local port = reactors.listen(protocol.Protocol)
