@@ -37,7 +37,7 @@ function Deferred.__new()
   return { nil, nil, nil, nil, called = false, result = nil, paused = 0, at = 1 }
 end
 
-local CONTINUE, FIRE = {}, {} -- a chained deferred: it goes on; chainDeferred: it is called
+local CONTINUE, FIRE = {}, {} -- the deferred waits for this one, and goes on; chainDeferred: it is called
 local DEFERRED, FAILURE = 1, 2
 
 local kinds = setmetatable({}, { -- metatable -> what its objects are: one of these, or false
@@ -114,21 +114,28 @@ local function wait_for(self, result)
   return true
 end
 
--- The one that waits for this one's result gets it. Whether its chain can go on.
-local function pass_on(self, how, waiting)
-  if how == CONTINUE then
-    waiting.paused = waiting.paused - 1
-  elseif not waiting.called then
-    waiting.called = true
-  elseif waiting.deaf then
-    waiting.deaf, self.result = nil, nil
-    return false
-  else
-    self.result = failure(failures.AlreadyCalledError())
+local function forget() return nil end
+
+-- Calls another one with the result, as a callback at the place before `at` would: the result stays until that has run.
+local function call_with(self, other, at)
+  if other.called then
+    if other.deaf then other.deaf, self.result = nil, nil else self.result = failures.AlreadyCalledError() end
     return false
   end
+  other.called, other.result = true, self.result
+  if other.paused > 0 then
+    self.result = nil
+    return false
+  end
+  self[at - 2], self[at - 1], self.at = forget, forget, 2 - at
+  return true
+end
+
+-- The one that waits for this one's result gets it. Whether its chain can go on.
+local function continue(self, waiting)
   hand_over(self, waiting)
-  return waiting.paused == 0 and waiting.at > 0
+  waiting.paused = waiting.paused - 1
+  return waiting.paused == 0
 end
 
 -- Forgets the pairs that were called, up to the place before `at`, which is behind the last one.
@@ -149,7 +156,7 @@ local function go_on(self)
     i = i + 2
     self.at = -i
     if f == CONTINUE or f == FIRE then
-      if pass_on(self, f, g) then return g end
+      if f == FIRE and call_with(self, g, i) or f == CONTINUE and continue(self, g) then return g end
       result = self.result
       kind = kind_of(result)
     else
@@ -165,6 +172,7 @@ local function go_on(self)
           if wait_for(self, result) then
             for used = first, i - 1 do self[used] = false end
             self.at = i
+            if self.unhandled then note(self, nil) end
             return nil
           end
           result = self.result
@@ -367,7 +375,8 @@ function Deferred:errback(err)
   run(self)
 end
 
---- Keeps the chain from going on until `unpause`, as often as it was called.
+--- Keeps the chain from going on until `unpause`, as often as it was called. (When it waits for another deferred, what
+-- was added to that one after this goes on, which Twisted holds up as well.)
 -- Source: Twisted's `Deferred.pause`.
 -- @function deferred:pause
 -- @usage

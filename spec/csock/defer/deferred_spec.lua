@@ -168,6 +168,12 @@ describe("a deferred beside Twisted's", function()
       fire(a)
     end
     local a, b = defer.Deferred(), defer.Deferred()
+    a:chainDeferred(b)
+    b:addCallback(function() return a end)
+    b:addCallback(say, "taken from a")
+    a:addBoth(say, "a has")
+    a:callback "result"
+    a, b = defer.Deferred(), defer.Deferred()
     b:callback(nil)
     a:chainDeferred(b)
     a:addErrback(say_kind)
@@ -277,6 +283,19 @@ describe("a deferred beside Twisted's", function()
     d = nil -- luacheck: ignore 311
     collect()
     defer.fail("first"):addErrback(oops)
+    collect()
+    local waiting = defer.Deferred()
+    d = defer.fail "taken by one that waits"
+    d:addErrback(function() return waiting end)
+    d, waiting = nil, nil -- luacheck: ignore 311
+    collect()
+    local inner = defer.Deferred()
+    d = defer.succeed():addCallback(function() return inner end) -- luacheck: ignore 311
+    inner:errback "handed over"
+    inner = nil -- luacheck: ignore 311
+    collect()
+    say "not yet"
+    d = nil -- luacheck: ignore 311
     collect()
     return onerror
   end)

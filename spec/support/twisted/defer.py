@@ -132,6 +132,12 @@ def chain_deferred():
         b.addBoth(say, "b goes on")
         fire(a)
     a, b = defer.Deferred(), defer.Deferred()
+    a.chainDeferred(b)
+    b.addCallback(lambda _: a)
+    b.addCallback(say, "taken from a")
+    a.addBoth(say, "a has")
+    a.callback("result")
+    a, b = defer.Deferred(), defer.Deferred()
     b.callback(None)
     a.chainDeferred(b)
     a.addErrback(kind)
@@ -257,6 +263,19 @@ def unhandled_failures():
     del d
     gc.collect()
     d = defer.fail(Exception("first")).addErrback(oops)
+    del d
+    gc.collect()
+    waiting = defer.Deferred()
+    d = defer.fail(Exception("taken by one that waits"))
+    d.addErrback(lambda f: waiting)
+    del d, waiting
+    gc.collect()
+    inner = defer.Deferred()
+    d = defer.succeed(None).addCallback(lambda _: inner)
+    inner.errback(Exception("handed over"))
+    del inner
+    gc.collect()
+    say("not yet")
     del d
     gc.collect()
 
