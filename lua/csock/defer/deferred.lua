@@ -192,14 +192,21 @@ local Way = {}
 local spare -- one that is not in use, so that not every run makes its own
 local run
 
+local function go_on_with(self)
+  self.at = math.abs(self.at)
+  run(self)
+end
+
 function Way:__close()
   local present, below = self.present, self.below
   self.present, self.below, spare = nil, nil, self
-  if present and present.at < 0 then present.result = failures.CancelledError() end
-  while present do
-    present.at = math.abs(present.at)
-    run(present)
-    present, below = below and below.present, below and below.below
+  if present then
+    present.result = failures.CancelledError()
+    go_on_with(present)
+  end
+  while below do
+    go_on_with(below.present)
+    below = below.below
   end
 end
 
@@ -210,9 +217,13 @@ function run(self)
   local way <close> = spare or setmetatable({ present = nil, below = nil }, Way)
   spare, way.present = nil, self
   while self do
+    local at = self.at
     local ok, waiting = xpcall(go_on, traced, self)
     if not ok then
-      if self.at > 0 then error(waiting, 0) end -- no callback's: out of memory
+      if self.at == at or self.at > 0 then -- it was no callback: out of memory, or of C's stack
+        self.at, way.present = math.abs(self.at), nil
+        error(waiting, 0)
+      end
       self.result = failure(waiting)
     elseif waiting then
       if self[-self.at] == nil then empty(self, -self.at) else way.below = { present = self, below = way.below } end

@@ -474,6 +474,19 @@ describe("a deferred", function()
     assert.matches("^<Deferred at 0x%x+ waiting on Deferred at 0x%x+>$", tostring(outer))
   end)
 
+  it("fails where callbacks that fire others are nested deeper than C's stack", function()
+    local row, why = {}, nil
+    for i = 1, 1000 do
+      row[i] = defer.Deferred()
+      row[i]:addCallback(function() row[i + 1]:callback() end)
+    end
+    row[1]:callback()
+    for i = 1, 1000 do
+      row[i]:addErrback(function(failure) why = why or failure:getErrorMessage() end)
+    end
+    assert.matches("stack overflow", why)
+  end)
+
   it("lets callbacks wait", function()
     local d = defer.Deferred()
     d:addCallback(function(n)
