@@ -129,6 +129,7 @@ M.modules = {
       { "Listening", "reactor/listen" },
       { "Datagrams", "reactor/datagrams" },
       { "Connecting", "reactor/connect" },
+      { "Processes", "reactor/spawn", "reactor/process" },
       { "System events", "reactor/events" },
       { "Descriptors", "reactor/descriptors" },
       { "Sockets that are there already", "reactor/adopt" },
@@ -149,6 +150,7 @@ M.modules = {
       { "Receivers", "protocol/receivers", "protocol/stateful" },
       { "Senders", "protocol/file_sender" },
       { "Datagrams", "protocol/datagrams" },
+      { "Processes", "protocol/process" },
     },
   },
   {
@@ -167,6 +169,7 @@ M.modules = {
       { "Endpoints", "endpoints/server", "endpoints/client" },
     },
   },
+  { name = "csock.reactor.utils", sections = { { "Functions", "reactor/utils" } } },
   {
     name = "csock.proto_helpers",
     sections = {

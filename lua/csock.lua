@@ -28,7 +28,9 @@ local in_lua = {
 }
 
 -- Of the core, what is for the modules of these names alone.
-local of_modules = { coding = true, file = true, http = true, websocket = true, service = true, testing = true }
+local of_modules = {
+  coding = true, file = true, http = true, program = true, websocket = true, service = true, testing = true,
+}
 
 for name, value in next, core do
   if not in_lua[name] and not of_modules[name] then M[name] = value end

@@ -92,6 +92,8 @@
   CS_LOOP_PART(PART, fork) \
   CS_LOOP_PART(PART, process) \
   CS_LOOP_PART(PART, identity) \
+  CS_LOOP_PART(PART, pipe) \
+  CS_LOOP_PART(PART, program) \
   CS_LOOP_PART(PART, service) \
   CS_HTTP_PART(PART, http) \
   CS_HTTP_PART(PART, http_block) \
@@ -99,7 +101,6 @@
   CS_HTTP_PART(PART, http_read) \
   CS_HTTP_PART(PART, http_answer) \
   CS_HTTP_PART(PART, http_directory) \
-  CS_HTTP_PART(PART, http_program) \
   CS_WEBSOCKET_PART(PART, websocket_channel) \
   CS_CODING_PART(PART, coding) \
   CS_CODING_PART(PART, file) \

@@ -6,13 +6,13 @@ local M = {}
 M.files = {
   LOOP = {
     "csrc/loop/", "csrc/reactor/", "csrc/csock/step.c", "csrc/csock/waker.c", "csrc/csock/inbox.",
-    "csrc/socket/simulated.c", "csrc/wait/hook.c", "csrc/wait/joined.c", "csrc/wait/park.c", "csrc/sys/poller.c",
-    "csrc/sys/poller_epoll.c", "csrc/sys/poller_kqueue.c", "csrc/sys/forkmark.c", "csrc/sys/lockfile.c",
-    "csrc/sys/users.c", "csrc/sys/pidfd.c",
+    "csrc/socket/pipe.c", "csrc/socket/simulated.c", "csrc/wait/hook.c", "csrc/wait/joined.c", "csrc/wait/park.c",
+    "csrc/sys/poller.c", "csrc/sys/poller_epoll.c", "csrc/sys/poller_kqueue.c", "csrc/sys/forkmark.c",
+    "csrc/sys/lockfile.c", "csrc/sys/users.c", "csrc/sys/pidfd.c", "csrc/sys/spawn.c",
   },
   REACTOR = { "csrc/reactor/" },
   POLL = { "csrc/poll/" },
-  HTTP = { "csrc/http/", "csrc/sys/beneath.c", "csrc/sys/spawn.c" },
+  HTTP = { "csrc/http/", "csrc/sys/beneath.c" },
   WEBSOCKET = { "csrc/websocket/" },
   CODING = { "csrc/coding/", "csrc/file/" },
   CONSTANTS = {

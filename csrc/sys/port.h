@@ -154,6 +154,17 @@ typedef gid_t cs_listed_gid;
 #define CS_MSG_NOSIGNAL 0
 #endif
 
+/* On macOS, vfork is deprecated, and libraries do not see the program's environ. */
+#if defined(__APPLE__)
+#include <crt_externs.h>
+#define cs_vfork   fork
+#define cs_environ (*_NSGetEnviron())
+#else
+#define cs_vfork   vfork
+#define cs_environ environ
+extern char **environ;
+#endif
+
 /* Where descriptors cannot be made so, they are marked afterwards. */
 #ifdef SOCK_CLOEXEC
 #define CS_SOCK_CLOEXEC  SOCK_CLOEXEC

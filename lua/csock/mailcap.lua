@@ -17,7 +17,7 @@ local lower = require("csock.wire.ascii").lower
 
 local M = {}
 
-local files, run = core.file, core.http.run
+local files = core.file
 
 local MOST = 1 << 24 -- bytes of a file
 
@@ -295,7 +295,7 @@ local function passes(command, kind, filename, params)
     local value = os.getenv(name)
     if value then environment[#environment + 1] = name .. "=" .. value end
   end
-  local pid = run(path, argv, environment, nothing, nothing)
+  local pid = core.program.run({ path }, argv, environment, { 0, nothing, 1, nothing, 2, 2 }, "group")
   if not pid then return false end
   local _, status = csock.waitpid(pid)
   return status == 0

@@ -16,6 +16,7 @@ local class = require "csock.class"
 local datagrams = require "csock.protocol.datagrams"
 local file_sender = require "csock.protocol.file_sender"
 local noise = require "csock.protocol.noise"
+local process = require "csock.protocol.process"
 local receivers = require "csock.protocol.receivers"
 local stateful = require "csock.protocol.stateful"
 
@@ -85,6 +86,7 @@ Protocol.logPrefix = noise.logPrefix
 
 stateful(M, receivers(M))
 datagrams(M)
+process(M)
 M.FileSender = file_sender
 
 -- --- factories ------------------------------------------------------------------------------------

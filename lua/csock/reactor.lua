@@ -31,6 +31,7 @@ local events = require "csock.reactor.events"
 local listen = require "csock.reactor.listen"
 local reason = require "csock.reactor.reason"
 local resolve = require "csock.reactor.resolve"
+local spawn = require "csock.reactor.spawn"
 local turns = require "csock.reactor.turns"
 local check = require "csock.check"
 local internal = require "csock.loop.internal"
@@ -43,7 +44,7 @@ local M = {
   getDelayedCalls = turns.getDelayedCalls,
 }
 
-for _, part in ipairs { events.functions, descriptors.functions, listen, connect, adopt, datagrams, resolve } do
+for _, part in ipairs { events.functions, descriptors.functions, listen, connect, adopt, datagrams, spawn, resolve } do
   for name, f in pairs(part) do M[name] = f end
 end
 

@@ -126,14 +126,4 @@ return {
       assert(#directory:names() > 3)
     end,
   },
-  ["run"] = {
-    prepare = function()
-      local csock = require "csock"
-      return load_http(), csock, assert(csock.socketpair())
-    end,
-    run = function(http, csock, socket)
-      local pid = assert(http.run("/bin/true", { "true" }, { "A=b" }, socket, socket))
-      csock.waitpid(pid)
-    end,
-  },
 }

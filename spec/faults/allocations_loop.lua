@@ -310,6 +310,42 @@ return {
       assert(conn:recv(10) == "h" and conn:recv(10) == "i")
     end,
   },
+  ["a program"] = {
+    prepare = function()
+      local csock = require "csock"
+      return csock, require "csock.core".program, assert(csock.socketpair())
+    end,
+    run = function(csock, program, socket)
+      local descriptors = { 0, socket, 1, socket }
+      local pid = assert(program.run({ "/bin/true" }, { "true" }, { "A=b" }, descriptors, "group", "/"))
+      csock.waitpid(pid)
+    end,
+  },
+  ["a program that is not there"] = {
+    prepare = function() return require "csock.core".program end,
+    run = function(program)
+      local pid, err = program.run({ "/nonesuch" }, { "nonesuch" }, nil, {})
+      assert(not pid and (err.name == "ENOENT" or error(err)))
+    end,
+  },
+  ["a pipe"] = {
+    prepare = function() return require "csock.core".program end,
+    run = function(program)
+      local a <close>, b = assert(program.pipe())
+      local _ <close> = b
+      assert(b:send "hello")
+      assert(a:recv(10) == "hello")
+    end,
+  },
+  ["a terminal"] = {
+    prepare = function() return require "csock.core".program end,
+    run = function(program)
+      local a <close>, b = assert(program.pipe(true))
+      local _ <close> = b
+      assert(a:send "hello\n")
+      assert(b:recv(10) == "hello\n")
+    end,
+  },
   ["a signal's handler"] = {
     prepare = quiet,
     run = function(csock)

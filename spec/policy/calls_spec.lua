@@ -47,7 +47,7 @@ local FILES = {
   ["stream/turn"] = { "sendto", "without an address" },
   ["sys/beneath"] = { "fdopendir openat", "http/directory" },
   ["sys/entropy"] = { "open", "/dev/urandom" },
-  ["sys/fd"] = { "accept4 pipe2 socket socketpair", "socket/make; the loop's own pipes; of who listens" },
+  ["sys/fd"] = { "accept4 pipe2 socket socketpair", "socket/make, socket/pipe; the loop's own pipes; of who listens" },
   ["sys/lockfile"] = { "ftruncate lstat open", "loop/service" },
   ["sys/pidfd"] = { "syscall", "loop/process: of a process that is waited for" },
   ["sys/resolver"] = {
@@ -56,8 +56,11 @@ local FILES = {
   ["sys/forkmark"] = { "mmap", "memory that a child has empty" },
   ["sys/rw"] = { "recv send sendfile", "of a descriptor for which stream/life, stream/sendfile ask" },
   ["sys/sockinfo"] = { "ioctl", "bytes that wait" },
-  ["sys/spawn"] = { "posix_spawn", "http/program" },
-  ["sys/users"] = { "setgroups", "loop/identity" },
+  ["sys/spawn"] = {
+    "_exit chdir dup2 execve fork ioctl open setgid setpgid setsid setuid sigaction syscall vfork waitpid",
+    "loop/program, socket/pipe",
+  },
+  ["sys/users"] = { "setgroups", "loop/identity, loop/program" },
   ["tls/conn"] = { "SSL_set_verify", "as the context has it" },
   ["tls/context"] = { "SSL_CTX_set_verify", "api.h's ask" },
   ["tls/keylog"] = { "open", "tls/context, by api.h's ask" },
@@ -71,7 +74,8 @@ local FILES = {
 
 -- Who asks for what others do.
 local ASKS = {
-  "http/directory", "http/program", "name/lookup", "socket/control", "socket/message", "stream/life", "stream/sendfile",
+  "http/directory", "loop/program", "name/lookup", "socket/control", "socket/message", "socket/pipe",
+  "stream/life", "stream/sendfile",
 }
 
 local function is_effect(name)

@@ -24,7 +24,7 @@ return function()
   end
   for _, name in ipairs {
     "protocol", "reactor.transport", "reactor.port", "reactor.datagram_port", "reactor.multicast",
-    "reactor.unix_datagram", "reactor.connector", "reactor.calls", "asyncore", "asynchat", "defer",
+    "reactor.unix_datagram", "reactor.connector", "reactor.process", "reactor.calls", "asyncore", "asynchat", "defer",
     "endpoints", "proto_helpers", "task",
   } do
     for class_name, value in pairs(require("csock." .. name)) do

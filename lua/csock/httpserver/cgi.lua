@@ -3,14 +3,13 @@
 local is_bare = require "csock.httpserver.answer".is_bare
 local class = require "csock.class"
 local csock = require "csock"
-local csock_core = require "csock.core"
 local headers = require "csock.wire.headers"
 local internal = require "csock.loop.internal"
 local log = require "csock.httpserver.log"
 local simple = require "csock.httpserver.simple"
 local split = require "csock.httpserver.target"
 
-local http = csock_core.http
+local http = require "csock.core".http
 
 --- A handler that shows files, as `SimpleHTTPRequestHandler`, and runs the programs in `cgi_directories`: each gets
 -- the request in its environment and on its standard input (RFC 3875), and its standard output is the answer.
@@ -191,7 +190,8 @@ function CGIHTTPRequestHandler:run_cgi()
   local output <close>, its_output = assert(csock.socketpair())
   local _ <close> = its_output
   local path = self.directory .. "/" .. program.name
-  local pid, err = http.run(path, { path }, environment(self, program, body), its_input, its_output)
+  local descriptors = { 0, its_input, 1, its_output, 2, 2 }
+  local pid, err = internal.program.run({ path }, { path }, environment(self, program, body), descriptors, "group")
   if not pid then
     self:log_error("cannot run %s: %s", path, tostring(err))
     return self:send_error(500)

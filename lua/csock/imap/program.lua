@@ -21,9 +21,9 @@ function M.start(command)
   local ours, theirs, code = csock.socketpair()
   if not ours then return nil, theirs, code end
   local its <close> = theirs
-  local fd = its:fileno()
+  local fds = { 0, its, 1, its, 2, 2 }
   its:setblocking(true)
-  local pid, err, errno = core.http.run(SHELL, { SHELL, "-c", command }, environment, fd, fd)
+  local pid, err, errno = core.program.run({ SHELL }, { SHELL, "-c", command }, environment, fds, "group")
   if not pid then
     ours:close()
     return nil, err, errno

@@ -11,6 +11,7 @@ local M = {
   hub = core.hub,         -- one task that serves many sockets: the reactor's
   hang_up = core.hang_up, -- (socket): ends a connection whose handler has returned; false: it has to wait for that
   may_open = core.may_open, -- (call, path): asks the host's policy before Lua's own libraries do something to a file
+  program = csock_core.program, -- pipes, terminals, and programs that have them: the reactor's and CGI's
   crossed = core.crossed, -- (object): whether its reads must write first, and its writes read (a transport's)
   descriptor = core.descriptor, -- (object): of anything that select takes; -1: it is closed
 }

@@ -18,6 +18,10 @@ end)
 M.PORT = integer("port: 0 to 65535", 0, 65535)
 M.BACKLOG = integer("backlog: integer >= 0", 0, 0x7fffffff)
 M.SIZE = integer("maxPacketSize: integer >= 1", 1, 0x7fffffff)
+M.DESCRIPTOR, M.CELLS = integer("descriptor", 0, 0x7fffffff), integer("rows, columns", 0, 65535)
+
+local id = integer("", 0, 0xfffffffe)
+M.ID = check.kind("integer: 0 to 2^32 - 2", function(value) return value == nil or id.fits(value) end)
 
 -- An object that has this method, not a class; raises for others.
 function M.object(call, place, value, what, method)

@@ -15,6 +15,8 @@
 --   others say why); `UserError`: the program gave up;
 -- - `CannotListenError`, `AlreadyListened`, `ConnectingCancelledError`, `NoProtocol`: of endpoints
 --   (@{csock.endpoints}); `MulticastJoinError`: a group could not be joined, or left;
+-- - `ProcessDone` (a `ConnectionDone`) and `ProcessTerminated` (a `ConnectionLost`): how a process has ended;
+--   `ProcessExitedAlready`: there is no process any more;
 -- - `CallbackError` (ours): a callback raised an error; `value` is what it raised, `traceback` says where.
 -- @module csock.reactor.reason
 local check = require "csock.check"
@@ -201,6 +203,36 @@ end
 --- The factory that was given to an endpoint has made no protocol.
 -- @field NoProtocol
 define("NoProtocol", Reason, "The factory has made no protocol")
+
+-- What Twisted has in the failure's value is in the reason, which is its own value.
+local function describe_process(self, exitCode, signal, status)
+  self.exitCode, self.signal, self.status, self.value = exitCode, signal, status, self
+end
+
+--- A process has exited with status 0: `exitCode` is 0, `status` what `waitpid` gave.
+-- @field ProcessDone
+define("ProcessDone", M.ConnectionDone, "A process has ended without apparent errors")
+
+function M.ProcessDone:__init(status) describe_process(self, 0, nil, status) end
+
+function M.ProcessDone:getErrorMessage() return self.message .. ": process finished with exit code 0." end
+
+--- A process has ended otherwise: `exitCode` is its status, or nil when a signal has ended it: that is `signal` then, a
+-- number. `status` is what `waitpid` gave. All are nil when something else in this program has waited for the process.
+-- @field ProcessTerminated
+define("ProcessTerminated", M.ConnectionLost, "A process has ended with a probable error condition")
+
+M.ProcessTerminated.__init = describe_process
+
+function M.ProcessTerminated:getErrorMessage()
+  local how = self.exitCode and (" with exit code %d"):format(self.exitCode)
+    or self.signal and (" by signal %d"):format(self.signal) or ""
+  return ("%s: process ended%s."):format(self.message, how)
+end
+
+--- The process has exited already.
+-- @field ProcessExitedAlready
+define("ProcessExitedAlready", Reason, "The process has already exited")
 
 --- A callback raised an error: `value` is what it raised, `traceback` says where. (csock's own.)
 -- @field CallbackError
