@@ -50,6 +50,7 @@ local FILES = {
   ["sys/fd"] = { "accept4 pipe2 socket socketpair", "socket/make, socket/pipe; the loop's own pipes; of who listens" },
   ["sys/lockfile"] = { "ftruncate lstat open", "loop/service" },
   ["sys/pidfd"] = { "syscall", "loop/process: of a process that is waited for" },
+  ["sys/poller_epoll"] = { "syscall", "waiting" },
   ["sys/resolver"] = {
     "dlopen getaddrinfo gethostbyaddr_r gethostbyname_r getnameinfo pthread_create", "name/lookup",
   },

@@ -154,7 +154,7 @@ end
 -- @tparam string name
 -- @return what has `write(...)` and `flush()`, as Lua's files
 function TrafficLoggingFactory:open(name) -- luacheck: ignore 212
-  return assert(io.open(name, "w"))
+  return assert(internal.open_file("open", name, "w"))
 end
 
 --- Called when its connection is over: closes the file. What an `open` of one's own gives, which several connections
