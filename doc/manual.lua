@@ -166,7 +166,7 @@ M.modules = {
     name = "csock.endpoints",
     sections = {
       { "Functions", "endpoints", "endpoints/strings", "endpoints/tls" },
-      { "Endpoints", "endpoints/server", "endpoints/client" },
+      { "Endpoints", "endpoints/server", "endpoints/client", "endpoints/process" },
     },
   },
   { name = "csock.reactor.utils", sections = { { "Functions", "reactor/utils" } } },

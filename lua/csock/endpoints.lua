@@ -17,6 +17,7 @@
 -- @module csock.endpoints
 local check = require "csock.check"
 local client = require "csock.endpoints.client"
+local process = require "csock.endpoints.process"
 local protocol = require "csock.protocol"
 local server = require "csock.endpoints.server"
 local strings = require "csock.endpoints.strings"
@@ -30,7 +31,7 @@ local M = {
   quoteStringArgument = strings.quoteStringArgument,
   wrapClientTLS = tls.wrapClientTLS,
 }
-for _, classes in ipairs { server, client } do
+for _, classes in ipairs { server, client, process } do
   for name, class in pairs(classes) do M[name] = class end
 end
 
