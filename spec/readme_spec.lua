@@ -114,7 +114,7 @@ describe("README.md", function()
 
   it("leads, as the guides do, to what is there", function()
     for _, page in ipairs { "README.md", "doc/from-python.md", "doc/many-clients.md", "doc/speed.md",
-      "doc/tls.md", "doc/http.md", "doc/mail.md", "doc/prompt.md" } do
+      "doc/tls.md", "doc/http.md", "doc/mail.md", "doc/prompt.md", "doc/from-twisted.md" } do
       local text, folder = tree.read(page), page:match "^(.*/)" or ""
       for target in text:gmatch "%]%(([^)#]+)%)" do
         assert.is_true(exists(folder .. target), page .. " leads to " .. target)

@@ -11,7 +11,7 @@ local servers = {
   "chat_rooms", "chat_web", "sleep_server", "name_server", "ws_echo",
   "tsTservSS", "tsTservSS_async", "tsTservSS_async --fork", "tsTservSS_persist", "thanks_ss", "thanks_forking",
   "thanks_threading", "hello_ss", "echo_threading", "async_echo", "async_chat",
-  "tsTservTW", "logger_tw", "line_logger_tw",
+  "tsTservTW", "logger_tw", "line_logger_tw", "finger_tw", "portforward_tw", "process_tw",
   "safe_send --receive", "chat_half --listen", "chat_full --listen", "tls_tserv", "rpc_pair --serve",
   "mail_server",
 }
@@ -346,7 +346,7 @@ describe("examples:", function()
   it("are all in the README and all in these specs", function()
     local readme = io.open("examples/README.md"):read("a")
     local known = table.concat(servers, " ") .. " " .. table.concat(tcp_clients, " ") .. " "
-      .. table.concat(alone, " ") .. " tsUclnt echo_dgram_client url_open http_server "
+      .. table.concat(alone, " ") .. " tsUclnt echo_dgram_client url_open http_server clock_tw_spec "
     local listing <close> = io.popen("ls examples")
     for file in listing:lines() do
       local name = file:match("^(.*)%.lua$")

@@ -89,3 +89,137 @@ describe("examples/portforward_tw", function()
     assert.equal("", forward:ends(0))
   end)
 end)
+
+describe("examples/finger_tw", function()
+  local function ask(port, name)
+    local socket = connect(port)
+    assert(socket:sendall(name .. "\r\n"))
+    return keep(assert(socket:makefile())):read "a"
+  end
+
+  it("answers a name with what is said of it, and closes", function()
+    local server = example.server "finger_tw"
+    assert.equal("Happy and well\r\n", ask(server.port, "moshez"))
+    assert.equal("No such user\r\n", ask(server.port, "nobody"))
+  end)
+
+  it("reads the users from a file", function()
+    local path = os.tmpname()
+    local file <close> = assert(io.open(path, "w"))
+    assert(file:write "# people\nmoshez: Happy and well\n  shawn :  Writing: docs  \n\nnonsense\n"):close()
+    local server = example.server("finger_tw", "--users", path)
+    os.remove(path)
+    assert.equal("Writing: docs\r\n", ask(server.port, "shawn"))
+  end)
+
+  it("says why it cannot read them", function()
+    local program = example.start("finger_tw", "--users", "/nonexistent/users")
+    assert.matches("^finger_tw%.lua: /nonexistent/users: No such file or directory\n$", program:ends(1))
+  end)
+
+  it("takes what is to be said of somebody at another port", function()
+    local server = example.server("finger_tw", "--set", "tcp:0:interface=127.0.0.1")
+    local setting = connect(math.tointeger(server:expect "listening on port (%d+)\n"))
+    assert(setting:sendall "moshez\r\nAway\r\n")
+    assert.equal("", setting:recv(1))
+    assert.equal("Away\r\n", ask(server.port, "moshez"))
+  end)
+
+  it("shows pages to browsers, in which names are but text", function()
+    local server = example.server("finger_tw", "--web", 0, "--set", "tcp:0:interface=127.0.0.1")
+    local set, web = server:expect "listening on port (%d+)\n", server:expect "listening on port (%d+)\n"
+    local function page(port, path)
+      return process.run { "curl", "-s", "-m", "20", ("http://127.0.0.1:%s/%s"):format(port, path) }
+    end
+    local setting = connect(math.tointeger(set))
+    assert(setting:sendall "<b>/&?\r\n<script>\r\n")
+    assert.equal("", setting:recv(1))
+    local _, list = page(web, "")
+    assert.equal('<h1>Users</h1><ul><li><a href="/%3Cb%3E%2F%26%3F">&lt;b&gt;/&amp;?</a>'
+      .. '<li><a href="/moshez">moshez</a></ul>', list)
+    local _, one = page(web, "%3Cb%3E%2F%26%3F")
+    assert.equal("<h1>&lt;b&gt;/&amp;?</h1><p>&lt;script&gt;", one)
+  end)
+
+  it("is asked through a Unix socket, which it removes in the end", function()
+    local path = os.tmpname()
+    os.remove(path)
+    local server = example.server("finger_tw", "--on", "unix:" .. path)
+    server:expect("listening at " .. path:gsub("%p", "%%%0") .. "\n")
+    local socket = keep(assert(csock.socket(csock.AF_UNIX, csock.SOCK_STREAM)))
+    socket:settimeout(20 * process.slowness)
+    assert(socket:connect(path))
+    assert(socket:sendall "moshez\r\n")
+    assert.equal("Happy and well\r\n", socket:recv(100))
+    server:interrupt()
+    assert.equal("", server:ends(0))
+    assert.is_nil(io.open(path))
+  end)
+
+  it("answers private messages as a bot in IRC", function()
+    local listener, port = listen()
+    example.server("finger_tw", "--irc", "tcp:127.0.0.1:" .. port)
+    local conn = accept(listener)
+    local stream = keep(assert(conn:makefile()))
+    assert.equal("NICK fingerbot", stream:read())
+    assert.equal("USER fingerbot 0 * :finger", stream:read())
+    assert(conn:sendall "PING :here\r\n:ann!a@b PRIVMSG #all :moshez\r\n:ann!a@b PRIVMSG fingerbot :moshez\r\n")
+    assert.equal("PONG :here", stream:read())
+    assert.equal("PRIVMSG ann :moshez: Happy and well", stream:read())
+  end)
+
+  it("ends when it cannot listen where it is to", function()
+    local listener, port = listen()
+    local program = example.start("finger_tw", "--on", "tcp:" .. port .. ":interface=127.0.0.1", "127.0.0.1", 0)
+    assert.matches("Address already in use", program:ends(0))
+    listener:close()
+  end)
+end)
+
+describe("examples/clock_tw_spec", function()
+  it("passes, without waiting", function()
+    local status, out = process.run { process.interpreter, "spec/support/run.lua", "--", "examples/clock_tw_spec.lua" }
+    assert.matches("5 passed", out)
+    assert.equal(0, status)
+  end)
+end)
+
+describe("examples/process_tw", function()
+  it("has a process for each client, who gets its output when its input has ended", function()
+    local server = example.server "process_tw"
+    local first, second = connect(server.port), connect(server.port)
+    assert(second:sendall "two")
+    assert(first:sendall "one")
+    for _, client in ipairs { first, second } do assert(client:shutdown(csock.SHUT_WR)) end
+    assert.equal("ONE", first:recv(100))
+    assert.equal("TWO", second:recv(100))
+    assert.equal("", first:recv(1))
+    assert.equal("", second:recv(1))
+    server:expect "process %d+ for [^\n]*\n"
+    server:expect "process %d+: A process has ended without apparent errors"
+  end)
+
+  it("passes complaints on, and tells how the program ended", function()
+    local server = example.server("process_tw", "--run", "echo no >&2; exit 3")
+    local client = connect(server.port)
+    assert.equal("no\n", client:recv(100))
+    assert.equal("", client:recv(1))
+    server:expect "process %d+: [^\n]*exit code 3"
+  end)
+
+  it("ends the program of a client that goes away", function()
+    local server = example.server("process_tw", "--run", "echo $$; exec sleep 1000")
+    local client = connect(server.port)
+    local pid = math.tointeger(client:recv(100):match "^(%d+)\n$")
+    assert(client:setsockopt(csock.SOL_SOCKET, csock.SO_LINGER, ("i4i4"):pack(1, 0)))
+    client:close()
+    server:expect("process " .. pid .. ": [^\n]*signal 1")
+    assert.is_nil(csock.kill(pid, 0))
+  end)
+
+  it("gives it a terminal when told to", function()
+    local server = example.server("process_tw", "--run", "test -t 0 && test -t 1 && echo a terminal", "--terminal")
+    local client = connect(server.port)
+    assert.equal("a terminal\r\n", client:recv(100))
+  end)
+end)
