@@ -187,7 +187,7 @@ local function spawn(protocol, executable, args, env, path, uid, gid, usePTY, ch
   self.pid, err, errno = program.run(paths, args or { executable }, environment, map, kind, path, user)
   if not self.pid then
     task:cancel()
-    return nil, err, errno
+    return nil, err:within(path and ("%s in %s"):format(executable, path) or executable), errno
   end
   for childFD, socket in pairs(ends.ours) do process.open_pipe(self, childFD, socket) end
   ends.ours = {}
