@@ -10,18 +10,18 @@ local M = {}
 -- Reads one argument that begins at `at`: its name (nil: it has none), its value, and where its colon is (nil: it is
 -- the last one).
 local function read_argument(text, at)
-  local name, piece = nil, ""
+  local name, pieces = nil, {}
   while true do
     local place = text:find(name and "[:\\]" or "[:=\\]", at)
-    piece = piece .. text:sub(at, (place or 0) - 1)
+    pieces[#pieces + 1] = text:sub(at, (place or 0) - 1)
     local byte = place and text:sub(place, place)
     if byte == "\\" then
       if place == #text then check.fail "the description ends in a backslash, which is to quote something" end
-      piece, at = piece .. text:sub(place + 1, place + 1), place + 2
+      pieces[#pieces + 1], at = text:sub(place + 1, place + 1), place + 2
     elseif byte == "=" then
-      name, piece, at = piece, "", place + 1
+      name, pieces, at = table.concat(pieces), {}, place + 1
     else
-      return name, piece, place
+      return name, table.concat(pieces), place
     end
   end
 end
@@ -43,13 +43,15 @@ function M.quote(text) return (text:gsub("[\\:]", "\\%0")) end
 
 -- --- values ---------------------------------------------------------------------------------------
 
-local DIGITS = { [8] = "^[+-]?[0-7]+$", [10] = "^[+-]?%d+$" }
+local DIGITS = { [8] = "^[+-]?0*([0-7]*)$", [10] = "^[+-]?0*(%d*)$" }
+local MOST = 18 -- digits: what has more is larger than anything that is asked for
 
 local function number(base)
   return function(text)
-    local value = text:find(DIGITS[base]) and math.tointeger(tonumber((text:gsub("^%+", "")), base))
-    if not value then check.fail(("invalid literal for int() with base %d: '%s'"):format(base, text)) end
-    return value
+    local digits = text:find "%d" and text:match(DIGITS[base])
+    if not digits then check.fail(("invalid literal for int() with base %d: '%s'"):format(base, text)) end
+    if #digits > MOST then check.fail(("a number of %d digits"):format(#digits)) end
+    return math.tointeger(tonumber((text:gsub("^%+", "")), base))
   end
 end
 

@@ -128,6 +128,11 @@ describe("a description of an endpoint", function()
     assert.equal("the description ends in a backslash, which is to quote something", read("server", "tcp:80\\"))
   end)
 
+  it("has no number that an integer cannot hold", function()
+    assert.equal("a number of 20 digits", read("server", "tcp:99999999999999999999"))
+    assert.equal("TCP4ServerEndpoint backlog=50 interface= port=80", read("server", "tcp:" .. ("0"):rep(30) .. "80"))
+  end)
+
   it("has no more arguments than there are places for", function()
     assert.equal("PREFIX: takes at most 3 positional arguments but 4 were given", read("server", "tcp:80:a:5:x"))
   end)
