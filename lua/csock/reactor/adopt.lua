@@ -102,4 +102,6 @@ function M.adoptDatagramPort(fileDescriptor, addressFamily, protocol, maxPacketS
   return datagram_port.DatagramPort(socket, protocol, maxPacketSize)
 end
 
+for name, adopt in pairs(M) do M[name] = check.public(adopt) end
+
 return M

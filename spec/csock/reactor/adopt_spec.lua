@@ -206,6 +206,16 @@ describe("listenUNIX", function()
   end)
 end)
 
+describe("what is no descriptor", function()
+  it("is told where the program adopts it", function()
+    for _, name in ipairs { "adoptStreamPort", "adoptStreamConnection", "adoptDatagramPort" } do
+      local user = name == "adoptDatagramPort" and protocol.DatagramProtocol() or protocol.Factory()
+      local _, words = pcall(function() return reactor[name]("x", csock.AF_INET, user), nil end)
+      assert.matches("adopt_spec%.lua:%d+: bad argument #1", words)
+    end
+  end)
+end)
+
 describe("a port", function()
   after_each(clean)
 
