@@ -18,7 +18,7 @@ describe("csock", function()
   it("has all that the C core has", function()
     local more = { -- Lua adds to it, or keeps it
       loop = true, coding = true, file = true,
-      fork = true, http = true, service = true, testing = true, websocket = true,
+      fork = true, http = true, program = true, service = true, testing = true, websocket = true,
     }
     for name, value in pairs(core) do
       if not more[name] then assert.equal(value, csock[name], name) end

@@ -73,7 +73,7 @@ local WAYS = {
     [[ return refused(require "csock.core".service.lock("/nowhere/pid", "1\n")) ]] },
   { "a server's files", "file /etc/hosts ", [[ return refused(require "csock.core".http.open("/etc", "hosts")) ]] },
   { "a program", "process run",
-    [[ return refused(require "csock.core".http.run("/bin/true", {}, {}, io.stdin, io.stdout)) ]] },
+    [[ return refused(require "csock.core".program.run({ "/bin/true" }, {}, {}, { 0, io.stdin, 1, io.stdout })) ]] },
   { "a jar's file", "file /nowhere/f load", [[
     local ok, err = require "csock.cookies".MozillaCookieJar "/nowhere/f":load()
     return not ok and tostring(err):find("the host says no", 1, true) and "refused: the host says no" or "ALLOWED"

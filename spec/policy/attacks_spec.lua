@@ -37,7 +37,7 @@ local DESCRIPTORS = {
     return refused(csock.dup(s))
   ]] },
   { "a program's output", [[
-    return refused(require "csock.core".http.run("/bin/cat", {"cat"}, {}, %d, io.stdout))
+    return refused(require "csock.core".program.run({ "/bin/cat" }, { "cat" }, {}, { 0, %d, 1, io.stdout }))
   ]] },
 }
 

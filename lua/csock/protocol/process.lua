@@ -1,4 +1,6 @@
 -- process.lua: the protocol for processes: see csock.protocol.
+local class = require "csock.class"
+
 return function(M)
   --- One side of a conversation with a process that `reactor.spawnProcess` has started; its transport is a
   -- `processtransport`.
@@ -8,7 +10,7 @@ return function(M)
   -- `childDataReceived` overridden, and `childConnectionLost`.
   -- Source: Twisted's `ProcessProtocol`.
   -- @type processprotocol
-  local ProcessProtocol = require "csock.class"("ProcessProtocol", M.BaseProtocol)
+  local ProcessProtocol = class("ProcessProtocol", M.BaseProtocol)
   M.ProcessProtocol = ProcessProtocol
 
   local received = { [1] = "outReceived", [2] = "errReceived" }
