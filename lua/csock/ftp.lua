@@ -55,6 +55,23 @@ M.FTP = FTP
 
 FTP.__tls = false
 
+-- Connects, and has `enter` called, in one operation: the greeting.
+local function open(self, host, port, enter)
+  local settings = dialog.settings({ what = "FTP", goodbye = 421, free_lines = true }, self.options)
+  self.host, self.port = host, port or M.FTP_PORT
+  local made, err, errno = dialog.connect(host, self.port, settings, function(d)
+    local code, text, number = d:reply()
+    while code == 120 do code, text, number = d:reply() end -- it will be there soon
+    if not code then return nil, text, number end
+    if code ~= 220 then return d:refusal(code, text) end
+    self.d, self.welcome, self.logged_in = d, replies.whole(code, text), false
+    return enter()
+  end)
+  if made then return self.welcome end
+  self.d = nil
+  return nil, err, errno
+end
+
 --- Made by calling the class: connects where there is a host, and logs in where there is a user.
 -- @function csock.ftp.FTP
 -- @tparam[opt] string host
@@ -86,11 +103,11 @@ function FTP:__init(host, options)
   self.options, self.passive, self.encoding = options, true, "utf-8"
   self.trust_server_pasv_ipv4_address = options.trust_server_pasv_ipv4_address
   if not host and not options.socket then return end
-  local ok, err, errno = self:connect(host, options.port)
-  if ok and options.user then ok, err, errno = self:login(options.user, options.passwd, options.acct) end
-  if ok then return end
-  self:close()
-  return nil, err, errno
+  local ok, err, errno = open(self, host, options.port, function()
+    if not options.user then return true end
+    return self:login(options.user, options.passwd, options.acct)
+  end)
+  if not ok then return nil, err, errno end
 end
 
 --- Connects one that has no connection.
@@ -105,17 +122,7 @@ end
 -- print(ftp:connect("localhost", 21)) --> 220 ready
 function FTP:connect(host, port)
   if self.d then return failure("EISCONN", "connected already") end
-  local settings = dialog.settings({ what = "FTP", goodbye = 421, free_lines = true }, self.options)
-  self.host, self.port = host, port or M.FTP_PORT
-  local d, code, text = dialog.connect(host, self.port, settings, function(d)
-    local code, text, errno = d:reply()
-    while code == 120 do code, text, errno = d:reply() end -- it will be there soon
-    if code and code ~= 220 then return d:refusal(code, text) end
-    return code, text, errno
-  end)
-  if not d then return nil, code, text end
-  self.d, self.welcome, self.logged_in = d, replies.whole(code, text), false
-  return self.welcome
+  return open(self, host, port, function() return true end)
 end
 
 --- What the server has greeted with.
@@ -157,9 +164,9 @@ function FTP:login(user, passwd, acct)
   user = check.argument(replies.LINE, user or "anonymous", 1, "login")
   passwd = check.argument(replies.LINE, passwd or user == "anonymous" and "anonymous@" or "", 2, "login")
   if acct then check.argument(replies.LINE, acct, 3, "login") end
-  local ready, err, errno = self:__ready()
-  if not ready then return nil, err, errno end
   return replies.run(self, function(d)
+    local ready, err, errno = self:__ready()
+    if not ready then return nil, err, errno end
     local reply, code, text = replies.ask(d, "USER " .. user, nil, 230, 331, 332)
     if code == 331 then reply, code, text = replies.ask(d, "PASS " .. passwd, "PASS ...", 2, 332) end
     if code == 332 and acct then reply, code, text = replies.ask(d, "ACCT " .. acct, "ACCT ...", 2) end
@@ -210,11 +217,14 @@ function FTP:voidcmd(line) return replies.short(self, check.argument(replies.LIN
 -- print(ftp:cwd "/pub") --> 250 done
 function FTP:cwd(directory)
   check.argument(replies.LINE, directory, 1, "cwd")
-  if directory == ".." then
-    local reply, err, errno = self:voidcmd "CDUP"
-    if reply or err.code ~= 500 then return reply, err, errno end
-  end
-  return self:voidcmd("CWD " .. (directory ~= "" and directory or "."))
+  return replies.run(self, function()
+    if directory == ".." then
+      local reply, err, errno = self:voidcmd "CDUP"
+      if reply then return reply end
+      if err.code ~= 500 then return nil, err, errno end
+    end
+    return self:voidcmd("CWD " .. (directory ~= "" and directory or "."))
+  end)
 end
 
 --- The directory that it is in.
@@ -388,19 +398,24 @@ function FTP_TLS:auth()
   end)
 end
 
+-- Both commands in one operation.
+local function protect(self, level)
+  return replies.run(self, function()
+    local reply, err, errno = self:voidcmd "PBSZ 0"
+    if reply then reply, err, errno = self:voidcmd("PROT " .. level) end
+    if not reply then return nil, err, errno end
+    self.private = level == "P"
+    return reply
+  end)
+end
+
 --- Has data connections be over TLS from now on.
 -- @treturn[1] string the reply
 -- @treturn[2] nil
 -- @treturn[2] error
 -- @treturn[2] int errno
 -- @usage print((select(2, ftps.FTP_TLS():prot_p())).name) --> EBADF
-function FTP_TLS:prot_p()
-  local reply, err, errno = self:voidcmd "PBSZ 0"
-  if reply then reply, err, errno = self:voidcmd "PROT P" end
-  if not reply then return nil, err, errno end
-  self.private = true
-  return reply
-end
+function FTP_TLS:prot_p() return protect(self, "P") end
 
 --- Has data connections be in the clear from now on.
 -- @treturn[1] string the reply
@@ -408,13 +423,7 @@ end
 -- @treturn[2] error
 -- @treturn[2] int errno
 -- @usage print((select(2, ftps.FTP_TLS():prot_c())).name) --> EBADF
-function FTP_TLS:prot_c()
-  local reply, err, errno = self:voidcmd "PBSZ 0"
-  if reply then reply, err, errno = self:voidcmd "PROT C" end
-  if not reply then return nil, err, errno end
-  self.private = false
-  return reply
-end
+function FTP_TLS:prot_c() return protect(self, "C") end
 
 --- Not there: going back from TLS to the clear (`CCC`) would leave what follows to whoever listens.
 -- @function ftp_tls:ccc

@@ -268,6 +268,28 @@ describe("a client of FTP", function()
       end)
     end)
 
+    it("has one time-out for a call, of however many orders it is made, " .. how, function()
+      local function late() csock.sleep(0.3 * process.slowness) end
+      local ANY = { expect = "" }
+      local server = keep(scripted.start({ "220 hi", late, ANY, "331 who", ANY, late, "230 in" },
+        { "220 hi", ANY, late, "500 no CDUP", ANY, late, "250 done" },
+        { "220 hi", ANY, late, "200 done", ANY, late, "200 done" },
+        { "220 hi", ANY, late, "200 TYPE", ANY, late, "500 no EPSV", ANY, "500 no PASV" }))
+      local function open(more)
+        more = more or {}
+        more.timeout = 0.5 * process.slowness
+        local Class = more.Class
+        more.Class = nil
+        return connect(server.port, more, Class)
+      end
+      run(function()
+        assert.equal(E.ETIMEDOUT, select(3, open { user = "jane", passwd = "secret" }))
+        assert.equal(E.ETIMEDOUT, select(3, open():cwd ".."))
+        assert.equal(E.ETIMEDOUT, select(3, open({ Class = ftps.FTP_TLS }):prot_p()))
+        assert.equal(E.ETIMEDOUT, select(3, open():retrbinary("RETR x", print)))
+      end)
+    end)
+
     it("takes no greeting that is none, and ends where the server does, " .. how, function()
       local server = keep(scripted.start({ "+OK pop" }, { "530 no" }, { "120 soon\r\n220 now" }, { { endless = "x" } },
         { "220 hi", { expect = "" }, "421 bye" }, { "220 hi", { expect = "" }, "229 go nowhere" },

@@ -169,7 +169,7 @@ local function open(self, d, line, rest)
   local holder <close> = internal.holder(listener)
   if not listener then
     local sock, err, number = csock.create_connection({ host, port }, {
-      timeout = d.timeout, source_address = self.options.source_address,
+      timeout = d:remaining(), source_address = self.options.source_address,
     })
     if not sock then return nil, err, number end
     holder:hold(sock)
@@ -181,12 +181,12 @@ local function open(self, d, line, rest)
   local reply, code, text = replies.ask(d, line, nil, 1)
   if not reply then return nil, code, text end
   if listener then
-    local sock, err, number = accept(self, listener, d.timeout or nil)
+    local sock, err, number = accept(self, listener, d:remaining())
     if not sock then return d:fail(err, number) end
     listener:close()
     holder:hold(sock)
   end
-  local sock, err, number = cover(self, holder:take(), d.timeout or nil)
+  local sock, err, number = cover(self, holder:take(), d:remaining())
   if not sock then return d:fail(err, number) end
   sock:settimeout(d.timeout or nil)
   return sock, size_of(text)

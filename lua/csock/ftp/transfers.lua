@@ -87,17 +87,18 @@ end
 -- time, since nobody knows how much there is. Where `move` raises, or its task is cancelled, the conversation ends: the
 -- verdict would be taken for another reply.
 local function transfer(self, kind, line, rest, move)
-  local reply, err, errno = self:voidcmd("TYPE " .. kind)
-  if not reply then return nil, err, errno end
-  local sock, size
-  sock, size, errno = self:ntransfercmd(line, rest)
+  local sock, size, errno = replies.run(self, function()
+    local reply, err, errno = self:voidcmd("TYPE " .. kind)
+    if not reply then return nil, err, errno end
+    return self:ntransfercmd(line, rest)
+  end)
   if not sock then return nil, size, errno end
   local moved = false
   local _ <close> = internal.guard(function()
     sock:close()
     if not moved then self:close() end
   end)
-  local ok
+  local ok, err
   ok, err, errno = move(sock, size)
   moved = true
   sock:close()
