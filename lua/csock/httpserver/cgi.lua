@@ -191,6 +191,7 @@ function CGIHTTPRequestHandler:run_cgi()
   local _ <close> = its_output
   local path = self.directory .. "/" .. program.name
   local descriptors = { 0, its_input, 1, its_output, 2, 2 }
+  for _, its in ipairs { its_input, its_output } do its:setblocking(true) end -- whatever setdefaulttimeout says
   local pid, err = internal.program.run({ path }, { path }, environment(self, program, body), descriptors, "group")
   if not pid then
     self:log_error("cannot run %s: %s", path, tostring(err))

@@ -22,6 +22,7 @@ local PROGRAMS = {
   nothing = [[exit 1]],
   endless = [[printf 'X: '; while :; do printf '%s' yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done]],
   slow = [[echo $$ > "${0%/*}/pid"; sleep 1000]],
+  flags = [[printf '\n'; for i in 0 1; do grep flags: /proc/$$/fdinfo/$i; done]],
   big = [[printf 'Content-Type: text/plain\n\n'; head -c 1000000 /dev/zero]],
 }
 
@@ -78,6 +79,23 @@ describe("CGIHTTPRequestHandler", function()
     for _, name in ipairs { "HTTP_PROXY", "HTTP_AUTHORIZATION", "HTTP_X_B", "HOME", "LUA_PATH", "CONTENT_LENGTH" } do
       assert.is_nil(env[name], name)
     end
+  end)
+
+  it("gives it descriptors that wait, also where sockets have a time-out by default", function()
+    local other = httpd.start(([[
+      local Programs = class("Programs", httpserver.CGIHTTPRequestHandler)
+      Programs.directory = %q
+      function Programs.log_message() end
+      csock.setdefaulttimeout(30)
+      serve_class(Programs)
+    ]]):format(root))
+    local _, _, body = get(other, "/cgi-bin/flags")
+    local count = 0
+    for flags in body:gmatch "flags:%s*(%d+)" do
+      count = count + 1
+      assert.equal(0, tonumber(flags, 8) & 2048)
+    end
+    assert.equal(2, count)
   end)
 
   it("gives it the body, however that comes", function()
