@@ -186,7 +186,7 @@ end)
 
 describe("examples/process_tw", function()
   it("has a process for each client, who gets its output when its input has ended", function()
-    local server = example.server "process_tw"
+    local server = example.server("process_tw", "--run", "env -u LD_PRELOAD tr a-z A-Z") -- (a sanitizer's library)
     local first, second = connect(server.port), connect(server.port)
     assert(second:sendall "two")
     assert(first:sendall "one")

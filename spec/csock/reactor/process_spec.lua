@@ -10,8 +10,9 @@ local reactor = require "csock.reactor"
 
 local run, sh = processes.run, processes.sh
 
--- What a shell that starts Lua passes on: a sanitizer's library.
+-- A sanitizer's library: what a shell that starts Lua passes on, and what `ps` does not end with.
 local PASSED_ON = { env = { LD_PRELOAD = os.getenv "LD_PRELOAD" or false } }
+local PS = "env -u LD_PRELOAD ps"
 
 -- Whether this process has no child that it has not waited for.
 local function no_children()
@@ -92,7 +93,7 @@ describe("reactor.spawnProcess", function()
     end)
 
     it("pipes, not sockets, and of its own accord no process group", function()
-      local out = sh("readlink /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2; env -u LD_PRELOAD ps -o pgid= -p $$").out
+      local out = sh("readlink /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2; " .. PS .. " -o pgid= -p $$").out
       local list = lines(out)
       for i = 1, 3 do assert.matches("^pipe:", list[i]) end
       assert.equal(tostring(posix.getpgid and posix.getpgid() or list[4]), list[4])
@@ -425,7 +426,8 @@ describe("reactor.spawnProcess", function()
 
   describe("gives a terminal", function()
     it("which is the process's own", function()
-      local recorder = sh("tty; test -t 0 && test -t 1 && test -t 2 && env -u LD_PRELOAD ps -o tty= -p $$; exit 4", { usePTY = true })
+      local script = "tty; test -t 0 && test -t 1 && test -t 2 && " .. PS .. " -o tty= -p $$; exit 4"
+      local recorder = sh(script, { usePTY = true })
       local list = lines((recorder.out:gsub("\r", "")))
       assert.matches("^/dev/pts/", list[1])
       assert.equal(list[1]:gsub("^/dev/", ""), list[2])
