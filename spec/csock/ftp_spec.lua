@@ -274,7 +274,8 @@ describe("a client of FTP", function()
       local server = keep(scripted.start({ "220 hi", late, ANY, "331 who", ANY, late, "230 in" },
         { "220 hi", ANY, late, "500 no CDUP", ANY, late, "250 done" },
         { "220 hi", ANY, late, "200 done", ANY, late, "200 done" },
-        { "220 hi", ANY, late, "200 TYPE", ANY, late, "500 no EPSV", ANY, "500 no PASV" }))
+        { "220 hi", ANY, late, "200 TYPE", ANY, late, "500 no EPSV", ANY, "500 no PASV" },
+        { "220 hi", ANY, late, "200 OPTS", ANY, late, "200 TYPE", ANY, "500 no EPSV", ANY, "500 no PASV" }))
       local function open(more)
         more = more or {}
         more.timeout = 0.5 * process.slowness
@@ -287,6 +288,20 @@ describe("a client of FTP", function()
         assert.equal(E.ETIMEDOUT, select(3, open():cwd ".."))
         assert.equal(E.ETIMEDOUT, select(3, open({ Class = ftps.FTP_TLS }):prot_p()))
         assert.equal(E.ETIMEDOUT, select(3, open():retrbinary("RETR x", print)))
+        assert.equal(E.ETIMEDOUT, select(3, open():mlsd("/pub", { "size" })))
+      end)
+    end)
+
+    it("has no limit for a data connection where the calls have none, whatever the default is, " .. how, function()
+      local listener = keep(assert(csock.create_server { "127.0.0.1", 0 }))
+      local server = keep(scripted.start { "220 hi", { expect = "^EPSV$" },
+        ("229 in (|||%d|)"):format(listener:getsockname().port), { expect = "^RETR x$" }, "150 here" })
+      local usual = csock.getdefaulttimeout()
+      local _ <close> = setmetatable({}, { __close = function() csock.setdefaulttimeout(usual) end })
+      run(function()
+        local ftp = connect(server.port, { timeout = false })
+        csock.setdefaulttimeout(0)
+        keep(assert(ftp:transfercmd "RETR x"))
       end)
     end)
 

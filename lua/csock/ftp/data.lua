@@ -169,7 +169,7 @@ local function open(self, d, line, rest)
   local holder <close> = internal.holder(listener)
   if not listener then
     local sock, err, number = csock.create_connection({ host, port }, {
-      timeout = d:remaining(), source_address = self.options.source_address,
+      timeout = d:remaining() or false, source_address = self.options.source_address,
     })
     if not sock then return nil, err, number end
     holder:hold(sock)

@@ -13,12 +13,12 @@ local function argument(value, call)
   return " " .. check.argument(replies.LINE, value, 1, call)
 end
 
--- The lines of a listing; nil, err, errno.
-local function lines_of(self, line)
+-- The lines of a listing, and `before` it a command, if any; nil, err, errno.
+local function lines_of(self, line, before)
   local lines = {}
-  local reply, err, errno = self:retrlines(line, function(text)
+  local reply, err, errno = self:__lines(line, function(text)
     if #lines < MOST then lines[#lines + 1] = text end
-  end)
+  end, before)
   if not reply then return nil, err, errno end
   return lines
 end
@@ -68,14 +68,14 @@ FTP.__facts_of = facts_of
 -- local ftp <close> = assert(ftps.FTP("localhost", {port = 21}))
 -- print(ftp:mlsd("/pub").README.size) --> 5
 function FTP:mlsd(directory, facts)
+  local before
   if facts then
     for _, fact in ipairs(facts) do
       if type(fact) ~= "string" or fact:find "[%c ;]" then check.bad("mlsd", 2, "names of facts expected") end
     end
-    local reply, err, errno = self:sendcmd("OPTS MLST " .. table.concat(facts, ";") .. ";")
-    if not reply then return nil, err, errno end
+    before = "OPTS MLST " .. table.concat(facts, ";") .. ";"
   end
-  local lines, err, errno = lines_of(self, "MLSD" .. argument(directory, "mlsd"))
+  local lines, err, errno = lines_of(self, "MLSD" .. argument(directory, "mlsd"), before)
   if not lines then return nil, err, errno end
   local found = {}
   for _, line in ipairs(lines) do

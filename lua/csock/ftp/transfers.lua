@@ -83,12 +83,14 @@ local function settle(d, err, errno)
   return replies.whole(code, text)
 end
 
--- Runs a transfer: the type, the data connection, `move(socket, size)`, the verdict. Each wait for data has the whole
--- time, since nobody knows how much there is. Where `move` raises, or its task is cancelled, the conversation ends: the
--- verdict would be taken for another reply.
-local function transfer(self, kind, line, rest, move)
+-- Runs a transfer: the type (and `before` it a command, if any), the data connection, `move(socket, size)`, the
+-- verdict. Each wait for data has the whole time, since nobody knows how much there is. Where `move` raises, or its
+-- task is cancelled, the conversation ends: the verdict would be taken for another reply.
+local function transfer(self, kind, line, rest, move, before)
   local sock, size, errno = replies.run(self, function()
-    local reply, err, errno = self:voidcmd("TYPE " .. kind)
+    local reply, err, errno = true, nil, nil
+    if before then reply, err, errno = self:sendcmd(before) end
+    if reply then reply, err, errno = self:voidcmd("TYPE " .. kind) end
     if not reply then return nil, err, errno end
     return self:ntransfercmd(line, rest)
   end)
@@ -154,6 +156,21 @@ function FTP:retrbinary(line, sink, options)
   end)
 end
 
+-- Fetches lines; `before` that a command is said, if any, in the time that the first line has.
+function FTP:__lines(line, sink, before)
+  return transfer(self, "A", line, nil, function(sock)
+    local stream <close> = sock:makefile "r"
+    while true do
+      local text, whole, errno = stream:read_until("\n", LINE)
+      if not text then
+        if whole then return nil, whole, errno end
+        return true
+      end
+      sink((text:gsub("\r$", "")))
+    end
+  end, before)
+end
+
 --- Fetches a text, line by line.
 -- @tparam string line `"RETR name"`, `"LIST"` ...
 -- @tparam[opt] function sink `sink(line)` (default: prints it)
@@ -166,18 +183,7 @@ end
 -- ftp:retrlines("RETR README", print)
 function FTP:retrlines(line, sink)
   check.argument(replies.LINE, line, 1, "retrlines")
-  sink = check.argument(check.FUNCTION, sink or print, 2, "retrlines")
-  return transfer(self, "A", line, nil, function(sock)
-    local stream <close> = sock:makefile "r"
-    while true do
-      local text, whole, errno = stream:read_until("\n", LINE)
-      if not text then
-        if whole then return nil, whole, errno end
-        return true
-      end
-      sink((text:gsub("\r$", "")))
-    end
-  end)
+  return self:__lines(line, check.argument(check.FUNCTION, sink or print, 2, "retrlines"))
 end
 
 --- Stores a file as it is.

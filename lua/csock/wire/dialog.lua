@@ -169,7 +169,8 @@ function Dialog:run(f, ...) return self:within(self.timeout, f, ...) end
 
 -- How many seconds the operation has left for what else it waits for; nil: there is no limit.
 function Dialog:remaining()
-  return self.left and self.left() or self.timeout or nil
+  if self.left then return self.left() end
+  return self.timeout or nil
 end
 
 -- To be called before each wait: true; nil, err, errno, and the dialog is broken.
