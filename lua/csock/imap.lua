@@ -371,8 +371,9 @@ function IMAP4:proxyauth(user) return session.command(self, "PROXYAUTH", { raw(u
 -- print((mail:enable "CONDSTORE")) --> OK
 function IMAP4:enable(capability)
   local argument = raw(capability, 1, "enable")
-  if not session.offers(self, "ENABLE") then return failure("EOPNOTSUPP", "the server does not offer ENABLE") end
-  local status, data, errno = session.command(self, "ENABLE", { argument })
+  local status, data, errno = session.where_offered(self, "ENABLE", function()
+    return session.command(self, "ENABLE", { argument })
+  end)
   if not status then return nil, data, errno end
   if capability:upper():find("UTF8=ACCEPT", 1, true) then self.utf8_enabled = true end
   return status, data

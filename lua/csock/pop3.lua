@@ -427,14 +427,19 @@ local WINDOW = 32 -- commands that are on their way at once
 -- local pop <close> = assert(pop3.POP3("localhost", 110))
 -- for number, text in pop:messages(nil, 0) do print(number, #text) end --> 1 16 2 16
 function POP3:messages(numbers, count)
-  if not numbers then
-    local most, err = self:stat()
-    if not most then error(err, 0) end
-    numbers = {}
-    for i = 1, most do numbers[i] = i end
-  end
-  for _, number in ipairs(numbers) do numbered(number, "messages") end
-  local caps = self:capa() -- a server without it answers with an error, which is no harm
+  for _, number in ipairs(numbers or {}) do numbered(number, "messages") end
+  local caps
+  local ok, why = run(self, function()
+    if not numbers then
+      local most, err, errno = self:stat()
+      if not most then return nil, err, errno end
+      numbers = {}
+      for i = 1, most do numbers[i] = i end
+    end
+    caps = self:capa() -- a server without it answers with an error, which is no harm
+    return true
+  end)
+  if not ok then error(why, 0) end
   local window = caps and caps.PIPELINING and WINDOW or 1
   local flight, given = { asked = 0, received = 0, queue = {} }, 0
   local function ask(d)
@@ -547,10 +552,10 @@ end
 -- print(select(2, pop:stls()).name) --> EOPNOTSUPP
 function POP3:stls(context)
   if self.d and self.d.secure then return failure("EISCONN", "the connection is over TLS already") end
-  local caps, err, errno = self:capa()
-  if not caps then return nil, err, errno end
-  if not caps.STLS then return failure("EOPNOTSUPP", "the server does not offer STLS") end
   return run(self, function(d)
+    local caps, err, errno = self:capa()
+    if not caps then return nil, err, errno end
+    if not caps.STLS then return failure("EOPNOTSUPP", "the server does not offer STLS") end
     d:put "STLS"
     local status, why, code = read_status(d)
     if not status then return nil, why, code end

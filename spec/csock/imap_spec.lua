@@ -257,6 +257,25 @@ describe("a client of IMAP", function()
     assert.equal("OK", (mail:append(nil, nil, nil, message)))
   end)
 
+  it("has one time-out for a call, of however many orders it is made", function()
+    local function late() csock.sleep(0.3 * process.slowness) end
+    local hello, caps = "* OK [CAPABILITY IMAP4rev1] hi", "* CAPABILITY IMAP4rev1 MOVE ENABLE IDLE\r\n" .. OK
+    local function slow(pattern)
+      return { hello, to("^LOGIN", OK), to("^SELECT", OK), late, to("^CAPABILITY", caps), late, to(pattern, "+ \r\n") }
+    end
+    local function ended(stream, conn)
+      return stream:read() == "DONE" and conn:sendall(tag .. " OK idled\r\n") ~= nil
+    end
+    -- (A server each, since the conversations of one have one `tag`, and here they go on when the client is gone.)
+    local options = { timeout = 0.5 * process.slowness }
+    assert.equal(E.ETIMEDOUT, (select(3, enter(start(slow "^ENABLE"), options):enable "X")))
+    assert.equal(E.ETIMEDOUT, (select(3, enter(start(slow "^MOVE"), options):move("1", "old"))))
+    assert.equal(E.ETIMEDOUT, (select(3, enter(start(slow "^IDLE"), options):idle())))
+    local server = opened(to("^IDLE", "+ \r\n"), late, ended, late, to("^IDLE", "+ \r\n* 3 EXISTS\r\n"))
+    local ok, err = pcall(assert(enter(server, options):idle(nil, 0.01)))
+    assert.same({ false, E.ETIMEDOUT }, { ok, err and err.errno })
+  end)
+
   it("is told at any place that the server leaves", function()
     local steps = { HELLO, IN, SELECT, to("^FETCH", "* 1 FETCH (FLAGS ())\r\n" .. OK) }
     local function talk(server)

@@ -97,6 +97,20 @@ describe("a client of POP3", function()
       end)
     end)
 
+    it("has one time-out for a call, of however many orders it is made, " .. how, function()
+      local function late() csock.sleep(0.3 * process.slowness) end
+      local ANY = { expect = "" }
+      local server = start({ HELLO, ANY, late, "+OK\r\nSTLS\r\n.", ANY, late, "-ERR no" },
+        { HELLO, ANY, late, "+OK 1 10", ANY, late, "-ERR no CAPA", ANY, "+OK\r\na\r\n." })
+      run(function()
+        local options = { timeout = 0.5 * process.slowness }
+        assert.equal(E.ETIMEDOUT, select(3, connect(server, options):stls()))
+        local pop = connect(server, options)
+        local ok, err = pcall(function() return pop:messages()() end)
+        assert.same({ false, E.ETIMEDOUT }, { ok, err and err.errno })
+      end)
+    end)
+
     it("asks for several messages at once where the server can take it, " .. how, function()
       local script = { HELLO, { expect = "^STAT$" }, "+OK 100 1000", { expect = "^CAPA$" }, "+OK\r\nPIPELINING\r\n.",
         { upto = "RETR 32" } } -- all of them before the first answer

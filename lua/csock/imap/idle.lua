@@ -66,9 +66,11 @@ local function go_on(self)
     if not came then return true end
     return d:run(hear, self, d)
   end
-  local ok, err, errno = d:run(finish, self, d)
-  if not ok or now >= self.deadline then return ok, err, errno end
-  return d:run(begin, self, d)
+  return d:run(function()
+    local ok, err, errno = finish(self, d)
+    if not ok or now >= self.deadline then return ok, err, errno end
+    return begin(self, d)
+  end)
 end
 
 function Idle:__call()
@@ -116,11 +118,12 @@ end
 function IMAP4:idle(duration, renew)
   if duration ~= nil then check.timeout(duration, 1, "idle") end
   if renew ~= nil then check.seconds(renew, 2, "idle") end
-  if not session.offers(self, "IDLE") then return session.failure("EOPNOTSUPP", "the server does not offer IDLE") end
   local idle = setmetatable({
     imap = self, queue = {}, renew = renew or RENEW, deadline = csock.now() + (duration or math.huge),
   }, Idle)
-  local ok, err, errno = session.run(self, "IDLE", function(d) return begin(idle, d) end)
+  local ok, err, errno = session.where_offered(self, "IDLE", function()
+    return session.run(self, "IDLE", function(d) return begin(idle, d) end)
+  end)
   if not ok then return nil, err, errno end
   return idle, nil, nil, idle
 end

@@ -214,8 +214,8 @@ end
 -- mail:select()
 -- print((mail:move("1:2", "old"))) --> OK
 function IMAP4:move(set, name)
-  if not session.offers(self, "MOVE") then return failure("EOPNOTSUPP", "the server does not offer MOVE") end
-  return command(self, "MOVE", { raw(set, 1, "move"), mailbox(self, name, 2, "move") })
+  local args = { raw(set, 1, "move"), mailbox(self, name, 2, "move") }
+  return session.where_offered(self, "MOVE", function() return command(self, "MOVE", args) end)
 end
 
 --- Removes the messages that are marked as deleted.

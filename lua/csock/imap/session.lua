@@ -206,10 +206,16 @@ function M.has(self, capability)
   return false
 end
 
--- The same; who has logged in since the server told may ask it for more.
-function M.offers(self, capability)
-  if not M.has(self, capability) and self.stale then self:capability() end
-  return M.has(self, capability)
+-- What f() gives where the server offers that, which whoever has logged in since it told may have to ask for: both in
+-- one operation.
+function M.where_offered(self, capability, f)
+  if not self.d then return failure("EBADF", "there is no connection") end
+  return self.d:run(function()
+    if not M.has(self, capability) and self.stale then self:capability() end
+    if self.d.err then return nil, self.d.err, self.d.errno end
+    if M.has(self, capability) then return f() end
+    return failure("EOPNOTSUPP", "the server does not offer " .. capability)
+  end)
 end
 
 -- How the size of a literal is announced: its mark, and whether the server has to say that it may come.
