@@ -16,6 +16,7 @@
    state:hook(mask): a debug hook that stays, by MASK*; state:hooked() -> how often it ran
    state:depth() -> of its stack; state:close(): lua_close
    embed_wakeup(waker), in a thread of its own if `true` follows; version */
+#define _GNU_SOURCE /* sigaction under -std=c11 */
 #include "../../csrc/csock.h"
 
 #include <lauxlib.h>

@@ -106,7 +106,7 @@ describe("the resolver", function()
   it("lets other tasks run while a task waits for a name", function()
     local p <close> = start [[
       csock.spawn(function()
-        print(select(2, csock.getaddrinfo("never.slow", 80, {timeout = 0.2})).name)
+        print(select(2, csock.getaddrinfo("never.slow", 80, {timeout = 2})).name)
       end)
       csock.spawn(function()
         for _ = 1, 3 do print(csock.gethostbyname "localhost") end
