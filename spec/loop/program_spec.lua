@@ -6,6 +6,7 @@ describe("program.run", function()
   it("refuses a list of more strings than there can be", function()
     local list = {}
     for i = 62, 0, -1 do list[1 << i] = "x" end
+    if #list < 1 << 62 then return pending "this Lua takes another of them" end
     local ok, err = pcall(core.program.run, { "/bin/true" }, list, {}, {})
     assert.is_false(ok)
     assert.matches("#2.*too many items", err)
