@@ -19,9 +19,9 @@ local GATHER_OPTIONS = { consumeErrors = OPTIONS.consumeErrors }
 
 local function check_list(list, call)
   check.argument(check.TABLE, list, 1, call)
-  for i, d in ipairs(list) do
-    if not deferred.is_deferred(d) then
-      check.bad(call, 1, ("element %d: deferred expected, got %s"):format(i, type(d)))
+  for i = 1, #list do
+    if not deferred.is_deferred(list[i]) then
+      check.bad(call, 1, ("element %d: deferred expected, got %s"):format(i, type(list[i])))
     end
   end
 end

@@ -13,35 +13,37 @@ local M = {}
 
 -- --- first come, first served ---------------------------------------------------------------------
 
--- What is taken out of the midst leaves a hole, so that nothing has to be looked for.
-local Row, HOLE = {}, {}
+-- A ring of places, of which the row itself is one, between the last and the first: whoever leaves, from wherever,
+-- leaves nothing behind, and nobody has to be looked for.
+local Row = {}
 Row.__index = Row
 
-local function new_row() return setmetatable({ first = 1, last = 0, count = 0 }, Row) end
+local function new_row()
+  local row = setmetatable({ count = 0 }, Row)
+  row.before, row.behind = row, row
+  return row
+end
 
 function Row:__len() return self.count end
 
 -- Gives its place.
 function Row:enter(value)
-  self.last, self.count = self.last + 1, self.count + 1
-  self[self.last] = value
-  return self.last
+  local place = { value = value, before = self.before, behind = self }
+  place.before.behind, self.before = place, place
+  self.count = self.count + 1
+  return place
 end
 
 function Row:strike(place)
-  self[place] = HOLE
+  place.before.behind, place.behind.before = place.behind, place.before
   self.count = self.count - 1
 end
 
 -- Takes the first one out; there is one.
 function Row:leave()
-  local value
-  repeat
-    value, self[self.first] = self[self.first], nil
-    self.first = self.first + 1
-  until value ~= HOLE
-  self.count = self.count - 1
-  return value
+  local place = self.behind
+  self:strike(place)
+  return place.value
 end
 
 -- A deferred that waits in a row, until it is cancelled.

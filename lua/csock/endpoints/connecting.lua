@@ -12,9 +12,11 @@ local M = {}
 -- Stands between the connector and a factory. `connected` is a deferred of the protocol.
 local ConnectingFactory = class("ConnectingFactory", protocol.ClientFactory)
 
+-- In the midst of the factory's `buildProtocol`, or the protocol's `connectionMade`, there is a connection already.
 local function cancel(self, deferred)
-  deferred:errback(reason.ConnectingCancelledError(self.connector:getDestination()))
-  self.connector:stopConnecting()
+  local connector = self.connector
+  deferred:errback(reason.ConnectingCancelledError(connector:getDestination()))
+  if connector.state == "connected" then connector:disconnect() else connector:stopConnecting() end
 end
 
 function ConnectingFactory:__init(factory)
@@ -33,7 +35,7 @@ local function tell(self, built)
   function built.makeConnection(_, transport)
     built.makeConnection = own
     built:makeConnection(transport)
-    self.connected:callback(built)
+    if not self.connected.called then self.connected:callback(built) end
   end
 end
 
@@ -47,6 +49,7 @@ end
 
 function ConnectingFactory:buildProtocol(address)
   local built, failure = M.build(self.factory, address)
+  if self.connected.called then return nil end -- it was cancelled meanwhile
   if not built then
     self.connected:errback(failure)
     return nil

@@ -93,6 +93,7 @@ end
 function Greeter:handshakeCompleted()
   local transport = self.transport
   local built, failure = connecting.build(self.factory, transport:getPeer())
+  if self.greeted.called then return end -- it was cancelled meanwhile, which aborts the connection
   if not built then
     self.greeted:errback(failure)
     return transport:loseConnection()
@@ -100,6 +101,7 @@ function Greeter:handshakeCompleted()
   self.built = built
   built:makeConnection(transport)
   transport.protocol = built
+  if self.greeted.called then return end
   self.greeted:callback(built)
   if transport.connected then built:handshakeCompleted() end
 end

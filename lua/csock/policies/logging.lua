@@ -101,10 +101,12 @@ function TrafficLoggingProtocol:dataReceived(data)
 end
 
 function TrafficLoggingProtocol:connectionLost(reason)
+  local _ <close> = internal.guard(function() -- also after an error of the inner protocol's
+    self._over = true
+    self.factory:close(self.logfile)
+  end)
   log(self, "C", tostring(reason))
   TrafficLoggingProtocol.super.connectionLost(self, reason)
-  self._over = true
-  self.factory:close(self.logfile)
 end
 
 function TrafficLoggingProtocol:write(data)

@@ -205,8 +205,10 @@ local WRITES = {
   throttle = "throttleWrites", unthrottle = "unthrottleWrites", ending = "unthrottleWritesID",
 }
 
+local LONGEST = 1e9 -- seconds: where next to nothing is allowed, somebody waits for ever
+
 local function check_bandwidth(self, way)
-  local excess = self[way.count] / self[way.limit] - 1 -- in seconds
+  local excess = math.min(self[way.count] / self[way.limit] - 1, LONGEST) -- in seconds
   if excess > 0 then
     self[way.throttle](self)
     if self[way.ending] then

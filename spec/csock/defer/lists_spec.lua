@@ -124,6 +124,9 @@ describe("a list of deferreds", function()
       ["bad argument #1 to 'DeferredList' %(element 2: deferred expected, got number%)"] = function()
         defer.DeferredList { defer.succeed(), 1 }
       end,
+      ["bad argument #1 to 'gatherResults' %(element 2: deferred expected, got nil%)"] = function()
+        defer.gatherResults { defer.succeed(), nil, defer.succeed() }
+      end,
       ["bad argument #1 to 'gatherResults' %(table expected, got nil%)"] = function() defer.gatherResults() end,
       ["bad argument #2 to 'gatherResults' %(unknown option 'fireOnOneCallback'%)"] = function()
         defer.gatherResults({}, { fireOnOneCallback = true })

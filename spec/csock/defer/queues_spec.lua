@@ -120,6 +120,36 @@ describe("queues and semaphores", function()
     assert.equal(100000 * 100001 // 2, sum)
   end)
 
+  it("keep nothing of those who have given up, in whatever order", function()
+    local q, lock = defer.DeferredQueue(), defer.DeferredLock()
+    lock:acquire()
+    local function give_up(wait, first)
+      local one = wait:addErrback(function() end)
+      if first then first:cancel() else one:cancel() end
+      return one
+    end
+    local function churn()
+      local before = q:get():addErrback(function() end)
+      for _ = 1, 20000 do
+        give_up(q:get())
+        give_up(lock:acquire())
+        before = give_up(q:get(), before)
+      end
+      before:cancel()
+    end
+    churn()
+    collectgarbage()
+    local size = collectgarbage "count"
+    churn()
+    collectgarbage()
+    assert.is_true(collectgarbage "count" - size < 64, collectgarbage "count" - size)
+    assert.same({ 0, 0 }, { #q.waiting, #lock.waiting })
+    local got = {}
+    for i = 1, 3 do q:get():addCallback(function(value) got[i] = value end) end
+    for i = 1, 3 do q:put(i) end
+    assert.same({ 1, 2, 3 }, got)
+  end)
+
   it("refuse what is wrong, where they were called", function()
     for words, call in pairs {
       ["bad argument #1 to 'DeferredQueue' %(integer >= 0 expected, got %-1%)"] = function()

@@ -55,6 +55,36 @@ describe("an endpoint", function()
     end)
   end)
 
+  for _, stage in ipairs { "connectionMade", "buildProtocol" } do
+    it("that is cancelled in " .. stage .. " closes the connection, and nothing is wrong", function()
+      reactors.run(function()
+        local theirs, errors = csock.loop.queue(), {}
+        local before = csock.loop.onerror
+        local _ <close> = setmetatable({}, { __close = function() csock.loop.onerror = before end })
+        function csock.loop.onerror(err) errors[#errors + 1] = err end
+        local port = listen(endpoints.TCP4ServerEndpoint(reactor, 0, 5, "127.0.0.1"), theirs)
+        local connected, ours = nil, csock.loop.queue()
+        local factory = recording(ours)
+        local build = factory.buildProtocol
+        function factory:buildProtocol(address)
+          local built = build(self, address)
+          function built.connectionMade() connected:cancel() end
+          if stage == "buildProtocol" then connected:cancel() end
+          return built
+        end
+        reactor.callFromThread(function() connected = tcp4(port:getHost().port):connect(factory) end)
+        repeat csock.sleep(0.001) until connected
+        assert.is_truthy(failure_of(connected):check "ConnectingCancelledError")
+        reactors.expect(theirs, "made")
+        reactors.expect(theirs, "lost")
+        if stage == "connectionMade" then
+          assert.equal("ConnectionDone", (select(2, reactors.expect(ours, "lost")):check "ConnectionDone"))
+        end
+        assert.same({}, errors)
+      end)
+    end)
+  end
+
   it("over IPv6 looks a name up for IPv6 alone", function()
     if not csock.has_ipv6 then return pending "no IPv6" end
     reactors.run(function()

@@ -43,6 +43,32 @@ describe("an endpoint over TLS", function()
   }
 
   for kind, make in pairs(KINDS) do
+    for _, stage in ipairs { "connectionMade", "buildProtocol" } do
+      it(("%s that is cancelled in %s closes the connection, and nothing is wrong"):format(kind, stage), function()
+        reactors.run(function()
+          local theirs, errors = csock.loop.queue(), {}
+          local before = csock.loop.onerror
+          local _ <close> = setmetatable({}, { __close = function() csock.loop.onerror = before end })
+          function csock.loop.onerror(err) errors[#errors + 1] = err end
+          local port, connected = server(theirs), nil
+          local factory = recording(csock.loop.queue())
+          local build = factory.buildProtocol
+          function factory:buildProtocol(address)
+            local built = build(self, address)
+            function built.connectionMade() connected:cancel() end
+            if stage == "buildProtocol" then connected:cancel() end
+            return built
+          end
+          reactor.callFromThread(function() connected = make(port, named(tls.client())):connect(factory) end)
+          repeat csock.sleep(0.001) until connected
+          assert.is_truthy(failure_of(connected):check "ConnectingCancelledError")
+          reactors.expect(theirs, "made")
+          reactors.expect(theirs, "lost")
+          assert.same({}, errors)
+        end)
+      end)
+    end
+
     it(kind .. " gives the protocol when the handshake is made", function()
       reactors.run(function()
         local theirs, calls = csock.loop.queue(), {}

@@ -1,4 +1,5 @@
 -- Logs of traffic, where they are csock's own.
+local class = require "csock.class"
 local csock = require "csock"
 local posix = require "spec.support.posix"
 local policies = require "csock.policies"
@@ -47,6 +48,17 @@ C %d: Connection was closed cleanly.
     wrapper.logfile:close()
     assert.equal("*\nS 1: 'xxxxxxxxxxxxxxxxxxxx'\nS 1: 'yyyyyyyy<... elided>'\n", tree.read(dir .. "/short-1"))
     assert.equal(("x"):rep(20) .. ("y"):rep(21), wrapper.transport.written)
+  end)
+
+  it("closes the file also where the protocol in it fails as its connection is lost", function()
+    local Failing = class("Failing", protocol.Protocol)
+    function Failing.connectionLost() error("oops", 0) end
+    local factory = policies.TrafficLoggingFactory(protocol.ServerFactory:forProtocol(Failing), dir .. "/failing")
+    local wrapper = connect(factory)
+    local file = wrapper.logfile
+    assert.has_error(function() wrapper:connectionLost "over" end, "oops")
+    assert.equal("closed file", io.type(file))
+    assert.equal("*\nC 1: over\n", tree.read(dir .. "/failing-1"))
   end)
 
   it("leaves a file open that it was given", function()

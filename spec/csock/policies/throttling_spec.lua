@@ -35,6 +35,24 @@ local function throttling(readLimit, writeLimit, class_of_protocols)
 end
 
 describe("ThrottlingFactory", function()
+  it("goes on checking where next to nothing is allowed", function()
+    local factory, advance, connect = throttling(5e-324)
+    local wrapper, transport = connect()
+    for _ = 1, 3 do
+      wrapper:dataReceived "some"
+      advance(1)
+      assert.equal(0, factory.readThisSecond)
+    end
+    assert.is_true(wrapper._reads_throttled)
+    factory.readLimit = 0 -- may be set, too
+    wrapper:dataReceived "some"
+    advance(1)
+    assert.equal(0, factory.readThisSecond)
+    wrapper:connectionLost "over"
+    assert.same({}, factory.clock.getDelayedCalls())
+    return transport
+  end)
+
   it("wants numbers that are limits", function()
     local inner = protocol.ServerFactory()
     for _, case in ipairs { { "many" }, { -1 }, { nil, 0 }, { nil, "10" }, { nil, nil, -5 } } do
