@@ -43,13 +43,14 @@ function M.quote(text) return (text:gsub("[\\:]", "\\%0")) end
 
 -- --- values ---------------------------------------------------------------------------------------
 
-local DIGITS = { [8] = "^[+-]?0*([0-7]*)$", [10] = "^[+-]?0*(%d*)$" }
+local DIGITS = { [8] = "^[+-]?([0-7]+)$", [10] = "^[+-]?(%d+)$" }
 local MOST = 18 -- digits: what has more is larger than anything that is asked for
 
 local function number(base)
   return function(text)
-    local digits = text:find "%d" and text:match(DIGITS[base])
+    local digits = text:match(DIGITS[base])
     if not digits then check.fail(("invalid literal for int() with base %d: '%s'"):format(base, text)) end
+    digits = digits:match "^0*(.*)$"
     if #digits > MOST then check.fail(("a number of %d digits"):format(#digits)) end
     return math.tointeger(tonumber((text:gsub("^%+", "")), base))
   end

@@ -133,6 +133,15 @@ describe("a description of an endpoint", function()
     assert.equal("TCP4ServerEndpoint backlog=50 interface= port=80", read("server", "tcp:" .. ("0"):rep(30) .. "80"))
   end)
 
+  it("is read in a time in proportion to its length", function()
+    local zeros, start = ("0"):rep(500000), os.clock()
+    assert.equal("TCP4ServerEndpoint backlog=50 interface= port=80", read("server", "tcp:" .. zeros .. "80"))
+    for _, text in ipairs { "tcp:" .. zeros .. "x", "unix:a:mode=" .. zeros .. "8" } do
+      assert.is_false((pcall(endpoints.serverFromString, proto_helpers.MemoryReactor(), text)))
+    end
+    assert.is_true(os.clock() - start < 5)
+  end)
+
   it("has no more arguments than there are places for", function()
     assert.equal("PREFIX: takes at most 3 positional arguments but 4 were given", read("server", "tcp:80:a:5:x"))
   end)
