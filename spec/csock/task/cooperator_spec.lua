@@ -338,6 +338,20 @@ describe("a Cooperator", function()
 end)
 
 describe("task.cooperate and task.coiterate", function()
+  it("share it also while the clock stands still", function()
+    local clock <close> = require("csock.testing").clock()
+    local steps, stopped = 0, false
+    local work = task.cooperate(function()
+      steps = steps + 1
+      return not stopped or nil
+    end)
+    reactor.callLater(0, function() stopped = true end)
+    work:whenDone():addCallback(reactor.stop)
+    reactor.run()
+    assert.is_true(steps > 1)
+    return clock
+  end)
+
   it("share the reactor with everything else, a hundredth of a second in turn", function()
     local steps, ticks, others, how = 0, 0, 0, nil
     local work = task.cooperate(function()
