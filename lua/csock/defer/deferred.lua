@@ -40,15 +40,9 @@ end
 local CONTINUE, FIRE = {}, {} -- the deferred waits for this one, and goes on; chainDeferred: it is called
 local DEFERRED, FAILURE = 1, 2
 
-local kinds = setmetatable({}, { -- metatable -> what its objects are: one of these, or false
-  __mode = "k",
-  __index = function(known, meta)
-    local owner = type(meta) == "table" and rawget(meta, "__class")
-    local is = class.isclass(owner) and owner or class.Object
-    known[meta] = class.issubclass(is, Deferred) and DEFERRED or class.issubclass(is, Reason) and FAILURE
-    return known[meta]
-  end,
-})
+local kinds = failures.by_class(function(owner) -- metatable -> one of these, or false
+  return class.issubclass(owner, Deferred) and DEFERRED or class.issubclass(owner, Reason) and FAILURE
+end)
 
 local function kind_of(value)
   local meta = getmetatable(value)
@@ -62,12 +56,7 @@ M.is_deferred = is_deferred
 
 -- Tells `loop.onerror` of a failure.
 local function report(failed, what)
-  local err = failures.error_of(failed)
-  local text = what .. failed:getTraceback()
-  local ok, problem = pcall(loop.onerror, err, text)
-  if ok then return end
-  internal.log("error in loop.onerror", tostring(problem))
-  internal.log("error in a deferred", text)
+  internal.tell("error in a deferred", failures.error_of(failed), what .. failed:getTraceback())
 end
 M.report = report
 

@@ -72,14 +72,19 @@ function Failure:getErrorMessage() return text_of(self.value) end
 -- What it was made of.
 function Failure:raiseException() error(self.value, 0) end
 
-local is_reason = setmetatable({}, { -- metatable -> whether its objects are reasons
-  __mode = "k",
-  __index = function(known, meta)
-    local owner = type(meta) == "table" and rawget(meta, "__class")
-    known[meta] = class.isclass(owner) and class.issubclass(owner, reason.Reason)
-    return known[meta]
-  end,
-})
+-- A table: a metatable -> what `judge` says of the class whose objects have it; false where it is no class's.
+function M.by_class(judge)
+  return setmetatable({}, {
+    __mode = "k",
+    __index = function(known, meta)
+      local owner = type(meta) == "table" and rawget(meta, "__class")
+      known[meta] = class.isclass(owner) and judge(owner)
+      return known[meta]
+    end,
+  })
+end
+
+local is_reason = M.by_class(function(owner) return class.issubclass(owner, reason.Reason) end)
 
 -- Whether a value is a failure.
 local function is_failure(value)

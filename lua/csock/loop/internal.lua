@@ -60,6 +60,14 @@ function M.traced(err)
   return { err = err, traceback = debug and debug.traceback(tostring(err), 2) or tostring(err) }
 end
 
+-- Tells `loop.onerror` of an error (`report` is csock.loop's); where that fails itself, the log has both.
+function M.tell(what, err, traceback, task)
+  local ok, problem = pcall(M.report, err, traceback, task)
+  if ok then return end
+  M.log("error in loop.onerror", tostring(problem))
+  M.log(what, traceback)
+end
+
 local is = select(2, csock_core.make_error { call = "is_error", errno = 0 }).is
 
 -- Whether it is an error value of csock's; see csock.is_error.

@@ -22,10 +22,7 @@ M.callLater, M.getDelayedCalls = calendar.callLater, calendar.getDelayedCalls
 -- --- errors ---------------------------------------------------------------------------------------
 
 local function report(failure)
-  local ok, err = pcall(loop.onerror, failure.err, failure.traceback, loop.current())
-  if ok then return end
-  internal.log("error in loop.onerror", tostring(err))
-  internal.log("error in a task", failure.traceback)
+  internal.tell("error in a task", failure.err, failure.traceback, loop.current())
 end
 
 -- Calls a function; an error in it goes to `loop.onerror` and ends nothing. Gives true and what the function returned,
