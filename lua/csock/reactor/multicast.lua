@@ -5,10 +5,9 @@ local class = require "csock.class"
 local csock = require "csock"
 local datagram_port = require "csock.reactor.datagram_port"
 local given = require "csock.reactor.arguments"
+local lookup = require "csock.reactor.lookup"
 local reason = require "csock.reactor.reason"
-local turns = require "csock.reactor.turns"
 local internal = require "csock.loop.internal"
-local loop = require "csock.loop"
 
 local M = {}
 
@@ -69,27 +68,13 @@ end
 
 -- --- looking up -----------------------------------------------------------------------------------
 
--- A Deferred of a name's first address. Callbacks are the reactor's, and run in its task.
-local function look_up(family, name)
-  local task
-  local d = require("csock.defer").Deferred(function() task:cancel() end)
-  local function finish(infos, err)
-    if infos then d:callback(infos[1].addr) else d:errback(reason.DNSLookupError(err)) end
-  end
-  task = loop.spawn(function()
-    local infos, err = csock.getaddrinfo(name, nil, { family = family, type = csock.SOCK_DGRAM })
-    turns.callLater(0, finish, infos, err)
-  end)
-  return d
-end
-
 -- A Deferred of a group's address.
 local function find_group(family, text)
   local defer = require "csock.defer"
   local address, err = csock.address(family, text, 0)
   if address then return defer.succeed(address) end
   if err.kind ~= "gaierror" then return defer.fail(err) end
-  return look_up(family, text)
+  return lookup(text, family, csock.SOCK_DGRAM)
 end
 
 -- A Deferred of an interface, as the system is told of it.
@@ -97,7 +82,8 @@ local function find_interface(self, text, group)
   local defer = require "csock.defer"
   local packed = self.kind.interface(text, group)
   if packed then return defer.succeed(packed) end
-  return look_up(self.socket.family, text):addCallback(function(address) return self.kind.interface(address.host) end)
+  return lookup(text, self.socket.family, csock.SOCK_DGRAM)
+    :addCallback(function(address) return self.kind.interface(address.host) end)
 end
 
 -- --- the port -------------------------------------------------------------------------------------

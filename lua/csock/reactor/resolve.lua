@@ -1,8 +1,7 @@
 -- resolve.lua: names, looked up for the reactor's callbacks.
 local csock = require "csock"
 local given = require "csock.reactor.arguments"
-local reason = require "csock.reactor.reason"
-local turns = require "csock.reactor.turns"
+local lookup = require "csock.reactor.lookup"
 local check = require "csock.check"
 
 local M = {}
@@ -25,13 +24,6 @@ local function in_all(timeout)
   return sum
 end
 
-local function look_up(name, timeout)
-  local hints = { family = csock.AF_INET, type = csock.SOCK_STREAM, timeout = timeout }
-  local infos, err = csock.getaddrinfo(name, 0, hints)
-  if infos then return infos[1].addr.host end
-  return nil, err
-end
-
 --- Looks up a name's first IPv4 address. (`csock.getaddrinfo` is the same for tasks, and knows IPv6.)
 -- Source: Twisted's `reactor.resolve`.
 -- @tparam string name or an address, which is given back; `""` is `"0.0.0.0"`
@@ -48,16 +40,7 @@ function M.resolve(name, timeout)
   if name == "" then return defer.succeed "0.0.0.0" end
   local is_address, address = pcall(csock.inet_pton, csock.AF_INET, name)
   if is_address and address then return defer.succeed(name) end
-  local task
-  local d = defer.Deferred(function() task:cancel() end)
-  task = csock.spawn(function()
-    local found, err = look_up(name, timeout)
-    turns.post(function()
-      if d.called then return end -- cancelled meanwhile
-      if found then d:callback(found) else d:errback(reason.DNSLookupError(err)) end
-    end)
-  end)
-  return d
+  return lookup(name, csock.AF_INET, csock.SOCK_STREAM, timeout):addCallback(function(found) return found.host end)
 end
 
 return M
