@@ -61,18 +61,6 @@ M.NNTP = NNTP
 
 NNTP.__tls, NNTP.__port = false, M.NNTP_PORT
 
--- What lines of CAPABILITIES say: name -> arguments.
-local function abilities(lines)
-  local caps = {}
-  for _, line in ipairs(lines) do
-    local list = {}
-    for token in line:gmatch "[^ ]+" do list[#list + 1] = token end
-    local name = table.remove(list, 1)
-    if name then caps[name:upper()] = list end
-  end
-  return caps
-end
-
 -- What the server can do: kept until that changes. What else was known of it is forgotten then: somebody else may have
 -- said it (RFC 4642, section 2.2.2).
 local function learn(self)
@@ -82,7 +70,7 @@ local function learn(self)
     if lines.code then return true end -- it knows none
     return nil, lines, errno
   end
-  self.caps = abilities(lines)
+  self.caps = dialog.capabilities(lines)
   for _, version in ipairs(self.caps.VERSION or {}) do
     self.nntp_version = math.max(self.nntp_version, ascii.integer(version, 1 << 31) or 1)
   end
@@ -252,7 +240,7 @@ end
 function NNTP:capabilities()
   local reply, lines, errno = long(self, "CAPABILITIES", nil, 101)
   if not reply then return nil, lines, errno end
-  return reply, abilities(lines)
+  return reply, dialog.capabilities(lines)
 end
 
 local function groups_of(reply, lines, errno)

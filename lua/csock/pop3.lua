@@ -531,14 +531,7 @@ function POP3:utf8() return short(self, "UTF8") end
 function POP3:capa()
   local status, lines, errno = long(self, "CAPA", lines_into())
   if not status then return nil, lines, errno end
-  local caps = {}
-  for _, line in ipairs(lines) do
-    local words = {}
-    for word in line:gmatch "[^ ]+" do words[#words + 1] = word end
-    local name = table.remove(words, 1)
-    if name then caps[name:upper()] = words end
-  end
-  return caps
+  return dialog.capabilities(lines)
 end
 
 --- Goes over to TLS (RFC 2595). A server that does not offer it is not asked: nothing goes on in the clear by mistake.

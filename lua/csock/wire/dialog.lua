@@ -80,6 +80,18 @@ local OF_CLIENTS = {
   "timeout", "source_address", "context", "server_hostname", "socket", "limit", "block_limit", "debuglevel",
 }
 
+-- What the lines of a server say that tell what it can do: name, in capital letters -> the words behind it.
+function M.capabilities(lines)
+  local all = {}
+  for _, line in ipairs(lines) do
+    local words = {}
+    for word in line:gmatch "[^ ]+" do words[#words + 1] = word end
+    local name = table.remove(words, 1)
+    if name then all[name:upper()] = words end
+  end
+  return all
+end
+
 function M.rows(own)
   for _, name in ipairs(OF_CLIENTS) do own[name] = own[name] or M.OPTIONS[name] end
   return own
